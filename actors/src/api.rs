@@ -1,0 +1,105 @@
+//! What the service and the drivers know of each other.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use protocol::call::fact::Fact;
+use protocol::call::policy::{Policy, Setup};
+use protocol::exotel::stream::Start;
+use protocol::ids::{CallSid, Secret};
+use url::Url;
+
+/// Where the model is.
+#[derive(Clone, Debug)]
+pub struct ModelEndpoint {
+    /// `ws://` or `wss://`, without the model.
+    pub url: Url,
+    /// Sent as `Authorization: Bearer`; none for servers that want none.
+    pub key: Option<Secret>,
+    /// Appended as `?model=`, unless the client names its own.
+    pub model: String,
+}
+
+/// Limits of the switchboard.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Live calls on this node, waiting ones included.
+    pub max_calls: usize,
+    /// Restarts of one actor within `restart_window` before its call is given up.
+    pub restarts: u32,
+    /// The window.
+    pub restart_window: Duration,
+}
+
+/// A call that may begin.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    /// The call.
+    pub call_sid: CallSid,
+    /// The tenant: counted against `max_concurrent`, named in logs.
+    pub client: String,
+    /// Live calls this tenant may have; none: as many as the node.
+    pub max_concurrent: Option<u32>,
+    /// What the call is about.
+    pub setup: Setup,
+    /// Its limits.
+    pub policy: Arc<Policy>,
+    /// The tenant's model, instead of the node's.
+    pub model: Option<String>,
+}
+
+/// How an admission went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admitted {
+    /// The call was here already: nothing was started twice.
+    pub replayed: bool,
+}
+
+/// Why a call may not begin now. All of these are `503` with `Retry-After`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The node is stopping.
+    #[error("this node is draining and takes no new calls")]
+    Draining,
+    /// The node has all the calls it may have.
+    #[error("this node is full")]
+    Full,
+    /// The tenant has all the calls it may have.
+    #[error("the client has as many live calls as it may have")]
+    ClientFull,
+}
+
+/// Where a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Admitted; its media stream has not started.
+    Waiting,
+    /// Its `start` event came: a token for it is used up.
+    Live,
+}
+
+/// How a media socket says which call it is.
+#[derive(Clone, Debug)]
+pub enum MediaEntry {
+    /// By a token that was checked: the `start` event must name this call.
+    Token(CallSid),
+    /// Not yet: the `start` event does, and the [`FrontDesk`] admits it.
+    Static,
+}
+
+/// Takes what happens in calls. Called on call arbiters: it must not block, and must not fail.
+pub trait Recorder: Send + Sync + 'static {
+    /// One fact of one call.
+    fn record(&self, call: &CallSid, at: SystemTime, fact: &Fact);
+}
+
+/// Admits the calls of static media URLs, which no webhook announced.
+pub trait FrontDesk: Send + Sync + 'static {
+    /// Looks the client up and writes the call down; the error is for people (it goes to the log and the audit).
+    fn admit(&self, start: Start) -> Pin<Box<dyn Future<Output = Result<Admission, String>> + Send>>;
+
+    /// A media socket was turned away after its upgrade (wrong call, reused token, junk): for the audit.
+    fn refused(&self, call: Option<&CallSid>, why: &str);
+}

@@ -1,0 +1,5 @@
+//! A phone call as a pure state machine.
+
+pub mod fact;
+pub mod io;
+pub mod policy;

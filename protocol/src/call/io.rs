@@ -1,0 +1,130 @@
+//! What goes into a call and what comes out of it.
+
+use codecs::SampleRate;
+
+use super::fact::{Ended, Fact};
+use crate::ids::StreamSid;
+use crate::realtime::command::ClientEvent;
+use crate::realtime::event::{ContentKey, ServerEvent};
+
+/// Anything that can happen to a call.
+#[derive(Debug)]
+pub enum Input {
+    /// From the carrier's socket.
+    Caller(CallerEvent),
+    /// From a model connection: which one, and what.
+    Model(ConnId, ModelEvent),
+    /// From us.
+    Control(Control),
+    /// A deadline of [`super::Call::poll_timeout`] may have passed.
+    Tick,
+}
+
+/// The carrier's side of the call.
+#[derive(Debug)]
+pub enum CallerEvent {
+    /// The `start` event.
+    Started {
+        /// The stream to name in what we send.
+        stream: StreamSid,
+        /// Rate of the PCM both ways.
+        rate: SampleRate,
+    },
+    /// Caller audio.
+    Audio {
+        /// s16le mono at the stream's rate, whole samples.
+        pcm: Vec<u8>,
+        /// Loudness of this frame, dB relative to full scale (-100 for digital silence).
+        level_dbfs: f32,
+    },
+    /// Messages that the carrier numbered and that never came.
+    Lost {
+        /// How many.
+        messages: u32,
+    },
+    /// An echoed mark.
+    Mark(String),
+    /// A key was pressed.
+    Dtmf(char),
+    /// The `stop` event, with its reason.
+    Stopped(Option<String>),
+    /// The socket is gone without a `stop`.
+    Gone,
+}
+
+/// Numbers the model connections of a call from 1; what comes from an older one is stale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnId(pub u32);
+
+/// A model connection's side of the call.
+#[derive(Debug)]
+pub enum ModelEvent {
+    /// The socket is open.
+    Opened,
+    /// The server would not have us, and asking again is no use (401, unknown model).
+    Refused(String),
+    /// The connection failed or ended; asking again may help.
+    Closed(String),
+    /// A delta of model audio.
+    Audio {
+        /// Which content it belongs to.
+        key: ContentKey,
+        /// s16le mono, already at the carrier's rate.
+        pcm: Vec<u8>,
+    },
+    /// Any other server event.
+    Server(ServerEvent),
+}
+
+/// Commands of our own side.
+#[derive(Debug)]
+pub enum Control {
+    /// End the call; the reason is for people and the record.
+    HangUp(Ended),
+    /// A tool's result, for the model.
+    ToolResult {
+        /// Which call.
+        call_id: String,
+        /// JSON or words.
+        output: String,
+    },
+}
+
+/// Anything a call wants done.
+#[derive(Debug, PartialEq)]
+pub enum Output {
+    /// To the carrier's socket.
+    Caller(CallerCommand),
+    /// To a model connection.
+    Model(ConnId, ModelCommand),
+    /// Something happened that others must know.
+    Record(Fact),
+    /// The call is over; nothing follows.
+    Ended(Ended),
+}
+
+/// What the carrier's socket is asked to do.
+#[derive(Debug, PartialEq)]
+pub enum CallerCommand {
+    /// Queue audio: s16le mono at the stream's rate, a multiple of 320 bytes.
+    Media(Vec<u8>),
+    /// Ask for an echo when playback gets here.
+    Mark(String),
+    /// Drop what is not yet played.
+    Clear,
+    /// Close the socket: the flow goes on to its next applet.
+    Close,
+}
+
+/// What a model connection is asked to do.
+#[derive(Debug, PartialEq)]
+pub enum ModelCommand {
+    /// Open it.
+    Dial,
+    /// Say this.
+    Send(ClientEvent),
+    /// Convert audio to and from this carrier rate from now on.
+    CarrierRate(SampleRate),
+    /// Close it.
+    Close,
+}

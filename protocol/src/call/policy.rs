@@ -1,0 +1,130 @@
+//! Every limit of a call, in one place, validated once.
+
+use std::time::Duration;
+
+use crate::realtime::command::{Tool, Vad};
+use crate::realtime::event::AudioFormat;
+
+/// What one call is about: from its client's row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Setup {
+    /// System prompt.
+    pub instructions: String,
+    /// What the caller is greeted with.
+    pub greeting: String,
+    /// Who speaks the greeting.
+    pub greeted_by: GreetedBy,
+    /// BCP 47, e.g. `hi-IN`.
+    pub language: String,
+    /// Voice name, or the server's default.
+    pub voice: Option<String>,
+    /// Functions the client's agent may call besides the built-in `end_call` and `transfer_call`.
+    pub tools: Vec<Tool>,
+}
+
+/// Who speaks the greeting: never both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GreetedBy {
+    /// The model, as its first response (voicebot URL, static URL).
+    Model,
+    /// Exotel's `<Say>` before the stream (call-start's XML); the model is told that it was said.
+    Carrier,
+}
+
+/// Every limit of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// Asked of the model, both ways.
+    pub format: AudioFormat,
+    /// Recogniser for the caller's words.
+    pub transcription_model: Option<String>,
+    /// Server VAD.
+    pub vad: Vad,
+    /// ms of audio in one message to the carrier (200 ms is 3,200 bytes at 8 kHz).
+    pub chunk_ms: u32,
+    /// How far ahead of real time we send.
+    pub lead: Duration,
+    /// Caller audio held before the first session is ready.
+    pub hold: Duration,
+    /// Caller audio held while a session is replaced.
+    pub hold_redial: Duration,
+    /// Longest call.
+    pub max_call: Duration,
+    /// How long an admitted call waits for its media stream.
+    pub media_wait: Duration,
+    /// A media stream without audio for this long is over.
+    pub media_silence: Duration,
+    /// One connection attempt, from dial to `session.updated`.
+    pub connect_timeout: Duration,
+    /// How long a caller waits without a usable model before the flow goes on.
+    pub model_wait: Duration,
+    /// How long the model may take to answer a turn.
+    pub answer_wait: Duration,
+    /// First pause between connection attempts; doubles.
+    pub redial_backoff: Duration,
+    /// Age at which a session is replaced in a quiet moment.
+    pub roll_after: Duration,
+    /// Failed responses in a row that are retried.
+    pub response_retries: u32,
+    /// After the goodbye is sent, how long its last mark may take beyond the audio.
+    pub goodbye_slack: Duration,
+    /// Turns of history replayed into a new session.
+    pub replay_turns: usize,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            format: AudioFormat::Pcm { rate: 24_000 },
+            transcription_model: Some("gpt-realtime-whisper".to_owned()),
+            vad: Vad { threshold: 0.5, prefix_padding_ms: 300, silence_duration_ms: 500 },
+            chunk_ms: 200,
+            lead: Duration::from_millis(500),
+            hold: Duration::from_secs(3),
+            hold_redial: Duration::from_secs(1),
+            max_call: Duration::from_secs(3300),
+            media_wait: Duration::from_secs(60),
+            media_silence: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
+            model_wait: Duration::from_secs(10),
+            answer_wait: Duration::from_secs(8),
+            redial_backoff: Duration::from_millis(250),
+            roll_after: Duration::from_secs(50 * 60),
+            response_retries: 2,
+            goodbye_slack: Duration::from_secs(2),
+            replay_turns: 20,
+        }
+    }
+}
+
+/// A limit that cannot hold.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{name}: {problem}")]
+pub struct PolicyError {
+    /// The field.
+    pub name: &'static str,
+    /// What is wrong, and the mend.
+    pub problem: &'static str,
+}
+
+impl Policy {
+    /// Checks every limit against the others.
+    ///
+    /// # Errors
+    /// Names the first limit that cannot hold.
+    pub fn validate(&self) -> Result<(), PolicyError> {
+        let check = |ok: bool, name, problem| if ok { Ok(()) } else { Err(PolicyError { name, problem }) };
+        check(
+            self.chunk_ms >= 20 && self.chunk_ms <= 1000 && self.chunk_ms.is_multiple_of(20),
+            "chunk_ms",
+            "must be a multiple of 20 from 20 to 1000",
+        )?;
+        check(self.lead >= Duration::from_millis(u64::from(self.chunk_ms)), "lead", "must be at least one chunk")?;
+        check(self.lead <= Duration::from_secs(5), "lead", "must be at most 5 s, or an interruption is heard late")?;
+        check((0.0..=1.0).contains(&self.vad.threshold), "vad.threshold", "must be from 0 to 1")?;
+        check(!self.max_call.is_zero(), "max_call", "must not be zero")?;
+        check(!self.connect_timeout.is_zero(), "connect_timeout", "must not be zero")?;
+        check(self.hold <= Duration::from_secs(30), "hold", "must be at most 30 s")?;
+        Ok(())
+    }
+}

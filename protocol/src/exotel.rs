@@ -1,0 +1,3 @@
+//! Exotel's messages: the media stream and the webhooks.
+
+pub mod stream;

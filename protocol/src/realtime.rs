@@ -1,0 +1,4 @@
+//! The Realtime protocol (GA) as a client speaks it.
+
+pub mod command;
+pub mod event;

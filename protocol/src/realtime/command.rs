@@ -1,0 +1,111 @@
+//! What we say to a Realtime server.
+
+use crate::ids::{ItemId, ResponseId};
+use crate::realtime::event::AudioFormat;
+
+/// One client event. Audio is in the carrier's PCM: the leg converts it to the session's effective format.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ClientEvent {
+    /// Configures the session; all or nothing.
+    SessionUpdate(Box<SessionConfig>),
+    /// Caller audio: s16le mono at the carrier's rate.
+    Append(Vec<u8>),
+    /// A part of the conversation told as text (replays, keys pressed, notes).
+    CreateItem(NewItem),
+    /// Cuts an item at what was heard.
+    Truncate {
+        /// The assistant item.
+        item: ItemId,
+        /// The content part.
+        content_index: u32,
+        /// ms of it that were heard; an integer, never more than was generated.
+        audio_end_ms: u64,
+    },
+    /// Removes an item of which nothing was heard.
+    DeleteItem {
+        /// The item.
+        item: ItemId,
+    },
+    /// Asks the model to speak.
+    CreateResponse {
+        /// Instructions for this response alone (they replace the session's), or none.
+        instructions: Option<String>,
+    },
+    /// Stops generation.
+    CancelResponse {
+        /// Which.
+        response: ResponseId,
+    },
+}
+
+/// A conversation item that we make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NewItem {
+    /// `message`, role `system`.
+    System(String),
+    /// `message`, role `user`.
+    User(String),
+    /// `message`, role `assistant` (text: audio cannot be created).
+    Assistant(String),
+    /// A function call of an earlier session.
+    FunctionCall {
+        /// Pairs it with its output.
+        call_id: String,
+        /// The function.
+        name: String,
+        /// JSON.
+        arguments: String,
+    },
+    /// What a function returned.
+    FunctionOutput {
+        /// Of which call.
+        call_id: String,
+        /// JSON or words.
+        output: String,
+    },
+}
+
+/// What `session.update` says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionConfig {
+    /// Echoed in the error when the update is refused.
+    pub event_id: String,
+    /// The system prompt.
+    pub instructions: String,
+    /// Voice name, or the server's default.
+    pub voice: Option<String>,
+    /// Asked of both directions.
+    pub format: AudioFormat,
+    /// ISO 639-1 for the recogniser, from the client's BCP 47 tag.
+    pub transcription_language: Option<String>,
+    /// Recogniser; none: the caller is not transcribed.
+    pub transcription_model: Option<String>,
+    /// VAD.
+    pub vad: Vad,
+    /// Function tools: name, description and JSON Schema of the parameters.
+    pub tools: Vec<Tool>,
+    /// Leave out everything a strict or older server may refuse (noise reduction, transcription, tools).
+    pub reduced: bool,
+}
+
+/// Server VAD settings: always sent, since a server's own defaults vary by model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Vad {
+    /// 0 to 1.
+    pub threshold: f32,
+    /// ms kept before speech.
+    pub prefix_padding_ms: u32,
+    /// ms of silence that end a turn.
+    pub silence_duration_ms: u32,
+}
+
+/// A function the model may call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tool {
+    /// Its name.
+    pub name: String,
+    /// When to call it.
+    pub description: String,
+    /// JSON Schema of its arguments, as JSON text.
+    pub parameters: String,
+}
