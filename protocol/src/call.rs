@@ -1,5 +1,290 @@
-//! A phone call as a pure state machine.
+//! A phone call as a pure state machine: events and time in, commands and facts out.
+//!
+//! [`Call`] only routes. Each part owns its state and its deadline: `turn` who has the floor, `playout` what was heard,
+//! `uplink` the caller's audio, `session` the model's connection. None of them can block, fail, or reach a socket or a clock.
 
+mod context;
+mod deadlines;
 pub mod fact;
+pub mod history;
 pub mod io;
+mod model;
+mod playout;
 pub mod policy;
+mod session;
+mod turn;
+mod uplink;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use codecs::SampleRate;
+
+use crate::ids::StreamSid;
+use crate::realtime::command::{ClientEvent, NewItem};
+use context::{Context, millis};
+use deadlines::Timer;
+use fact::{Ended, Fact};
+use history::History;
+use io::{CallerCommand, CallerEvent, Control, Input, Output};
+use playout::Playout;
+use policy::{GreetedBy, Policy, Setup};
+use session::Session;
+use turn::Turn;
+use uplink::Uplink;
+
+/// One phone call. Feed it with [`Call::handle`], drain it with [`Call::poll_output`], come back at [`Call::poll_timeout`].
+#[derive(Debug)]
+pub struct Call {
+    cx: Context,
+    session: Session,
+    turn: Turn,
+    playout: Playout,
+    uplink: Uplink,
+    phase: Phase,
+    /// The greeting is still to be had from the model.
+    greet: bool,
+    /// The caller was sent audio of the agent's.
+    spoken: bool,
+    /// Said goodbye: why the call ends once that was heard.
+    closing: Option<Closing>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The media stream has not started.
+    Waiting,
+    Live,
+    Over,
+}
+
+#[derive(Debug)]
+struct Closing {
+    why: Ended,
+    tool_call: String,
+    /// The audio that belongs before it was generated whole.
+    said: bool,
+}
+
+impl Call {
+    /// A new call: the model is dialled at once, before the caller's media stream opens.
+    #[must_use]
+    pub fn new(now: Instant, policy: Arc<Policy>, setup: Arc<Setup>) -> Self {
+        let mut call = Self::with_history(now, policy, setup, History::default());
+        call.cx.deadlines.set(Timer::MediaWait, now + call.cx.policy.media_wait);
+        call.session.dial(&mut call.cx);
+        call
+    }
+
+    /// A call rebuilt from its history after a fault: a fresh session is dialled and told the conversation.
+    #[must_use]
+    pub fn resume(now: Instant, policy: Arc<Policy>, setup: Arc<Setup>, history: History) -> Self {
+        let mut history = history;
+        history.apply(&Fact::Resumed);
+        let mut call = Self::with_history(now, policy, setup, history);
+        call.cx.out.push_back(Output::Record(Fact::Resumed));
+        match call.cx.history.stream().cloned() {
+            Some((_, rate, started)) => {
+                call.phase = Phase::Live;
+                call.cx.deadlines.set(Timer::MaxCall, started + call.cx.policy.max_call);
+                call.go_live(rate);
+            }
+            None => call.cx.deadlines.set(Timer::MediaWait, now + call.cx.policy.media_wait),
+        }
+        call.session.dial(&mut call.cx);
+        call
+    }
+
+    fn with_history(now: Instant, policy: Arc<Policy>, setup: Arc<Setup>, history: History) -> Self {
+        let greet = setup.greeted_by == GreetedBy::Model && !history.agent_heard();
+        Self {
+            session: Session::new(history.dials()),
+            turn: Turn::default(),
+            playout: Playout::new(policy.chunk_ms, history.resumes()),
+            uplink: Uplink::new(policy.hold),
+            phase: Phase::Waiting,
+            greet,
+            spoken: history.agent_heard(),
+            closing: None,
+            cx: Context::new(now, policy, setup, history),
+        }
+    }
+
+    /// Takes one event. Never blocks, never fails.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        self.cx.now = now;
+        if self.phase == Phase::Over {
+            return;
+        }
+        match input {
+            Input::Caller(event) => self.caller(event),
+            Input::Model(conn, event) => self.model(conn, event),
+            Input::Control(Control::HangUp(why)) => self.end(why),
+            Input::Tick => {}
+        }
+        while self.phase != Phase::Over {
+            let Some(timer) = self.cx.deadlines.expired(now) else { break };
+            self.expired(timer);
+        }
+        if self.phase == Phase::Live {
+            self.after();
+        }
+    }
+
+    /// The next thing to be done, until none is left.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.cx.out.pop_front()
+    }
+
+    /// When to come back with [`Input::Tick`] if nothing else happens.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.cx.deadlines.next()
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.cx.history
+    }
+
+    /// ms of audio sent to the carrier that it cannot have played yet.
+    #[must_use]
+    pub fn lead_ms(&self, now: Instant) -> u64 {
+        self.playout.lead_ms(now)
+    }
+
+    fn caller(&mut self, event: CallerEvent) {
+        match event {
+            CallerEvent::Audio { pcm, level_dbfs } => self.caller_audio(pcm, level_dbfs),
+            CallerEvent::Started { stream, rate } => self.started(stream, rate),
+            CallerEvent::Lost { messages } => self.cx.count("caller_lost", u64::from(messages)),
+            CallerEvent::Mark(name) => self.playout.marked(&mut self.cx, &name),
+            CallerEvent::Dtmf(digit) => self.dtmf(digit),
+            CallerEvent::Stopped(reason) => self.end(Ended::CallerHungUp { reason }),
+            CallerEvent::Gone => self.end(Ended::CallerHungUp { reason: None }),
+        }
+    }
+
+    fn started(&mut self, stream: StreamSid, rate: SampleRate) {
+        if self.phase != Phase::Waiting {
+            return self.cx.count("second_start", 1);
+        }
+        self.phase = Phase::Live;
+        let at = self.cx.now;
+        self.cx.record(Fact::MediaStarted { stream, rate, at });
+        self.cx.deadlines.clear(Timer::MediaWait);
+        self.cx.deadlines.set(Timer::MaxCall, at + self.cx.policy.max_call);
+        self.go_live(rate);
+    }
+
+    fn go_live(&mut self, rate: SampleRate) {
+        self.cx.deadlines.set(Timer::MediaSilence, self.cx.now + self.cx.policy.media_silence);
+        self.session.carrier_rate(&mut self.cx, rate);
+        self.uplink.start(rate);
+        self.playout.start(&mut self.cx, rate);
+    }
+
+    fn caller_audio(&mut self, pcm: Vec<u8>, level_dbfs: f32) {
+        if self.phase != Phase::Live {
+            return;
+        }
+        self.cx.deadlines.set(Timer::MediaSilence, self.cx.now + self.cx.policy.media_silence);
+        if self.turn.caller_speaks() {
+            Uplink::watch_gap(&mut self.cx, true);
+        } else if self.uplink.is_voice(self.cx.now, pcm.len(), level_dbfs)
+            && self.playout.is_idle()
+            && self.turn.is_quiet(&self.cx)
+        {
+            self.cx.deadlines.set_if_unset(Timer::Deaf, self.cx.now + self.cx.policy.answer_wait);
+        }
+        self.uplink.push(&mut self.cx, self.session.ready(), pcm);
+        self.playout.forgive(&mut self.cx);
+    }
+
+    fn dtmf(&mut self, digit: char) {
+        self.cx.record(Fact::Dtmf { digit });
+        if let Some(conn) = self.session.ready() {
+            let told = NewItem::User(format!("The caller pressed {digit} on the keypad."));
+            self.cx.send(conn, ClientEvent::CreateItem(told));
+            self.turn.request(&mut self.cx, conn, None);
+        }
+    }
+
+    fn expired(&mut self, timer: Timer) {
+        match timer {
+            Timer::MediaWait => self.end(Ended::NoMedia),
+            Timer::MediaSilence => self.end(Ended::MediaSilent),
+            Timer::MaxCall => self.end(Ended::TooLong),
+            Timer::Connect => {
+                let outcome = self.session.connect_expired(&mut self.cx);
+                self.session_outcome(outcome);
+            }
+            Timer::ModelWait => {
+                let cause = format!("no session within {} ms", millis(self.cx.policy.model_wait));
+                self.end(Ended::ModelFailed { cause });
+            }
+            Timer::Redial => self.session.dial(&mut self.cx),
+            Timer::Answer | Timer::Deaf => {
+                let verdict = self.turn.answer_expired(self.cx.policy.answer_wait);
+                self.verdict(verdict);
+            }
+            Timer::RetryResponse => {
+                if let Some(conn) = self.session.ready() {
+                    self.ask(conn);
+                }
+            }
+            Timer::Roll => self.session.roll(&mut self.cx),
+            Timer::Pace => self.playout.pump(&mut self.cx),
+            Timer::UplinkGap => self.uplink.fill_gap(&mut self.cx, self.session.ready()),
+            Timer::Goodbye => self.finish_closing(),
+        }
+    }
+
+    /// What follows from the state after any event of a live call.
+    fn after(&mut self) {
+        if self.playout.take_sent() {
+            if !std::mem::replace(&mut self.spoken, true) {
+                let after_ms = self.cx.at_ms();
+                self.cx.record(Fact::FirstAudio { after_ms });
+            }
+            self.turn.answered(&mut self.cx);
+        }
+        if !self.playout.is_idle() {
+            return;
+        }
+        if self.closing.as_ref().is_some_and(|c| c.said) {
+            return self.finish_closing();
+        }
+        if self.turn.is_quiet(&self.cx)
+            && let Some(conn) = self.session.take_over(&mut self.cx)
+        {
+            self.session_ready(conn);
+        }
+    }
+
+    fn finish_closing(&mut self) {
+        if let Some(closing) = self.closing.take() {
+            self.end(closing.why);
+        }
+    }
+
+    fn end(&mut self, why: Ended) {
+        self.playout.forgive(&mut self.cx);
+        for item in self.cx.history.unsettled() {
+            self.cx.record_turn(&item);
+        }
+        self.cx.flush_counts();
+        self.session.close(&mut self.cx);
+        if self.phase == Phase::Live {
+            self.cx.caller(CallerCommand::Close);
+        }
+        self.phase = Phase::Over;
+        self.cx.deadlines.clear_all();
+        self.cx.record(Fact::Ended(why.clone()));
+        self.cx.out.push_back(Output::Ended(why));
+    }
+}
+
+#[cfg(test)]
+mod tests;

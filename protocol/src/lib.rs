@@ -4,3 +4,4 @@ pub mod call;
 pub mod exotel;
 pub mod ids;
 pub mod realtime;
+pub mod wire;

@@ -1,5 +1,7 @@
 //! What happened in a call, as told to its record, its supervisor and its history. Nothing here is audio.
 
+use std::time::Instant;
+
 use codecs::SampleRate;
 
 use crate::ids::{ItemId, StreamSid};
@@ -14,6 +16,8 @@ pub enum Fact {
         stream: StreamSid,
         /// Its rate.
         rate: SampleRate,
+        /// By the caller's monotonic clock: what every `at_ms` counts from.
+        at: Instant,
     },
     /// A model connection is being opened: the first (1), or again.
     ModelDialled {
@@ -132,6 +136,8 @@ pub enum Fact {
         /// Its message.
         message: String,
     },
+    /// The call was rebuilt from its history after a fault of ours.
+    Resumed,
     /// Frames lost, late or dropped, or events not understood, since the last such fact.
     Counted {
         /// What: a fixed word such as `caller_lost`, `uplink_dropped`, `late_delta`, `stale_mark`, `unknown_event`.

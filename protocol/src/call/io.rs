@@ -81,13 +81,6 @@ pub enum ModelEvent {
 pub enum Control {
     /// End the call; the reason is for people and the record.
     HangUp(Ended),
-    /// A tool's result, for the model.
-    ToolResult {
-        /// Which call.
-        call_id: String,
-        /// JSON or words.
-        output: String,
-    },
 }
 
 /// Anything a call wants done.

@@ -1,0 +1,91 @@
+//! What the parts of a call share: the time, the limits, the timers, the way out, and the fold of what happened.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::deadlines::Deadlines;
+use super::fact::Fact;
+use super::history::History;
+use super::io::{CallerCommand, ConnId, ModelCommand, Output};
+use super::policy::{Policy, Setup};
+use crate::realtime::command::ClientEvent;
+
+/// Handed to every part; owns no decision.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) now: Instant,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) setup: Arc<Setup>,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) history: History,
+    pub(crate) out: VecDeque<Output>,
+    counts: Vec<(&'static str, u64)>,
+}
+
+impl Context {
+    pub(crate) fn new(now: Instant, policy: Arc<Policy>, setup: Arc<Setup>, history: History) -> Self {
+        Self {
+            now,
+            policy,
+            setup,
+            deadlines: Deadlines::default(),
+            history,
+            out: VecDeque::new(),
+            counts: Vec::new(),
+        }
+    }
+
+    /// Tells the world, and folds it into the history that a restart, a redial and a roll begin from.
+    pub(crate) fn record(&mut self, fact: Fact) {
+        self.history.apply(&fact);
+        self.out.push_back(Output::Record(fact));
+    }
+
+    /// Tells the record how a turn stands now.
+    pub(crate) fn record_turn(&mut self, item: &crate::ids::ItemId) {
+        if let Some(turn) = self.history.settle(item) {
+            self.out.push_back(Output::Record(Fact::Turn(turn)));
+        }
+    }
+
+    pub(crate) fn caller(&mut self, command: CallerCommand) {
+        self.out.push_back(Output::Caller(command));
+    }
+
+    pub(crate) fn model(&mut self, conn: ConnId, command: ModelCommand) {
+        self.out.push_back(Output::Model(conn, command));
+    }
+
+    pub(crate) fn send(&mut self, conn: ConnId, event: ClientEvent) {
+        self.model(conn, ModelCommand::Send(event));
+    }
+
+    /// Counts what is too frequent to be told one by one.
+    pub(crate) fn count(&mut self, what: &'static str, n: u64) {
+        if n == 0 {
+            return;
+        }
+        match self.counts.iter_mut().find(|(name, _)| *name == what) {
+            Some((_, count)) => *count += n,
+            None => self.counts.push((what, n)),
+        }
+    }
+
+    /// Tells what was counted since the last time.
+    pub(crate) fn flush_counts(&mut self) {
+        for (what, count) in std::mem::take(&mut self.counts) {
+            self.record(Fact::Counted { what, count });
+        }
+    }
+
+    /// ms since the media stream began; 0 before.
+    pub(crate) fn at_ms(&self) -> u64 {
+        self.history.started().map_or(0, |t0| millis(self.now.saturating_duration_since(t0)))
+    }
+}
+
+/// Whole milliseconds, saturating.
+pub(crate) fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,165 @@
+//! The heard-truth ledger: per (response, item, content) what was generated, sent and heard.
+
+use codecs::SampleRate;
+
+use crate::ids::{ItemId, ResponseId};
+use crate::realtime::event::ContentKey;
+
+/// One content part. `heard <= sent <= generated`, in bytes at the carrier's rate, padding not counted.
+#[derive(Debug)]
+struct Entry {
+    serial: u64,
+    key: ContentKey,
+    generated: usize,
+    sent: usize,
+    heard: usize,
+    /// Nothing more of it will come.
+    done: bool,
+    /// `heard` or `done` moved since it was last told.
+    moved: bool,
+    /// Its session is gone: no model can be told about it.
+    orphan: bool,
+}
+
+/// Contents that were not yet heard whole, in the order they are played.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    entries: Vec<Entry>,
+    next: u64,
+}
+
+/// A content part cut by the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    pub(crate) key: ContentKey,
+    /// The truncation point.
+    pub(crate) heard_ms: u64,
+    pub(crate) generated_ms: u64,
+    /// The model has to be told. Not when all was heard (a truncation would only delete its transcript), when there was
+    /// no audio, or when its session is gone.
+    pub(crate) tell: bool,
+}
+
+/// How far a content was heard.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    pub(crate) item: ItemId,
+    pub(crate) generated_ms: u64,
+    pub(crate) heard_ms: u64,
+    /// Generated and heard whole.
+    pub(crate) over: bool,
+}
+
+impl Ledger {
+    /// The entry of a content part, and whether it is new.
+    pub(crate) fn open(&mut self, key: &ContentKey) -> (u64, bool) {
+        if let Some(entry) = self.entries.iter().rev().find(|e| e.key == *key) {
+            return (entry.serial, false);
+        }
+        let serial = self.next;
+        self.next += 1;
+        let entry = Entry { serial, key: key.clone(), generated: 0, sent: 0, heard: 0, done: false, moved: true, orphan: false };
+        self.entries.push(entry);
+        (serial, true)
+    }
+
+    fn find(&mut self, serial: u64) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|e| e.serial == serial)
+    }
+
+    pub(crate) fn generated(&mut self, serial: u64, bytes: usize) {
+        if let Some(entry) = self.find(serial) {
+            entry.generated += bytes;
+            entry.moved = true;
+            // After its `done` even: the server's order is not ours to trust.
+            entry.done = false;
+        }
+    }
+
+    /// Notes that `bytes` went out; returns the total sent.
+    pub(crate) fn sent(&mut self, serial: u64, bytes: usize) -> usize {
+        self.find(serial).map_or(0, |entry| {
+            entry.sent = (entry.sent + bytes).min(entry.generated);
+            entry.sent
+        })
+    }
+
+    /// Playback got to `total` bytes of a content part.
+    pub(crate) fn heard(&mut self, serial: u64, total: usize) {
+        if let Some(entry) = self.find(serial) {
+            entry.heard = total.min(entry.sent).max(entry.heard);
+            entry.moved = true;
+        }
+    }
+
+    /// Marks the first unfinished content that matches as generated whole.
+    pub(crate) fn finish(&mut self, matches: impl Fn(&ContentKey) -> bool) -> Option<u64> {
+        let entry = self.entries.iter_mut().find(|e| !e.done && matches(&e.key))?;
+        entry.done = true;
+        entry.moved = true;
+        Some(entry.serial)
+    }
+
+    /// The model is gone. Returns whether it was in the middle of something.
+    pub(crate) fn orphan(&mut self) -> bool {
+        let mut cut_off = false;
+        for entry in &mut self.entries {
+            cut_off |= !entry.done;
+            (entry.done, entry.orphan, entry.moved) = (true, true, true);
+        }
+        cut_off
+    }
+
+    /// What moved since the last time; contents heard whole are forgotten.
+    pub(crate) fn settle(&mut self, rate: SampleRate) -> Vec<Progress> {
+        let mut told = Vec::new();
+        self.entries.retain_mut(|entry| {
+            let over = entry.done && entry.heard >= entry.generated;
+            if std::mem::take(&mut entry.moved) {
+                told.push(Progress {
+                    item: entry.key.item.clone(),
+                    generated_ms: to_ms(entry.generated, rate),
+                    heard_ms: to_ms(entry.heard, rate),
+                    over,
+                });
+            }
+            !over
+        });
+        told
+    }
+
+    /// Takes everything that was not heard whole.
+    pub(crate) fn cut(&mut self, rate: SampleRate) -> Vec<Cut> {
+        std::mem::take(&mut self.entries)
+            .into_iter()
+            .map(|entry| Cut {
+                heard_ms: to_ms(entry.heard, rate),
+                generated_ms: to_ms(entry.generated, rate),
+                tell: !entry.orphan && entry.generated > 0 && !(entry.done && entry.heard >= entry.generated),
+                key: entry.key,
+            })
+            .collect()
+    }
+
+    pub(crate) fn responses(&self) -> Vec<ResponseId> {
+        let mut responses: Vec<ResponseId> = Vec::new();
+        for entry in &self.entries {
+            if !responses.contains(&entry.key.response) {
+                responses.push(entry.key.response.clone());
+            }
+        }
+        responses
+    }
+
+    /// The carrier's rate changed before anything was sent.
+    pub(crate) fn rescale(&mut self, from: SampleRate, to: SampleRate) {
+        for entry in &mut self.entries {
+            entry.generated = entry.generated * to.bytes_per_ms() / from.bytes_per_ms();
+        }
+    }
+}
+
+/// Whole ms: never more than there was.
+fn to_ms(bytes: usize, rate: SampleRate) -> u64 {
+    (bytes / rate.bytes_per_ms()) as u64
+}

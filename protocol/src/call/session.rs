@@ -1,0 +1,319 @@
+//! The model session: configure, ready, redial, roll.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use codecs::SampleRate;
+
+use super::context::{Context, millis};
+use super::deadlines::Timer;
+use super::fact::Fact;
+use super::io::{ConnId, ModelCommand};
+use super::policy::GreetedBy;
+use crate::realtime::command::{ClientEvent, NewItem, SessionConfig, Tool};
+
+/// Longest pause between connection attempts.
+const MAX_BACKOFF: Duration = Duration::from_secs(2);
+/// How long a replacement that could not be had is not tried again.
+const ROLL_RETRY: Duration = Duration::from_secs(30);
+/// So many errors within [`ERROR_WINDOW`], and the session is taken for dead.
+const ERROR_LIMIT: usize = 5;
+const ERROR_WINDOW: Duration = Duration::from_secs(10);
+
+/// One connection.
+#[derive(Debug)]
+struct Conn {
+    id: ConnId,
+    stage: Stage,
+    since: Instant,
+    /// The configuration was refused once and is tried without what may be left out.
+    reduced: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Dialling,
+    Configuring,
+    Ready,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Session {
+    current: Option<Conn>,
+    /// Dialled to take over from an old one in a quiet moment.
+    next: Option<Conn>,
+    rate: SampleRate,
+    dials: u32,
+    failures: u32,
+    errors: VecDeque<Instant>,
+}
+
+/// What a session event means to the call.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Nothing to anyone else.
+    Nothing,
+    /// This session can be used from now on.
+    Ready(ConnId),
+    /// The session in use is gone; another is being dialled.
+    Lost,
+    /// No session will be had.
+    Failed(String),
+}
+
+impl Session {
+    pub(crate) fn new(dials: u32) -> Self {
+        Self {
+            current: None,
+            next: None,
+            rate: SampleRate::Hz8000,
+            dials,
+            failures: 0,
+            errors: VecDeque::with_capacity(ERROR_LIMIT),
+        }
+    }
+
+    /// The connection that takes events, if it is configured.
+    pub(crate) fn ready(&self) -> Option<ConnId> {
+        self.current.as_ref().filter(|c| c.stage == Stage::Ready).map(|c| c.id)
+    }
+
+    /// Whether what this connection says still matters.
+    pub(crate) fn knows(&self, id: ConnId) -> bool {
+        [&self.current, &self.next].into_iter().flatten().any(|c| c.id == id)
+    }
+
+    pub(crate) fn is_current(&self, id: ConnId) -> bool {
+        self.current.as_ref().is_some_and(|c| c.id == id)
+    }
+
+    /// Opens the connection of the call.
+    pub(crate) fn dial(&mut self, cx: &mut Context) {
+        cx.deadlines.set_if_unset(Timer::ModelWait, cx.now + cx.policy.model_wait);
+        cx.deadlines.set(Timer::Connect, cx.now + cx.policy.connect_timeout);
+        self.current = Some(self.open(cx));
+    }
+
+    fn open(&mut self, cx: &mut Context) -> Conn {
+        self.dials += 1;
+        let id = ConnId(self.dials);
+        cx.record(Fact::ModelDialled { attempt: self.dials });
+        cx.model(id, ModelCommand::Dial);
+        if self.rate != SampleRate::Hz8000 {
+            cx.model(id, ModelCommand::CarrierRate(self.rate));
+        }
+        Conn { id, stage: Stage::Dialling, since: cx.now, reduced: false }
+    }
+
+    /// The stream's rate is known.
+    pub(crate) fn carrier_rate(&mut self, cx: &mut Context, rate: SampleRate) {
+        self.rate = rate;
+        if rate != SampleRate::Hz8000 {
+            for conn in [&self.current, &self.next].into_iter().flatten() {
+                cx.model(conn.id, ModelCommand::CarrierRate(rate));
+            }
+        }
+    }
+
+    /// The socket is open: configure first.
+    pub(crate) fn opened(&mut self, cx: &mut Context, id: ConnId) {
+        if let Some(conn) = self.find(id)
+            && conn.stage == Stage::Dialling
+        {
+            conn.stage = Stage::Configuring;
+            configure(cx, id, false);
+        }
+    }
+
+    fn find(&mut self, id: ConnId) -> Option<&mut Conn> {
+        [&mut self.current, &mut self.next].into_iter().flatten().find(|c| c.id == id)
+    }
+
+    /// The configuration was taken.
+    pub(crate) fn updated(&mut self, cx: &mut Context, id: ConnId) -> Outcome {
+        let Some(conn) = self.find(id).filter(|c| c.stage == Stage::Configuring) else {
+            return Outcome::Nothing;
+        };
+        conn.stage = Stage::Ready;
+        cx.record(Fact::ModelReady { after_ms: millis(cx.now.saturating_duration_since(conn.since)) });
+        if !self.is_current(id) {
+            return Outcome::Nothing;
+        }
+        self.failures = 0;
+        self.errors.clear();
+        cx.deadlines.clear(Timer::Connect);
+        cx.deadlines.clear(Timer::ModelWait);
+        cx.deadlines.set(Timer::Roll, cx.now + cx.policy.roll_after);
+        Outcome::Ready(id)
+    }
+
+    /// The configuration was refused, wholesale: try without what a strict server may not know, once.
+    pub(crate) fn refused_update(&mut self, cx: &mut Context, id: ConnId, message: &str) -> Outcome {
+        let current = self.is_current(id);
+        let Some(conn) = self.find(id) else { return Outcome::Nothing };
+        if !conn.reduced {
+            conn.reduced = true;
+            configure(cx, id, true);
+            return Outcome::Nothing;
+        }
+        if current {
+            return Outcome::Failed(format!("session.update was refused: {message}"));
+        }
+        self.drop_next(cx);
+        Outcome::Nothing
+    }
+
+    /// Whether this connection waits for `session.updated`.
+    pub(crate) fn is_configuring(&self, id: ConnId) -> bool {
+        [&self.current, &self.next].into_iter().flatten().any(|c| c.id == id && c.stage == Stage::Configuring)
+    }
+
+    /// An error that is not fatal by itself; many in a row are.
+    pub(crate) fn errored(&mut self, cx: &mut Context, id: ConnId) -> Outcome {
+        if !self.is_current(id) {
+            return Outcome::Nothing;
+        }
+        if self.errors.len() == ERROR_LIMIT {
+            self.errors.pop_front();
+        }
+        self.errors.push_back(cx.now);
+        let flood = self.errors.len() == ERROR_LIMIT
+            && self.errors.front().is_some_and(|&at| cx.now.saturating_duration_since(at) < ERROR_WINDOW);
+        if flood { self.lost(cx, id, "the server sent errors without end") } else { Outcome::Nothing }
+    }
+
+    /// A connection ended, or is given up.
+    pub(crate) fn lost(&mut self, cx: &mut Context, id: ConnId, cause: &str) -> Outcome {
+        if self.next.as_ref().is_some_and(|c| c.id == id) {
+            cx.record(Fact::ModelLost { cause: cause.to_owned() });
+            self.drop_next(cx);
+            return Outcome::Nothing;
+        }
+        if !self.is_current(id) {
+            return Outcome::Nothing;
+        }
+        self.current = None;
+        self.errors.clear();
+        cx.record(Fact::ModelLost { cause: cause.to_owned() });
+        cx.model(id, ModelCommand::Close);
+        cx.deadlines.clear(Timer::Connect);
+        cx.deadlines.set_if_unset(Timer::ModelWait, cx.now + cx.policy.model_wait);
+        if let Some(next) = self.next.take_if(|c| c.stage == Stage::Ready) {
+            // The replacement is there already.
+            self.current = Some(next);
+            cx.deadlines.clear(Timer::ModelWait);
+            cx.deadlines.set(Timer::Roll, cx.now + cx.policy.roll_after);
+            return Outcome::Lost;
+        }
+        let pause = match self.failures {
+            0 => Duration::ZERO,
+            n => cx.policy.redial_backoff.saturating_mul(1 << (n - 1).min(8)).min(MAX_BACKOFF),
+        };
+        self.failures += 1;
+        cx.deadlines.set(Timer::Redial, cx.now + pause);
+        Outcome::Lost
+    }
+
+    /// The attempt took too long.
+    pub(crate) fn connect_expired(&mut self, cx: &mut Context) -> Outcome {
+        let Some(conn) = self.current.as_ref().filter(|c| c.stage != Stage::Ready) else { return Outcome::Nothing };
+        let what = if conn.stage == Stage::Dialling { "a connection" } else { "session.updated" };
+        let cause = format!("no {what} within {} ms", millis(cx.policy.connect_timeout));
+        let id = conn.id;
+        self.lost(cx, id, &cause)
+    }
+
+    /// The session is old: have its replacement ready before it is needed.
+    pub(crate) fn roll(&mut self, cx: &mut Context) {
+        if self.ready().is_some() && self.next.is_none() {
+            let next = self.open(cx);
+            self.next = Some(next);
+            cx.deadlines.set(Timer::Roll, cx.now + ROLL_RETRY);
+        } else if self.next.as_ref().is_some_and(|c| c.stage != Stage::Ready) {
+            self.drop_next(cx);
+        }
+    }
+
+    fn drop_next(&mut self, cx: &mut Context) {
+        if let Some(next) = self.next.take() {
+            cx.model(next.id, ModelCommand::Close);
+        }
+        cx.deadlines.set(Timer::Roll, cx.now + ROLL_RETRY);
+    }
+
+    /// A quiet moment: if a replacement is ready, it takes over.
+    pub(crate) fn take_over(&mut self, cx: &mut Context) -> Option<ConnId> {
+        let next = self.next.take_if(|c| c.stage == Stage::Ready)?;
+        if let Some(old) = self.current.take() {
+            cx.model(old.id, ModelCommand::Close);
+        }
+        let id = next.id;
+        self.current = Some(next);
+        self.errors.clear();
+        cx.deadlines.set(Timer::Roll, cx.now + cx.policy.roll_after);
+        Some(id)
+    }
+
+    /// Closes whatever is open.
+    pub(crate) fn close(&mut self, cx: &mut Context) {
+        for conn in [self.current.take(), self.next.take()].into_iter().flatten() {
+            cx.model(conn.id, ModelCommand::Close);
+        }
+    }
+}
+
+/// Tells a new session what was said and heard so far.
+pub(crate) fn replay(cx: &mut Context, conn: ConnId) {
+    let carrier_greeted = cx.setup.greeted_by == GreetedBy::Carrier && !cx.setup.greeting.is_empty();
+    if carrier_greeted {
+        let greeting = NewItem::Assistant(cx.setup.greeting.clone());
+        cx.send(conn, ClientEvent::CreateItem(greeting));
+    }
+    for item in cx.history.replay(cx.policy.replay_turns) {
+        cx.send(conn, ClientEvent::CreateItem(item));
+    }
+}
+
+fn configure(cx: &mut Context, conn: ConnId, reduced: bool) {
+    let language = cx.setup.language.split('-').next().unwrap_or_default();
+    let mut tools = cx.setup.tools.clone();
+    tools.extend(built_in_tools());
+    let config = SessionConfig {
+        event_id: format!("cfg-{}{}", conn.0, if reduced { "r" } else { "" }),
+        instructions: cx.setup.instructions.clone(),
+        voice: cx.setup.voice.clone(),
+        format: cx.policy.format,
+        transcription_language: Some(language.to_owned()).filter(|l| !l.is_empty()),
+        transcription_model: cx.policy.transcription_model.clone(),
+        vad: cx.policy.vad,
+        tools,
+        reduced,
+    };
+    cx.send(conn, ClientEvent::SessionUpdate(Box::new(config)));
+}
+
+/// The name of the tool that ends a call.
+pub(crate) const END_CALL: &str = "end_call";
+/// The name of the tool that hands a call on to a person.
+pub(crate) const TRANSFER_CALL: &str = "transfer_call";
+
+fn built_in_tools() -> [Tool; 2] {
+    let tool = |name: &str, description: &str, parameters: &str| Tool {
+        name: name.to_owned(),
+        description: description.to_owned(),
+        parameters: parameters.to_owned(),
+    };
+    [
+        tool(
+            END_CALL,
+            "End the phone call. Say goodbye first, in the same response.",
+            r#"{"type":"object","properties":{},"additionalProperties":false}"#,
+        ),
+        tool(
+            TRANSFER_CALL,
+            "Hand the caller on to a person. Tell the caller first, in the same response.",
+            r#"{"type":"object","properties":{"reason":{"type":"string","description":"Why, in a few words."}},"required":["reason"],"additionalProperties":false}"#,
+        ),
+    ]
+}

@@ -1,0 +1,229 @@
+//! The call as its two peers would see it, in virtual time.
+
+mod conversation;
+mod trouble;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use codecs::SampleRate;
+
+use super::Call;
+use super::fact::{Ended, Fact};
+use super::history::History;
+use super::io::{CallerCommand, CallerEvent, ConnId, Input, ModelCommand, ModelEvent, Output};
+use super::policy::{GreetedBy, Policy, Setup};
+use crate::ids::{ItemId, ResponseId, StreamSid};
+use crate::realtime::command::ClientEvent;
+use crate::realtime::event::{ContentKey, ResponseDone, ResponseStatus, ServerError, ServerEvent, Usage};
+
+/// A call with a clock, and everything it said since it was last asked.
+struct Desk {
+    call: Call,
+    start: Instant,
+    now: Instant,
+    said: Vec<Output>,
+}
+
+fn setup(greeted_by: GreetedBy) -> Setup {
+    Setup {
+        instructions: "Be helpful.".to_owned(),
+        greeting: "Welcome to the clinic.".to_owned(),
+        greeted_by,
+        language: "en-IN".to_owned(),
+        voice: None,
+        tools: Vec::new(),
+    }
+}
+
+fn key(response: &str, item: &str) -> ContentKey {
+    ContentKey { response: ResponseId::new(response), item: ItemId::new(item), content_index: 0 }
+}
+
+fn pcm(ms: usize) -> Vec<u8> {
+    vec![1; ms * SampleRate::Hz8000.bytes_per_ms()]
+}
+
+impl Desk {
+    fn new(greeted_by: GreetedBy) -> Self {
+        Self::with(Policy::default(), greeted_by)
+    }
+
+    fn with(policy: Policy, greeted_by: GreetedBy) -> Self {
+        let now = Instant::now();
+        Self::of(Call::new(now, Arc::new(policy), Arc::new(setup(greeted_by))), now)
+    }
+
+    fn of(call: Call, now: Instant) -> Self {
+        let mut desk = Self { call, start: now, now, said: Vec::new() };
+        desk.drain();
+        desk
+    }
+
+    /// Greeted by the carrier, session ready, stream started, nothing said yet.
+    fn live() -> Self {
+        let mut desk = Self::new(GreetedBy::Carrier);
+        desk.ready(1);
+        desk.start_media();
+        desk.take();
+        desk
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.call.poll_output() {
+            self.said.push(output);
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        self.call.handle(self.now, input);
+        self.drain();
+    }
+
+    fn caller(&mut self, event: CallerEvent) {
+        self.input(Input::Caller(event));
+    }
+
+    fn server(&mut self, conn: u32, event: ServerEvent) {
+        self.input(Input::Model(ConnId(conn), ModelEvent::Server(event)));
+    }
+
+    fn opened(&mut self, conn: u32) {
+        self.input(Input::Model(ConnId(conn), ModelEvent::Opened));
+    }
+
+    fn ready(&mut self, conn: u32) {
+        self.opened(conn);
+        self.server(conn, ServerEvent::SessionUpdated { input: None, output: None });
+    }
+
+    fn start_media(&mut self) {
+        self.caller(CallerEvent::Started { stream: StreamSid::new("s"), rate: SampleRate::Hz8000 });
+    }
+
+    fn audio(&mut self, conn: u32, key: &ContentKey, ms: usize) {
+        self.input(Input::Model(ConnId(conn), ModelEvent::Audio { key: key.clone(), pcm: pcm(ms) }));
+    }
+
+    fn speech_started(&mut self, conn: u32, item: &str) {
+        self.server(conn, ServerEvent::SpeechStarted { item: ItemId::new(item), audio_start_ms: 0 });
+    }
+
+    fn speech_stopped(&mut self, conn: u32, item: &str) {
+        let audio_end_ms = u64::MAX;
+        self.server(conn, ServerEvent::SpeechStopped { item: ItemId::new(item), audio_end_ms });
+    }
+
+    fn caller_turn(&mut self, conn: u32, item: &str) {
+        self.speech_started(conn, item);
+        self.speech_stopped(conn, item);
+    }
+
+    fn response_created(&mut self, conn: u32, response: &str) {
+        self.server(conn, ServerEvent::ResponseCreated { response: ResponseId::new(response), output: None });
+    }
+
+    fn response_done(&mut self, conn: u32, response: &str, status: ResponseStatus) {
+        let done = ResponseDone { response: ResponseId::new(response), status, usage: Usage::default() };
+        self.server(conn, ServerEvent::ResponseDone(done));
+    }
+
+    fn error(&mut self, conn: u32, code: &str) {
+        let error = ServerError { code: code.to_owned(), message: "no".to_owned(), ..ServerError::default() };
+        self.server(conn, ServerEvent::Error(error));
+    }
+
+    /// Time passes with silence on the line, 20 ms a frame; marks are not echoed.
+    fn pass(&mut self, ms: u64) {
+        for _ in 0..ms / 20 {
+            self.now += Duration::from_millis(20);
+            let silence = vec![0; 320];
+            self.caller(CallerEvent::Audio { pcm: silence, level_dbfs: -100.0 });
+        }
+    }
+
+    /// Time passes and nothing comes in: only the call's own timers run.
+    fn wait(&mut self, ms: u64) {
+        let until = self.now + Duration::from_millis(ms);
+        while let Some(at) = self.call.poll_timeout().filter(|&at| at <= until) {
+            self.now = at.max(self.now);
+            self.input(Input::Tick);
+        }
+        self.now = until;
+    }
+
+    fn echo(&mut self, mark: &str) {
+        self.caller(CallerEvent::Mark(mark.to_owned()));
+    }
+
+    fn take(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.said)
+    }
+
+    fn sent(&self) -> Vec<&ClientEvent> {
+        self.said
+            .iter()
+            .filter_map(|o| match o {
+                Output::Model(_, ModelCommand::Send(event)) => Some(event),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn facts(&self) -> Vec<&Fact> {
+        self.said
+            .iter()
+            .filter_map(|o| match o {
+                Output::Record(fact) => Some(fact),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn marks(&self) -> Vec<String> {
+        self.said
+            .iter()
+            .filter_map(|o| match o {
+                Output::Caller(CallerCommand::Mark(name)) => Some(name.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn media_ms(&self) -> usize {
+        self.said
+            .iter()
+            .map(|o| match o {
+                Output::Caller(CallerCommand::Media(pcm)) => pcm.len() / 16,
+                _ => 0,
+            })
+            .sum()
+    }
+
+    fn ended(&self) -> Option<&Ended> {
+        self.said.iter().find_map(|o| match o {
+            Output::Ended(why) => Some(why),
+            _ => None,
+        })
+    }
+
+    fn appended_ms(&self) -> usize {
+        self.sent()
+            .iter()
+            .map(|e| match e {
+                ClientEvent::Append(pcm) => pcm.len() / 16,
+                _ => 0,
+            })
+            .sum()
+    }
+
+    fn dialled(&self) -> Vec<u32> {
+        self.said
+            .iter()
+            .filter_map(|o| match o {
+                Output::Model(ConnId(id), ModelCommand::Dial) => Some(*id),
+                _ => None,
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,129 @@
+//! Caller audio before, during and between model sessions.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use codecs::SampleRate;
+
+use super::context::Context;
+use super::deadlines::Timer;
+use super::io::ConnId;
+use crate::realtime::command::ClientEvent;
+
+/// A frame at least this loud may be speech.
+const LOUD_DBFS: f32 = -35.0;
+/// So much of it is.
+const VOICE: Duration = Duration::from_millis(400);
+/// A server measures silence in the audio it gets: a line that stops while its caller speaks never ends the turn.
+const GAP: Duration = Duration::from_millis(750);
+/// Silence appended then.
+const FILL_MS: usize = 1000;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Uplink {
+    rate: SampleRate,
+    /// Appended since the session was ready, in bytes.
+    appended: u64,
+    held: VecDeque<Vec<u8>>,
+    held_bytes: usize,
+    hold: Duration,
+    voice: Duration,
+    last_loud: Option<Instant>,
+}
+
+impl Uplink {
+    pub(crate) fn new(hold: Duration) -> Self {
+        Self {
+            rate: SampleRate::Hz8000,
+            appended: 0,
+            held: VecDeque::new(),
+            held_bytes: 0,
+            hold,
+            voice: Duration::ZERO,
+            last_loud: None,
+        }
+    }
+
+    pub(crate) fn start(&mut self, rate: SampleRate) {
+        self.rate = rate;
+    }
+
+    /// One frame from the caller: to the session if there is one, else held within the bound, the oldest dropped.
+    pub(crate) fn push(&mut self, cx: &mut Context, session: Option<ConnId>, pcm: Vec<u8>) {
+        match session {
+            Some(conn) => self.append(cx, conn, pcm),
+            None => {
+                self.held_bytes += pcm.len();
+                self.held.push_back(pcm);
+                let bound = usize::try_from(self.hold.as_millis()).unwrap_or(usize::MAX) * self.rate.bytes_per_ms();
+                while self.held_bytes > bound {
+                    let Some(oldest) = self.held.pop_front() else { break };
+                    self.held_bytes -= oldest.len();
+                    cx.count("uplink_dropped", 1);
+                }
+            }
+        }
+    }
+
+    fn append(&mut self, cx: &mut Context, conn: ConnId, pcm: Vec<u8>) {
+        self.appended += pcm.len() as u64;
+        cx.send(conn, ClientEvent::Append(pcm));
+    }
+
+    /// A session is ready: what was held goes first.
+    pub(crate) fn open(&mut self, cx: &mut Context, conn: ConnId) {
+        self.appended = 0;
+        self.held_bytes = 0;
+        for pcm in std::mem::take(&mut self.held) {
+            self.append(cx, conn, pcm);
+        }
+    }
+
+    /// The session is gone: hold a little, what is older would only delay the conversation.
+    pub(crate) fn close(&mut self, hold: Duration) {
+        self.hold = hold;
+    }
+
+    /// ms appended in this session.
+    pub(crate) fn appended_ms(&self) -> u64 {
+        self.appended / self.rate.bytes_per_ms() as u64
+    }
+
+    /// Watches the gap timer while the server thinks that the caller speaks.
+    pub(crate) fn watch_gap(cx: &mut Context, speaking: bool) {
+        if speaking {
+            cx.deadlines.set(Timer::UplinkGap, cx.now + GAP);
+        } else {
+            cx.deadlines.clear(Timer::UplinkGap);
+        }
+    }
+
+    /// The line stopped while its caller spoke.
+    pub(crate) fn fill_gap(&mut self, cx: &mut Context, session: Option<ConnId>) {
+        if let Some(conn) = session {
+            cx.count("uplink_gap_filled", 1);
+            let silence = vec![0; FILL_MS * self.rate.bytes_per_ms()];
+            self.append(cx, conn, silence);
+        }
+    }
+
+    /// Whether this frame completes enough loud audio to be a voice that a server should notice.
+    pub(crate) fn is_voice(&mut self, now: Instant, bytes: usize, level_dbfs: f32) -> bool {
+        if level_dbfs < LOUD_DBFS {
+            if self.last_loud.is_some_and(|at| now.saturating_duration_since(at) > GAP) {
+                self.voice = Duration::ZERO;
+                self.last_loud = None;
+            }
+            return false;
+        }
+        self.last_loud = Some(now);
+        self.voice += Duration::from_micros((bytes * 1000 / self.rate.bytes_per_ms()) as u64);
+        self.voice >= VOICE
+    }
+
+    /// The server noticed, or the model speaks: begin again.
+    pub(crate) fn forget_voice(&mut self) {
+        self.voice = Duration::ZERO;
+    }
+}
