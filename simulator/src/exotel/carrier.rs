@@ -1,0 +1,223 @@
+//! One call from its first webhook to its last.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::ClientConfig;
+use url::Url;
+
+use super::dial::{MediaTarget, Socket, dial, tls_config};
+use super::ear::Ear;
+use super::journal::Journal;
+use super::media::{Cut, Media};
+use super::plan::{CallPlan, FrameShape, Mode, Say, StatusBody, exotel_number, sid};
+use super::report::{CallError, CallReport, EndedBy, EventKind, WebhookAnswer};
+use super::rude::{Ending, Line};
+use super::script::{Caller, Step};
+use super::timestamp::IndianTime;
+use super::webhook::{Answered, CallFields, StreamFields, Webhooks, stream_url};
+use super::wire::Speaker;
+
+/// A slug, as account ids are.
+const ACCOUNT_SID: &str = "callgate1";
+
+/// Places a call and carries it to its end.
+///
+/// # Errors
+/// [`CallError`]: the plan is wrong, the gateway is not there, refuses the call, or its media socket does not open. What
+/// goes wrong once the socket is open is in the report.
+pub async fn place_call(plan: CallPlan) -> Result<CallReport, CallError> {
+    let steps = load(&plan)?;
+    let tls = tls_config()?;
+    let call = Placed {
+        webhooks: Webhooks::new(plan.gateway.clone(), plan.auth.clone(), &tls)?,
+        fields: CallFields {
+            call_sid: plan.call_sid.clone().unwrap_or_else(|| sid(plan.seed, 1)),
+            from: exotel_number(&plan.from),
+            to: exotel_number(&plan.to),
+            created: IndianTime::now(),
+        },
+        journal: Journal::new(plan.observer.clone()),
+        answers: Vec::new(),
+        tls,
+        plan,
+    };
+    call.run(steps).await
+}
+
+/// The script with its audio loaded.
+fn load(plan: &CallPlan) -> Result<Vec<Step>, CallError> {
+    let samples = |length: Duration| length.as_millis() as u64 * u64::from(plan.rate.hz()) / 1_000;
+    plan.script
+        .iter()
+        .map(|say| {
+            Ok(match say {
+                Say::AgentSpeaks => Step::AgentSpeaks,
+                Say::AgentFinished(silence) => Step::AgentFinished(samples(*silence)),
+                Say::Wait(length) => Step::Wait(samples(*length)),
+                Say::Speak(voice) => Step::Speak(voice.load(plan.rate).map_err(CallError::Plan)?),
+                Say::BargeIn(after, voice) => {
+                    Step::BargeIn(samples(*after), voice.load(plan.rate).map_err(CallError::Plan)?)
+                }
+                Say::Dtmf(key @ ('0'..='9' | '*' | '#')) => Step::Dtmf(*key),
+                Say::Dtmf(key) => return Err(CallError::Plan(format!("there is no key `{key}`"))),
+            })
+        })
+        .collect()
+}
+
+struct Placed {
+    plan: CallPlan,
+    webhooks: Webhooks,
+    fields: CallFields,
+    journal: Journal,
+    answers: Vec<Answered>,
+    tls: Arc<ClientConfig>,
+}
+
+impl Placed {
+    async fn run(mut self, steps: Vec<Step>) -> Result<CallReport, CallError> {
+        let mut report = CallReport { call_sid: self.fields.call_sid.clone(), ..CallReport::default() };
+        let url = match self.ask().await? {
+            Ok(url) => url,
+            Err((status, body)) => {
+                self.settle(&mut report);
+                return Err(CallError::Refused { status, body, report: Box::new(report) });
+            }
+        };
+        let stream_sid = sid(self.plan.seed, 2);
+        let target = MediaTarget::new(url)?;
+        let failed = match self.dial(&target).await {
+            Ok(socket) => {
+                self.media(socket, &target, &stream_sid, steps).run(&mut report, &mut self.journal).await;
+                None
+            }
+            Err(cause) => Some(cause),
+        };
+        self.follow_up(&report, &target, stream_sid, failed.as_deref()).await;
+        self.settle(&mut report);
+        match failed {
+            Some(cause) => Err(CallError::Handshake { cause, report: Box::new(report) }),
+            None => Ok(report),
+        }
+    }
+
+    /// The URL to stream to; or the refusal's status and body.
+    async fn ask(&mut self) -> Result<Result<Url, (u16, String)>, CallError> {
+        let answered = match &self.plan.mode {
+            Mode::Media(url) => return Ok(Ok(url.clone())),
+            Mode::CallStart => {
+                self.webhooks.post("call-start", &self.fields.call_start(), StatusBody::Urlencoded).await?
+            }
+            Mode::Voicebot => self.webhooks.get("voicebot", &self.fields.voicebot()).await?,
+        };
+        let url = (answered.status == 200).then(|| stream_url(&answered.body)).flatten();
+        let refusal = (answered.status, answered.body.chars().take(300).collect());
+        self.answered(answered);
+        Ok(url.ok_or(refusal))
+    }
+
+    fn answered(&mut self, answered: Answered) {
+        let took = answered.took.as_secs_f64() * 1_000.0;
+        self.journal
+            .note(EventKind::Webhook, format!("{} answered {} in {took:.1} ms", answered.name, answered.status));
+        self.answers.push(answered);
+    }
+
+    /// Exotel tries again once when the handshake fails.
+    async fn dial(&mut self, target: &MediaTarget) -> Result<Socket, String> {
+        let abrupt = self.plan.rude.ending == Ending::Drop;
+        let mut failure = String::new();
+        for _ in 0..2 {
+            match dial(target, &self.tls, abrupt).await {
+                Ok(socket) => return Ok(socket),
+                Err(cause) => {
+                    self.journal.note(EventKind::HandshakeFailed, cause.clone());
+                    failure = cause;
+                }
+            }
+        }
+        Err(failure)
+    }
+
+    fn media(&mut self, socket: Socket, target: &MediaTarget, stream_sid: &str, steps: Vec<Step>) -> Media {
+        let plan = &self.plan;
+        let opened = Instant::now();
+        self.journal.start(opened);
+        self.journal.note_at(0, EventKind::MediaOpen, format!("at {} Hz", plan.rate.hz()));
+        let samples_per_ms = u64::from(plan.rate.hz()) / 1_000;
+        let shape = if plan.rude.odd_frames { FrameShape::Odd } else { plan.frame };
+        Media {
+            socket,
+            speaker: Speaker {
+                stream_sid: stream_sid.to_owned(),
+                call_sid: self.fields.call_sid.clone(),
+                account_sid: ACCOUNT_SID,
+                from: self.fields.from.clone(),
+                to: self.fields.to.clone(),
+                rate: plan.rate,
+                custom_parameters: target.custom_parameters.clone(),
+                camel_case: plan.rude.camel_case,
+                sequence: 0,
+                chunk: 0,
+            },
+            line: Line::new(plan.rude.clone(), plan.seed),
+            caller: Caller::new(steps, plan.patience.as_millis() as u64 * samples_per_ms, samples_per_ms),
+            ear: Ear::new(plan.rate),
+            cut: Cut::new(shape, plan.rate, plan.seed),
+            opened,
+            deadline: self.journal.placed() + plan.timeout,
+            end: plan.end,
+            ending: plan.rude.ending,
+            echo_cleared: plan.rude.marks.echo_cleared,
+            late_marks: Vec::new(),
+        }
+    }
+
+    /// The flow after the stream: the Passthru applet, then the call's end.
+    async fn follow_up(&mut self, report: &CallReport, target: &MediaTarget, stream_sid: String, failed: Option<&str>) {
+        if self.plan.after.passthru {
+            let stream = StreamFields {
+                stream_sid,
+                url: target.url.to_string(),
+                status: if failed.is_some() { "failed" } else { "completed" },
+                seconds: report.media_ms / 1_000,
+                disconnected_by: match report.ended_by {
+                    EndedBy::NotOpened => "NA",
+                    EndedBy::Caller => "user",
+                    EndedBy::Gateway | EndedBy::Broken | EndedBy::Timeout => "bot",
+                },
+                error: failed.map(|cause| format!("3009 failed to establish ws conn {cause}")),
+            };
+            let answered = self.webhooks.get("passthru", &self.fields.passthru(&stream)).await;
+            self.followed(answered);
+        }
+        if let Some(body) = self.plan.after.call_end {
+            let answered = self.webhooks.post("call-end", &self.fields.call_end("completed"), body).await;
+            self.followed(answered);
+        }
+    }
+
+    /// A webhook after the call that is not answered takes nothing from the call.
+    fn followed(&mut self, answered: Result<Answered, CallError>) {
+        match answered {
+            Ok(answered) => self.answered(answered),
+            Err(error) => self.journal.note(EventKind::Webhook, error.to_string()),
+        }
+    }
+
+    fn settle(&mut self, report: &mut CallReport) {
+        report.webhooks = std::mem::take(&mut self.answers)
+            .into_iter()
+            .map(|answered| WebhookAnswer {
+                name: answered.name,
+                status: answered.status,
+                headers: answered.headers,
+                body: answered.body,
+                at_ms: self.journal.ms(answered.sent_at),
+                took_ms: answered.took.as_secs_f64() * 1_000.0,
+            })
+            .collect();
+        report.timeline = self.journal.finish();
+    }
+}

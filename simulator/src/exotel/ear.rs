@@ -1,0 +1,160 @@
+//! The caller's ear: plays what arrives and keeps account of it. Time is an argument: samples since the media socket opened.
+
+use codecs::SampleRate;
+
+use super::playback::{Cleared, Playback};
+use super::report::{Heard, Stereo};
+use super::script::AgentView;
+
+/// Silence this long between two messages divides what the agent says in two.
+const GAP_MS: u64 = 200;
+
+/// Something heard, and when.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Heeded {
+    /// The agent began to be heard.
+    Began(u64),
+    /// The agent is no longer heard since then.
+    Ended(u64),
+    /// Playback has got to this mark.
+    Reached(String),
+}
+
+/// Plays agent audio to the caller.
+#[derive(Debug)]
+pub(crate) struct Ear {
+    playback: Playback,
+    view: AgentView,
+    /// The agent was told to be quiet: whatever comes next is something new.
+    cleared: bool,
+    /// [`Heeded::Ended`] is still to be told.
+    sounding: bool,
+    samples_per_ms: u64,
+    pub(crate) heard: Heard,
+    /// What was played, on the caller's clock.
+    pub(crate) sound: Vec<i16>,
+}
+
+impl Ear {
+    pub(crate) fn new(rate: SampleRate) -> Self {
+        Self {
+            playback: Playback::new(rate.hz()),
+            view: AgentView::default(),
+            cleared: false,
+            sounding: false,
+            samples_per_ms: u64::from(rate.hz()) / 1_000,
+            heard: Heard::default(),
+            sound: Vec::new(),
+        }
+    }
+
+    /// A `media` message came in.
+    pub(crate) fn audio(&mut self, now: u64, pcm: Vec<u8>) {
+        self.heard.messages += 1;
+        self.heard.bytes += pcm.len() as u64;
+        *self.heard.sizes.entry(pcm.len()).or_default() += 1;
+        self.playback.push_audio(pcm);
+        self.heard.max_lead_ms = self.heard.max_lead_ms.max(self.playback.waiting(now) / self.samples_per_ms);
+    }
+
+    /// A mark came in.
+    pub(crate) fn mark(&mut self, name: String) {
+        self.playback.push_mark(name);
+    }
+
+    /// A `clear` came in. Call [`Self::listen`] first, so that what was due before it is picked up.
+    pub(crate) fn clear(&mut self, now: u64) -> Cleared {
+        let cleared = self.playback.clear(now);
+        self.heard.cleared_ms += cleared.samples / self.samples_per_ms;
+        self.cleared = true;
+        cleared
+    }
+
+    /// Plays what is due.
+    pub(crate) fn listen(&mut self, now: u64) -> Vec<Heeded> {
+        let (mut played, mut marks, mut heeded) = (Vec::new(), Vec::new(), Vec::new());
+        let was_free_at = self.playback.free_at();
+        self.playback.advance(now, &mut played, &mut marks);
+        let mut free_at = was_free_at;
+        for message in played {
+            let fresh = self.view.began.is_none()
+                || self.cleared
+                || message.at.saturating_sub(free_at) >= GAP_MS * self.samples_per_ms;
+            if fresh {
+                self.end(free_at, &mut heeded);
+                self.view.began = Some(message.at);
+                self.sounding = true;
+                self.cleared = false;
+                heeded.push(Heeded::Began(message.at));
+            }
+            free_at = message.at + message.pcm.len() as u64 / 2;
+            self.heard.played_ms += message.pcm.len() as u64 / 2 / self.samples_per_ms;
+            Stereo::place(&mut self.sound, message.at, &message.pcm);
+        }
+        let free_at = self.playback.free_at();
+        let silent = free_at <= now;
+        self.view.silent_since = silent.then_some(free_at);
+        if silent && (self.cleared || now - free_at >= GAP_MS * self.samples_per_ms) {
+            self.end(free_at, &mut heeded);
+        }
+        heeded.extend(marks.into_iter().map(Heeded::Reached));
+        heeded
+    }
+
+    fn end(&mut self, at: u64, heeded: &mut Vec<Heeded>) {
+        if std::mem::take(&mut self.sounding) {
+            heeded.push(Heeded::Ended(at));
+        }
+    }
+
+    /// When [`Self::listen`] has something to do next, if it has.
+    pub(crate) fn next_due(&self) -> Option<u64> {
+        self.playback.next_due()
+    }
+
+    /// What the caller knows of the agent.
+    pub(crate) const fn view(&self) -> AgentView {
+        self.view
+    }
+
+    /// Messages dropped because more than ten minutes were waiting.
+    pub(crate) const fn overflowed(&self) -> u64 {
+        self.playback.overflowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 8;
+
+    #[test]
+    fn short_gaps_do_not_divide_what_the_agent_says() {
+        let mut ear = Ear::new(SampleRate::Hz8000);
+        ear.audio(0, vec![1; 3_200]);
+        assert_eq!(ear.listen(0), [Heeded::Began(0)]);
+        assert_eq!(ear.listen(290 * MS), []);
+        assert_eq!(ear.view().silent_since, Some(200 * MS));
+        ear.audio(300 * MS, vec![1; 3_200]);
+        assert_eq!(ear.listen(300 * MS), []);
+        assert_eq!(ear.view(), AgentView { began: Some(0), silent_since: None });
+        assert_eq!(ear.listen(700 * MS), [Heeded::Ended(500 * MS)]);
+        assert_eq!((ear.heard.played_ms, ear.sound.len()), (400, 4_000));
+    }
+
+    #[test]
+    fn after_a_clear_whatever_comes_is_new() {
+        let mut ear = Ear::new(SampleRate::Hz8000);
+        for _ in 0..3 {
+            ear.audio(0, vec![1; 3_200]);
+        }
+        ear.listen(0);
+        ear.listen(100 * MS);
+        assert_eq!(ear.clear(100 * MS).messages, 2);
+        assert_eq!(ear.listen(200 * MS), [Heeded::Ended(200 * MS)]);
+        ear.audio(250 * MS, vec![1; 320]);
+        assert_eq!(ear.listen(250 * MS), [Heeded::Began(250 * MS)]);
+        assert_eq!((ear.heard.cleared_ms, ear.heard.max_lead_ms), (400, 600));
+    }
+}

@@ -1,0 +1,361 @@
+//! The media socket of one call, driven in real time.
+
+use std::time::{Duration, Instant};
+
+use codecs::SampleRate;
+use futures_util::{SinkExt, StreamExt};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use tokio::time::{sleep_until, timeout};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+use super::dial::Socket;
+use super::ear::{Ear, Heeded};
+use super::journal::Journal;
+use super::plan::{FrameShape, HangUp};
+use super::report::{CallReport, EndedBy, EventKind, Stereo};
+use super::rude::{Ending, Line, Outgoing};
+use super::script::{Caller, Cue};
+use super::wire::{FromGateway, Speaker, understand};
+
+/// A peer that does not take a message within this is gone.
+const SEND_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a closing handshake is waited for.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+/// Faults kept for the report.
+const MOST_FAULTS: usize = 32;
+
+/// An open media socket and both ends of the line behind it.
+pub(crate) struct Media {
+    pub(crate) socket: Socket,
+    pub(crate) speaker: Speaker,
+    pub(crate) line: Line,
+    pub(crate) caller: Caller,
+    pub(crate) ear: Ear,
+    pub(crate) cut: Cut,
+    pub(crate) opened: Instant,
+    pub(crate) deadline: Instant,
+    pub(crate) end: HangUp,
+    pub(crate) ending: Ending,
+    pub(crate) echo_cleared: bool,
+    /// Marks to be echoed late, by when.
+    pub(crate) late_marks: Vec<(Instant, String)>,
+}
+
+/// The caller's audio, cut into frames.
+pub(crate) struct Cut {
+    shape: FrameShape,
+    rate: SampleRate,
+    rng: SmallRng,
+    /// Sample at which the frame being spoken begins.
+    at: u64,
+    /// And its length.
+    length: u64,
+    frame: Vec<u8>,
+    said: Vec<i16>,
+}
+
+impl Cut {
+    pub(crate) fn new(shape: FrameShape, rate: SampleRate, seed: u64) -> Self {
+        let mut rng = SmallRng::seed_from_u64(seed ^ 0x0043_7574);
+        let length = shape.next_samples(rate, &mut rng) as u64;
+        Self { shape, rate, rng, at: 0, length, frame: Vec::new(), said: Vec::new() }
+    }
+
+    fn next(&mut self) {
+        self.at += self.length;
+        self.length = self.shape.next_samples(self.rate, &mut self.rng) as u64;
+    }
+}
+
+impl Media {
+    fn hz(&self) -> u64 {
+        u64::from(self.cut.rate.hz())
+    }
+
+    /// Now, in samples since the socket opened.
+    fn now(&self) -> u64 {
+        (self.opened.elapsed().as_micros() as u64) * self.hz() / 1_000_000
+    }
+
+    fn when(&self, sample: u64) -> Instant {
+        // Rounded up, so that waking then finds the sample reached.
+        self.opened + Duration::from_micros((sample * 1_000_000).div_ceil(self.hz()))
+    }
+
+    fn ms(&self, sample: u64) -> u64 {
+        sample * 1_000 / self.hz()
+    }
+
+    /// Carries the call to its end.
+    pub(crate) async fn run(mut self, report: &mut CallReport, journal: &mut Journal) {
+        let hello = [self.speaker.connected(), self.speaker.start()].map(Outgoing::Text);
+        let mut ended = self.send(hello.into()).await;
+        while ended.is_none() {
+            let due = self.next_due();
+            tokio::select! {
+                message = self.socket.next() => ended = self.hear(message, report, journal),
+                () = sleep_until(due.into()) => {}
+            }
+            if ended.is_none() {
+                ended = self.tick(report, journal).await;
+            }
+        }
+        let ended = match ended.unwrap_or_default() {
+            // Perhaps it closed the socket while we were speaking: its reason is still to be read.
+            EndedBy::Broken => self.last_words(report).await,
+            ended => ended,
+        };
+        report.ended_by = ended;
+        report.media_ms = self.opened.elapsed().as_millis() as u64;
+        match ended {
+            EndedBy::Caller | EndedBy::Timeout => self.hang_up(ended, report, journal).await,
+            // The close frame is answered as the socket is read to its end.
+            EndedBy::Gateway => {
+                self.last_words(report).await;
+            }
+            EndedBy::Broken | EndedBy::NotOpened => {}
+        }
+        let code = report.close_code.map_or_else(String::new, |code| format!(", code {code}"));
+        journal.note(EventKind::MediaClosed, format!("by {ended:?}{code}"));
+        self.account(report);
+    }
+
+    fn next_due(&self) -> Instant {
+        let mut due = self.when(self.cut.at + self.cut.length).min(self.deadline);
+        if let Some(playback) = self.ear.next_due() {
+            due = due.min(self.when(playback));
+        }
+        self.late_marks.iter().fold(due, |due, (when, _)| due.min(*when))
+    }
+
+    /// Takes in a message of the gateway.
+    fn hear(
+        &mut self,
+        message: Option<Result<Message, tokio_tungstenite::tungstenite::Error>>,
+        report: &mut CallReport,
+        journal: &mut Journal,
+    ) -> Option<EndedBy> {
+        let text = match message {
+            None | Some(Err(_)) => return Some(EndedBy::Broken),
+            Some(Ok(Message::Close(frame))) => {
+                report.close_code = frame.map(|frame| frame.code.into());
+                return Some(EndedBy::Gateway);
+            }
+            Some(Ok(Message::Text(text))) => text,
+            Some(Ok(Message::Binary(_))) => {
+                fault(report, journal, "a binary message; Exotel reads text");
+                return None;
+            }
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => return None,
+        };
+        let (said, remark) = understand(text.as_str(), &self.speaker.stream_sid);
+        if let Some(remark) = remark {
+            fault(report, journal, remark);
+        }
+        let now = self.now();
+        match said {
+            FromGateway::Fault(why) => fault(report, journal, why),
+            FromGateway::Media(pcm) => {
+                let ms = self.ms(now);
+                report.first_audio_ms.get_or_insert(ms);
+                if let Some(last) = self.caller.utterances.last_mut().filter(|last| last.ended_ms <= ms) {
+                    last.reply_ms.get_or_insert(ms - last.ended_ms);
+                }
+                self.ear.audio(now, pcm);
+            }
+            FromGateway::Mark(name) => {
+                journal.note(EventKind::Mark, name.clone());
+                report.marks.push(name.clone());
+                self.ear.mark(name);
+            }
+            FromGateway::Clear => self.clear(now, report, journal),
+        }
+        None
+    }
+
+    fn clear(&mut self, now: u64, report: &mut CallReport, journal: &mut Journal) {
+        self.listen(now, journal);
+        report.clears += 1;
+        let ms = self.ms(now);
+        if let Some(last) =
+            self.caller.utterances.last_mut().filter(|last| last.began_ms <= ms && last.reply_ms.is_none())
+        {
+            last.clear_ms.get_or_insert(ms - last.began_ms);
+        }
+        let cleared = self.ear.clear(now);
+        let (dropped, playing) = (self.ms(cleared.samples), self.ms(cleared.still_playing));
+        journal.note(
+            EventKind::Clear,
+            format!(
+                "drops {} messages ({dropped} ms); {playing} ms of the one being played are still heard",
+                cleared.messages
+            ),
+        );
+        if self.echo_cleared {
+            self.late_marks.extend(cleared.marks.into_iter().map(|name| (Instant::now(), name)));
+        }
+    }
+
+    /// Plays what is due; names of the marks reached go to those to be echoed.
+    fn listen(&mut self, now: u64, journal: &mut Journal) {
+        for heeded in self.ear.listen(now) {
+            match heeded {
+                Heeded::Began(at) => journal.note_at(self.ms(at) as i64, EventKind::AgentSpeaks, ""),
+                Heeded::Ended(at) => {
+                    let ms = self.ms(at);
+                    journal.note_at(ms as i64, EventKind::AgentStops, "");
+                    let over = |last: &&mut _| is_silenced(last, ms);
+                    if let Some(last) = self.caller.utterances.last_mut().filter(over) {
+                        last.silenced_ms = Some(ms - last.began_ms);
+                    }
+                }
+                Heeded::Reached(name) => {
+                    if let Some(delay) = self.line.mark_delay_ms() {
+                        self.late_marks.push((Instant::now() + Duration::from_millis(delay), name));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Does what is due: playback, marks, the next frame, the end.
+    async fn tick(&mut self, report: &mut CallReport, journal: &mut Journal) -> Option<EndedBy> {
+        let now = self.now();
+        self.listen(now, journal);
+        let mut out = Vec::new();
+        let at = Instant::now();
+        let speaker = &mut self.speaker;
+        self.late_marks.retain(|(when, name)| {
+            if *when <= at {
+                journal.note(EventKind::MarkEcho, name.clone());
+                out.push(Outgoing::Text(speaker.mark(name)));
+            }
+            *when > at
+        });
+        while self.cut.at + self.cut.length <= now {
+            self.speak(journal, &mut out);
+        }
+        if let Some(broken) = self.send(out).await {
+            return Some(broken);
+        }
+        if Instant::now() >= self.deadline {
+            return Some(EndedBy::Timeout);
+        }
+        report.gave_up = self.caller.gave_up;
+        (self.caller.done() && self.end != HangUp::Gateway).then_some(EndedBy::Caller)
+    }
+
+    /// Speaks the frame whose time is over.
+    fn speak(&mut self, journal: &mut Journal, out: &mut Vec<Outgoing>) {
+        let (at, length) = (self.cut.at, self.cut.length);
+        self.cut.frame.resize(length as usize * 2, 0);
+        let mut cues = Vec::new();
+        self.caller.fill(at, &mut self.cut.frame, self.ear.view(), &mut cues);
+        let timestamp = self.ms(at);
+        if self.line.frame(&mut self.speaker, timestamp, &self.cut.frame, out) {
+            Stereo::place(&mut self.cut.said, at, &self.cut.frame);
+        }
+        self.cut.next();
+        for cue in cues {
+            match cue {
+                Cue::Speaks(label, at) => journal.note_at(self.ms(at) as i64, EventKind::CallerSpeaks, label),
+                Cue::Stops(label, at) => journal.note_at(self.ms(at) as i64, EventKind::CallerStops, label),
+                Cue::GaveUp(what) => journal.note(EventKind::GaveUp, format!("waiting for {what}")),
+                Cue::Dtmf(key) => {
+                    journal.note(EventKind::Dtmf, key.to_string());
+                    self.line.flush(out);
+                    out.push(Outgoing::Text(self.speaker.dtmf(key)));
+                }
+            }
+        }
+    }
+
+    async fn send(&mut self, messages: Vec<Outgoing>) -> Option<EndedBy> {
+        for message in messages {
+            let message = match message {
+                Outgoing::Text(text) => Message::text(text),
+                Outgoing::Binary(bytes) => Message::binary(bytes),
+            };
+            match timeout(SEND_PATIENCE, self.socket.send(message)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return Some(EndedBy::Broken),
+            }
+        }
+        None
+    }
+
+    /// Reads what is left on a socket that takes no more: who ended it.
+    async fn last_words(&mut self, report: &mut CallReport) -> EndedBy {
+        let read = async {
+            while let Some(Ok(message)) = self.socket.next().await {
+                if let Message::Close(frame) = message {
+                    return Some(frame.map(|frame| frame.code.into()));
+                }
+            }
+            None
+        };
+        match timeout(CLOSE_PATIENCE, read).await {
+            Ok(Some(code)) => {
+                report.close_code = report.close_code.or(code);
+                EndedBy::Gateway
+            }
+            Ok(None) | Err(_) => EndedBy::Broken,
+        }
+    }
+
+    /// Ends the stream from the caller's side, in the manner planned.
+    async fn hang_up(&mut self, ended: EndedBy, report: &mut CallReport, journal: &mut Journal) {
+        let mut out = Vec::new();
+        self.line.flush(&mut out);
+        let reason = if self.end == HangUp::Applet || ended == EndedBy::Timeout { "stopped" } else { "callended" };
+        match self.ending {
+            Ending::Stop => {
+                journal.note(EventKind::HangUp, reason);
+                out.push(Outgoing::Text(self.speaker.stop(reason)));
+            }
+            Ending::NoStop => journal.note(EventKind::HangUp, "without a stop"),
+            Ending::Drop => {
+                journal.note(EventKind::HangUp, "the line drops");
+                return;
+            }
+        }
+        if self.send(out).await.is_some() {
+            return;
+        }
+        let close = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+        if timeout(SEND_PATIENCE, self.socket.send(Message::Close(Some(close)))).await.is_ok() {
+            self.last_words(report).await;
+        }
+    }
+
+    /// Closes the books.
+    fn account(mut self, report: &mut CallReport) {
+        if self.ear.overflowed() > 0 {
+            report.faults.push(format!("{} messages more than ten minutes ahead, dropped", self.ear.overflowed()));
+        }
+        let length = (report.media_ms * self.hz() / 1_000) as usize;
+        self.cut.said.resize(length.max(self.cut.said.len()), 0);
+        // What had begun to be played when the stream ended was not heard past its end.
+        self.ear.sound.resize(self.cut.said.len(), 0);
+        report.gave_up = self.caller.gave_up;
+        report.utterances = self.caller.utterances;
+        report.heard = self.ear.heard;
+        report.rude = self.line.done;
+        report.sound = Stereo { rate: self.cut.rate, left: self.cut.said, right: self.ear.sound };
+    }
+}
+
+fn is_silenced(last: &super::report::Utterance, ms: u64) -> bool {
+    last.barge_in && last.silenced_ms.is_none() && last.began_ms <= ms
+}
+
+fn fault(report: &mut CallReport, journal: &mut Journal, what: impl Into<String>) {
+    let what = what.into();
+    if report.faults.len() < MOST_FAULTS && !report.faults.contains(&what) {
+        journal.note(EventKind::Fault, what.clone());
+        report.faults.push(what);
+    }
+}

@@ -1,0 +1,54 @@
+//! The simulated model's measurement tap: `GET /measurements`.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use url::Url;
+
+use super::plan::LoadError;
+use crate::exotel::tls_config;
+
+/// What the model measured of one session.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Session {
+    /// The number its audio began with.
+    pub(super) call: Option<u16>,
+    /// Cumulative ms appended, and when, in µs of Unix time.
+    #[serde(default)]
+    pub(super) up: Vec<(f64, u64)>,
+    /// Per delta sent: response, cumulative ms within it, and when, in µs of Unix time.
+    #[serde(default)]
+    pub(super) down: Vec<(u64, f64, u64)>,
+}
+
+#[derive(Deserialize)]
+struct Measurements {
+    sessions: Vec<Session>,
+}
+
+/// A client of the tap.
+pub(super) struct Tap {
+    http: reqwest::Client,
+    url: Url,
+}
+
+impl Tap {
+    pub(super) fn new(model: Url) -> Result<Self, LoadError> {
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(rustls::ClientConfig::clone(&*tls_config()?))
+            .no_proxy()
+            .timeout(Duration::from_secs(60))
+            .build()
+            .map_err(|error| LoadError::Tap(error.to_string()))?;
+        let url = model.join("/measurements").map_err(|error| LoadError::Tap(error.to_string()))?;
+        Ok(Self { http, url })
+    }
+
+    /// What has been measured since the last clearing.
+    pub(super) async fn fetch(&self, clear: bool) -> Result<Vec<Session>, LoadError> {
+        let mut url = self.url.clone();
+        url.set_query(clear.then_some("clear=1"));
+        let fetched = async { self.http.get(url).send().await?.error_for_status()?.json::<Measurements>().await };
+        Ok(fetched.await.map_err(|error| LoadError::Tap(error.to_string()))?.sessions)
+    }
+}
