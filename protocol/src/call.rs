@@ -26,7 +26,7 @@ use context::{Context, millis};
 use deadlines::Timer;
 use fact::{Ended, Fact};
 use history::History;
-use io::{CallerCommand, CallerEvent, Control, Input, Output};
+use io::{CallerCommand, CallerEvent, ConnId, Control, Input, Output};
 use playout::Playout;
 use policy::{GreetedBy, Policy, Setup};
 use session::Session;
@@ -61,6 +61,8 @@ enum Phase {
 #[derive(Debug)]
 struct Closing {
     why: Ended,
+    /// The session that was told to expect a result of this call.
+    conn: ConnId,
     tool_call: String,
     /// The audio that belongs before it was generated whole.
     said: bool,

@@ -102,6 +102,11 @@ impl Call {
         self.playout.response_done(&mut self.cx, &done.response);
         let verdict = self.turn.response_ended(&mut self.cx, conn, &done.response, &done.status);
         self.verdict(verdict);
+        self.goodbye_generated();
+    }
+
+    /// If there is a goodbye, no more of it will come: the call ends when it was heard.
+    fn goodbye_generated(&mut self) {
         if let Some(closing) = &mut self.closing {
             closing.said = true;
             let by = self.playout.remaining(self.cx.now) + self.cx.policy.goodbye_slack;
@@ -124,7 +129,7 @@ impl Call {
                 return self.ask(conn);
             }
         };
-        self.closing = Some(Closing { why, tool_call: call_id, said: false });
+        self.closing = Some(Closing { why, conn, tool_call: call_id, said: false });
     }
 
     pub(super) fn tool_result(&mut self, conn: ConnId, call_id: String, output: &str) {
@@ -137,7 +142,10 @@ impl Call {
     pub(super) fn keep_open(&mut self, conn: ConnId) {
         if let Some(closing) = self.closing.take() {
             self.cx.deadlines.clear(Timer::Goodbye);
-            self.tool_result(conn, closing.tool_call, r#"{"error":"not ended: the caller is speaking"}"#);
+            // A session that took over since knows of no such call, and a result without its call is refused.
+            if closing.conn == conn {
+                self.tool_result(conn, closing.tool_call, r#"{"error":"not ended: the caller is speaking"}"#);
+            }
         }
     }
 
@@ -165,6 +173,7 @@ impl Call {
             Outcome::Lost => {
                 self.turn.session_lost(&mut self.cx);
                 self.playout.model_gone(&mut self.cx);
+                self.goodbye_generated();
                 self.uplink.close(self.cx.policy.hold_redial);
                 if let Some(conn) = self.session.ready() {
                     self.session_ready(conn);

@@ -23,6 +23,8 @@ pub(crate) use ledger::Cut;
 const STARVING: Duration = Duration::from_millis(40);
 /// A mark this late beyond its audio is taken as lost: the audio was played.
 const MARK_GRACE: Duration = Duration::from_secs(2);
+/// Where no mark was ever echoed the clock is the only witness: it has to allow for the way to the carrier's player.
+const CLOCK_GRACE: Duration = Duration::from_millis(250);
 /// Interruptions that no life of a call reaches.
 const GENERATIONS_A_LIFE: u32 = 1_000_000;
 /// Unheard audio kept for one call; a model that generates more is told to stop.
@@ -253,7 +255,7 @@ impl Playout {
 
     /// Marks that never came: the audio was played all the same.
     pub(crate) fn forgive(&mut self, cx: &mut Context) {
-        let grace = if self.marks_dead { self.duration(self.framer.chunk_bytes()) } else { MARK_GRACE };
+        let grace = if self.marks_dead { CLOCK_GRACE } else { MARK_GRACE };
         let mut missing = 0;
         while self.marks.front().is_some_and(|m| m.due + grace <= cx.now) {
             self.credit();

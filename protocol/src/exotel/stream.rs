@@ -6,8 +6,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use codecs::SampleRate;
+use serde_json::{Map, Value};
 
+use crate::exotel::is_sid;
 use crate::ids::{CallSid, PhoneNumber, StreamSid};
+use crate::wire::scan::Scan;
+use crate::wire::{self, WireError};
 
 /// One message from the carrier.
 #[derive(Debug, PartialEq)]
@@ -71,3 +75,213 @@ pub struct Media<'a> {
     /// base64 of s16le mono PCM.
     pub payload: Cow<'a, str>,
 }
+
+/// Reads one message.
+///
+/// Media in its usual shape takes a path that allocates nothing; everything else, and media in any other shape, a tolerant one.
+///
+/// # Errors
+/// When the text is no JSON object, or lacks what the message is nothing without: the event, a payload, the call of a `start`,
+/// a mark's name, a key.
+pub fn parse(text: &str) -> Result<CarrierMessage<'_>, WireError> {
+    match usual_media(text) {
+        Some(media) => Ok(CarrierMessage::Media(media)),
+        None => parse_any(&wire::object(text)?),
+    }
+}
+
+/// Appends the PCM of a `media` payload; says whether an odd byte was dropped to keep whole samples.
+///
+/// # Errors
+/// When the payload is not base64; nothing is appended then.
+pub fn decode_payload(payload: &str, out: &mut Vec<u8>) -> Result<bool, WireError> {
+    let start = out.len();
+    wire::decode_base64(payload, out)?;
+    let odd = (out.len() - start) % 2 == 1;
+    if odd {
+        out.pop();
+    }
+    Ok(odd)
+}
+
+/// Replaces the buffer's content by a `media` message with that s16le mono PCM.
+pub fn write_media(out: &mut String, stream: &StreamSid, pcm: &[u8]) {
+    begin(out, "media", stream);
+    out.push_str(r#","media":{"payload":""#);
+    wire::push_base64(out, pcm);
+    out.push_str(r#""}}"#);
+}
+
+/// Replaces the buffer's content by a `mark` message: it is echoed when playback gets there.
+pub fn write_mark(out: &mut String, stream: &StreamSid, name: &str) {
+    begin(out, "mark", stream);
+    out.push_str(r#","mark":{"name":""#);
+    wire::push_escaped(out, name);
+    out.push_str(r#""}}"#);
+}
+
+/// Replaces the buffer's content by a `clear` message: what was not picked up for playback yet is dropped.
+pub fn write_clear(out: &mut String, stream: &StreamSid) {
+    begin(out, "clear", stream);
+    out.push('}');
+}
+
+/// The head of what we send. Exotel treats the stream's id as optional: without one it is left out.
+fn begin(out: &mut String, event: &str, stream: &StreamSid) {
+    out.clear();
+    out.push_str(r#"{"event":""#);
+    out.push_str(event);
+    out.push('"');
+    if !stream.as_str().is_empty() {
+        out.push_str(r#","stream_sid":""#);
+        wire::push_escaped(out, stream.as_str());
+        out.push('"');
+    }
+}
+
+/// Media of the usual shape: plain fields around a flat `media`. Anything else is for the full parser.
+fn usual_media(text: &str) -> Option<Media<'_>> {
+    let (mut is_media, mut sequence_number, mut timestamp_ms, mut payload) = (false, None, None, None);
+    let mut scan = Scan::new(text);
+    scan.open()?;
+    loop {
+        match scan.name()? {
+            "event" if scan.value()?.text()? == "media" => is_media = true,
+            "event" => return None,
+            "sequence_number" | "sequenceNumber" => sequence_number = scan.value()?.count(),
+            "media" => {
+                scan.open()?;
+                loop {
+                    match scan.name()? {
+                        "timestamp" => timestamp_ms = scan.value()?.count(),
+                        "payload" => payload = Some(scan.value()?.text()?),
+                        _ => _ = scan.value()?,
+                    }
+                    if !scan.more()? {
+                        break;
+                    }
+                }
+            }
+            _ => _ = scan.value()?,
+        }
+        if !scan.more()? {
+            break;
+        }
+    }
+    scan.end()?;
+    payload.filter(|_| is_media).map(|payload| Media { sequence_number, timestamp_ms, payload: Cow::Borrowed(payload) })
+}
+
+/// The body of an event and what stands around it: a field is looked for in both, in snake case and in camel case.
+struct Fields<'v> {
+    body: Option<&'v Map<String, Value>>,
+    outer: &'v Map<String, Value>,
+}
+
+impl<'v> Fields<'v> {
+    fn get(&self, snake: &str, camel: &str) -> Option<&'v Value> {
+        let either =
+            |map: &'v Map<String, Value>| map.get(snake).or_else(|| map.get(camel)).filter(|value| !value.is_null());
+        self.body.and_then(either).or_else(|| either(self.outer))
+    }
+
+    fn text(&self, snake: &str, camel: &str) -> Option<Cow<'v, str>> {
+        self.get(snake, camel).and_then(wire::text)
+    }
+
+    fn count(&self, snake: &str, camel: &str) -> Option<u64> {
+        self.get(snake, camel).and_then(wire::count)
+    }
+}
+
+fn parse_any<'a>(message: &Map<String, Value>) -> Result<CarrierMessage<'a>, WireError> {
+    let event = message.get("event").and_then(Value::as_str).ok_or(WireError::Field { field: "event" })?;
+    let name = event.to_ascii_lowercase();
+    let fields = Fields { body: message.get(&name).and_then(Value::as_object), outer: message };
+    Ok(match name.as_str() {
+        "connected" => CarrierMessage::Connected,
+        "start" => CarrierMessage::Start(Box::new(start(&fields)?)),
+        "media" => CarrierMessage::Media(Media {
+            sequence_number: fields.count("sequence_number", "sequenceNumber"),
+            timestamp_ms: fields.count("timestamp", "timestamp"),
+            payload: match fields.get("payload", "payload") {
+                Some(Value::String(payload)) => Cow::Owned(payload.clone()),
+                _ => return Err(WireError::Field { field: "media.payload" }),
+            },
+        }),
+        "dtmf" => CarrierMessage::Dtmf {
+            digit: fields
+                .text("digit", "digit")
+                .and_then(|text| key(&text))
+                .ok_or(WireError::Field { field: "dtmf.digit" })?,
+        },
+        "mark" => CarrierMessage::Mark {
+            name: fields
+                .text("name", "name")
+                .map(|name| Cow::Owned(name.into_owned()))
+                .ok_or(WireError::Field { field: "mark.name" })?,
+        },
+        "stop" => CarrierMessage::Stop { reason: fields.text("reason", "reason").map(Cow::into_owned) },
+        "clear" => CarrierMessage::Clear,
+        _ => CarrierMessage::Unknown { event: Cow::Owned(event.to_owned()) },
+    })
+}
+
+fn start(fields: &Fields<'_>) -> Result<Start, WireError> {
+    let call_sid = fields
+        .text("call_sid", "callSid")
+        .filter(|sid| is_sid(sid))
+        .ok_or(WireError::Field { field: "start.call_sid" })?;
+    let number = |name| fields.text(name, name).filter(|number| !number.is_empty()).map(PhoneNumber::new);
+    let custom_parameters = fields
+        .get("custom_parameters", "customParameters")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, value)| Some((name.clone(), as_parameter(value)?)))
+        .collect();
+    Ok(Start {
+        stream_sid: StreamSid::new(fields.text("stream_sid", "streamSid").unwrap_or_default()),
+        call_sid: CallSid::new(call_sid),
+        account_sid: fields.text("account_sid", "accountSid").map(Cow::into_owned),
+        from: number("from"),
+        to: number("to"),
+        custom_parameters,
+        sample_rate: sample_rate(fields.get("media_format", "mediaFormat")),
+    })
+}
+
+/// A parameter's value as text: what is not a string is told as JSON.
+fn as_parameter(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+/// The rate told, else the telephone's own.
+fn sample_rate(format: Option<&Value>) -> Result<SampleRate, String> {
+    let told = format
+        .and_then(Value::as_object)
+        .and_then(|format| format.get("sample_rate").or_else(|| format.get("sampleRate")));
+    let Some(told) = told.filter(|rate| wire::text(rate).is_some_and(|text| !text.trim().is_empty())) else {
+        return Ok(SampleRate::default());
+    };
+    wire::count(told)
+        .and_then(|hz| u32::try_from(hz).ok())
+        .and_then(SampleRate::from_hz)
+        .ok_or_else(|| wire::text(told).unwrap_or_default().into_owned())
+}
+
+/// The one key of a `dtmf` event.
+fn key(text: &str) -> Option<char> {
+    let mut keys = text.trim().trim_matches('"').chars();
+    match (keys.next().map(|key| key.to_ascii_uppercase()), keys.next()) {
+        (Some(key @ ('0'..='9' | '*' | '#' | 'A'..='D')), None) => Some(key),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

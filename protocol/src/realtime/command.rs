@@ -1,7 +1,11 @@
 //! What we say to a Realtime server.
 
+pub use write::{write, write_append};
+
 use crate::ids::{ItemId, ResponseId};
 use crate::realtime::event::AudioFormat;
+
+mod write;
 
 /// One client event. Audio is in the carrier's PCM: the leg converts it to the session's effective format.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,3 +113,6 @@ pub struct Tool {
     /// JSON Schema of its arguments, as JSON text.
     pub parameters: String,
 }
+
+#[cfg(test)]
+mod tests;

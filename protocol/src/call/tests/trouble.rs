@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::realtime::command::NewItem;
+use crate::realtime::event::FunctionCall;
 
 fn failed(code: &str, message: &str) -> ResponseStatus {
     ResponseStatus::Failed { code: code.to_owned(), message: message.to_owned() }
@@ -86,6 +87,57 @@ fn audio_that_was_there_when_the_session_was_lost_plays_on_and_is_never_truncate
     desk.speech_started(2, "u1");
     assert!(desk.said.contains(&Output::Caller(CallerCommand::Clear)));
     assert!(!desk.sent().iter().any(|e| matches!(e, ClientEvent::Truncate { .. })));
+}
+
+/// A goodbye of 600 ms whose call to `end_call` came, and the end of its response not yet.
+fn half_a_goodbye() -> Desk {
+    let mut desk = Desk::live();
+    desk.response_created(1, "r1");
+    desk.audio(1, &key("r1", "a1"), 600);
+    let call = FunctionCall {
+        response: ResponseId::new("r1"),
+        item: ItemId::new("f1"),
+        call_id: "c1".to_owned(),
+        name: "end_call".to_owned(),
+        arguments: "{}".to_owned(),
+        complete: true,
+    };
+    desk.server(1, ServerEvent::FunctionCall(call));
+    desk.input(Input::Model(ConnId(1), ModelEvent::Closed("1006".to_owned())));
+    desk
+}
+
+#[test]
+fn a_goodbye_whose_session_is_lost_ends_the_call_when_it_was_heard() {
+    let mut desk = half_a_goodbye();
+    desk.ready(2);
+    desk.pass(600);
+    desk.echo(&desk.marks().last().cloned().expect("a mark"));
+    assert_eq!(desk.ended(), Some(&Ended::AgentHungUp));
+}
+
+#[test]
+fn a_session_is_not_told_the_result_of_a_call_that_another_made() {
+    let mut desk = half_a_goodbye();
+    desk.ready(2);
+    desk.take();
+    desk.speech_started(2, "u1");
+    let told = desk.sent().iter().any(|e| matches!(e, ClientEvent::CreateItem(NewItem::FunctionOutput { .. })));
+    assert!(!told, "a result without its call is refused");
+    desk.pass(5000);
+    assert_eq!(desk.ended(), None, "the caller speaks into the goodbye");
+}
+
+#[test]
+fn without_marks_the_clock_credits_only_what_had_time_to_reach_the_player() {
+    let mut desk = Desk::with(Policy { chunk_ms: 20, ..Policy::default() }, GreetedBy::Carrier);
+    desk.ready(1);
+    desk.start_media();
+    desk.audio(1, &key("r1", "a1"), 5000);
+    desk.pass(3000);
+    desk.speech_started(1, "u1");
+    let turn = desk.call.history().turns().next().expect("a turn");
+    assert_eq!(turn.heard_ms, 2740, "3,000 ms less the way to the player, by whole messages");
 }
 
 #[test]

@@ -1,0 +1,114 @@
+//! Webhook fields: from whatever body they came in, to types.
+//!
+//! Exotel's names are looked up without regard to case and underscores. An empty value and the word `null` are no value:
+//! both are how Exotel says that it has none.
+
+mod fields;
+mod report;
+
+use std::fmt;
+
+pub use fields::Fields;
+pub use report::{CallEnd, DisconnectedBy, RecordingReady, StreamReport};
+
+use crate::exotel::is_sid;
+use crate::ids::{CallSid, PhoneNumber};
+
+/// A field that is missing or malformed. Display says which, and the mend; it never repeats a value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field} {problem}")]
+pub struct FieldError {
+    /// The field, as Exotel spells it; `body` when the whole cannot be read.
+    pub field: &'static str,
+    /// What is wrong, and what would be right.
+    pub problem: String,
+}
+
+impl FieldError {
+    pub(crate) fn new(field: &'static str, problem: impl Into<String>) -> Self {
+        Self { field, problem: problem.into() }
+    }
+}
+
+/// Who placed the call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// The caller did. Also when it is not told.
+    #[default]
+    Inbound,
+    /// An API request did; `from` is still the person and `to` the Exotel number.
+    Outbound,
+}
+
+impl Direction {
+    /// `inbound` or `outbound`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+        }
+    }
+
+    /// Exotel spells it `incoming`, `inbound`, `outbound-dial`, `outbound dial` or `outbound-api`.
+    fn told(fields: &Fields) -> Self {
+        match fields.get("Direction") {
+            Some(told) if told.trim().get(..3).is_some_and(|start| start.eq_ignore_ascii_case("out")) => Self::Outbound,
+            _ => Self::Inbound,
+        }
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The call of a webhook: the one field that every webhook must have.
+///
+/// # Errors
+/// When it is missing or not 1 to 64 of `[0-9A-Za-z_-]`.
+pub fn call_sid(fields: &Fields) -> Result<CallSid, FieldError> {
+    let sid =
+        fields.get("CallSid").ok_or_else(|| FieldError::new("CallSid", "is missing: send Exotel's id of the call"))?;
+    if is_sid(sid) {
+        Ok(CallSid::new(sid))
+    } else {
+        Err(FieldError::new("CallSid", "is malformed: 1 to 64 letters, digits, `_` or `-`"))
+    }
+}
+
+/// A call asks for an answer (call-start, the voicebot URL).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallStart {
+    /// The call.
+    pub call_sid: CallSid,
+    /// The person's number as spelt by Exotel; none when it is withheld.
+    pub from: Option<PhoneNumber>,
+    /// The Exotel number as spelt by Exotel: it decides the tenant. `CallTo` before `To`, which can be a shared number.
+    pub to: PhoneNumber,
+    /// Who placed the call.
+    pub direction: Direction,
+    /// What the API request that placed the call said of it.
+    pub custom_field: Option<String>,
+}
+
+impl TryFrom<&Fields> for CallStart {
+    type Error = FieldError;
+
+    fn try_from(fields: &Fields) -> Result<Self, FieldError> {
+        Ok(Self {
+            call_sid: call_sid(fields)?,
+            from: fields.number(&["CallFrom", "From"]),
+            to: fields
+                .number(&["CallTo", "To"])
+                .ok_or_else(|| FieldError::new("CallTo", "is missing: send the Exotel number that was called"))?,
+            direction: Direction::told(fields),
+            custom_field: fields.get("CustomField").map(str::to_owned),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

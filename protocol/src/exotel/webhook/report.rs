@@ -1,0 +1,186 @@
+//! What Exotel reports of a call after the fact.
+
+use super::{Direction, FieldError, Fields, call_sid};
+use crate::exotel::time::unix_from_ist;
+use crate::ids::{CallSid, PhoneNumber, StreamSid};
+
+/// A call changed its status: StatusCallback, or Passthru at the end of a flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallEnd {
+    /// The call.
+    pub call_sid: CallSid,
+    /// In lower case with dashes: `completed`, `failed`, `busy`, `no-answer`, `canceled`, `in-progress`, …
+    pub status: String,
+    /// `terminal` or `answered`, when the callback subscribes to events.
+    pub event: Option<String>,
+    /// The person's number.
+    pub from: Option<PhoneNumber>,
+    /// The Exotel number.
+    pub to: Option<PhoneNumber>,
+    /// Who placed the call.
+    pub direction: Direction,
+    /// Unix seconds.
+    pub started_at: Option<i64>,
+    /// Unix seconds.
+    pub ended_at: Option<i64>,
+    /// Seconds of conversation.
+    pub conversation_secs: Option<u64>,
+    /// Where the recording will be.
+    pub recording_url: Option<String>,
+    /// What the API request that placed the call said of it.
+    pub custom_field: Option<String>,
+}
+
+impl CallEnd {
+    /// Whether the call is over; else this tells that it rings or was answered.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        !matches!(self.status.as_str(), "queued" | "ringing" | "in-progress" | "initiated" | "answered")
+            && !self.event.as_deref().is_some_and(|event| event.eq_ignore_ascii_case("answered"))
+    }
+}
+
+impl TryFrom<&Fields> for CallEnd {
+    type Error = FieldError;
+
+    fn try_from(fields: &Fields) -> Result<Self, FieldError> {
+        let call_sid = call_sid(fields)?;
+        let stream = Stream::of(fields);
+        // A Passthru request need not have a call status: what became of its stream, its dialling or its menu stands in.
+        let status = fields
+            .first(&["CallStatus", "Status"])
+            .or_else(|| stream.get("Status"))
+            .or_else(|| fields.first(&["DialCallStatus", "CallType"]))
+            .ok_or_else(|| FieldError::new("CallStatus", "is missing: send CallStatus or Status"))?;
+        Ok(Self {
+            call_sid,
+            status: status_word(status)?,
+            event: fields.get("EventType").map(str::to_owned),
+            from: fields.number(&["CallFrom", "From"]),
+            to: fields.number(&["CallTo", "To"]),
+            direction: Direction::told(fields),
+            started_at: fields.get("StartTime").and_then(unix_from_ist),
+            ended_at: fields.get("EndTime").and_then(unix_from_ist),
+            conversation_secs: fields.get("ConversationDuration").and_then(secs),
+            recording_url: stream.recording().map(str::to_owned),
+            custom_field: fields.get("CustomField").map(str::to_owned),
+        })
+    }
+}
+
+/// One spelling for a status.
+fn status_word(told: &str) -> Result<String, FieldError> {
+    let word = told.trim().to_ascii_lowercase().replace(['_', ' '], "-");
+    let plain = word.len() <= 32 && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    match word.as_str() {
+        "cancelled" => Ok("canceled".to_owned()),
+        _ if plain => Ok(word),
+        _ => Err(FieldError::new("CallStatus", "is malformed: up to 32 letters and dashes, such as `completed`")),
+    }
+}
+
+fn secs(told: &str) -> Option<u64> {
+    crate::wire::leading_count(told)
+}
+
+/// A recording can be fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingReady {
+    /// The call.
+    pub call_sid: CallSid,
+    /// Where it is: https. Whether that host may be asked is not judged here.
+    pub url: String,
+}
+
+impl TryFrom<&Fields> for RecordingReady {
+    type Error = FieldError;
+
+    fn try_from(fields: &Fields) -> Result<Self, FieldError> {
+        let call_sid = call_sid(fields)?;
+        let stream = Stream::of(fields);
+        let url = stream
+            .recording()
+            .map(str::trim)
+            .ok_or_else(|| FieldError::new("RecordingUrl", "is missing: send the recording's address"))?;
+        match url.get(..8) {
+            Some(scheme) if scheme.eq_ignore_ascii_case("https://") => Ok(Self { call_sid, url: url.to_owned() }),
+            _ => Err(FieldError::new("RecordingUrl", "is malformed: it must begin with https://")),
+        }
+    }
+}
+
+/// Who ended a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisconnectedBy {
+    /// The caller hung up (`user`, `caller`).
+    Caller,
+    /// We did (`bot`).
+    Us,
+    /// Neither, or not told (`NA`, `system`).
+    Other,
+}
+
+/// What became of the media stream, told to the Passthru applet behind the Voicebot applet. Everything but the call may be missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamReport {
+    /// The call.
+    pub call_sid: CallSid,
+    /// The stream.
+    pub stream_sid: Option<StreamSid>,
+    /// `completed`, `cancelled` or `failed`. Who hung up is in `disconnected_by`, not here.
+    pub status: Option<String>,
+    /// Seconds.
+    pub duration_secs: Option<u64>,
+    /// Where the recording is, if the applet records.
+    pub recording_url: Option<String>,
+    /// Who ended it.
+    pub disconnected_by: Option<DisconnectedBy>,
+    /// Exotel's words, e.g. `3009 failed to establish ws conn …`. It wins over a status that says otherwise.
+    pub error: Option<String>,
+    /// e.g. `Streaming_call_throttled`.
+    pub detailed_status: Option<String>,
+}
+
+impl TryFrom<&Fields> for StreamReport {
+    type Error = FieldError;
+
+    fn try_from(fields: &Fields) -> Result<Self, FieldError> {
+        let stream = Stream::of(fields);
+        let text = |name| stream.get(name).map(str::to_owned);
+        Ok(Self {
+            call_sid: call_sid(fields)?,
+            stream_sid: stream.get("StreamSID").map(StreamSid::new),
+            status: text("Status"),
+            duration_secs: stream.get("Duration").and_then(secs),
+            recording_url: text("RecordingUrl"),
+            disconnected_by: stream.get("DisconnectedBy").map(|by| match by.to_ascii_lowercase().as_str() {
+                "user" | "caller" => DisconnectedBy::Caller,
+                "bot" => DisconnectedBy::Us,
+                _ => DisconnectedBy::Other,
+            }),
+            error: text("Error"),
+            detailed_status: text("DetailedStatus"),
+        })
+    }
+}
+
+/// The `Stream` object: `Stream[Status]=…`, or `Stream={"Status":…}` as one JSON text.
+struct Stream<'f> {
+    fields: &'f Fields,
+    json: Option<Fields>,
+}
+
+impl<'f> Stream<'f> {
+    fn of(fields: &'f Fields) -> Self {
+        Self { fields, json: fields.get("Stream").and_then(|json| Fields::from_json(json.as_bytes()).ok()) }
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.json.as_ref().and_then(|json| json.get(name)).or_else(|| self.fields.get(&format!("Stream[{name}]")))
+    }
+
+    /// The recording's address, of the call or else of the stream.
+    fn recording(&self) -> Option<&str> {
+        self.fields.get("RecordingUrl").or_else(|| self.get("RecordingUrl"))
+    }
+}

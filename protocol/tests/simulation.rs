@@ -1,0 +1,224 @@
+//! Seeded worlds in virtual time: a call between a carrier, a person and a model, all of them rude.
+//!
+//! What must hold is checked after every step (`simulation/witness.rs`). A seed that fails is run again with its log;
+//! `SIM_SEED=n` runs that one alone, `SIM_SEEDS=n` that many.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "a test")]
+
+#[path = "simulation/carrier.rs"]
+mod carrier;
+#[path = "simulation/link.rs"]
+mod link;
+#[path = "simulation/person.rs"]
+mod person;
+#[path = "simulation/response.rs"]
+mod response;
+#[path = "simulation/scenario.rs"]
+mod scenario;
+#[path = "simulation/server.rs"]
+mod server;
+#[path = "simulation/tally.rs"]
+mod tally;
+#[path = "simulation/tape.rs"]
+mod tape;
+#[path = "simulation/vad.rs"]
+mod vad;
+#[path = "simulation/witness.rs"]
+mod witness;
+#[path = "simulation/world.rs"]
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use link::SEC;
+use protocol::call::fact::Ended;
+use scenario::{Fate, Scenario, Temper};
+use tally::Tally;
+use world::World;
+
+/// The one look at a clock: what virtual time is counted from, and what the tests themselves take.
+#[expect(clippy::disallowed_methods, reason = "the beginning of virtual time has to be some instant")]
+fn clock() -> Instant {
+    Instant::now()
+}
+
+/// One call. A world that fails is run once more, for its log.
+fn run(scenario: &Scenario) -> Tally {
+    let base = clock();
+    catch_unwind(AssertUnwindSafe(|| World::new(base, scenario.clone(), false).run()))
+        .unwrap_or_else(|_| World::new(base, scenario.clone(), true).run())
+}
+
+/// Many calls, on every core; the figures of all.
+fn run_all(scenarios: &[Scenario]) -> Tally {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let share = scenarios.len().div_ceil(cores).max(1);
+    std::thread::scope(|scope| {
+        let runs: Vec<_> = scenarios
+            .chunks(share)
+            .map(|share| {
+                scope.spawn(move || {
+                    let mut all = Tally::default();
+                    share.iter().for_each(|scenario| all.merge(&run(scenario)));
+                    all
+                })
+            })
+            .collect();
+        let mut all = Tally::default();
+        for run in runs {
+            all.merge(&run.join().expect("every seed holds"));
+        }
+        all
+    })
+}
+
+/// Seeds of [`Scenario::calm`] with something changed.
+fn calm(seeds: u64, change: impl Fn(&mut Scenario)) -> Vec<Scenario> {
+    let changed = |seed| {
+        let mut scenario = Scenario::calm(seed);
+        change(&mut scenario);
+        scenario
+    };
+    (0..seeds).map(changed).collect()
+}
+
+/// What this thread has worked since it began; where the kernel does not say, what has passed since.
+fn worked(began: Instant) -> Duration {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanos = told.and_then(|told| told.split(' ').next().and_then(|nanos| nanos.parse().ok()));
+    nanos.map_or_else(|| began.elapsed(), Duration::from_nanos)
+}
+
+#[test]
+fn one_hour_call_takes_under_two_seconds_of_real_time() {
+    let mut hour = Scenario::calm(1);
+    hour.policy.max_call = Duration::from_secs(3700);
+    hour.manners.turns = u32::MAX;
+    hour.mishaps.leaves_at = 3600 * SEC;
+    let call = std::thread::spawn(move || {
+        let began = clock();
+        let call = run(&hour);
+        (call, worked(began))
+    });
+    let (call, took) = call.join().expect("the hour holds");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(matches!(call.ended, Some(Ended::CallerHungUp { .. })));
+    assert_eq!((call.of("dials"), call.of("sessions lost")), (2, 0), "the session was replaced before it grew too old");
+    assert!(call.of("answers") > 250 && call.of("interruptions") > 50, "{call:#?}");
+    assert!(call.of("longest silence ms") < 3000, "{call:#?}");
+}
+
+#[test]
+fn a_thousand_seeded_calls_keep_the_ledgers_invariants() {
+    let number = |name| std::env::var(name).ok().map(|n| n.parse::<u64>().expect("a number"));
+    let seeds = match number("SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SIM_SEEDS").unwrap_or(1000),
+    };
+    let all = run_all(&seeds.clone().map(Scenario::of).collect::<Vec<_>>());
+    eprintln!("{seeds:?}: {all:#?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_call() {
+    for seed in 0..20 {
+        assert_eq!(run(&Scenario::of(seed)), run(&Scenario::of(seed)));
+    }
+}
+
+#[test]
+fn an_interruption_is_told_to_within_a_message_of_what_was_really_heard() {
+    let all = run_all(&calm(20, |it| {
+        it.manners.cuts_in = 0.9;
+        it.temper.item_ms = (3000, 12_000);
+    }));
+    assert!(all.of("truncations") > 80, "{all:#?}");
+    assert!(all.of("stale marks") > 80, "marks of what was cleared came back, and did not count: {all:#?}");
+}
+
+#[test]
+fn a_carrier_that_never_echoes_a_mark_is_talked_with_all_the_same() {
+    let all = run_all(&calm(20, |it| {
+        it.habits.mute_marks = true;
+        it.manners.cuts_in = 0.5;
+        it.temper.says_goodbye = 0.2;
+    }));
+    assert_eq!((all.of("sessions lost"), all.of("ended: model failed")), (0, 0), "{all:#?}");
+    let (heard, played) = (all.of("heard ms"), all.of("played ms"));
+    assert!(heard <= played && heard * 10 > played * 9, "{heard} of {played} ms");
+}
+
+#[test]
+fn a_goodbye_is_heard_to_its_end_and_then_the_call_ends() {
+    let all = run_all(&calm(30, |it| {
+        it.manners.cuts_in = 0.0;
+        it.temper.says_goodbye = 1.0;
+    }));
+    let ended = all.of("ended: agent hung up") + all.of("ended: transferred");
+    assert_eq!((ended, all.of("unheard ms")), (30, 0), "{all:#?}");
+    assert!(all.of("ended: transferred") > 0);
+}
+
+#[test]
+fn a_model_that_cannot_be_had_is_given_up_within_the_policys_wait() {
+    use Fate::{ClosedAtOnce, NeverOpens, NeverUpdates, Refused, RefusesAll};
+    for fate in [ClosedAtOnce, NeverOpens, NeverUpdates, Refused, RefusesAll] {
+        let all = run_all(&calm(3, |it| {
+            it.temper.fates[0] = (1.0, fate);
+            it.media_at = 0;
+        }));
+        assert_eq!(all.of("ended: model failed"), 3, "{fate:?}: {all:#?}");
+        assert!(all.of("longest silence ms") <= 10_000, "{fate:?}: {all:#?}");
+    }
+}
+
+#[test]
+fn a_model_that_hears_nothing_says_nothing_or_fails_is_given_up_before_the_caller_waits_too_long() {
+    let trouble: [fn(&mut Temper); 3] = [|it| it.deaf = 1.0, |it| it.mute = 1.0, |it| it.fails = 1.0];
+    for worsen in trouble {
+        let all = run_all(&calm(5, |it| {
+            worsen(&mut it.temper);
+            it.troubled = true;
+            it.manners.turns = 100;
+            it.manners.patience_ms = (9000, 14_000);
+        }));
+        assert_eq!(all.of("ended: model failed"), 5, "{all:#?}");
+    }
+}
+
+#[test]
+fn a_call_outlives_faults_of_ours() {
+    let all = run_all(&calm(40, |it| {
+        it.mishaps.panics = 0.002;
+        it.troubled = true;
+    }));
+    assert!(all.of("restarts") > 80, "{all:#?}");
+    assert_eq!(all.of("ended: caller hung up"), 40, "{all:#?}");
+    assert!(all.of("longest silence ms") < 15_000, "{all:#?}");
+}
+
+#[test]
+fn sessions_that_end_are_replaced_and_the_conversation_goes_on() {
+    let all = run_all(&calm(30, |it| {
+        it.temper.drops = 0.5;
+        it.temper.expires_after = 25 * SEC;
+        it.troubled = true;
+    }));
+    assert!(all.of("sessions lost") > 40, "{all:#?}");
+    assert_eq!(all.of("ended: caller hung up"), 30, "{all:#?}");
+    assert!(all.of("longest silence ms") < 15_000, "{all:#?}");
+}
+#[test]
+fn explore() {
+    for seed in 0..40 {
+        let mut it = Scenario::calm(seed);
+        it.temper.drops = 0.5;
+        it.temper.expires_after = 25 * SEC;
+        it.policy.answer_wait = Duration::from_secs(1);
+        it.policy.model_wait = Duration::from_secs(2);
+        it.policy.response_retries = 0;
+        it.troubled = true;
+        if catch_unwind(AssertUnwindSafe(|| World::new(clock(), it.clone(), true).run())).is_err() { eprintln!("^^ {seed}"); }
+    }
+}

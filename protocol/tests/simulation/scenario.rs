@@ -1,0 +1,314 @@
+//! What a seed stands for: a policy, a carrier, a person, a model, and what goes wrong.
+
+use std::time::Duration;
+
+use codecs::SampleRate;
+use protocol::call::policy::{GreetedBy, Policy};
+
+use super::carrier::Habits;
+use super::link::{Dice, MS, Micros, NEVER, SEC};
+use super::person::Manners;
+
+/// One world.
+#[derive(Clone, Debug)]
+pub(crate) struct Scenario {
+    pub(crate) seed: u64,
+    pub(crate) policy: Policy,
+    pub(crate) greeted_by: GreetedBy,
+    pub(crate) rate: SampleRate,
+    pub(crate) habits: Habits,
+    pub(crate) manners: Manners,
+    pub(crate) temper: Temper,
+    pub(crate) mishaps: Mishaps,
+    /// How long a message is on its way, carrier and model, from and to.
+    pub(crate) carrier_way: (Micros, Micros),
+    pub(crate) model_way: (Micros, Micros),
+    /// When the media stream opens.
+    pub(crate) media_at: Micros,
+    /// How late the driver wakes for a timer.
+    pub(crate) lateness: Micros,
+    /// The line or the model may keep the caller waiting.
+    pub(crate) troubled: bool,
+}
+
+/// How a model server behaves. Chances are by response unless said otherwise.
+#[derive(Clone, Debug)]
+pub(crate) struct Temper {
+    /// What becomes of a dial, by chance, in this order of [`Fate`]s; else it succeeds.
+    pub(crate) fates: [(f64, Fate); 7],
+    /// ms from dial to open, and from `session.update` to `session.updated`.
+    pub(crate) open_ms: (u64, u64),
+    pub(crate) update_ms: (u64, u64),
+    /// Chance, by session, that it is dropped, and after how many ms.
+    pub(crate) drops: f64,
+    pub(crate) drop_ms: (u64, u64),
+    /// The session's age when it expires.
+    pub(crate) expires_after: Micros,
+    /// Chance, by session, that it never notices speech.
+    pub(crate) deaf: f64,
+    /// ms from commit to the first delta.
+    pub(crate) think_ms: (u64, u64),
+    /// ms of audio in an item.
+    pub(crate) item_ms: (u64, u64),
+    /// Generation, times real time.
+    pub(crate) speed: u64,
+    pub(crate) two_items: f64,
+    /// The second item begins before the first one's `done` events.
+    pub(crate) interleaves: bool,
+    pub(crate) mute: f64,
+    pub(crate) fails: f64,
+    pub(crate) incomplete: f64,
+    /// Completes without a word.
+    pub(crate) empty: f64,
+    pub(crate) says_goodbye: f64,
+    pub(crate) calls_tool: f64,
+    /// By delta.
+    pub(crate) unknown_events: f64,
+    /// By event.
+    pub(crate) repeats: f64,
+    /// Most deltas that follow a cancellation.
+    pub(crate) late_deltas: u64,
+    /// `response.done` of a cancelled response comes before `speech_started`.
+    pub(crate) done_before_speech: bool,
+}
+
+/// What becomes of a dial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Ready,
+    Refused,
+    ClosedAtOnce,
+    NeverOpens,
+    NeverUpdates,
+    RefusesExtras,
+    RefusesAll,
+    FloodsErrors,
+}
+
+/// What else happens.
+#[derive(Clone, Debug)]
+pub(crate) struct Mishaps {
+    /// Chance, by event handled, of a fault of our own.
+    pub(crate) panics: f64,
+    /// The carrier says `start` twice.
+    pub(crate) starts_twice: bool,
+    /// Chance, by frame, of a key pressed.
+    pub(crate) dtmf: f64,
+    /// Chance, by frame, that the caller's socket goes.
+    pub(crate) hangs_up: f64,
+    /// An operator ends the call then.
+    pub(crate) operator_at: Micros,
+    /// The caller leaves then, whatever they still have to say.
+    pub(crate) leaves_at: Micros,
+    /// The caller stays when they have nothing more to say.
+    pub(crate) stays: bool,
+}
+
+impl Scenario {
+    /// A world in which nothing goes wrong.
+    pub(crate) fn calm(seed: u64) -> Self {
+        Self {
+            seed,
+            policy: Policy::default(),
+            greeted_by: GreetedBy::Model,
+            rate: SampleRate::Hz8000,
+            habits: Habits {
+                mute_marks: false,
+                loses_marks: 0.0,
+                doubles_marks: 0.0,
+                late_marks: (0.0, 0),
+                echoes_cleared: true,
+                frame_bytes: (320, 320),
+                loses_frames: 0.0,
+                gaps: 0.0,
+                dies_at: NEVER,
+            },
+            manners: Manners {
+                cuts_in: 0.3,
+                utterance_ms: (900, 5000),
+                think_ms: (300, 2500),
+                patience_ms: (7000, 12_000),
+                turns: 6,
+            },
+            temper: Temper {
+                fates: [(0.0, Fate::Ready); 7],
+                open_ms: (80, 400),
+                update_ms: (30, 300),
+                drops: 0.0,
+                drop_ms: (0, 60_000),
+                expires_after: 60 * 60 * SEC,
+                deaf: 0.0,
+                think_ms: (200, 1200),
+                item_ms: (400, 7000),
+                speed: 5,
+                two_items: 0.2,
+                interleaves: false,
+                mute: 0.0,
+                fails: 0.0,
+                incomplete: 0.0,
+                empty: 0.0,
+                says_goodbye: 0.0,
+                calls_tool: 0.0,
+                unknown_events: 0.0,
+                repeats: 0.0,
+                late_deltas: 3,
+                done_before_speech: false,
+            },
+            mishaps: Mishaps { panics: 0.0, starts_twice: false, dtmf: 0.0, hangs_up: 0.0, operator_at: NEVER, leaves_at: NEVER, stays: false },
+            carrier_way: (10 * MS, 60 * MS),
+            model_way: (20 * MS, 90 * MS),
+            media_at: 1500 * MS,
+            lateness: MS,
+            troubled: false,
+        }
+    }
+
+    /// Any world. About a third of them are calm but for their figures.
+    pub(crate) fn of(seed: u64) -> Self {
+        let mut dice = Dice::new(seed ^ 0x5eed);
+        let mut it = Self::calm(seed);
+        it.figures(&mut dice);
+        if dice.chance(0.35) {
+            return it;
+        }
+        // Each kind of trouble on its own in some seeds, and with the others in the rest.
+        let mut trouble = |p: f64| dice.chance(p);
+        let (marks, line, server, words, faults) =
+            (trouble(0.45), trouble(0.3), trouble(0.4), trouble(0.4), trouble(0.2));
+        it.troubled = line || server || words || faults;
+        if it.troubled {
+            // Somebody who speaks up while an answer is due gives the model more time.
+            it.manners.patience_ms = (9_000, 14_000);
+        }
+        if marks {
+            it.rude_marks(&mut dice);
+        }
+        if line {
+            it.rude_line(&mut dice);
+        }
+        if server {
+            it.rude_server(&mut dice);
+        }
+        if words {
+            it.rude_responses(&mut dice);
+        }
+        if faults {
+            it.mishaps.panics = 0.0005;
+        }
+        it
+    }
+
+    /// The longest that a caller who waits for an answer may sit in silence before there is one, or the call ends.
+    pub(crate) fn longest_silence(&self) -> Micros {
+        let micros = |d: Duration| u64::try_from(d.as_micros()).unwrap_or(NEVER);
+        if !self.troubled {
+            // Closing silence, thought, a tail of speech too short to be noticed, and the way there and back.
+            return 5 * SEC;
+        }
+        // A silent session, its replacement, and that one silent too; or responses that fail and are asked for again.
+        let policy = &self.policy;
+        let retry = 5 * SEC + micros(policy.answer_wait);
+        let silent = 2 * micros(policy.answer_wait) + micros(policy.model_wait);
+        5 * SEC + silent + u64::from(policy.response_retries) * retry
+    }
+
+    fn figures(&mut self, dice: &mut Dice) {
+        self.greeted_by = dice.pick(&[GreetedBy::Model, GreetedBy::Model, GreetedBy::Carrier]);
+        self.policy.chunk_ms = dice.pick(&[20, 100, 200, 200]);
+        self.policy.lead = Duration::from_millis(dice.within((u64::from(self.policy.chunk_ms).max(200), 600)));
+        self.policy.max_call = Duration::from_secs(dice.within((40, 100)));
+        self.policy.media_wait = Duration::from_secs(10);
+        if dice.chance(0.25) {
+            self.policy.roll_after = Duration::from_secs(dice.within((10, 30)));
+        }
+        self.habits.frame_bytes = dice.pick(&[(320, 320), (320, 320), (1600, 1600), (1600, 1600), (200, 2600)]);
+        self.habits.echoes_cleared = dice.chance(0.5);
+        self.manners.cuts_in = dice.pick(&[0.0, 0.3, 0.6, 0.9]);
+        self.manners.turns = u32::try_from(dice.within((1, 7))).unwrap_or(1);
+        self.manners.utterance_ms = dice.pick(&[(900, 4000), (100, 1500), (1000, 8000)]);
+        self.temper.speed = dice.within((3, 10));
+        self.temper.two_items = dice.pick(&[0.0, 0.3, 0.8]);
+        self.temper.interleaves = dice.chance(0.5);
+        self.temper.late_deltas = dice.within((0, 4));
+        self.temper.item_ms = dice.pick(&[(100, 1500), (400, 7000), (3000, 15_000)]);
+        self.temper.says_goodbye = dice.pick(&[0.0, 0.0, 0.15, 0.4]);
+        let way = |dice: &mut Dice| {
+            let least = dice.within((0, 90 * MS));
+            (least, least + dice.within((0, 60 * MS)))
+        };
+        self.carrier_way = way(dice);
+        self.model_way = way(dice);
+        self.lateness = dice.within((0, 5 * MS));
+        self.media_at = dice.within((0, 3000)) * MS;
+        if dice.chance(0.15) {
+            // A rate of its own is told before the model speaks: what was prepared at another is not told apart here.
+            self.rate = dice.pick(&[SampleRate::Hz16000, SampleRate::Hz24000]);
+            self.media_at = 0;
+            self.temper.open_ms = (300, 600);
+        }
+        self.mishaps.stays = dice.chance(0.2);
+        if dice.chance(0.05) {
+            self.mishaps.operator_at = dice.within((0, 60)) * SEC;
+        }
+        if dice.chance(0.2) {
+            self.mishaps.hangs_up = 0.0008;
+        }
+    }
+
+    fn rude_marks(&mut self, dice: &mut Dice) {
+        match dice.within((0, 4)) {
+            0 => self.habits.mute_marks = true,
+            1 => self.habits.loses_marks = dice.pick(&[0.05, 0.3, 0.8]),
+            2 => self.habits.late_marks = (dice.pick(&[0.1, 0.6]), dice.pick(&[300, 1500, 6000])),
+            3 => self.habits.doubles_marks = 0.4,
+            _ => {
+                self.habits.loses_marks = 0.1;
+                self.habits.doubles_marks = 0.2;
+                self.habits.late_marks = (0.2, 3000);
+            }
+        }
+    }
+
+    fn rude_line(&mut self, dice: &mut Dice) {
+        self.habits.loses_frames = dice.pick(&[0.0, 0.01, 0.1]);
+        self.habits.gaps = dice.pick(&[0.0, 0.002, 0.01]);
+        self.mishaps.dtmf = dice.pick(&[0.0, 0.001, 0.005]);
+        self.mishaps.starts_twice = dice.chance(0.2);
+        if dice.chance(0.2) {
+            self.habits.dies_at = dice.within((3, 30)) * SEC;
+        }
+        if dice.chance(0.1) {
+            (self.media_at, self.rate) = (NEVER, SampleRate::Hz8000);
+        }
+    }
+
+    fn rude_server(&mut self, dice: &mut Dice) {
+        use Fate::{ClosedAtOnce, FloodsErrors, NeverOpens, NeverUpdates, RefusesAll, RefusesExtras, Refused};
+        let p = dice.pick(&[0.03, 0.15, 0.4]);
+        self.temper.fates = [
+            (p, ClosedAtOnce),
+            (p, RefusesExtras),
+            (p / 3.0, NeverOpens),
+            (p / 3.0, NeverUpdates),
+            (p / 3.0, FloodsErrors),
+            (p / 10.0, Refused),
+            (p / 10.0, RefusesAll),
+        ];
+        // Nothing bounds the silence of sessions that hear nothing and end before that can be told: one or the other.
+        match dice.within((0, 3)) {
+            0 => self.temper.deaf = dice.pick(&[0.3, 1.0]),
+            1 => self.temper.expires_after = dice.within((8, 40)) * SEC,
+            _ => self.temper.drops = dice.pick(&[0.0, 0.3, 0.8]),
+        }
+    }
+
+    fn rude_responses(&mut self, dice: &mut Dice) {
+        (self.temper.mute, self.temper.fails) = dice.pick(&[(0.1, 0.0), (0.5, 0.0), (0.1, 0.1), (0.0, 0.1), (0.0, 0.6)]);
+        self.temper.incomplete = dice.pick(&[0.0, 0.2]);
+        self.temper.empty = dice.pick(&[0.0, 0.1]);
+        self.temper.calls_tool = dice.pick(&[0.0, 0.2]);
+        self.temper.unknown_events = 0.05;
+        self.temper.repeats = dice.pick(&[0.0, 0.05]);
+        self.temper.done_before_speech = dice.chance(0.3);
+    }
+}

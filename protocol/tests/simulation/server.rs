@@ -1,0 +1,322 @@
+//! One session of a virtual Realtime server, with the conversation rules of the real one.
+
+use codecs::SampleRate;
+use protocol::call::io::ModelEvent;
+use protocol::ids::ItemId;
+use protocol::realtime::command::{ClientEvent, NewItem, SessionConfig};
+use protocol::realtime::event::{ServerError, ServerEvent};
+
+use super::link::{Dice, Link, MS, Micros, NEVER};
+use super::response::Response;
+use super::scenario::{Fate, Temper};
+use super::tape::Tape;
+use super::vad::{Heard, Vad};
+
+/// What a server has at hand in one step.
+pub(crate) struct Air<'a> {
+    pub(crate) now: Micros,
+    pub(crate) dice: &'a mut Dice,
+    pub(crate) tape: &'a mut Tape,
+    pub(crate) temper: &'a Temper,
+    pub(crate) rate: SampleRate,
+}
+
+/// Something a server does later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Todo {
+    Open,
+    Refuse,
+    Close(&'static str),
+    Updated,
+    RefuseUpdate,
+    Flood,
+    Expire,
+    Transcript(ItemId),
+    /// The next move of the response of that number.
+    Generate(u32),
+}
+
+/// See the module.
+pub(crate) struct Server {
+    pub(crate) id: u32,
+    fate: Fate,
+    deaf: bool,
+    /// The configuration was taken.
+    configured: bool,
+    pub(crate) closed: bool,
+    agenda: Vec<(Micros, Todo)>,
+    pub(crate) to_call: Link<ModelEvent>,
+    pub(crate) from_call: Link<ClientEvent>,
+    vad: Option<Vad>,
+    pub(crate) response: Option<Response>,
+    responses: u32,
+    user_items: u32,
+    /// The caller's turn waits for a response until a cancelled one has ended.
+    reply_due: bool,
+    /// Ids of function calls in this conversation.
+    calls: Vec<String>,
+    /// Requests for a response that came while one was active.
+    pub(crate) collisions: u32,
+}
+
+impl Server {
+    pub(crate) fn dial(id: u32, way: (Micros, Micros), air: &mut Air<'_>) -> Self {
+        let temper = air.temper;
+        let fate = temper.fates.iter().find(|(p, _)| air.dice.chance(*p)).map_or(Fate::Ready, |(_, fate)| *fate);
+        let mut it = Self {
+            id,
+            fate,
+            deaf: air.dice.chance(air.temper.deaf),
+            configured: false,
+            closed: false,
+            agenda: Vec::new(),
+            to_call: Link::new(way),
+            from_call: Link::new(way),
+            vad: None,
+            response: None,
+            responses: 0,
+            user_items: 0,
+            reply_due: false,
+            calls: Vec::new(),
+            collisions: 0,
+        };
+        let open_at = air.now + air.dice.within(air.temper.open_ms) * MS;
+        match fate {
+            Fate::Refused => it.later(open_at, Todo::Refuse),
+            Fate::ClosedAtOnce => it.later(open_at, Todo::Close("connection reset")),
+            Fate::NeverOpens => {}
+            _ => it.later(open_at, Todo::Open),
+        }
+        if air.dice.chance(air.temper.drops) {
+            it.later(air.now + air.dice.within(temper.drop_ms) * MS, Todo::Close("1006"));
+        }
+        it.later(air.now + air.temper.expires_after, Todo::Expire);
+        it
+    }
+
+    fn later(&mut self, at: Micros, todo: Todo) {
+        self.agenda.push((at, todo));
+    }
+
+    /// When something happens here next, what is on its way to the call included.
+    pub(crate) fn next_at(&self) -> Micros {
+        let todo = self.agenda.iter().map(|(at, _)| *at).min().unwrap_or(NEVER);
+        todo.min(self.from_call.next_at()).min(self.to_call.next_at())
+    }
+
+    /// Says something, some of it twice, as servers do.
+    pub(crate) fn say(&mut self, air: &mut Air<'_>, event: ServerEvent) {
+        use ServerEvent::{AudioDone, FunctionCall, InputTranscript, ResponseDone, SessionUpdated};
+        if matches!(event, AudioDone(_) | FunctionCall(_) | InputTranscript { .. } | ResponseDone(_) | SessionUpdated { .. })
+            && air.dice.chance(air.temper.repeats)
+        {
+            self.to_call.push(air.now, air.dice, ModelEvent::Server(event.clone()));
+        }
+        self.to_call.push(air.now, air.dice, ModelEvent::Server(event));
+    }
+
+    pub(crate) fn error(&mut self, air: &mut Air<'_>, code: &str, event_id: Option<String>) {
+        let message = format!("{code} it is");
+        let error = ServerError { code: code.to_owned(), message, event_id, ..ServerError::default() };
+        self.say(air, ServerEvent::Error(error));
+    }
+
+    fn close(&mut self, air: &mut Air<'_>, why: &str) {
+        self.to_call.push(air.now, air.dice, ModelEvent::Closed(why.to_owned()));
+        self.stop();
+    }
+
+    /// The socket is gone.
+    pub(crate) fn stop(&mut self) {
+        self.closed = true;
+        self.agenda.clear();
+        self.response = None;
+        self.from_call.clear();
+    }
+
+    /// Everything that is due here; what is due to the call is taken by the world.
+    pub(crate) fn advance(&mut self, air: &mut Air<'_>) {
+        while let Some(event) = self.from_call.pop(air.now) {
+            self.obey(air, event);
+        }
+        while let Some(due) = self.agenda.iter().position(|(at, _)| *at <= air.now) {
+            let (_, todo) = self.agenda.remove(due);
+            self.act(air, todo);
+        }
+    }
+
+    fn act(&mut self, air: &mut Air<'_>, todo: Todo) {
+        match todo {
+            Todo::Open => {
+                self.to_call.push(air.now, air.dice, ModelEvent::Opened);
+                self.say(air, ServerEvent::SessionCreated { expires_at: None });
+            }
+            Todo::Refuse => {
+                self.to_call.push(air.now, air.dice, ModelEvent::Refused("HTTP 401".to_owned()));
+                self.stop();
+            }
+            Todo::Close(why) => self.close(air, why),
+            Todo::Updated => {
+                self.configured = true;
+                self.say(air, ServerEvent::SessionUpdated { input: None, output: None });
+                if self.fate == Fate::FloodsErrors {
+                    self.later(air.now + air.dice.within((0, 9_000)) * MS, Todo::Flood);
+                }
+            }
+            Todo::RefuseUpdate => self.error(air, "unknown_parameter", Some(format!("cfg-{}", self.id))),
+            Todo::Flood => {
+                self.error(air, "server_error", None);
+                self.later(air.now + 70 * MS, Todo::Flood);
+            }
+            Todo::Expire => {
+                self.error(air, "session_expired", None);
+                self.close(air, "1001");
+            }
+            Todo::Transcript(item) => {
+                let text = format!("these are the words of {item}");
+                self.say(air, ServerEvent::InputTranscript { item, text });
+            }
+            Todo::Generate(number) => self.generate(air, number),
+        }
+    }
+
+    fn obey(&mut self, air: &mut Air<'_>, event: ClientEvent) {
+        match event {
+            ClientEvent::SessionUpdate(config) => self.configure(air, &config),
+            ClientEvent::Append(pcm) => self.hear(air, &pcm),
+            ClientEvent::CreateItem(item) => self.take_item(item),
+            ClientEvent::Truncate { item, .. } => self.say(air, ServerEvent::Truncated { item }),
+            ClientEvent::DeleteItem { .. } => {}
+            ClientEvent::CreateResponse { .. } => {
+                assert!(self.configured, "a response was asked of a session that is not configured");
+                if self.response.is_some() {
+                    self.collisions += 1;
+                    self.error(air, "conversation_already_has_active_response", None);
+                } else {
+                    self.respond(air);
+                }
+            }
+            ClientEvent::CancelResponse { response } => {
+                if self.response.as_ref().is_some_and(|r| r.id == response) {
+                    self.cancel(air);
+                } else {
+                    self.error(air, "response_cancel_not_active", None);
+                }
+            }
+        }
+    }
+
+    fn configure(&mut self, air: &mut Air<'_>, config: &SessionConfig) {
+        let at = air.now + air.dice.within(air.temper.update_ms) * MS;
+        self.vad = Some(Vad::new(u64::from(config.vad.silence_duration_ms) * MS));
+        match self.fate {
+            Fate::NeverUpdates => {}
+            Fate::RefusesExtras if !config.reduced => self.later(at, Todo::RefuseUpdate),
+            Fate::RefusesAll => self.later(at, Todo::RefuseUpdate),
+            _ => self.later(at, Todo::Updated),
+        }
+    }
+
+    /// An orphan is refused by servers: every output needs its call in the same conversation.
+    fn take_item(&mut self, item: NewItem) {
+        match item {
+            NewItem::FunctionCall { call_id, .. } => self.calls.push(call_id),
+            NewItem::FunctionOutput { call_id, .. } => {
+                assert!(self.calls.contains(&call_id), "the output of {call_id} has no call in session {}", self.id);
+            }
+            NewItem::System(_) | NewItem::User(_) | NewItem::Assistant(_) => {}
+        }
+    }
+
+    fn hear(&mut self, air: &mut Air<'_>, pcm: &[u8]) {
+        assert!(self.configured, "audio was appended to a session that is not configured");
+        let Some(vad) = &mut self.vad else { return };
+        let micros = (pcm.len() * 1000 / air.rate.bytes_per_ms()) as u64;
+        let heard = vad.hear(micros, pcm.first().is_some_and(|&sample| sample != 0));
+        let appended_ms = vad.appended() / MS;
+        match heard {
+            _ if self.deaf => {}
+            Heard::Nothing => {}
+            Heard::Began => {
+                self.user_items += 1;
+                air.tape.speech_begins(self.user_item());
+                let speech = ServerEvent::SpeechStarted { item: self.user_item(), audio_start_ms: appended_ms };
+                if air.temper.done_before_speech && self.response.is_some() {
+                    self.cancel(air);
+                    self.end_now(air);
+                    self.say(air, speech);
+                } else {
+                    self.say(air, speech);
+                    self.cancel(air);
+                }
+                self.reply_due = false;
+            }
+            Heard::Ended => {
+                let item = self.user_item();
+                self.say(air, ServerEvent::SpeechStopped { item: item.clone(), audio_end_ms: appended_ms });
+                self.say(air, ServerEvent::Committed { item: item.clone() });
+                if air.dice.chance(0.9) {
+                    self.later(air.now + air.dice.within((100, 3000)) * MS, Todo::Transcript(item));
+                }
+                self.reply_due = true;
+                self.reply(air);
+            }
+        }
+    }
+
+    fn user_item(&self) -> ItemId {
+        ItemId::new(format!("u{}-{}", self.id, self.user_items))
+    }
+
+    /// Answers the caller's turn by itself.
+    fn reply(&mut self, air: &mut Air<'_>) {
+        if self.reply_due && self.response.is_none() {
+            self.reply_due = false;
+            self.respond(air);
+        }
+    }
+
+    fn respond(&mut self, air: &mut Air<'_>) {
+        self.responses += 1;
+        let response = Response::new(self.id, self.responses, air);
+        self.later(air.now + air.dice.within((2, 60)) * MS, Todo::Generate(self.responses));
+        self.response = Some(response);
+    }
+
+    fn cancel(&mut self, air: &mut Air<'_>) {
+        if let Some(response) = &mut self.response {
+            response.cancel(air.dice.within((0, air.temper.late_deltas)));
+            self.later(air.now, Todo::Generate(self.responses));
+        }
+    }
+
+    /// Ends a cancelled response without any late delta.
+    fn end_now(&mut self, air: &mut Air<'_>) {
+        if let Some(mut response) = self.response.take() {
+            response.cancel(0);
+            while response.generate(self, air).is_some() {}
+        }
+    }
+
+    fn generate(&mut self, air: &mut Air<'_>, number: u32) {
+        // A response that was cancelled has two of these on the agenda: the earlier one counts.
+        if number != self.responses {
+            return;
+        }
+        let Some(mut response) = self.response.take() else { return };
+        match response.generate(self, air) {
+            Some(pause) => {
+                self.response = Some(response);
+                self.agenda.retain(|(_, todo)| !matches!(todo, Todo::Generate(_)));
+                if pause != NEVER {
+                    self.later(air.now + pause, Todo::Generate(number));
+                }
+            }
+            None => self.reply(air),
+        }
+    }
+
+    pub(crate) fn called(&mut self, call_id: String) {
+        self.calls.push(call_id);
+    }
+}

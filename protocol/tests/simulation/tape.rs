@@ -1,0 +1,129 @@
+//! The truth about the agent's audio: what was generated, handed to the call, sent, and really played to the caller.
+//!
+//! Every sample says whose it is and where it stands in its content, so that the carrier's side can tell.
+
+use std::sync::LazyLock;
+
+use protocol::ids::ItemId;
+use protocol::realtime::event::ContentKey;
+
+/// Samples after which the position starts over.
+const CYCLE: usize = 509;
+/// Contents after which the tags start over: only a few are ever under way.
+const TAGS: usize = 62;
+
+/// Everything the virtual servers of one call generated.
+#[derive(Default)]
+pub(crate) struct Tape {
+    pub(crate) contents: Vec<Content>,
+    /// How many contents there were when the server noticed a turn of the caller's: those are what it cuts.
+    speech: Vec<(ItemId, usize)>,
+}
+
+/// One content part. Amounts are bytes at the carrier's rate, padding not counted.
+pub(crate) struct Content {
+    pub(crate) conn: u32,
+    pub(crate) key: ContentKey,
+    /// By the server.
+    pub(crate) generated: usize,
+    /// Handed to the call.
+    pub(crate) delivered: usize,
+    /// Handed to the carrier.
+    pub(crate) sent: usize,
+    /// In messages that were played to their end.
+    pub(crate) played: usize,
+    /// Words handed to the call.
+    pub(crate) words: String,
+    /// The call was told that the caller cut in: not one byte more may be sent.
+    pub(crate) dead: bool,
+    /// Last `audio_end_ms` of a truncation.
+    pub(crate) truncated: Option<u64>,
+    /// Last `heard_ms` told.
+    pub(crate) heard_ms: u64,
+}
+
+impl Tape {
+    pub(crate) fn add(&mut self, conn: u32, key: ContentKey) -> usize {
+        self.contents.push(Content {
+            conn,
+            key,
+            generated: 0,
+            delivered: 0,
+            sent: 0,
+            played: 0,
+            words: String::new(),
+            dead: false,
+            truncated: None,
+            heard_ms: 0,
+        });
+        self.contents.len() - 1
+    }
+
+    pub(crate) fn speech_begins(&mut self, item: ItemId) {
+        self.speech.push((item, self.contents.len()));
+    }
+
+    /// The call knows that the caller cut in: what there was is dead.
+    pub(crate) fn cut(&mut self, item: &ItemId) {
+        let count = self.speech.iter().rev().find(|(i, _)| i == item).expect("speech that a server noticed").1;
+        self.contents[..count].iter_mut().rev().take_while(|c| !c.dead).for_each(|c| c.dead = true);
+    }
+
+    /// The next `bytes` of a content part.
+    pub(crate) fn generate(&mut self, content: usize, bytes: usize) -> Vec<u8> {
+        let from = self.contents[content].generated;
+        self.contents[content].generated += bytes;
+        pattern(content, from, bytes)
+    }
+
+    pub(crate) fn find(&mut self, key: &ContentKey) -> Option<&mut Content> {
+        self.contents.iter_mut().rev().find(|c| c.key == *key)
+    }
+
+    /// Newest first: items live seconds.
+    pub(crate) fn find_item(&mut self, item: &str) -> Option<(usize, &mut Content)> {
+        self.contents.iter_mut().enumerate().rev().find(|(_, c)| c.key.item.as_str() == item)
+    }
+
+    /// Whose audio a message to the carrier is, and how many of its bytes are audio and not padding.
+    ///
+    /// Panics when it is not the very next audio of one content part, then silence.
+    pub(crate) fn read(&self, pcm: &[u8]) -> (usize, usize) {
+        let first = usize::from(u16::from_le_bytes([pcm[0], pcm[1]]));
+        let tag = (first >> 9).checked_sub(1).expect("a message to the carrier begins with audio");
+        let newest = self.contents.len() - 1;
+        let back = (newest % TAGS + TAGS - tag) % TAGS;
+        let content = newest.checked_sub(back).expect("audio that no server made");
+        let silent = |at: usize| pcm[at * 2] == 0 && pcm[at * 2 + 1] == 0;
+        let mut samples = pcm.len() / 2;
+        while silent(samples - 1) {
+            samples -= 1;
+        }
+        let from = self.contents[content].sent;
+        assert!(
+            pattern(content, from, samples * 2) == pcm[..samples * 2],
+            "the audio of {:?} goes on from byte {from}: nothing twice, nothing left out",
+            self.contents[content].key
+        );
+        (content, samples * 2)
+    }
+}
+
+/// Bytes of a content part from a position on.
+fn pattern(content: usize, from: usize, bytes: usize) -> Vec<u8> {
+    static CYCLES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| (0..TAGS).map(cycle).collect());
+    let cycle = &CYCLES[content % TAGS];
+    let mut at = from % cycle.len();
+    let mut out = Vec::with_capacity(bytes);
+    while out.len() < bytes {
+        let piece = &cycle[at..cycle.len().min(at + bytes - out.len())];
+        out.extend_from_slice(piece);
+        at = 0;
+    }
+    out
+}
+
+fn cycle(tag: usize) -> Vec<u8> {
+    let samples = (1..=CYCLE).map(|position| u16::try_from((tag + 1) << 9 | position).expect("62 tags fit"));
+    samples.flat_map(u16::to_le_bytes).collect()
+}

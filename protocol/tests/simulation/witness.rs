@@ -1,0 +1,336 @@
+//! What must hold after every step, judged from outside: by what goes into a call, what comes out, and what was played.
+
+use std::collections::{BTreeMap, HashMap};
+
+use protocol::call::Call;
+use protocol::call::fact::{Ended, Fact, Turn, Who};
+use protocol::call::history::History;
+use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Input, ModelCommand, ModelEvent, Output};
+use protocol::ids::{ItemId, ResponseId};
+use protocol::realtime::command::{ClientEvent, NewItem};
+use protocol::realtime::event::ServerEvent;
+
+use super::carrier::Carrier;
+use super::link::{MS, Micros, NEVER};
+use super::scenario::Scenario;
+use super::tally::Tally;
+use super::tape::Tape;
+
+/// A model connection as the call should see it.
+#[derive(Default)]
+struct Conn {
+    opened: bool,
+    updated: bool,
+    /// Closed by either side.
+    closed: bool,
+}
+
+/// Where one step stands.
+#[derive(Default)]
+struct Step {
+    /// The caller cut in while sent audio was still to be played.
+    must_clear: bool,
+    cleared: bool,
+    /// A mark belongs after the message just sent.
+    mark_owed: bool,
+    /// The event handled is a mark of audio that was cut, or none of ours.
+    stale_mark: bool,
+}
+
+/// See the module.
+pub(crate) struct Witness {
+    bytes_per_ms: usize,
+    lead: Micros,
+    chunk_bytes: usize,
+    /// The most that a truncation may fall short of what was played, where marks are honest.
+    short_ms: Option<u64>,
+    greeting: String,
+    /// The fold of what was recorded: what a restart begins from.
+    pub(crate) history: History,
+    /// Items in the order of their turns.
+    items: Vec<ItemId>,
+    /// When all that was sent since the last cut will have been played.
+    play_end: Micros,
+    speaking: bool,
+    /// Responses that began while the caller spoke.
+    crossed: Vec<ResponseId>,
+    conns: BTreeMap<u32, Conn>,
+    /// Mark names, and the era of each: an era ends with every cut and every restart.
+    marks: HashMap<String, u32>,
+    era: u32,
+    step: Step,
+    pub(crate) tally: Tally,
+}
+
+/// What can be looked at in a step.
+pub(crate) struct Scene<'a> {
+    pub(crate) now: Micros,
+    pub(crate) tape: &'a mut Tape,
+    pub(crate) carrier: &'a Carrier,
+}
+
+impl Witness {
+    pub(crate) fn new(scenario: &Scenario, greeting: &str) -> Self {
+        let bytes_per_ms = scenario.rate.bytes_per_ms();
+        let policy = &scenario.policy;
+        let chunk_ms = u64::from(policy.chunk_ms);
+        let honest = scenario.habits.honest() && scenario.mishaps.panics == 0.0;
+        Self {
+            bytes_per_ms,
+            lead: u64::try_from(policy.lead.as_micros()).unwrap_or(u64::MAX),
+            chunk_bytes: policy.chunk_ms as usize * bytes_per_ms,
+            short_ms: honest.then_some(chunk_ms + scenario.carrier_way.1 / MS + 2),
+            greeting: greeting.to_owned(),
+            history: History::default(),
+            items: Vec::new(),
+            play_end: 0,
+            speaking: false,
+            crossed: Vec::new(),
+            conns: BTreeMap::new(),
+            marks: HashMap::new(),
+            era: 0,
+            step: Step::default(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// The call is told this next.
+    pub(crate) fn input(&mut self, input: &Input, scene: &mut Scene<'_>) {
+        self.step = Step::default();
+        match input {
+            Input::Caller(CallerEvent::Mark(name)) => {
+                self.step.stale_mark = self.marks.get(name) != Some(&self.era);
+                self.tally.add("stale marks", u64::from(self.step.stale_mark));
+            }
+            Input::Model(ConnId(id), event) => self.model_input(*id, event, scene),
+            _ => {}
+        }
+    }
+
+    fn model_input(&mut self, id: u32, event: &ModelEvent, scene: &mut Scene<'_>) {
+        let Some(conn) = self.conns.get_mut(&id).filter(|c| !c.closed) else {
+            return self.tally.add("stale model events", 1);
+        };
+        match event {
+            ModelEvent::Opened => conn.opened = true,
+            ModelEvent::Refused(_) | ModelEvent::Closed(_) => conn.closed = true,
+            ModelEvent::Audio { key, pcm } => {
+                if let Some(content) = scene.tape.find(key) {
+                    content.delivered += pcm.len();
+                    self.tally.add("late deltas", u64::from(content.dead));
+                }
+            }
+            ModelEvent::Server(event) => match event {
+                ServerEvent::SessionUpdated { .. } => conn.updated = true,
+                ServerEvent::ResponseCreated { response, .. } if self.speaking => self.crossed.push(response.clone()),
+                ServerEvent::TranscriptDelta { key, delta: words } | ServerEvent::TranscriptDone { key, text: words } => {
+                    let whole = matches!(event, ServerEvent::TranscriptDone { .. });
+                    if let Some(content) = scene.tape.find(key).filter(|c| !c.dead && !(whole && !c.words.is_empty())) {
+                        content.words.push_str(words);
+                    }
+                }
+                _ => {}
+            },
+        }
+    }
+
+    /// The call wants this done. Returns whose audio a message is, and how much of it is audio.
+    pub(crate) fn output(&mut self, output: &Output, scene: &mut Scene<'_>) -> (usize, usize) {
+        assert!(self.tally.ended.is_none(), "nothing follows the end: {output:?}");
+        if self.step.mark_owed {
+            assert!(matches!(output, Output::Caller(CallerCommand::Mark(_))), "a mark follows each message: {output:?}");
+        }
+        match output {
+            Output::Caller(CallerCommand::Media(pcm)) => return self.media(pcm, scene),
+            Output::Caller(CallerCommand::Mark(name)) => {
+                self.step.mark_owed = false;
+                assert!(self.marks.insert(name.clone(), self.era).is_none(), "mark {name} was used before");
+            }
+            Output::Caller(CallerCommand::Clear) => self.step.cleared = true,
+            Output::Caller(CallerCommand::Close) => {}
+            Output::Model(ConnId(id), command) => self.command(*id, command, scene),
+            Output::Record(fact) => {
+                self.fact(fact, scene);
+                self.history.apply(fact);
+            }
+            Output::Ended(why) => self.ended(why),
+        }
+        (0, 0)
+    }
+
+    fn media(&mut self, pcm: &[u8], scene: &mut Scene<'_>) -> (usize, usize) {
+        assert!(self.history.started().is_some(), "audio before the stream began");
+        assert!(!pcm.is_empty() && pcm.len().is_multiple_of(320), "a message of {} bytes", pcm.len());
+        assert!(pcm.len() <= self.chunk_bytes, "a message of {} bytes", pcm.len());
+        assert!(!self.speaking, "audio is sent while the caller speaks");
+        let (index, audio) = scene.tape.read(pcm);
+        let content = &mut scene.tape.contents[index];
+        assert!(!content.dead, "audio of {:?} is sent after the caller cut in", content.key);
+        assert!(!self.crossed.contains(&content.key.response), "audio of {:?}, which crossed with speech", content.key);
+        content.sent += audio;
+        assert!(content.sent <= content.delivered, "more of {:?} is sent than came", content.key);
+        let length = (pcm.len() * 1000 / self.bytes_per_ms) as u64;
+        self.play_end = self.play_end.max(scene.now) + length;
+        assert!(self.play_end - scene.now <= self.lead, "{} us ahead of real time", self.play_end - scene.now);
+        self.step.mark_owed = true;
+        self.tally.add("messages", 1);
+        (index, audio)
+    }
+
+    fn command(&mut self, id: u32, command: &ModelCommand, scene: &mut Scene<'_>) {
+        if *command == ModelCommand::Dial {
+            let newest = self.conns.last_key_value().map_or(0, |(id, _)| *id);
+            assert!(id > newest, "connection {id} after {newest}");
+            self.conns.insert(id, Conn::default());
+            let open = self.conns.values().filter(|c| !c.closed).count();
+            assert!(open <= 2, "{open} connections at once");
+            return self.tally.add("dials", 1);
+        }
+        let conn = self.conns.get_mut(&id).expect("a connection that was dialled");
+        let ModelCommand::Send(event) = command else {
+            conn.closed |= *command == ModelCommand::Close;
+            return;
+        };
+        assert!(conn.opened && !conn.closed, "{event:?} to a connection that is not open");
+        let configures = matches!(event, ClientEvent::SessionUpdate(_));
+        assert!(conn.updated != configures, "{event:?} when session.updated is {}", conn.updated);
+        match event {
+            ClientEvent::Truncate { item, content_index: 0, audio_end_ms } => {
+                self.truncation(id, item, *audio_end_ms, scene);
+            }
+            ClientEvent::Truncate { content_index, .. } => panic!("there is no content {content_index}"),
+            ClientEvent::CreateItem(NewItem::Assistant(text)) => {
+                let said = |words: &str| words.trim().starts_with(text.as_str());
+                let known = *text == self.greeting || scene.tape.contents.iter().any(|c| said(&c.words));
+                assert!(known, "a new session is told that the agent said {text:?}");
+            }
+            _ => {}
+        }
+    }
+
+    /// The truncation point: what was generated there, of what was heard, no more, and hardly less.
+    fn truncation(&mut self, conn: u32, item: &ItemId, audio_end_ms: u64, scene: &mut Scene<'_>) {
+        assert!(self.step.cleared || !self.step.must_clear, "clear comes before truncate");
+        let (index, content) = scene.tape.find_item(item.as_str()).expect("a known item is truncated");
+        assert_eq!(content.conn, conn, "{item} is truncated in another session");
+        let asked = usize::try_from(audio_end_ms).unwrap_or(usize::MAX).saturating_mul(self.bytes_per_ms);
+        assert!(content.generated > 0, "{item} has no audio");
+        assert!(asked <= content.delivered, "{audio_end_ms} ms is more than came of {item}");
+        assert!(content.truncated.is_none_or(|before| audio_end_ms < before), "{item} is truncated twice");
+        content.truncated = Some(audio_end_ms);
+        let played = scene.carrier.played(scene.now, index, scene.tape);
+        assert!(asked <= played, "{item} is cut at {audio_end_ms} ms, of which {played} bytes were played");
+        let short_ms = ((played - asked) / self.bytes_per_ms) as u64;
+        if let Some(bound) = self.short_ms {
+            assert!(short_ms <= bound, "{item} is cut {short_ms} ms before what was heard");
+        }
+        self.tally.add("truncations", 1);
+    }
+
+    fn fact(&mut self, fact: &Fact, scene: &mut Scene<'_>) {
+        match fact {
+            Fact::CallerSpoke { item, .. } => self.caller_spoke(item, scene),
+            Fact::CallerStopped { .. } => self.speaking = false,
+            Fact::ModelLost { .. } => {
+                self.speaking = false;
+                self.tally.add("sessions lost", 1);
+            }
+            Fact::AgentBegan { item, .. } => self.turn_began(item),
+            Fact::Heard { item, generated_ms, heard_ms } => self.heard(item, *generated_ms, *heard_ms, scene),
+            Fact::Interrupted { item, heard_ms, unheard_ms, .. } => {
+                let (_, content) = scene.tape.find_item(item.as_str()).expect("a known item");
+                assert_eq!(*heard_ms, content.heard_ms, "{item} is cut where it was heard to");
+                self.tally.add("interruptions", 1);
+                self.tally.add("unheard ms", *unheard_ms);
+            }
+            Fact::Turn(turn) => self.turn(turn, scene),
+            Fact::Answered { .. } => self.tally.add("answers", 1),
+            Fact::Resumed => self.tally.add("restarts", 1),
+            Fact::ResponseFailed { .. } => self.tally.add("failed responses", 1),
+            Fact::Counted { what, count } => self.tally.add(what, *count),
+            Fact::Ended(_) => assert!(!std::mem::replace(&mut self.tally.told, true), "the end is told once"),
+            _ => {}
+        }
+    }
+
+    fn turn_began(&mut self, item: &ItemId) {
+        if !self.items.contains(item) {
+            self.items.push(item.clone());
+        }
+    }
+
+    fn caller_spoke(&mut self, item: &ItemId, scene: &mut Scene<'_>) {
+        self.turn_began(item);
+        self.step.must_clear |= self.play_end > scene.now;
+        (self.speaking, self.play_end) = (true, 0);
+        self.era += 1;
+        scene.tape.cut(item);
+    }
+
+    /// `heard <= sent <= generated`, never backwards, and never more than was really played.
+    fn heard(&mut self, item: &ItemId, generated_ms: u64, heard_ms: u64, scene: &mut Scene<'_>) {
+        let (index, content) = scene.tape.find_item(item.as_str()).expect("a known item");
+        let heard = usize::try_from(heard_ms).unwrap_or(usize::MAX).saturating_mul(self.bytes_per_ms);
+        assert!(heard_ms <= generated_ms, "{item}: {heard_ms} of {generated_ms} ms heard");
+        assert!(generated_ms <= (content.delivered / self.bytes_per_ms) as u64, "{item}: {generated_ms} ms never came");
+        assert!(heard <= content.sent, "{item}: {heard_ms} ms heard, {} bytes sent", content.sent);
+        assert!(heard_ms >= content.heard_ms, "{item}: {heard_ms} ms heard after {}", content.heard_ms);
+        assert!(!self.step.stale_mark || heard_ms == content.heard_ms, "{item}: a stale mark counts");
+        content.heard_ms = heard_ms;
+        let played = scene.carrier.played(scene.now, index, scene.tape);
+        assert!(heard <= played, "{item}: {heard_ms} ms heard, {played} bytes played");
+    }
+
+    fn turn(&mut self, turn: &Turn, scene: &mut Scene<'_>) {
+        let item = self.items.get(turn.index as usize).expect("a turn that began").clone();
+        match turn.who {
+            Who::Caller => {
+                let words = format!("these are the words of {item}");
+                assert!(turn.text.is_empty() || turn.text == words, "{item}: {:?}", turn.text);
+            }
+            Who::Agent => {
+                let (_, content) = scene.tape.find_item(item.as_str()).expect("a known item");
+                let words = content.words.trim();
+                assert!(words.starts_with(&turn.text), "{item}: {:?} of {words:?}", turn.text);
+                assert_eq!(turn.heard_ms, content.heard_ms, "{item}: as heard");
+                if turn.heard_ms == 0 {
+                    assert_eq!(turn.text, "", "{item}: words that nobody heard");
+                }
+            }
+        }
+        self.tally.add("turns told", 1);
+    }
+
+    fn ended(&mut self, why: &Ended) {
+        assert!(self.tally.told, "the end is recorded before it is told");
+        self.tally.ended = Some(why.clone());
+    }
+
+    /// After every step: when the call wants to be woken, and how far ahead of real time it thinks it is.
+    pub(crate) fn after(&self, timeout: Micros, lead_ms: u64, now: Micros) {
+        let step = &self.step;
+        assert!(!step.mark_owed, "a mark follows each message");
+        assert!(step.cleared || !step.must_clear, "what the caller cut into is cleared");
+        let over = self.tally.ended.is_some();
+        assert_eq!(timeout == NEVER, over, "a call has something to wait for until it is over");
+        assert_eq!(lead_ms, if over { lead_ms } else { self.play_end.saturating_sub(now) / MS }, "ms ahead of real time");
+    }
+
+    /// The call is gone, and another is built from what was recorded.
+    pub(crate) fn restarted(&mut self) {
+        self.era += 1;
+        self.play_end = 0;
+        self.speaking = false;
+        self.step = Step::default();
+        self.conns.values_mut().for_each(|c| c.closed = true);
+    }
+
+    /// On the way out.
+    pub(crate) fn finish(&self, call: &Call) {
+        assert!(self.tally.ended.is_some(), "the call ended");
+        assert!(self.conns.values().all(|c| c.closed), "no connection is left open");
+        let recorded: Vec<Turn> = self.history.turns().collect();
+        let known: Vec<Turn> = call.history().turns().collect();
+        assert_eq!(recorded, known, "what was recorded is what the call knows");
+    }
+}

@@ -1,0 +1,414 @@
+//! A call between its virtual peers, in virtual time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use protocol::call::Call;
+use protocol::call::fact::Ended;
+use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Control, Input, ModelCommand, Output};
+use protocol::call::policy::Setup;
+use protocol::ids::StreamSid;
+use protocol::realtime::command::ClientEvent;
+
+use super::carrier::{Carrier, Command};
+use super::link::{Dice, MS, Micros, NEVER, SEC};
+use super::person::Person;
+use super::scenario::Scenario;
+use super::server::{Air, Server};
+use super::tally::Tally;
+use super::tape::Tape;
+use super::witness::{Scene, Witness};
+
+const GREETING: &str = "Welcome to the clinic.";
+/// More than any step has to say: 3 s of held audio in the shortest frames, a conversation, five minutes of counts.
+const MOST_OUTPUTS: usize = 1_000;
+/// Events of the log that a failure shows.
+const LOG_LINES: usize = 40;
+
+/// See the module.
+pub(crate) struct World {
+    scenario: Scenario,
+    base: Instant,
+    now: Micros,
+    dice: Dice,
+    policy: Arc<protocol::call::policy::Policy>,
+    setup: Arc<Setup>,
+    /// None while a fault of ours is being mended.
+    call: Option<Call>,
+    back_at: Micros,
+    /// What the carrier said meanwhile and that must not be lost.
+    missed: Vec<CallerEvent>,
+    tape: Tape,
+    carrier: Carrier,
+    person: Person,
+    servers: Vec<Server>,
+    witness: Witness,
+    agenda: Agenda,
+    /// When the call wants to be woken.
+    timeout: Micros,
+    log: Option<VecDeque<String>>,
+}
+
+/// What the world does by itself.
+struct Agenda {
+    media_at: Micros,
+    leaves_at: Micros,
+    operator_at: Micros,
+    started: Option<Micros>,
+    /// The carrier said its last word.
+    gone: bool,
+    /// Timers that were served at this very instant.
+    spins: u32,
+}
+
+impl World {
+    pub(crate) fn new(base: Instant, scenario: Scenario, logged: bool) -> Self {
+        scenario.policy.validate().expect("a policy that can hold");
+        let dice = Dice::new(scenario.seed);
+        let policy = Arc::new(scenario.policy.clone());
+        let setup = Arc::new(Setup {
+            instructions: "Be helpful.".to_owned(),
+            greeting: GREETING.to_owned(),
+            greeted_by: scenario.greeted_by,
+            language: "en-IN".to_owned(),
+            voice: None,
+            tools: Vec::new(),
+        });
+        let call = Call::new(base, Arc::clone(&policy), Arc::clone(&setup));
+        let mut world = Self {
+            base,
+            now: 0,
+            policy,
+            setup,
+            call: Some(call),
+            back_at: NEVER,
+            missed: Vec::new(),
+            tape: Tape::default(),
+            carrier: Carrier::new(scenario.habits.clone(), scenario.rate, scenario.carrier_way),
+            person: Person::new(scenario.manners.clone()),
+            servers: Vec::new(),
+            witness: Witness::new(&scenario, GREETING),
+            agenda: Agenda {
+                media_at: scenario.media_at,
+                leaves_at: scenario.mishaps.leaves_at,
+                operator_at: scenario.mishaps.operator_at,
+                started: None,
+                gone: false,
+                spins: 0,
+            },
+            timeout: 0,
+            log: logged.then(VecDeque::new),
+            dice,
+            scenario,
+        };
+        world.drain(usize::MAX);
+        world.arm();
+        world
+    }
+
+    /// Runs to the end of the call, and a little beyond.
+    pub(crate) fn run(mut self) -> Tally {
+        while self.witness.tally.ended.is_none() {
+            self.step();
+        }
+        for _ in 0..50 {
+            if self.next_at() != NEVER {
+                self.step();
+            }
+        }
+        self.summary()
+    }
+
+    fn summary(&self) -> Tally {
+        let mut tally = self.witness.tally.clone();
+        tally.add("collisions", self.servers.iter().map(|s| u64::from(s.collisions)).sum());
+        let ms = |bytes: usize| (bytes / self.scenario.rate.bytes_per_ms()) as u64;
+        tally.add("played ms", ms(self.tape.contents.iter().map(|c| c.played).sum()));
+        tally.add("heard ms", self.tape.contents.iter().map(|c| c.heard_ms).sum());
+        tally.add("virtual s", self.now / SEC);
+        tally
+    }
+
+    fn at(&self, time: Micros) -> Instant {
+        self.base + Duration::from_micros(time)
+    }
+
+    /// Asks the call when it wants to be woken.
+    fn arm(&mut self) {
+        let timeout = self.call.as_ref().and_then(Call::poll_timeout);
+        self.timeout = timeout.map_or(NEVER, |at| {
+            u64::try_from(at.saturating_duration_since(self.base).as_micros()).unwrap_or(NEVER)
+        });
+    }
+
+    /// When the driver wakes for it: it is a little late.
+    fn tick_at(&self) -> Micros {
+        self.timeout.saturating_add(self.scenario.lateness).max(self.now)
+    }
+
+    fn next_at(&self) -> Micros {
+        let agenda = &self.agenda;
+        let own = agenda.media_at.min(agenda.leaves_at).min(agenda.operator_at).min(self.back_at);
+        let carrier = self.carrier.next_at().min(self.carrier.to_call.next_at());
+        let servers = self.servers.iter().map(Server::next_at).min().unwrap_or(NEVER);
+        own.min(carrier).min(servers).min(self.tick_at())
+    }
+
+    /// The next moment at which anything happens.
+    fn step(&mut self) {
+        let now = self.next_at();
+        assert!(now != NEVER, "nobody has anything to wait for");
+        assert!(now >= self.now, "time goes on");
+        if now > self.now {
+            self.agenda.spins = 0;
+        }
+        self.now = now;
+        if self.back_at <= now {
+            self.restart();
+        }
+        self.own_events();
+        if self.carrier.next_at() <= now {
+            self.carrier_moves();
+        }
+        while let Some(event) = self.carrier.to_call.pop(now) {
+            self.from_carrier(event);
+        }
+        for index in 0..self.servers.len() {
+            self.server_moves(index);
+        }
+        self.servers.retain(|s| !(s.closed && s.next_at() == NEVER && s.collisions == 0));
+        if self.tick_at() <= now {
+            self.agenda.spins += 1;
+            assert!(self.agenda.spins < 50, "the call wants to be woken without end");
+            self.handle(Input::Tick);
+        }
+        self.limits();
+    }
+
+    /// No call lives for ever.
+    fn limits(&self) {
+        if self.witness.tally.ended.is_some() {
+            return;
+        }
+        let start = self.agenda.started.unwrap_or(0);
+        let limit = self.policy.max_call.max(self.policy.media_wait) + Duration::from_secs(2);
+        let age = Duration::from_micros(self.now - start);
+        assert!(age <= limit, "the call is {age:?} old");
+    }
+
+    fn own_events(&mut self) {
+        let now = self.now;
+        if self.agenda.media_at <= now {
+            self.agenda.media_at = NEVER;
+            self.agenda.started = Some(now);
+            self.carrier.start(now);
+            for _ in 0..1 + u32::from(self.scenario.mishaps.starts_twice) {
+                let started = self.started();
+                self.carrier.to_call.push(now, &mut self.dice, started);
+            }
+            self.person.connected(now, self.scenario.greeted_by, &mut self.dice);
+        }
+        if self.agenda.leaves_at <= now {
+            let goodbye = match self.dice.within((0, 2)) {
+                0 => CallerEvent::Gone,
+                1 => CallerEvent::Stopped(None),
+                _ => CallerEvent::Stopped(Some("callended".to_owned())),
+            };
+            self.leave(goodbye);
+        }
+        if self.agenda.operator_at <= now {
+            self.agenda.operator_at = NEVER;
+            if self.call.is_some() {
+                self.handle(Input::Control(Control::HangUp(Ended::Operator)));
+            }
+        }
+    }
+
+    fn started(&self) -> CallerEvent {
+        CallerEvent::Started { stream: StreamSid::new("s"), rate: self.scenario.rate }
+    }
+
+    fn leave(&mut self, goodbye: CallerEvent) {
+        self.agenda.leaves_at = NEVER;
+        self.agenda.gone = true;
+        self.carrier.hang_up(self.now, &mut self.dice, goodbye);
+    }
+
+    fn carrier_moves(&mut self) {
+        let now = self.now;
+        let frame = self.carrier.advance(now, &mut self.tape, &mut self.person, &mut self.dice);
+        if self.carrier.closed {
+            self.agenda.leaves_at = NEVER;
+        }
+        if !frame || self.agenda.gone {
+            return;
+        }
+        if let Some(since) = self.person.owed_since {
+            let silence = now - since;
+            self.witness.tally.greatest("longest silence ms", silence / MS);
+            assert!(silence <= self.scenario.longest_silence(), "the caller sits in silence for {} ms", silence / MS);
+        }
+        if self.dice.chance(self.scenario.mishaps.dtmf) {
+            self.carrier.to_call.push(now, &mut self.dice, CallerEvent::Dtmf('5'));
+        }
+        if self.dice.chance(self.scenario.mishaps.hangs_up) {
+            self.leave(CallerEvent::Gone);
+        } else if self.person.has_said_all() && self.agenda.leaves_at == NEVER && !self.scenario.mishaps.stays {
+            self.agenda.leaves_at = now + self.dice.within((0, 6000)) * MS;
+        }
+    }
+
+    fn from_carrier(&mut self, event: CallerEvent) {
+        if self.call.is_some() {
+            self.handle(Input::Caller(event));
+        } else if !matches!(event, CallerEvent::Audio { .. } | CallerEvent::Mark(_) | CallerEvent::Lost { .. }) {
+            self.missed.push(event);
+        }
+    }
+
+    fn server_moves(&mut self, index: usize) {
+        let now = self.now;
+        let server = &mut self.servers[index];
+        if server.next_at() > now {
+            return;
+        }
+        let (dice, tape, temper) = (&mut self.dice, &mut self.tape, &self.scenario.temper);
+        server.advance(&mut Air { now, dice, tape, temper, rate: self.scenario.rate });
+        let conn = ConnId(server.id);
+        while let Some(event) = self.servers[index].to_call.pop(now) {
+            if self.call.is_some() {
+                self.handle(Input::Model(conn, event));
+            }
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
+        let Some(call) = self.call.as_mut() else { return };
+        if let Some(log) = &mut self.log {
+            if !matches!(input, Input::Caller(CallerEvent::Audio { .. })) {
+                note(log, self.now, "<-", &input);
+            }
+        }
+        let mut scene = Scene { now: self.now, tape: &mut self.tape, carrier: &self.carrier };
+        self.witness.input(&input, &mut scene);
+        call.handle(self.base + Duration::from_micros(self.now), input);
+        let fault = self.witness.tally.ended.is_none() && self.dice.chance(self.scenario.mishaps.panics);
+        let most = if fault { self.dice.within((0, 6)) as usize } else { usize::MAX };
+        self.drain(most);
+        if fault && self.witness.tally.ended.is_none() {
+            return self.fault();
+        }
+        self.arm();
+        if let Some(call) = &self.call {
+            self.witness.after(self.timeout, call.lead_ms(self.at(self.now)), self.now);
+        }
+    }
+
+    /// Does what the call wants, up to `most`.
+    fn drain(&mut self, most: usize) {
+        for count in 0..most {
+            assert!(count < MOST_OUTPUTS, "outputs without end");
+            let Some(output) = self.call.as_mut().and_then(Call::poll_output) else { return };
+            if let Some(log) = &mut self.log {
+                match &output {
+                    Output::Model(_, ModelCommand::Send(ClientEvent::Append(_))) => {}
+                    Output::Caller(CallerCommand::Media(pcm)) => note(log, self.now, "  ->", &format!("Media({})", pcm.len())),
+                    _ => note(log, self.now, "  ->", &output),
+                }
+            }
+            let mut scene = Scene { now: self.now, tape: &mut self.tape, carrier: &self.carrier };
+            let (content, audio) = self.witness.output(&output, &mut scene);
+            match output {
+                Output::Caller(command) => {
+                    let command = match command {
+                        CallerCommand::Media(pcm) => Command::Media { content, audio, bytes: pcm.len() },
+                        CallerCommand::Mark(name) => Command::Mark(name),
+                        CallerCommand::Clear => Command::Clear,
+                        CallerCommand::Close => Command::Close,
+                    };
+                    self.carrier.from_call.push(self.now, &mut self.dice, command);
+                }
+                Output::Model(ConnId(id), command) => self.to_server(id, command),
+                Output::Record(_) | Output::Ended(_) => {}
+            }
+        }
+    }
+
+    fn to_server(&mut self, id: u32, command: ModelCommand) {
+        let (now, dice) = (self.now, &mut self.dice);
+        let server = self.servers.iter_mut().find(|s| s.id == id);
+        match (command, server) {
+            (ModelCommand::Dial, _) => {
+                let (tape, temper) = (&mut self.tape, &self.scenario.temper);
+                let mut air = Air { now, dice, tape, temper, rate: self.scenario.rate };
+                self.servers.push(Server::dial(id, self.scenario.model_way, &mut air));
+            }
+            (ModelCommand::Send(event), Some(server)) if !server.closed => server.from_call.push(now, dice, event),
+            (ModelCommand::Close, Some(server)) => server.stop(),
+            (ModelCommand::Send(_) | ModelCommand::Close | ModelCommand::CarrierRate(_), _) => {}
+        }
+    }
+
+    /// A fault of ours: the call is gone with all it knew, its model connections with it.
+    fn fault(&mut self) {
+        if let Some(log) = &mut self.log {
+            note(log, self.now, "!!", &"the call panics");
+        }
+        self.call = None;
+        self.timeout = NEVER;
+        self.back_at = self.now + self.dice.within((0, 300)) * MS;
+        self.servers.iter_mut().for_each(Server::stop);
+        self.witness.restarted();
+    }
+
+    /// The supervisor builds another from what was recorded; the carrier's leg tells it what it may have missed.
+    fn restart(&mut self) {
+        self.back_at = NEVER;
+        let history = self.witness.history.clone();
+        let streaming = history.stream().is_some();
+        let now = self.at(self.now);
+        self.call = Some(Call::resume(now, Arc::clone(&self.policy), Arc::clone(&self.setup), history));
+        self.drain(usize::MAX);
+        self.arm();
+        let missed = std::mem::take(&mut self.missed);
+        let told = missed.iter().any(|e| matches!(e, CallerEvent::Started { .. }));
+        if self.agenda.started.is_some() && !streaming && !told {
+            let started = self.started();
+            self.handle(Input::Caller(started));
+        }
+        for event in missed {
+            self.from_carrier(event);
+        }
+        if self.agenda.gone {
+            self.from_carrier(CallerEvent::Gone);
+        }
+    }
+}
+
+fn note(log: &mut VecDeque<String>, now: Micros, way: &str, what: &impl std::fmt::Debug) {
+    if log.len() == LOG_LINES {
+        log.pop_front();
+    }
+    let mut line = format!("{what:?}");
+    if let Some((cut, _)) = line.char_indices().nth(220) {
+        line.truncate(cut);
+        line.push('…');
+    }
+    log.push_back(format!("{:>12.3} ms {way} {line}", now as f64 / 1000.0));
+}
+
+impl Drop for World {
+    /// However a world ends: what failed in it can be read, and a call that is over left nothing open.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let call = self.call.as_ref().expect("a call that ended");
+            self.witness.finish(call);
+            let collisions: u32 = self.servers.iter().map(|s| s.collisions).sum();
+            assert!(self.scenario.troubled || collisions == 0, "a response was asked for while one was active");
+        } else if let Some(log) = &self.log {
+            eprintln!("SIM_SEED={}: {:?}", self.scenario.seed, self.scenario);
+            log.iter().for_each(|line| eprintln!("{line}"));
+        }
+    }
+}
