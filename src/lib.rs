@@ -1,1 +1,11 @@
-//! lib
+//! callgate: every Exotel call is a supervised actor with its own OpenAI Realtime session.
+
+pub mod cli;
+pub mod demo;
+pub mod http;
+pub mod record;
+pub mod serve;
+pub mod settings;
+pub mod store;
+pub mod telemetry;
+pub mod token;

@@ -1,2 +1,7 @@
-//! main
-fn main() {}
+//! The `callgate` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    callgate::cli::main()
+}

@@ -282,6 +282,7 @@ impl Call {
             self.cx.caller(CallerCommand::Close);
         }
         self.phase = Phase::Over;
+        self.closing = None;
         self.cx.deadlines.clear_all();
         self.cx.record(Fact::Ended(why.clone()));
         self.cx.out.push_back(Output::Ended(why));

@@ -42,7 +42,7 @@ const RECORDINGS: &[(&str, &[u8])] = recordings![
 
 static CLIPS: LazyLock<Vec<Clip>> = LazyLock::new(|| {
     let recorded = MANIFEST.lines().filter(|line| !line.starts_with('#')).filter_map(Clip::from_manifest);
-    let synthetic = [("babble", "Babble.", Source::Babble), ("tone", "Tone.", Source::Tone)];
+    let synthetic = [("babble", "", Source::Babble), ("tone", "Tone.", Source::Tone)];
     recorded.chain(synthetic.map(|(id, text, source)| Clip::new(id, "en", Voice::Model, text, source))).collect()
 });
 

@@ -171,8 +171,10 @@ impl History {
     /// What the model owes the caller when it comes back.
     #[must_use]
     pub(crate) fn owed(&self) -> Owed {
-        match self.entries.last() {
+        // Words that no audio followed were no answer.
+        match self.entries.iter().rev().find(|e| e.who == Who::Caller || e.generated_ms > 0) {
             Some(e) if e.who == Who::Caller && e.ended => Owed::Answer,
+            Some(e) if e.who == Who::Caller => Owed::Ear,
             Some(e) if e.who == Who::Agent && !e.ended && e.heard_ms < e.generated_ms => Owed::Rest,
             _ => Owed::Nothing,
         }
@@ -203,6 +205,8 @@ pub(crate) enum Owed {
     Nothing,
     /// The caller spoke and had no answer.
     Answer,
+    /// The caller was speaking when they were last listened to.
+    Ear,
     /// The agent was lost in the middle of one.
     Rest,
 }

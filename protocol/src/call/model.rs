@@ -16,6 +16,9 @@ use crate::realtime::command::{ClientEvent, NewItem};
 use crate::realtime::event::{ContentKey, FunctionCall, ResponseDone, ServerError, ServerEvent};
 use crate::realtime::failure::is_fatal;
 
+/// Speech that goes on is noticed by a new session within this.
+const NOTICE: Duration = Duration::from_secs(1);
+
 impl Call {
     pub(super) fn model(&mut self, conn: ConnId, event: ModelEvent) {
         if !self.session.knows(conn) {
@@ -192,6 +195,8 @@ impl Call {
         match owed {
             _ if self.greet => self.ask(conn),
             Owed::Answer => self.ask(conn),
+            // If they still speak the server notices, and answers by itself; if they do not, nobody else will.
+            Owed::Ear => self.cx.deadlines.set(Timer::RetryResponse, self.cx.now + NOTICE),
             Owed::Rest if cut_off && self.closing.is_none() => {
                 let told = "The line to you was lost while you spoke. Go on from the last words the caller heard.";
                 self.cx.send(conn, ClientEvent::CreateItem(NewItem::System(told.to_owned())));

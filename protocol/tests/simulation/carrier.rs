@@ -43,7 +43,11 @@ impl Habits {
 #[derive(Debug)]
 pub(crate) enum Command {
     /// One message of audio: whose, how much of it is audio, and its length.
-    Media { content: usize, audio: usize, bytes: usize },
+    Media {
+        content: usize,
+        audio: usize,
+        bytes: usize,
+    },
     Mark(String),
     Clear,
     Close,

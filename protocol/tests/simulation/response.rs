@@ -4,9 +4,7 @@ use std::collections::VecDeque;
 
 use protocol::call::io::ModelEvent;
 use protocol::ids::{ItemId, ResponseId};
-use protocol::realtime::event::{
-    ContentKey, FunctionCall, ResponseDone, ResponseStatus, ServerEvent, Usage,
-};
+use protocol::realtime::event::{ContentKey, FunctionCall, ResponseDone, ResponseStatus, ServerEvent, Usage};
 
 use super::link::{MS, Micros, NEVER};
 use super::server::{Air, Server};
@@ -69,13 +67,20 @@ impl Response {
             p if p < temper.says_goodbye + temper.calls_tool => Some("look_up"),
             _ => None,
         };
-        let items = if air.dice.chance(temper.empty) { 0 } else if air.dice.chance(temper.two_items) { 2 } else { 1 };
+        let items = if air.dice.chance(temper.empty) {
+            0
+        } else if air.dice.chance(temper.two_items) {
+            2
+        } else {
+            1
+        };
         let parts = (0..items)
             .map(|item| {
                 let item = ItemId::new(format!("a{conn}-{number}-{item}"));
                 let key = ContentKey { response: id.clone(), item, content_index: 0 };
                 // Not in whole milliseconds: a resampler stands between the server and the call.
-                let bytes = air.dice.within(temper.item_ms) as usize * air.rate.bytes_per_ms() + 2 * (number as usize % 5);
+                let bytes =
+                    air.dice.within(temper.item_ms) as usize * air.rate.bytes_per_ms() + 2 * (number as usize % 5);
                 let content = air.tape.add(conn, key.clone());
                 Part { content, key, bytes, made: 0, words_ms: 0, text: String::new() }
             })
@@ -83,10 +88,9 @@ impl Response {
         Self { id, number, created: false, course, parts, owed_done: None, late: None, calls }
     }
 
-    /// Generation ends after so many more deltas.
+    /// Generation ends after so many more deltas; there are none of what has not begun.
     pub(crate) fn cancel(&mut self, late: u64) {
-        let began = self.parts.front().is_some_and(|p| p.made > 0);
-        self.late.get_or_insert(if began { late } else { 0 });
+        self.late.get_or_insert(if self.created { late } else { 0 });
     }
 
     /// The next move: how long until the one after it, or none when this was the last.
@@ -108,7 +112,8 @@ impl Response {
             Course::Mute => Some(NEVER),
             Course::Fails => {
                 let code = air.dice.pick(&["rate_limit_exceeded", "rate_limit_exceeded", "server_error"]).to_owned();
-                let message = air.dice.pick(&["", "Please try again in 1.2s.", "Please try again in 1m26.4s."]).to_owned();
+                let message =
+                    air.dice.pick(&["", "Please try again in 1.2s.", "Please try again in 1m26.4s."]).to_owned();
                 self.done(server, air, ResponseStatus::Failed { code, message })
             }
             Course::Incomplete if self.parts.front().is_none_or(|p| p.made > p.bytes / 2) => {

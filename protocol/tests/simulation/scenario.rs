@@ -154,7 +154,15 @@ impl Scenario {
                 late_deltas: 3,
                 done_before_speech: false,
             },
-            mishaps: Mishaps { panics: 0.0, starts_twice: false, dtmf: 0.0, hangs_up: 0.0, operator_at: NEVER, leaves_at: NEVER, stays: false },
+            mishaps: Mishaps {
+                panics: 0.0,
+                starts_twice: false,
+                dtmf: 0.0,
+                hangs_up: 0.0,
+                operator_at: NEVER,
+                leaves_at: NEVER,
+                stays: false,
+            },
             carrier_way: (10 * MS, 60 * MS),
             model_way: (20 * MS, 90 * MS),
             media_at: 1500 * MS,
@@ -194,6 +202,8 @@ impl Scenario {
         }
         if faults {
             it.mishaps.panics = 0.0005;
+            // A call that is built anew is as patient as the first: such sessions would never be given up.
+            (it.temper.deaf, it.temper.mute) = (0.0, 0.0);
         }
         it
     }
@@ -283,7 +293,7 @@ impl Scenario {
     }
 
     fn rude_server(&mut self, dice: &mut Dice) {
-        use Fate::{ClosedAtOnce, FloodsErrors, NeverOpens, NeverUpdates, RefusesAll, RefusesExtras, Refused};
+        use Fate::{ClosedAtOnce, FloodsErrors, NeverOpens, NeverUpdates, Refused, RefusesAll, RefusesExtras};
         let p = dice.pick(&[0.03, 0.15, 0.4]);
         self.temper.fates = [
             (p, ClosedAtOnce),
@@ -303,9 +313,18 @@ impl Scenario {
     }
 
     fn rude_responses(&mut self, dice: &mut Dice) {
-        (self.temper.mute, self.temper.fails) = dice.pick(&[(0.1, 0.0), (0.5, 0.0), (0.1, 0.1), (0.0, 0.1), (0.0, 0.6)]);
+        match dice.within((0, 4)) {
+            0 => self.temper.mute = dice.pick(&[0.1, 0.5]),
+            1 => self.temper.fails = dice.pick(&[0.1, 0.6]),
+            2 => (self.temper.mute, self.temper.fails) = (0.1, 0.1),
+            3 => self.temper.empty = 0.1,
+            _ => {}
+        }
+        if self.temper.mute > 0.0 {
+            // Every key asks anew, and gives the model more time.
+            self.mishaps.dtmf = 0.0;
+        }
         self.temper.incomplete = dice.pick(&[0.0, 0.2]);
-        self.temper.empty = dice.pick(&[0.0, 0.1]);
         self.temper.calls_tool = dice.pick(&[0.0, 0.2]);
         self.temper.unknown_events = 0.05;
         self.temper.repeats = dice.pick(&[0.0, 0.05]);

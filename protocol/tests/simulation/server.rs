@@ -107,8 +107,10 @@ impl Server {
     /// Says something, some of it twice, as servers do.
     pub(crate) fn say(&mut self, air: &mut Air<'_>, event: ServerEvent) {
         use ServerEvent::{AudioDone, FunctionCall, InputTranscript, ResponseDone, SessionUpdated};
-        if matches!(event, AudioDone(_) | FunctionCall(_) | InputTranscript { .. } | ResponseDone(_) | SessionUpdated { .. })
-            && air.dice.chance(air.temper.repeats)
+        if matches!(
+            event,
+            AudioDone(_) | FunctionCall(_) | InputTranscript { .. } | ResponseDone(_) | SessionUpdated { .. }
+        ) && air.dice.chance(air.temper.repeats)
         {
             self.to_call.push(air.now, air.dice, ModelEvent::Server(event.clone()));
         }

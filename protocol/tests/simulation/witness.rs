@@ -123,9 +123,10 @@ impl Witness {
             ModelEvent::Server(event) => match event {
                 ServerEvent::SessionUpdated { .. } => conn.updated = true,
                 ServerEvent::ResponseCreated { response, .. } if self.speaking => self.crossed.push(response.clone()),
-                ServerEvent::TranscriptDelta { key, delta: words } | ServerEvent::TranscriptDone { key, text: words } => {
+                ServerEvent::TranscriptDelta { key, delta: words }
+                | ServerEvent::TranscriptDone { key, text: words } => {
                     let whole = matches!(event, ServerEvent::TranscriptDone { .. });
-                    if let Some(content) = scene.tape.find(key).filter(|c| !c.dead && !(whole && !c.words.is_empty())) {
+                    if let Some(content) = scene.tape.find(key).filter(|c| !c.dead && (!whole || c.words.is_empty())) {
                         content.words.push_str(words);
                     }
                 }
@@ -138,7 +139,10 @@ impl Witness {
     pub(crate) fn output(&mut self, output: &Output, scene: &mut Scene<'_>) -> (usize, usize) {
         assert!(self.tally.ended.is_none(), "nothing follows the end: {output:?}");
         if self.step.mark_owed {
-            assert!(matches!(output, Output::Caller(CallerCommand::Mark(_))), "a mark follows each message: {output:?}");
+            assert!(
+                matches!(output, Output::Caller(CallerCommand::Mark(_))),
+                "a mark follows each message: {output:?}"
+            );
         }
         match output {
             Output::Caller(CallerCommand::Media(pcm)) => return self.media(pcm, scene),
@@ -313,7 +317,11 @@ impl Witness {
         assert!(step.cleared || !step.must_clear, "what the caller cut into is cleared");
         let over = self.tally.ended.is_some();
         assert_eq!(timeout == NEVER, over, "a call has something to wait for until it is over");
-        assert_eq!(lead_ms, if over { lead_ms } else { self.play_end.saturating_sub(now) / MS }, "ms ahead of real time");
+        assert_eq!(
+            lead_ms,
+            if over { lead_ms } else { self.play_end.saturating_sub(now) / MS },
+            "ms ahead of real time"
+        );
     }
 
     /// The call is gone, and another is built from what was recorded.

@@ -1,6 +1,5 @@
 //! A call between its virtual peers, in virtual time.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,10 +8,10 @@ use protocol::call::fact::Ended;
 use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Control, Input, ModelCommand, Output};
 use protocol::call::policy::Setup;
 use protocol::ids::StreamSid;
-use protocol::realtime::command::ClientEvent;
 
 use super::carrier::{Carrier, Command};
 use super::link::{Dice, MS, Micros, NEVER, SEC};
+use super::log::Log;
 use super::person::Person;
 use super::scenario::Scenario;
 use super::server::{Air, Server};
@@ -23,8 +22,6 @@ use super::witness::{Scene, Witness};
 const GREETING: &str = "Welcome to the clinic.";
 /// More than any step has to say: 3 s of held audio in the shortest frames, a conversation, five minutes of counts.
 const MOST_OUTPUTS: usize = 1_000;
-/// Events of the log that a failure shows.
-const LOG_LINES: usize = 40;
 
 /// See the module.
 pub(crate) struct World {
@@ -47,7 +44,7 @@ pub(crate) struct World {
     agenda: Agenda,
     /// When the call wants to be woken.
     timeout: Micros,
-    log: Option<VecDeque<String>>,
+    log: Option<Log>,
 }
 
 /// What the world does by itself.
@@ -98,7 +95,7 @@ impl World {
                 spins: 0,
             },
             timeout: 0,
-            log: logged.then(VecDeque::new),
+            log: logged.then(Log::default),
             dice,
             scenario,
         };
@@ -137,9 +134,8 @@ impl World {
     /// Asks the call when it wants to be woken.
     fn arm(&mut self) {
         let timeout = self.call.as_ref().and_then(Call::poll_timeout);
-        self.timeout = timeout.map_or(NEVER, |at| {
-            u64::try_from(at.saturating_duration_since(self.base).as_micros()).unwrap_or(NEVER)
-        });
+        self.timeout = timeout
+            .map_or(NEVER, |at| u64::try_from(at.saturating_duration_since(self.base).as_micros()).unwrap_or(NEVER));
     }
 
     /// When the driver wakes for it: it is a little late.
@@ -172,7 +168,7 @@ impl World {
             self.carrier_moves();
         }
         while let Some(event) = self.carrier.to_call.pop(now) {
-            self.from_carrier(event);
+            self.carrier_says(event);
         }
         for index in 0..self.servers.len() {
             self.server_moves(index);
@@ -259,7 +255,7 @@ impl World {
         }
     }
 
-    fn from_carrier(&mut self, event: CallerEvent) {
+    fn carrier_says(&mut self, event: CallerEvent) {
         if self.call.is_some() {
             self.handle(Input::Caller(event));
         } else if !matches!(event, CallerEvent::Audio { .. } | CallerEvent::Mark(_) | CallerEvent::Lost { .. }) {
@@ -286,9 +282,7 @@ impl World {
     fn handle(&mut self, input: Input) {
         let Some(call) = self.call.as_mut() else { return };
         if let Some(log) = &mut self.log {
-            if !matches!(input, Input::Caller(CallerEvent::Audio { .. })) {
-                note(log, self.now, "<-", &input);
-            }
+            log.input(self.now, &input);
         }
         let mut scene = Scene { now: self.now, tape: &mut self.tape, carrier: &self.carrier };
         self.witness.input(&input, &mut scene);
@@ -311,11 +305,7 @@ impl World {
             assert!(count < MOST_OUTPUTS, "outputs without end");
             let Some(output) = self.call.as_mut().and_then(Call::poll_output) else { return };
             if let Some(log) = &mut self.log {
-                match &output {
-                    Output::Model(_, ModelCommand::Send(ClientEvent::Append(_))) => {}
-                    Output::Caller(CallerCommand::Media(pcm)) => note(log, self.now, "  ->", &format!("Media({})", pcm.len())),
-                    _ => note(log, self.now, "  ->", &output),
-                }
+                log.output(self.now, &output);
             }
             let mut scene = Scene { now: self.now, tape: &mut self.tape, carrier: &self.carrier };
             let (content, audio) = self.witness.output(&output, &mut scene);
@@ -329,13 +319,13 @@ impl World {
                     };
                     self.carrier.from_call.push(self.now, &mut self.dice, command);
                 }
-                Output::Model(ConnId(id), command) => self.to_server(id, command),
+                Output::Model(ConnId(id), command) => self.tell_server(id, command),
                 Output::Record(_) | Output::Ended(_) => {}
             }
         }
     }
 
-    fn to_server(&mut self, id: u32, command: ModelCommand) {
+    fn tell_server(&mut self, id: u32, command: ModelCommand) {
         let (now, dice) = (self.now, &mut self.dice);
         let server = self.servers.iter_mut().find(|s| s.id == id);
         match (command, server) {
@@ -353,7 +343,7 @@ impl World {
     /// A fault of ours: the call is gone with all it knew, its model connections with it.
     fn fault(&mut self) {
         if let Some(log) = &mut self.log {
-            note(log, self.now, "!!", &"the call panics");
+            log.note(self.now, "!!", &"the call panics");
         }
         self.call = None;
         self.timeout = NEVER;
@@ -378,24 +368,12 @@ impl World {
             self.handle(Input::Caller(started));
         }
         for event in missed {
-            self.from_carrier(event);
+            self.carrier_says(event);
         }
         if self.agenda.gone {
-            self.from_carrier(CallerEvent::Gone);
+            self.carrier_says(CallerEvent::Gone);
         }
     }
-}
-
-fn note(log: &mut VecDeque<String>, now: Micros, way: &str, what: &impl std::fmt::Debug) {
-    if log.len() == LOG_LINES {
-        log.pop_front();
-    }
-    let mut line = format!("{what:?}");
-    if let Some((cut, _)) = line.char_indices().nth(220) {
-        line.truncate(cut);
-        line.push('…');
-    }
-    log.push_back(format!("{:>12.3} ms {way} {line}", now as f64 / 1000.0));
 }
 
 impl Drop for World {
@@ -408,7 +386,7 @@ impl Drop for World {
             assert!(self.scenario.troubled || collisions == 0, "a response was asked for while one was active");
         } else if let Some(log) = &self.log {
             eprintln!("SIM_SEED={}: {:?}", self.scenario.seed, self.scenario);
-            log.iter().for_each(|line| eprintln!("{line}"));
+            eprintln!("{log}");
         }
     }
 }

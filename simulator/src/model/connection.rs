@@ -83,9 +83,6 @@ fn refusal(head: &Head, shared: &Shared) -> Option<(u16, &'static str, String)> 
     {
         return Some((401, "invalid_api_key", "Incorrect API key provided.".into()));
     }
-    if query_value(&head.target, "model").is_none_or(str::is_empty) {
-        return Some((400, "missing_model", "You must provide a model parameter.".into()));
-    }
     None
 }
 

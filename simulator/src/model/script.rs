@@ -89,8 +89,8 @@ pub const BUILTIN_NAMES: [&str; 4] = ["demo", "hindi", "load", "tone"];
 const DEMO: &str = "
 greeting greeting_en greeting_hi
 answer answer_en_hours
-answer answer_hi_hours
 answer commentary_en + answer_en_booking
+answer answer_hi_hours
 answer goodbye_en + call end_call {\"reason\":\"the caller said goodbye\"}
 ";
 const HINDI: &str = "

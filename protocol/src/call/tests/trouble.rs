@@ -117,6 +117,46 @@ fn a_goodbye_whose_session_is_lost_ends_the_call_when_it_was_heard() {
 }
 
 #[test]
+fn a_call_that_ends_over_a_failed_goodbye_waits_for_nothing() {
+    let mut desk = half_a_goodbye();
+    desk.ready(2);
+    desk.response_created(2, "r2");
+    desk.response_done(2, "r2", failed("insufficient_quota", ""));
+    assert!(matches!(desk.ended(), Some(Ended::ModelFailed { .. })));
+    assert_eq!(desk.call.poll_timeout(), None);
+}
+
+#[test]
+fn an_answer_of_which_only_words_came_is_asked_for_again() {
+    let mut desk = Desk::live();
+    desk.caller_turn(1, "u1");
+    desk.response_created(1, "r1");
+    desk.server(1, ServerEvent::TranscriptDelta { key: key("r1", "a1"), delta: "We are".to_owned() });
+    desk.input(Input::Model(ConnId(1), ModelEvent::Closed("1006".to_owned())));
+    desk.take();
+    desk.ready(2);
+    assert!(matches!(desk.sent().last(), Some(ClientEvent::CreateResponse { instructions: None })));
+}
+
+#[test]
+fn a_caller_whose_session_is_lost_while_they_speak_is_answered_whether_or_not_they_go_on() {
+    for goes_on in [false, true] {
+        let mut desk = Desk::live();
+        desk.speech_started(1, "u1");
+        desk.input(Input::Model(ConnId(1), ModelEvent::Closed("1006".to_owned())));
+        desk.ready(2);
+        desk.take();
+        if goes_on {
+            desk.pass(300);
+            desk.speech_started(2, "u2");
+        }
+        desk.pass(1000);
+        let asked = desk.sent().iter().any(|e| matches!(e, ClientEvent::CreateResponse { .. }));
+        assert_eq!(asked, !goes_on, "a server that hears them answers by itself");
+    }
+}
+
+#[test]
 fn a_session_is_not_told_the_result_of_a_call_that_another_made() {
     let mut desk = half_a_goodbye();
     desk.ready(2);

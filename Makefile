@@ -1,0 +1,34 @@
+# The front door. Every target installs what is missing (and says so) and needs nothing run before it.
+.PHONY: demo run test check bench load setup
+CARGO ?= cargo
+# A debug build is a third of a release build's time, and carries a call with ease.
+BIN = $(CARGO) run --quiet --locked --bin callgate --
+
+setup:
+	@tools/setup.sh
+
+demo: setup ## places one simulated call through the real webhooks and the real media socket, and shows it
+	@echo "Building callgate (the first time takes a minute or two)."
+	@$(CARGO) build --locked --bin callgate
+	@$(BIN) demo
+
+run: setup ## serves; with no settings at all on loopback, with a webhook key and the simulated model
+	@$(CARGO) build --locked --bin callgate
+	@tools/run.sh
+
+test: setup ## every test, with what it needs
+	@$(CARGO) test --locked --workspace --all-targets -- --quiet
+	@$(CARGO) test --locked --workspace --doc --quiet
+
+check: setup ## format, lints, docs, gates
+	@$(CARGO) fmt --all -- --check
+	@tools/gates.sh
+	@$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+
+bench: setup ## criterion: each stage of the media path per 20 ms frame, and the webhooks
+	@$(CARGO) bench --locked
+
+load: setup ## many simulated calls at once against a release build; CALLS, SECS
+	@$(CARGO) build --release --locked --bin callgate
+	@tools/load.sh

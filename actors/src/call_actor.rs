@@ -1,0 +1,180 @@
+//! The driver of one call: message -> [`Call::handle`] -> drain -> one timer. It decides nothing.
+
+mod alarm;
+mod moving;
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
+use protocol::call::Call;
+use protocol::call::fact::Fact;
+use protocol::call::io::{CallerCommand, CallerEvent, Input, ModelEvent, Output};
+
+use crate::caller_leg::{CallerLeg, Command};
+use crate::model_leg::Legs;
+use crate::switchboard::Fault;
+use crate::switchboard::registry::CallSlot;
+use crate::switchboard::supervise::Exit;
+use alarm::Alarm;
+use moving::Moving;
+pub(crate) use moving::{Detach, Moved, Yielded};
+
+/// Messages the call may have waiting: a few seconds of both sides' media, should its arbiter stall.
+pub(crate) const MAILBOX: usize = 256;
+
+/// Anything that happens to a call.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Deliver(pub(crate) Input);
+
+/// The caller's media socket, on this arbiter.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Attach(pub(crate) Addr<CallerLeg>);
+
+/// Where a new actor gets its call from.
+pub(crate) enum Birth {
+    /// Nowhere: the call begins.
+    New,
+    /// The facts on record, after a fault.
+    Resumed,
+    /// Another arbiter, alive.
+    Moved(Moved),
+    /// Another arbiter, where it died: the facts on record.
+    Arriving,
+}
+
+/// One call's driver.
+pub(crate) struct CallActor {
+    slot: Arc<CallSlot>,
+    birth: Option<Birth>,
+    call: Option<Box<Call>>,
+    legs: Legs,
+    caller: Option<Addr<CallerLeg>>,
+    moving: Option<Moving>,
+    /// When the call was last told of anything; none once the timer has looked at what followed.
+    stepped: Option<Instant>,
+    exit: Rc<Cell<Exit>>,
+}
+
+impl CallActor {
+    pub(crate) fn new(slot: Arc<CallSlot>, birth: Birth, exit: Rc<Cell<Exit>>) -> Self {
+        let legs = Legs::new(Arc::clone(&slot));
+        Self { slot, birth: Some(birth), call: None, legs, caller: None, moving: None, stepped: None, exit }
+    }
+
+    /// Makes or takes over the call: here and not in [`Self::new`], so that a panic in it is caught like any other.
+    fn be_born(&mut self, ctx: &mut Context<Self>) {
+        let (policy, setup) = (Arc::clone(&self.slot.policy), Arc::clone(&self.slot.setup));
+        match self.birth.take() {
+            Some(Birth::New) | None => self.call = Some(Box::new(Call::new(Instant::now(), policy, setup))),
+            Some(Birth::Resumed | Birth::Arriving) => {
+                let history = self.slot.history();
+                self.call = Some(Box::new(Call::resume(Instant::now(), policy, setup, history)));
+            }
+            Some(Birth::Moved(moved)) => {
+                self.call = Some(moved.call);
+                let me = ctx.address();
+                moved.legs.into_iter().for_each(|(conn, state)| self.legs.adopt(&me, conn, state));
+                moved.unsaid.into_iter().for_each(|(conn, command)| self.legs.command(&me, conn, command));
+            }
+        }
+    }
+
+    fn step(&mut self, input: Input, ctx: &mut Context<Self>) {
+        let Some(call) = &mut self.call else { return };
+        let now = Instant::now();
+        call.handle(now, input);
+        self.stepped = Some(now);
+        self.drain(ctx);
+    }
+
+    fn drain(&mut self, ctx: &mut Context<Self>) {
+        while let Some(output) = self.call.as_mut().and_then(|call| call.poll_output()) {
+            match output {
+                Output::Caller(command) => self.to_caller(command),
+                Output::Model(conn, command) => match &mut self.moving {
+                    Some(moving) => moving.unsaid.push((conn, command)),
+                    None => self.legs.command(&ctx.address(), conn, command),
+                },
+                Output::Record(fact) => self.slot.record(&fact),
+                Output::Ended(ended) => {
+                    self.slot.record(&Fact::Ended(ended));
+                    self.exit.set(Exit::Done);
+                    ctx.stop();
+                }
+            }
+        }
+    }
+
+    /// The socket's actor freezes while its peer does not read, so what a full mailbox refuses is dropped; a mark without
+    /// its audio never comes back, and so never counts as heard. The two commands that undo a backlog always get in.
+    fn to_caller(&self, command: CallerCommand) {
+        let Some(caller) = &self.caller else { return };
+        match command {
+            CallerCommand::Clear | CallerCommand::Close => caller.do_send(Command(command)),
+            CallerCommand::Media(_) | CallerCommand::Mark(_) => {
+                if caller.try_send(Command(command)).is_err() {
+                    self.slot.meters.dropped_playout.increment(1);
+                }
+            }
+        }
+    }
+}
+
+impl Actor for CallActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.caller = self.slot.caller();
+        self.be_born(ctx);
+        self.drain(ctx);
+        ctx.spawn(Alarm::new());
+    }
+}
+
+impl Handler<Deliver> for CallActor {
+    type Result = ();
+
+    fn handle(&mut self, Deliver(input): Deliver, ctx: &mut Self::Context) {
+        let gone = match &input {
+            Input::Model(conn, ModelEvent::Refused(_) | ModelEvent::Closed(_)) => Some(*conn),
+            _ => None,
+        };
+        if let Some(conn) = gone {
+            self.legs.forget(conn);
+        }
+        if matches!(input, Input::Caller(CallerEvent::Gone)) {
+            self.caller = None;
+        }
+        self.step(input, ctx);
+        if let (Some(conn), Some(moving)) = (gone, &mut self.moving) {
+            moving.due.retain(|&due| due != conn);
+            self.settle(ctx);
+        }
+    }
+}
+
+impl Handler<Attach> for CallActor {
+    type Result = ();
+
+    fn handle(&mut self, Attach(leg): Attach, _: &mut Self::Context) {
+        self.caller = Some(leg);
+    }
+}
+
+impl Handler<Fault> for CallActor {
+    type Result = ();
+
+    #[expect(clippy::panic, reason = "a fault asked for by a test or a drill")]
+    fn handle(&mut self, fault: Fault, ctx: &mut Self::Context) {
+        match fault {
+            Fault::PanicCall => panic!("a fault was injected"),
+            Fault::StopCall => ctx.stop(),
+            Fault::PanicModel | Fault::StopModel => self.legs.fault(fault),
+        }
+    }
+}

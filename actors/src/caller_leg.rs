@@ -1,0 +1,298 @@
+//! The carrier's media socket: the one file that knows actix-web-actors, so that a move to its successor touches nothing else.
+//!
+//! The socket's actor is polled as the body of the HTTP response: while its peer does not read, it stands still, mailbox and
+//! timers included. So it is a codec and no more: every deadline of a call is the call's, and what does not fit into this
+//! actor's mailbox is dropped and counted by whoever sends.
+
+mod line;
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use actix::fut::ActorFutureExt;
+use actix::{Actor, ActorContext, Addr, AsyncContext, Handler, Message, SpawnHandle, StreamHandler, WrapFuture};
+use actix_http::ws::Item;
+use actix_web::error::PayloadError;
+use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web_actors::ws::{self, CloseCode, CloseReason, ProtocolError, WebsocketContext, WsResponseBuilder};
+use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
+use protocol::call::io::CallerCommand;
+use protocol::exotel::stream::{self, CarrierMessage, Start};
+use protocol::ids::CallSid;
+
+use crate::api::MediaEntry;
+use crate::call_actor::CallActor;
+use crate::switchboard::registry::Attached;
+use crate::switchboard::{Switchboard, supervise};
+use line::Line;
+
+/// The longest message taken, in one frame or in several. The carrier's are about 1 KiB, its limit is 100 KB.
+const LONGEST_MESSAGE: usize = 256 << 10;
+/// Commands the leg may have waiting while its peer does not read: over 10 s of audio.
+const MAILBOX: usize = 64;
+/// A socket on which no stream starts is somebody else's.
+const START_WITHIN: Duration = Duration::from_secs(10);
+/// How long the front desk may take to look a client up.
+const DESK_WITHIN: Duration = Duration::from_secs(5);
+/// What fits into a close frame.
+const CLOSE_WORDS: usize = 123;
+
+/// What the call wants of the socket.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Command(pub(crate) CallerCommand);
+
+/// The call's actor, from now on.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Publish(pub(crate) Addr<CallActor>);
+
+/// The carrier retried its handshake: the newest socket wins.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Superseded;
+
+/// One media socket.
+pub(crate) struct CallerLeg {
+    board: Switchboard,
+    stage: Stage,
+    /// A message that comes in several frames; none when it got too long.
+    parts: Option<BytesMut>,
+    start_timer: SpawnHandle,
+}
+
+enum Stage {
+    /// No `start` yet.
+    Waiting(MediaEntry),
+    /// The front desk is being asked. Nothing is read meanwhile.
+    Asking,
+    Live(Box<Line>),
+    /// Closed from our side.
+    Over,
+}
+
+type Ctx = WebsocketContext<CallerLeg>;
+
+/// The request's body, read by the task that fills it: HTTP/1 feeds what it read to this body and polls the response, which is
+/// this actor, in one turn. So it need not wake itself, which would cost a second turn for every frame.
+struct OneTask(web::Payload);
+
+impl Stream for OneTask {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut self.0).poll_next(&mut Context::from_waker(Waker::noop()))
+    }
+}
+
+impl CallerLeg {
+    pub(crate) fn new(board: Switchboard, entry: MediaEntry) -> Self {
+        Self { board, stage: Stage::Waiting(entry), parts: None, start_timer: SpawnHandle::default() }
+    }
+
+    /// Answers the handshake; the actor lives on the worker that took the connection.
+    pub(crate) fn upgrade(self, request: &HttpRequest, body: web::Payload) -> actix_web::Result<HttpResponse> {
+        WsResponseBuilder::new(self, request, OneTask(body)).frame_size(LONGEST_MESSAGE).start()
+    }
+
+    fn text(&mut self, text: &str, ctx: &mut Ctx) {
+        match stream::parse(text) {
+            Ok(CarrierMessage::Start(start)) => self.start(*start, ctx),
+            Ok(message) => match &mut self.stage {
+                Stage::Live(line) => line.message(message),
+                Stage::Waiting(_) if message == CarrierMessage::Connected => {}
+                _ => self.board.meters().junk_carrier.increment(1),
+            },
+            Err(error) => {
+                self.board.meters().junk_carrier.increment(1);
+                tracing::debug!(%error, "a message of the carrier was dropped");
+            }
+        }
+    }
+
+    fn start(&mut self, start: Start, ctx: &mut Ctx) {
+        match std::mem::replace(&mut self.stage, Stage::Asking) {
+            Stage::Waiting(MediaEntry::Token(call)) if call == start.call_sid => self.attach(&start, ctx),
+            Stage::Waiting(MediaEntry::Token(call)) => {
+                self.refuse(Some(&call), "the start event names another call than the token", ctx);
+            }
+            Stage::Waiting(MediaEntry::Static) => self.ask_desk(start, ctx),
+            other => {
+                self.stage = other;
+                self.board.meters().junk_carrier.increment(1);
+            }
+        }
+    }
+
+    /// Has the call of a static URL admitted. What the carrier sends meanwhile waits in the socket.
+    fn ask_desk(&mut self, start: Start, ctx: &mut Ctx) {
+        let answer = tokio::time::timeout(DESK_WITHIN, self.board.desk().admit(start.clone()));
+        let admitted = answer.into_actor(self).map(move |answer, leg: &mut Self, ctx: &mut Ctx| {
+            let admission = answer.unwrap_or_else(|_| Err("the front desk did not answer in time".to_owned()));
+            match admission.and_then(|admission| leg.board.admit(admission).map_err(|refusal| refusal.to_string())) {
+                Ok(_) => leg.attach(&start, ctx),
+                Err(why) => leg.refuse(Some(&start.call_sid), &why, ctx),
+            }
+        });
+        ctx.wait(admitted);
+    }
+
+    /// Joins socket and call, on this arbiter.
+    fn attach(&mut self, start: &Start, ctx: &mut Ctx) {
+        let call = &start.call_sid;
+        let rate = match &start.sample_rate {
+            Ok(rate) => *rate,
+            Err(sent) => {
+                let why = format!("sample rate {sent:.16} cannot be carried: 8000, 16000 and 24000 can");
+                return self.refuse(Some(call), &why, ctx);
+            }
+        };
+        let Some(slot) = self.board.find(call) else {
+            return self.refuse(Some(call), "there is no such call (any more)", ctx);
+        };
+        match slot.attach(&ctx.address()) {
+            Err(why) => self.refuse(Some(call), why, ctx),
+            Ok(attached) => {
+                ctx.cancel_future(self.start_timer);
+                let mut line = Line::new(slot, start.stream_sid.clone(), rate);
+                match attached {
+                    Attached::Here(actor) => line.connect(actor),
+                    Attached::Coming(moved, presence) => supervise::take_over(presence, moved),
+                }
+                self.stage = Stage::Live(Box::new(line));
+            }
+        }
+    }
+
+    /// Turns the socket away: in words to its peer, to the log and to the audit.
+    fn refuse(&mut self, call: Option<&CallSid>, why: &str, ctx: &mut Ctx) {
+        self.board.meters().refused.increment(1);
+        self.board.desk().refused(call, why);
+        tracing::warn!(call_sid = call.map(CallSid::as_str), why, "media socket refused");
+        self.close(CloseCode::Policy, why, ctx);
+    }
+
+    fn close(&mut self, code: CloseCode, words: &str, ctx: &mut Ctx) {
+        let end = (0..=CLOSE_WORDS.min(words.len())).rev().find(|&end| words.is_char_boundary(end));
+        let description = Some(words[..end.unwrap_or(0)].to_owned());
+        ctx.close(Some(CloseReason { code, description }));
+        self.stage = Stage::Over;
+        ctx.stop();
+    }
+
+    /// Assembles a message that comes in several frames.
+    fn part(&mut self, item: Item, ctx: &mut Ctx) {
+        let (part, last) = match item {
+            Item::FirstText(part) | Item::FirstBinary(part) => {
+                self.parts = Some(BytesMut::new());
+                (part, false)
+            }
+            Item::Continue(part) => (part, false),
+            Item::Last(part) => (part, true),
+        };
+        self.parts = self.parts.take().filter(|parts| parts.len() + part.len() <= LONGEST_MESSAGE);
+        match &mut self.parts {
+            Some(parts) => parts.extend_from_slice(&part),
+            None if last => self.board.meters().junk_carrier.increment(1),
+            None => {}
+        }
+        if last && let Some(whole) = self.parts.take() {
+            self.bytes(&whole, ctx);
+        }
+    }
+
+    fn bytes(&mut self, bytes: &[u8], ctx: &mut Ctx) {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.text(text, ctx),
+            Err(_) => self.board.meters().junk_carrier.increment(1),
+        }
+    }
+}
+
+impl Actor for CallerLeg {
+    type Context = Ctx;
+
+    fn started(&mut self, ctx: &mut Ctx) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        if let Stage::Waiting(MediaEntry::Token(call)) = &self.stage
+            && let Some(slot) = self.board.find(call)
+        {
+            slot.wait_for_start(ctx.address());
+        }
+        self.start_timer = ctx.run_later(START_WITHIN, |leg, ctx| {
+            let call = match &leg.stage {
+                Stage::Waiting(MediaEntry::Token(call)) => Some(call.clone()),
+                _ => None,
+            };
+            leg.refuse(call.as_ref(), "no start event came", ctx);
+        });
+    }
+
+    fn stopped(&mut self, _: &mut Ctx) {
+        // Now, and not when the last bytes have left: the call hears that its socket is gone.
+        self.stage = Stage::Over;
+    }
+}
+
+impl StreamHandler<Result<ws::Message, ProtocolError>> for CallerLeg {
+    fn handle(&mut self, message: Result<ws::Message, ProtocolError>, ctx: &mut Ctx) {
+        match message {
+            Ok(ws::Message::Text(text)) => self.text(&text, ctx),
+            Ok(ws::Message::Binary(bytes)) => self.bytes(&bytes, ctx),
+            Ok(ws::Message::Continuation(item)) => self.part(item, ctx),
+            Ok(ws::Message::Ping(payload)) => ctx.pong(&payload),
+            Ok(ws::Message::Pong(_) | ws::Message::Nop) => {}
+            Ok(ws::Message::Close(_)) => {
+                ctx.close(Some(CloseCode::Normal.into()));
+                ctx.stop();
+            }
+            Err(error) => {
+                let code = if matches!(error, ProtocolError::Overflow) { CloseCode::Size } else { CloseCode::Protocol };
+                self.board.meters().junk_carrier.increment(1);
+                // Dropping the line tells the call that its socket is gone.
+                self.close(code, &error.to_string(), ctx);
+            }
+        }
+    }
+}
+
+impl Handler<Command> for CallerLeg {
+    type Result = ();
+
+    fn handle(&mut self, Command(command): Command, ctx: &mut Ctx) {
+        let mut text = String::new();
+        match (command, &self.stage) {
+            (CallerCommand::Close, _) => return self.close(CloseCode::Normal, "", ctx),
+            (CallerCommand::Media(pcm), Stage::Live(line)) => {
+                line.slot.meters.frames_out.increment(1);
+                stream::write_media(&mut text, &line.stream, &pcm);
+            }
+            (CallerCommand::Mark(name), Stage::Live(line)) => stream::write_mark(&mut text, &line.stream, &name),
+            (CallerCommand::Clear, Stage::Live(line)) => stream::write_clear(&mut text, &line.stream),
+            _ => return,
+        }
+        ctx.text(text);
+    }
+}
+
+impl Handler<Publish> for CallerLeg {
+    type Result = ();
+
+    fn handle(&mut self, Publish(call): Publish, _: &mut Ctx) {
+        if let Stage::Live(line) = &mut self.stage {
+            line.connect(call);
+        }
+    }
+}
+
+impl Handler<Superseded> for CallerLeg {
+    type Result = ();
+
+    fn handle(&mut self, _: Superseded, ctx: &mut Ctx) {
+        if matches!(self.stage, Stage::Waiting(_)) {
+            self.close(CloseCode::Normal, "a newer media socket of this call took over", ctx);
+        }
+    }
+}

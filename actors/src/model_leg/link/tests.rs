@@ -1,0 +1,67 @@
+use std::task::Waker;
+
+use futures_util::StreamExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::{WebSocketStream, accept_async};
+
+use super::*;
+use crate::api::ModelEndpoint;
+
+/// A connection, and its server's end: the test reads there, or does not.
+async fn open() -> (LegState, WebSocketStream<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let target = Target::new(&ModelEndpoint { url, key: None, model: "m".to_owned() }, None, None);
+    let accepted = async { accept_async(listener.accept().await.unwrap().0).await.unwrap() };
+    let (connection, server) = futures_util::future::join(target.clone().dial(), accepted).await;
+    let mut state = LegState::dialling(target);
+    state.link = Link::Open(Box::new(connection.unwrap()));
+    (state, server)
+}
+
+fn append_and_flush(state: &mut LegState) -> bool {
+    let taken = state.append(&[1; 320]).unwrap();
+    state.flush(&mut Context::from_waker(Waker::noop())).unwrap();
+    taken
+}
+
+#[actix_rt::test]
+async fn a_server_that_does_not_read_costs_audio_and_then_the_connection() {
+    let (mut state, _server) = open().await;
+    let taken = (0..).take_while(|_| append_and_flush(&mut state)).count();
+    assert!(taken > 0 && state.unsent > UNSENT_AUDIO && state.unsent < UNSENT_AUDIO + 2_000);
+    assert!(!append_and_flush(&mut state), "and it stays so");
+    let since = state.stalled.unwrap();
+    assert_eq!(state.beat(since + STALLED / 2), Ok(()));
+    assert!(state.beat(since + STALLED).unwrap_err().contains("has not read"));
+}
+
+#[actix_rt::test]
+async fn an_unanswered_ping_ends_the_connection_and_an_answered_one_does_not() {
+    let (mut state, _server) = open().await;
+    let opened = state.pinged;
+    assert_eq!(state.beat(opened + PING_EVERY / 2), Ok(()));
+    assert_eq!(state.unanswered, None);
+    let asked = opened + PING_EVERY;
+    assert_eq!(state.beat(asked), Ok(()));
+    assert_eq!(state.unanswered, Some(asked));
+    assert_eq!(state.beat(asked + PONG_WITHIN / 2), Ok(()));
+    assert!(state.beat(asked + PONG_WITHIN).unwrap_err().contains("ping"));
+    state.unanswered = None;
+    assert_eq!(state.beat(asked + PONG_WITHIN), Ok(()));
+}
+
+#[actix_rt::test]
+async fn what_one_turn_has_to_say_leaves_at_once() {
+    let (mut state, mut server) = open().await;
+    for _ in 0..3 {
+        assert!(state.append(&[1; 320]).unwrap());
+    }
+    assert!(state.dirty, "nothing left before the flush");
+    state.flush(&mut Context::from_waker(Waker::noop())).unwrap();
+    assert!(!state.dirty && state.unsent == 0);
+    for _ in 0..3 {
+        let text = server.next().await.unwrap().unwrap();
+        assert!(text.to_text().unwrap().contains("input_audio_buffer.append"));
+    }
+}

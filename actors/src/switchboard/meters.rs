@@ -1,0 +1,81 @@
+//! Counters of the media path: handles made once and held, since a look-up by name costs more than the frame it counts.
+
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use protocol::call::fact::Fact;
+
+/// The handles. Made when the switchboard is, so the process's recorder must be installed by then.
+#[derive(Debug)]
+pub(crate) struct Meters {
+    /// Calls admitted and not ended.
+    pub(crate) live: Gauge,
+    /// Caller frames taken in.
+    pub(crate) frames_in: Counter,
+    /// Messages of agent audio sent to the carrier.
+    pub(crate) frames_out: Counter,
+    /// Caller frames lost between the caller's leg and the call (mailbox full).
+    pub(crate) dropped_caller: Counter,
+    /// Caller frames and events lost while the call had no actor for longer than the leg holds them.
+    pub(crate) dropped_held: Counter,
+    /// Agent audio lost on its way to a carrier that does not read.
+    pub(crate) dropped_playout: Counter,
+    /// Caller audio lost on its way to a model that does not read.
+    pub(crate) dropped_append: Counter,
+    /// Model audio lost between the model's leg and the call (mailbox full).
+    pub(crate) dropped_delta: Counter,
+    /// Messages of the carrier that were not understood.
+    pub(crate) junk_carrier: Counter,
+    /// Messages of the model that were not understood.
+    pub(crate) junk_model: Counter,
+    /// Frames the carrier sent late or twice.
+    pub(crate) late: Counter,
+    /// Media sockets turned away.
+    pub(crate) refused: Counter,
+    /// Actors started again after a fault.
+    pub(crate) restarts: Counter,
+    /// Calls moved to the arbiter of their media socket.
+    pub(crate) rehomed: Counter,
+    first_audio: Histogram,
+    answer: Histogram,
+}
+
+impl Meters {
+    pub(crate) fn new() -> Self {
+        let dropped = |at: &'static str| counter!("callgate_frames_dropped_total", "at" => at);
+        let junk = |from: &'static str| counter!("callgate_junk_total", "from" => from);
+        Self {
+            live: gauge!("callgate_calls_live"),
+            frames_in: counter!("callgate_frames_total", "direction" => "in"),
+            frames_out: counter!("callgate_frames_total", "direction" => "out"),
+            dropped_caller: dropped("caller"),
+            dropped_held: dropped("held"),
+            dropped_playout: dropped("playout"),
+            dropped_append: dropped("append"),
+            dropped_delta: dropped("delta"),
+            junk_carrier: junk("carrier"),
+            junk_model: junk("model"),
+            late: counter!("callgate_frames_late_total"),
+            refused: counter!("callgate_media_refused_total"),
+            restarts: counter!("callgate_restarts_total"),
+            rehomed: counter!("callgate_calls_rehomed_total"),
+            first_audio: histogram!("callgate_first_audio_seconds"),
+            answer: histogram!("callgate_answer_seconds"),
+        }
+    }
+
+    /// Counts what a fact says. Facts are rare, so names are looked up here.
+    pub(crate) fn fact(&self, fact: &Fact) {
+        match fact {
+            Fact::ModelDialled { .. } => counter!("callgate_model_dials_total").increment(1),
+            Fact::ModelLost { .. } => counter!("callgate_model_lost_total").increment(1),
+            Fact::Interrupted { .. } => counter!("callgate_interruptions_total").increment(1),
+            Fact::ResponseFailed { .. } => counter!("callgate_responses_failed_total").increment(1),
+            Fact::FirstAudio { after_ms } => self.first_audio.record(Duration::from_millis(*after_ms)),
+            Fact::Answered { after_ms } => self.answer.record(Duration::from_millis(*after_ms)),
+            Fact::Counted { what, count } => counter!("callgate_counted_total", "what" => *what).increment(*count),
+            Fact::Ended(ended) => counter!("callgate_calls_ended_total", "status" => ended.status()).increment(1),
+            _ => {}
+        }
+    }
+}

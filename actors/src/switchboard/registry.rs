@@ -1,0 +1,367 @@
+//! Who is on the line: one [`CallSlot`] a call, found by its CallSid from any arbiter.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::{self, ThreadId};
+use std::time::SystemTime;
+
+use actix::Addr;
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use protocol::call::fact::{Ended, Fact};
+use protocol::call::history::History;
+use protocol::call::io::{CallerCommand, CallerEvent, Control, Input};
+use protocol::call::policy::{Policy, Setup};
+use protocol::ids::CallSid;
+use tokio::sync::{Notify, oneshot};
+use tracing::Span;
+
+use super::meters::Meters;
+use crate::api::{Admission, Limits, Phase, Recorder, Refusal};
+use crate::call_actor::{Attach, CallActor, Deliver, Detach, Moved};
+use crate::caller_leg::{CallerLeg, Command, Publish, Superseded};
+use crate::model_leg::Target;
+
+/// Controls kept for a call that is between two actors. One hang-up is enough to end it.
+const CONTROLS_HELD: usize = 16;
+
+/// A lock is poisoned only if a fold of facts panicked; what it holds is still the best there is.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Everything of one call that must outlive its actors.
+pub(crate) struct CallSlot {
+    pub(crate) sid: CallSid,
+    pub(crate) client: String,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) setup: Arc<Setup>,
+    pub(crate) target: Target,
+    pub(crate) limits: Limits,
+    pub(crate) meters: Arc<Meters>,
+    pub(crate) span: Span,
+    recorder: Arc<dyn Recorder>,
+    history: Arc<Mutex<History>>,
+    ended: AtomicBool,
+    media_started: AtomicBool,
+    state: Mutex<State>,
+}
+
+struct State {
+    phase: Phase,
+    home: Home,
+    /// Holds the call's place while its supervisor runs.
+    presence: Weak<Presence>,
+    /// The newest media socket that has not sent its `start`.
+    waiting: Option<Addr<CallerLeg>>,
+    /// The media socket of the call, once it has.
+    caller: Option<Addr<CallerLeg>>,
+}
+
+/// Where the call's actor is.
+enum Home {
+    /// On this thread's arbiter.
+    At(ThreadId, Addr<CallActor>),
+    /// Between two actors of one arbiter (starting, restarting): controls wait here.
+    Between(Vec<Control>),
+    /// On its way to another arbiter: controls wait here.
+    Moving(Vec<Control>),
+}
+
+/// What a media socket gets when its `start` was taken.
+pub(crate) enum Attached {
+    /// The call is on this arbiter.
+    Here(Addr<CallActor>),
+    /// It is on its way: somebody must run it here, from what the receiver yields (or from its history if that fails).
+    Coming(oneshot::Receiver<Moved>, Arc<Presence>),
+}
+
+impl CallSlot {
+    /// Where the call is, as a token's bearer may know it.
+    pub(crate) fn phase(&self) -> Phase {
+        lock(&self.state).phase
+    }
+
+    /// The media socket, if the stream has begun.
+    pub(crate) fn caller(&self) -> Option<Addr<CallerLeg>> {
+        lock(&self.state).caller.clone()
+    }
+
+    /// A snapshot of the facts so far.
+    pub(crate) fn history(&self) -> History {
+        lock(&self.history).clone()
+    }
+
+    /// Whether any actor of the call has taken the `start` event.
+    pub(crate) fn media_started(&self) -> bool {
+        self.media_started.load(Ordering::Acquire)
+    }
+
+    /// Whether the end of the call is on record.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// Puts a fact on record: history, metrics, recorder. The end of a call is recorded once.
+    pub(crate) fn record(&self, fact: &Fact) {
+        match fact {
+            Fact::Ended(_) if self.ended.swap(true, Ordering::AcqRel) => return,
+            Fact::MediaStarted { .. } => self.media_started.store(true, Ordering::Release),
+            _ => {}
+        }
+        lock(&self.history).apply(fact);
+        self.meters.fact(fact);
+        self.recorder.record(&self.sid, SystemTime::now(), fact);
+    }
+
+    /// Gives a control to whichever actor runs the call, now or when there is one again.
+    pub(crate) fn control(&self, control: Control) {
+        match &mut lock(&self.state).home {
+            Home::At(_, call) => call.do_send(Deliver(Input::Control(control))),
+            Home::Between(held) | Home::Moving(held) if held.len() < CONTROLS_HELD => held.push(control),
+            Home::Between(_) | Home::Moving(_) => {}
+        }
+    }
+
+    /// The call's actor, for fault injection.
+    pub(crate) fn actor(&self) -> Option<Addr<CallActor>> {
+        match &lock(&self.state).home {
+            Home::At(_, call) => Some(call.clone()),
+            Home::Between(_) | Home::Moving(_) => None,
+        }
+    }
+
+    /// A media socket was opened for this call: of two before the `start`, the newest wins.
+    pub(crate) fn wait_for_start(&self, leg: Addr<CallerLeg>) {
+        let older = lock(&self.state).waiting.replace(leg);
+        if let Some(older) = older {
+            older.do_send(Superseded);
+        }
+    }
+
+    /// A media socket got its `start`: the call becomes live on the current arbiter. The error is for people.
+    pub(crate) fn attach(&self, leg: &Addr<CallerLeg>) -> Result<Attached, &'static str> {
+        let mut state = lock(&self.state);
+        if state.phase == Phase::Live {
+            return Err("this call's media stream has started already");
+        }
+        if state.waiting.as_ref().is_some_and(|waiting| waiting != leg) {
+            return Err("a newer media socket of this call took over");
+        }
+        let presence = state.presence.upgrade().ok_or("this call is over")?;
+        state.phase = Phase::Live;
+        state.waiting = None;
+        state.caller = Some(leg.clone());
+        if let Home::At(thread, call) = &state.home
+            && *thread == thread::current().id()
+        {
+            call.do_send(Attach(leg.clone()));
+            return Ok(Attached::Here(call.clone()));
+        }
+        let (to, moved) = oneshot::channel();
+        match std::mem::replace(&mut state.home, Home::Moving(Vec::new())) {
+            Home::At(_, call) => call.do_send(Detach(to)),
+            // Nobody will answer: the call comes back from its history on this arbiter.
+            Home::Between(held) | Home::Moving(held) => state.home = Home::Moving(held),
+        }
+        Ok(Attached::Coming(moved, presence))
+    }
+
+    /// An actor of the call is about to run on this arbiter: everyone who waited for it learns so.
+    /// False, and nothing is told, when the call was taken to another arbiter and this is not where it arrives.
+    pub(crate) fn publish(&self, call: &Addr<CallActor>, arriving: bool) -> bool {
+        let mut state = lock(&self.state);
+        match (&state.home, arriving) {
+            (Home::Moving(_), true) | (Home::Between(_), false) => {}
+            _ => return false,
+        }
+        let home = std::mem::replace(&mut state.home, Home::At(thread::current().id(), call.clone()));
+        let caller = state.caller.clone();
+        drop(state);
+        match caller {
+            Some(leg) if leg.connected() => leg.do_send(Publish(call.clone())),
+            // The socket went while there was no actor to hear of it.
+            Some(_) => call.do_send(Deliver(Input::Caller(CallerEvent::Gone))),
+            None => {}
+        }
+        if let Home::Between(held) | Home::Moving(held) = home {
+            held.into_iter().for_each(|control| call.do_send(Deliver(Input::Control(control))));
+        }
+        true
+    }
+
+    /// The call's actor is gone. False when the call has been taken to another arbiter meanwhile.
+    pub(crate) fn withdraw(&self, gone: &Addr<CallActor>) -> bool {
+        let mut state = lock(&self.state);
+        let stays = matches!(&state.home, Home::At(_, call) if call == gone);
+        if stays {
+            state.home = Home::Between(Vec::new());
+        }
+        stays
+    }
+
+    /// Closes every media socket of the call, so that the carrier's flow goes on.
+    pub(crate) fn hang_up(&self) {
+        let mut state = lock(&self.state);
+        let legs = [state.caller.take(), state.waiting.take()];
+        drop(state);
+        legs.into_iter().flatten().for_each(|leg| leg.do_send(Command(CallerCommand::Close)));
+    }
+}
+
+/// All calls of the node.
+pub(crate) struct Registry {
+    calls: DashMap<CallSid, Arc<CallSlot>>,
+    counts: Mutex<Counts>,
+    /// Told when the last call has ended.
+    empty: Notify,
+    limits: Limits,
+    meters: Arc<Meters>,
+}
+
+#[derive(Default)]
+struct Counts {
+    draining: bool,
+    live: usize,
+    by_client: HashMap<String, u32>,
+}
+
+/// What an admission came to.
+pub(crate) enum Seat {
+    /// The call was here already.
+    Replayed,
+    /// It has a place now, for as long as the guard lives.
+    Taken(Arc<Presence>),
+}
+
+impl Registry {
+    pub(crate) fn new(limits: Limits, meters: Arc<Meters>) -> Self {
+        let (calls, counts, empty) = (DashMap::new(), Mutex::default(), Notify::new());
+        Self { calls, counts, empty, limits, meters }
+    }
+
+    pub(crate) fn find(&self, sid: &CallSid) -> Option<Arc<CallSlot>> {
+        self.calls.get(sid).map(|slot| Arc::clone(&slot))
+    }
+
+    /// Every call of this moment.
+    pub(crate) fn all(&self) -> Vec<Arc<CallSlot>> {
+        self.calls.iter().map(|slot| Arc::clone(&slot)).collect()
+    }
+
+    pub(crate) fn live(&self) -> usize {
+        lock(&self.counts).live
+    }
+
+    pub(crate) fn drain(&self) {
+        lock(&self.counts).draining = true;
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        lock(&self.counts).draining
+    }
+
+    /// Resolves when no call is left.
+    pub(crate) async fn emptied(&self) {
+        loop {
+            let told = self.empty.notified();
+            if self.live() == 0 {
+                return;
+            }
+            told.await;
+        }
+    }
+
+    /// Gives a call its place. The insert decides what is a replay; the counts decide what is too much.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        admission: Admission,
+        target: Target,
+        recorder: Arc<dyn Recorder>,
+    ) -> Result<Seat, Refusal> {
+        let vacant = match self.calls.entry(admission.call_sid.clone()) {
+            Entry::Occupied(_) => return Ok(Seat::Replayed),
+            Entry::Vacant(vacant) => vacant,
+        };
+        self.count_in(&admission.client, admission.max_concurrent)?;
+        let slot = Arc::new(CallSlot {
+            span: tracing::info_span!("call", call_sid = %admission.call_sid, client = %admission.client),
+            sid: admission.call_sid,
+            client: admission.client,
+            policy: admission.policy,
+            setup: Arc::new(admission.setup),
+            target,
+            limits: self.limits.clone(),
+            meters: Arc::clone(&self.meters),
+            recorder,
+            history: Arc::default(),
+            ended: AtomicBool::new(false),
+            media_started: AtomicBool::new(false),
+            state: Mutex::new(State {
+                phase: Phase::Waiting,
+                home: Home::Between(Vec::new()),
+                presence: Weak::new(),
+                waiting: None,
+                caller: None,
+            }),
+        });
+        let presence = Arc::new(Presence { registry: Arc::clone(self), slot: Arc::clone(&slot) });
+        lock(&slot.state).presence = Arc::downgrade(&presence);
+        vacant.insert(slot);
+        Ok(Seat::Taken(presence))
+    }
+
+    fn count_in(&self, client: &str, max_concurrent: Option<u32>) -> Result<(), Refusal> {
+        let mut counts = lock(&self.counts);
+        if counts.draining {
+            return Err(Refusal::Draining);
+        }
+        if counts.live >= self.limits.max_calls {
+            return Err(Refusal::Full);
+        }
+        let of_client = counts.by_client.get(client).copied().unwrap_or(0);
+        if max_concurrent.is_some_and(|max| of_client >= max) {
+            return Err(Refusal::ClientFull);
+        }
+        counts.by_client.insert(client.to_owned(), of_client + 1);
+        counts.live += 1;
+        self.meters.live.increment(1.0);
+        Ok(())
+    }
+
+    fn count_out(&self, client: &str) {
+        let mut counts = lock(&self.counts);
+        counts.live -= 1;
+        self.meters.live.decrement(1.0);
+        match counts.by_client.get_mut(client) {
+            Some(of_client) if *of_client > 1 => *of_client -= 1,
+            _ => {
+                counts.by_client.remove(client);
+            }
+        }
+        if counts.live == 0 {
+            self.empty.notify_waiters();
+        }
+    }
+}
+
+/// Keeps a call's place. Dropped when no supervisor runs the call any more, whatever the reason: then its end is on record,
+/// its sockets are told to close, and its place is free.
+pub(crate) struct Presence {
+    registry: Arc<Registry>,
+    pub(crate) slot: Arc<CallSlot>,
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.slot.record(&Fact::Ended(if self.registry.is_draining() {
+            Ended::Shutdown
+        } else {
+            Ended::GaveUp { cause: "the call's arbiter stopped".to_owned() }
+        }));
+        self.slot.hang_up();
+        self.registry.calls.remove(&self.slot.sid);
+        self.registry.count_out(&self.slot.client);
+    }
+}

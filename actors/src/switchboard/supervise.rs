@@ -1,0 +1,195 @@
+//! Supervision is Erlang's: let it crash, and the call goes on.
+//!
+//! `actix::Supervisor` restarts the same instance on `ctx.stop()` and does nothing about a panic; a call needs the reverse. So
+//! each call has one task, on the call's arbiter, that polls its actor's context itself, catches what unwinds out of it, and
+//! begins another actor from the facts on record. The carrier's socket is not the supervisor's: it stays open meanwhile.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::dev::ContextFut;
+use actix::{Context, Supervised};
+use futures_util::FutureExt;
+use protocol::call::fact::{Ended, Fact};
+use tokio::sync::oneshot;
+use tracing::Instrument;
+
+use super::registry::{CallSlot, Presence};
+use crate::api::Limits;
+use crate::call_actor::{Birth, CallActor, MAILBOX, Moved};
+
+/// The first pause before a restart; it doubles up to [`LONGEST_PAUSE`]. The caller hears neither.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// How an actor's life ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// It stopped without the call being over: a fault, unless the actor says otherwise before it stops.
+    Stopped,
+    /// The call is over.
+    Done,
+    /// The call went to another arbiter.
+    Moved,
+}
+
+/// One actor of a call, from birth to death.
+pub(crate) struct Life {
+    actor: ContextFut<CallActor, Context<CallActor>>,
+    exit: Rc<Cell<Exit>>,
+}
+
+impl Life {
+    /// Makes the actor and publishes its address. None when another arbiter has taken the call.
+    pub(crate) fn begin(slot: &Arc<CallSlot>, birth: Birth) -> Option<Self> {
+        let arriving = matches!(birth, Birth::Moved(_) | Birth::Arriving);
+        let exit = Rc::new(Cell::new(Exit::Stopped));
+        let mut ctx = Context::new();
+        // Before anyone can know the address: actix's default would not hold what a socket has ready.
+        ctx.set_mailbox_capacity(MAILBOX);
+        let actor = ctx.into_future(CallActor::new(Arc::clone(slot), birth, Rc::clone(&exit)));
+        slot.publish(&actor.address(), arriving).then_some(Self { actor, exit })
+    }
+
+    /// Lives it. The error is what panicked.
+    async fn live(mut self) -> Result<Exit, String> {
+        let outcome = AssertUnwindSafe(&mut self.actor).catch_unwind().await;
+        let actor = AssertUnwindSafe(self.actor);
+        // What unwound once may do so again in its destructor.
+        let _ = catch_unwind(move || drop(actor));
+        outcome.map(|()| self.exit.get()).map_err(|payload| words(&*payload))
+    }
+}
+
+impl Supervised for CallActor {}
+
+/// Starts supervising a call on the current arbiter.
+pub(crate) fn start(presence: Arc<Presence>, life: Life) {
+    let span = presence.slot.span.clone();
+    actix_rt::spawn(run(presence, life).instrument(span));
+}
+
+/// Takes a call over from another arbiter, and supervises it here from then on.
+pub(crate) fn take_over(presence: Arc<Presence>, moved: oneshot::Receiver<Moved>) {
+    let span = presence.slot.span.clone();
+    let arrival = async move {
+        let birth = match moved.await {
+            Ok(moved) => Birth::Moved(moved),
+            // Its actor died on the other side: history is what is left.
+            Err(_) => Birth::Arriving,
+        };
+        if presence.slot.has_ended() {
+            return;
+        }
+        presence.slot.meters.rehomed.increment(1);
+        if let Some(life) = Life::begin(&presence.slot, birth) {
+            run(presence, life).await;
+        }
+    };
+    actix_rt::spawn(arrival.instrument(span));
+}
+
+async fn run(presence: Arc<Presence>, mut life: Life) {
+    let slot = Arc::clone(&presence.slot);
+    let mut intensity = Intensity::new(&slot.limits);
+    tracing::info!(target: "supervisor", call_sid = %slot.sid, actor = "CallActor", event = "start");
+    loop {
+        let address = life.actor.address();
+        let cause = match life.live().await {
+            Ok(exit @ (Exit::Done | Exit::Moved)) => {
+                let cause = if exit == Exit::Done { "the call is over" } else { "moved to its media socket's arbiter" };
+                tracing::info!(target: "supervisor", call_sid = %slot.sid, actor = "CallActor", event = "stop", cause);
+                break;
+            }
+            Ok(Exit::Stopped) => "stopped without the call being over".to_owned(),
+            Err(panic) => format!("panicked: {panic}"),
+        };
+        if !slot.withdraw(&address) {
+            tracing::warn!(target: "supervisor", call_sid = %slot.sid, actor = "CallActor", event = "stop", cause, "while moving");
+            break;
+        }
+        let Some((count, pause)) = intensity.restart(Instant::now()) else {
+            tracing::error!(target: "supervisor", call_sid = %slot.sid, actor = "CallActor", event = "give_up", cause,
+                count = slot.limits.restarts);
+            slot.record(&Fact::Ended(Ended::GaveUp { cause }));
+            break;
+        };
+        tracing::warn!(target: "supervisor", call_sid = %slot.sid, actor = "CallActor", event = "restart", cause, count);
+        slot.meters.restarts.increment(1);
+        tokio::time::sleep(pause).await;
+        match Life::begin(&slot, Birth::Resumed) {
+            Some(next) => life = next,
+            None => break,
+        }
+    }
+    // Dropping the presence closes the sockets of a call that is over; one that moved has another holder.
+}
+
+/// What a panic said.
+pub(crate) fn words(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
+}
+
+/// Restart intensity: at most so many in a sliding window.
+struct Intensity {
+    most: u32,
+    window: Duration,
+    recent: VecDeque<Instant>,
+}
+
+impl Intensity {
+    fn new(limits: &Limits) -> Self {
+        Self { most: limits.restarts, window: limits.restart_window, recent: VecDeque::new() }
+    }
+
+    /// Counts one more restart: which of the window it is, and how long to pause before it. None when it is one too many.
+    fn restart(&mut self, now: Instant) -> Option<(u32, Duration)> {
+        while self.recent.front().is_some_and(|&at| now.duration_since(at) > self.window) {
+            self.recent.pop_front();
+        }
+        let before = u32::try_from(self.recent.len()).unwrap_or(u32::MAX);
+        if before >= self.most {
+            return None;
+        }
+        self.recent.push_back(now);
+        Some((before + 1, (FIRST_PAUSE * 2_u32.saturating_pow(before)).min(LONGEST_PAUSE)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn intensity() -> Intensity {
+        Intensity::new(&Limits { max_calls: 1, restarts: 3, restart_window: Duration::from_secs(10) })
+    }
+
+    #[test]
+    fn the_fourth_fault_within_the_window_gives_up() {
+        let (mut intensity, now) = (intensity(), Instant::now());
+        let counts: Vec<_> = (0..4).map(|i| intensity.restart(now + Duration::from_secs(i)).map(|(n, _)| n)).collect();
+        assert_eq!(counts, [Some(1), Some(2), Some(3), None]);
+    }
+
+    #[test]
+    fn faults_far_apart_never_give_up() {
+        let (mut intensity, now) = (intensity(), Instant::now());
+        assert!((0..100).all(|i| intensity.restart(now + Duration::from_secs(i * 4)).is_some()));
+    }
+
+    #[test]
+    fn pauses_grow_and_stay_below_what_a_caller_hears() {
+        let (mut intensity, now) = (intensity(), Instant::now());
+        let pauses: Vec<_> =
+            (0..3).filter_map(|_| intensity.restart(now).map(|(_, pause)| pause.as_millis())).collect();
+        assert_eq!(pauses, [5, 10, 20]);
+        let mut many = Intensity::new(&Limits { max_calls: 1, restarts: 40, restart_window: Duration::from_secs(10) });
+        assert!((0..40).all(|_| many.restart(now).is_some_and(|(_, pause)| pause <= LONGEST_PAUSE)));
+    }
+}

@@ -1,0 +1,190 @@
+//! A gateway of one worker, with what it records.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use actors::{Admission, FrontDesk, Limits, MediaEntry, ModelEndpoint, Recorder, Switchboard};
+use protocol::call::fact::{Ended, Fact};
+use protocol::call::policy::{GreetedBy, Policy, Setup};
+use protocol::exotel::stream::Start;
+use protocol::ids::{CallSid, Secret};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use url::Url;
+
+use crate::model::Model;
+
+/// Facts as recorded, and refusals as told to the desk.
+pub(crate) struct Book {
+    facts: watch::Sender<Vec<(CallSid, Fact)>>,
+    refused: Mutex<Vec<(Option<CallSid>, String)>>,
+    /// What the desk says to static calls.
+    admits: Option<Admission>,
+}
+
+impl Recorder for Book {
+    fn record(&self, call: &CallSid, _: SystemTime, fact: &Fact) {
+        self.facts.send_modify(|facts| facts.push((call.clone(), fact.clone())));
+    }
+}
+
+impl FrontDesk for Book {
+    fn admit(&self, _: Start) -> Pin<Box<dyn Future<Output = Result<Admission, String>> + Send>> {
+        let answer = self.admits.clone().ok_or_else(|| "no active client has that number".to_owned());
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            answer
+        })
+    }
+
+    fn refused(&self, call: Option<&CallSid>, why: &str) {
+        self.refused.lock().unwrap().push((call.cloned(), why.to_owned()));
+    }
+}
+
+pub(crate) struct Gateway {
+    pub(crate) board: Switchboard,
+    pub(crate) address: SocketAddr,
+    pub(crate) book: Arc<Book>,
+    server: ServerHandle,
+}
+
+pub(crate) fn limits() -> Limits {
+    Limits { max_calls: 50, restarts: 3, restart_window: Duration::from_secs(10) }
+}
+
+pub(crate) fn admission(call: &str) -> Admission {
+    let setup = Setup {
+        instructions: "Be brief.".to_owned(),
+        greeting: "Hello.".to_owned(),
+        greeted_by: GreetedBy::Model,
+        language: "en-IN".to_owned(),
+        voice: None,
+        tools: Vec::new(),
+    };
+    Admission {
+        call_sid: CallSid::new(call),
+        client: "acme".to_owned(),
+        max_concurrent: None,
+        setup,
+        // Longer than a test waits: a call that lost its way must not end by itself.
+        policy: Arc::new(Policy { media_silence: Duration::from_secs(60), ..Policy::default() }),
+        model: None,
+    }
+}
+
+impl Gateway {
+    pub(crate) async fn start(model: &Model) -> Self {
+        Self::start_with(model, limits(), None).await
+    }
+
+    pub(crate) async fn start_with(model: &Model, limits: Limits, admits: Option<Admission>) -> Self {
+        let endpoint = ModelEndpoint {
+            url: Url::parse(&format!("ws://{}/v1/realtime", model.address)).unwrap(),
+            key: Some(Secret::new("key")),
+            model: "gpt-realtime-2.1".to_owned(),
+        };
+        let book = Arc::new(Book { facts: watch::channel(Vec::new()).0, refused: Mutex::default(), admits });
+        let board = Switchboard::new(endpoint, limits, book.clone(), book.clone());
+        let data = web::Data::new(board.clone());
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(data.clone())
+                .route("/admit/{call}", web::get().to(admit))
+                .route("/media/{call}", web::get().to(by_token))
+                .route("/media", web::get().to(by_start))
+        })
+        .workers(1)
+        .tcp_nodelay(true)
+        .disable_signals()
+        .bind("127.0.0.1:0")
+        .unwrap();
+        let address = server.addrs()[0];
+        let server = server.run();
+        let handle = server.handle();
+        actix_web::rt::spawn(server);
+        Self { board, address, book, server: handle }
+    }
+
+    /// Admits on the test's own arbiter: the call has to move when its media socket comes.
+    pub(crate) fn admit_elsewhere(&self, call: &str) {
+        assert!(!self.board.admit(admission(call)).unwrap().replayed);
+    }
+
+    /// Admits on the arbiter of the media socket.
+    pub(crate) async fn admit_here(&self, call: &str) {
+        let mut tcp = TcpStream::connect(self.address).await.unwrap();
+        let request = format!("GET /admit/{call} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        tcp.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        tcp.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    /// Waits until the facts of a call are as asked.
+    pub(crate) async fn until(&self, call: &str, what: &str, holds: impl Fn(&[Fact]) -> bool) -> Vec<Fact> {
+        let sid = CallSid::new(call);
+        let of_call = |facts: &[(CallSid, Fact)]| -> Vec<Fact> {
+            facts.iter().filter(|(of, _)| *of == sid).map(|(_, fact)| fact.clone()).collect()
+        };
+        let mut facts = self.book.facts.subscribe();
+        let held = crate::soon(what, facts.wait_for(|facts| holds(&of_call(facts)))).await;
+        of_call(&held.unwrap())
+    }
+
+    pub(crate) fn facts(&self, call: &str) -> Vec<Fact> {
+        let facts = self.book.facts.borrow();
+        facts.iter().filter(|(of, _)| of.as_str() == call).map(|(_, fact)| fact.clone()).collect()
+    }
+
+    pub(crate) fn refusals(&self) -> Vec<String> {
+        self.book.refused.lock().unwrap().iter().map(|(_, why)| why.clone()).collect()
+    }
+
+    /// Waits for the end of a call, and checks that it ended once and left nothing.
+    pub(crate) async fn ended(&self, call: &str) -> Ended {
+        let facts = self.until(call, "the end", |facts| facts.iter().any(|f| matches!(f, Fact::Ended(_)))).await;
+        let sid = CallSid::new(call);
+        crate::eventually("the call to leave", || self.board.phase(&sid).is_none()).await;
+        let ends: Vec<_> =
+            facts.iter().filter_map(|f| if let Fact::Ended(why) = f { Some(why) } else { None }).collect();
+        assert_eq!(ends.len(), 1, "{ends:?}");
+        ends[0].clone()
+    }
+
+    pub(crate) async fn stop(self) {
+        self.server.stop(false).await;
+    }
+}
+
+pub(crate) fn count(facts: &[Fact], which: impl Fn(&Fact) -> bool) -> usize {
+    facts.iter().filter(|fact| which(fact)).count()
+}
+
+async fn admit(board: web::Data<Switchboard>, call: web::Path<String>) -> HttpResponse {
+    board.admit(admission(&call)).unwrap();
+    HttpResponse::Ok().finish()
+}
+
+async fn by_token(
+    board: web::Data<Switchboard>,
+    call: web::Path<String>,
+    request: HttpRequest,
+    body: web::Payload,
+) -> actix_web::Result<HttpResponse> {
+    board.media(&request, body, MediaEntry::Token(CallSid::new(call.into_inner())))
+}
+
+async fn by_start(
+    board: web::Data<Switchboard>,
+    request: HttpRequest,
+    body: web::Payload,
+) -> actix_web::Result<HttpResponse> {
+    board.media(&request, body, MediaEntry::Static)
+}

@@ -1,0 +1,210 @@
+//! The call machine alone, per 20 ms of audio: what the driver pays in [`Call::handle`] and in draining it.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use codecs::SampleRate;
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use protocol::call::Call;
+use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Input, ModelCommand, ModelEvent, Output};
+use protocol::call::policy::{GreetedBy, Policy, Setup};
+use protocol::ids::{ItemId, ResponseId, StreamSid};
+use protocol::realtime::command::ClientEvent;
+use protocol::realtime::event::{ContentKey, ResponseDone, ResponseStatus, ServerEvent, Usage};
+
+const FRAME: Duration = Duration::from_millis(20);
+const FRAME_BYTES: usize = 320;
+/// Audio of one delta, and its bytes at 8 kHz.
+const DELTA: Duration = Duration::from_millis(250);
+const DELTA_BYTES: usize = 4_000;
+/// Longer than any run of a bench.
+const FOR_EVER: Duration = Duration::from_secs(1_000_000_000);
+
+/// A call that is live and greeted, its virtual clock, and what its peers owe it.
+struct Line {
+    call: Call,
+    now: Instant,
+    turns: u32,
+    key: ContentKey,
+    /// Marks to be echoed.
+    marks: Vec<String>,
+    /// A frame that came back from the uplink: no allocation is timed that a driver need not make.
+    frame: Vec<u8>,
+}
+
+impl Line {
+    fn new() -> Self {
+        let policy = Policy { max_call: FOR_EVER, roll_after: FOR_EVER, media_silence: FOR_EVER, ..Policy::default() };
+        let setup = Setup {
+            instructions: "Be helpful.".to_owned(),
+            greeting: "Welcome.".to_owned(),
+            greeted_by: GreetedBy::Carrier,
+            language: "en-IN".to_owned(),
+            voice: None,
+            tools: Vec::new(),
+        };
+        let now = Instant::now();
+        let call = Call::new(now, Arc::new(policy), Arc::new(setup));
+        let key = ContentKey { response: ResponseId::new("r0"), item: ItemId::new("a0"), content_index: 0 };
+        let mut line = Self { call, now, turns: 0, key, marks: Vec::new(), frame: vec![0; FRAME_BYTES] };
+        line.model(ModelEvent::Opened);
+        line.server(ServerEvent::SessionUpdated { input: None, output: None });
+        let stream = StreamSid::new("3357459ca698d8c765bac10b0ec418bl");
+        line.handle(Input::Caller(CallerEvent::Started { stream, rate: SampleRate::Hz8000 }));
+        line
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.call.handle(self.now, input);
+        while let Some(output) = self.call.poll_output() {
+            assert!(!matches!(output, Output::Ended(_)), "{output:?}");
+            match black_box(output) {
+                Output::Model(_, ModelCommand::Send(ClientEvent::Append(pcm))) => self.frame = pcm,
+                Output::Caller(CallerCommand::Mark(name)) => self.marks.push(name),
+                _ => {}
+            }
+        }
+        black_box(self.call.poll_timeout());
+    }
+
+    fn model(&mut self, event: ModelEvent) {
+        self.handle(Input::Model(ConnId(1), event));
+    }
+
+    fn server(&mut self, event: ServerEvent) {
+        self.model(ModelEvent::Server(event));
+    }
+
+    fn frame(&mut self) {
+        self.now += FRAME;
+        let mut pcm = std::mem::take(&mut self.frame);
+        pcm.resize(FRAME_BYTES, 0);
+        self.handle(Input::Caller(CallerEvent::Audio { pcm, level_dbfs: -60.0 }));
+    }
+
+    fn delta(&mut self, bytes: usize) {
+        let (key, pcm) = (self.key.clone(), vec![1; bytes]);
+        self.model(ModelEvent::Audio { key, pcm });
+    }
+
+    fn echo(&mut self) {
+        for name in std::mem::take(&mut self.marks) {
+            self.handle(Input::Caller(CallerEvent::Mark(name)));
+        }
+    }
+
+    /// The caller speaks for a second, and the model begins to answer.
+    fn exchange(&mut self) {
+        self.turns += 1;
+        let item = ItemId::new(format!("u{}", self.turns));
+        self.server(ServerEvent::SpeechStarted { item: item.clone(), audio_start_ms: 0 });
+        (0..50).for_each(|_| self.frame());
+        self.server(ServerEvent::SpeechStopped { item, audio_end_ms: 0 });
+        let response = ResponseId::new(format!("r{}", self.turns));
+        self.server(ServerEvent::ResponseCreated { response: response.clone(), output: None });
+        self.key = ContentKey { response, item: ItemId::new(format!("a{}", self.turns)), content_index: 0 };
+    }
+
+    /// The answer was generated whole.
+    fn answered(&mut self) {
+        let done = ResponseDone {
+            response: self.key.response.clone(),
+            status: ResponseStatus::Completed,
+            usage: Usage::default(),
+        };
+        self.server(ServerEvent::AudioDone(self.key.clone()));
+        self.server(ServerEvent::ResponseDone(done));
+    }
+}
+
+/// Times `what` alone: `between` is what the peers do meanwhile.
+fn only(line: &mut Line, times: u64, what: impl Fn(&mut Line), between: impl Fn(&mut Line)) -> Duration {
+    let mut spent = Duration::ZERO;
+    for _ in 0..times {
+        between(line);
+        let start = Instant::now();
+        what(line);
+        spent += start.elapsed();
+    }
+    spent
+}
+
+/// A caller's word and an answer of 8 s at five times real time, five times in a minute, marks echoed as they fall due.
+fn minute(line: &mut Line) {
+    for _ in 0..5 {
+        line.exchange();
+        for frame in 0..550 {
+            line.frame();
+            if frame % 5 == 0 && frame / 5 < 16 {
+                line.delta(DELTA_BYTES);
+                line.delta(DELTA_BYTES);
+            }
+            if frame == 80 {
+                line.answered();
+            }
+            if frame % 10 == 9 && !line.marks.is_empty() {
+                let mark = line.marks.remove(0);
+                line.handle(Input::Caller(CallerEvent::Mark(mark)));
+            }
+        }
+        line.echo();
+    }
+}
+
+fn handle(c: &mut Criterion) {
+    let mut group = c.benchmark_group("call");
+    group.bench_function("caller frame in a quiet call", |b| {
+        let mut line = Line::new();
+        b.iter(|| line.frame());
+    });
+    group.bench_function("caller frame while the agent speaks, pacing included", |b| {
+        let mut line = Line::new();
+        line.exchange();
+        (0..8).for_each(|_| line.delta(DELTA_BYTES));
+        b.iter_custom(|times| {
+            // Ten frames at a time, in which one message falls due.
+            let rounds = times.div_ceil(10);
+            let ten = |line: &mut Line| (0..10).for_each(|_| line.frame());
+            let spent = only(&mut line, rounds, ten, |line| {
+                line.echo();
+                line.delta(10 * FRAME_BYTES);
+            });
+            spent.mul_f64(times as f64 / (rounds * 10) as f64)
+        });
+    });
+    group.bench_function("delta of 250 ms, sending included, per 20 ms", |b| {
+        let mut line = Line::new();
+        line.exchange();
+        b.iter_custom(|times| {
+            let spent = only(
+                &mut line,
+                times,
+                |line| line.delta(DELTA_BYTES),
+                |line| {
+                    line.now += DELTA;
+                    line.echo();
+                },
+            );
+            spent.mul_f64(FRAME.as_secs_f64() / DELTA.as_secs_f64())
+        });
+    });
+    group.bench_function("mark", |b| {
+        let mut line = Line::new();
+        line.exchange();
+        b.iter_custom(|times| {
+            only(&mut line, times, Line::echo, |line| {
+                line.now += 10 * FRAME;
+                line.delta(10 * FRAME_BYTES);
+            })
+        });
+    });
+    group.sample_size(20);
+    group.bench_function("a minute of conversation", |b| {
+        b.iter_batched(Line::new, |mut line| minute(&mut line), BatchSize::SmallInput);
+    });
+    group.finish();
+}
+
+criterion_group!(benches, handle);
+criterion_main!(benches);

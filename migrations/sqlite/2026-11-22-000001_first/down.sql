@@ -1,0 +1,6 @@
+DROP TABLE jobs;
+DROP TABLE audit_log;
+DROP TABLE recordings;
+DROP TABLE turns;
+DROP TABLE calls;
+DROP TABLE clients;

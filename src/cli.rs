@@ -1,0 +1,106 @@
+//! The command line: what can be asked for, and the way there.
+
+pub mod args;
+mod calls;
+mod check;
+mod client;
+mod load;
+mod simulate;
+mod table;
+
+use std::io::{Write, stdout};
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::demo;
+use crate::serve::{serve, signals};
+use crate::settings::{Settings, SettingsError, load_env_file};
+use crate::telemetry;
+use args::{Cli, Command};
+
+/// Wrong or missing settings.
+const USAGE: u8 = 64;
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Mend the setting: exit 64.
+    #[error(transparent)]
+    Setting(#[from] SettingsError),
+    /// Mend the command line: exit 64.
+    #[error("{0}")]
+    Usage(String),
+    /// Anything else: exit 1.
+    #[error("{0:#}")]
+    Other(#[from] anyhow::Error),
+}
+
+/// Reads the command line and does what it says.
+#[must_use]
+pub fn main() -> ExitCode {
+    if let Err(error) = load_env_file(std::path::Path::new(".env")) {
+        return fail(&error.into());
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            return if error.print().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
+        Err(error) => return fail(&Failure::Usage(one_line(&error))),
+    };
+    match actix_rt::System::new().block_on(run(cli.command)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => fail(&failure),
+    }
+}
+
+/// Does one command; false when it was carried out and what it looked for was not so.
+async fn run(command: Command) -> Result<bool, Failure> {
+    // Fails only when one was installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut screen = stdout();
+    match command {
+        Command::Serve(args) => {
+            let settings = Settings::read(&args)?;
+            settings.check_serving()?;
+            telemetry::install(settings.log.format, &settings.log.filter);
+            serve(settings, signals()).await?;
+        }
+        Command::Demo(args) => {
+            telemetry::install(telemetry::LogFormat::Auto, &args.log);
+            let demo = demo::Demo { stay: args.stay, wav: args.wav, port: args.port };
+            return Ok(demo::run(&demo, &mut screen).await?);
+        }
+        Command::Simulate(args::Simulate::Model(args)) => simulate::model(&args, &mut screen).await?,
+        Command::Simulate(args::Simulate::Call(args)) => return simulate::call(&args, &mut screen).await,
+        Command::Load(args) => return load::run(&args, &mut screen).await,
+        Command::Client(args) => client::run(args, &mut screen).await?,
+        Command::Calls(args) => return calls::run(&args, &mut screen).await,
+        Command::Check(args) => return check::run(&args, &mut screen).await,
+    }
+    screen.flush().map_err(anyhow::Error::from)?;
+    Ok(true)
+}
+
+fn fail(failure: &Failure) -> ExitCode {
+    let code = if matches!(failure, Failure::Other(_)) { 1 } else { USAGE };
+    // There is nobody to tell when even this cannot be written.
+    let _ = writeln!(std::io::stderr(), "callgate: {failure}");
+    ExitCode::from(code)
+}
+
+/// clap says what is wrong, and then explains itself over several lines: the first says what to mend.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let said: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:")).collect();
+    let said = said.join(" ").trim().to_owned();
+    let said = said.strip_prefix("error: ").unwrap_or(&said);
+    let said = said.split("For more information").next().unwrap_or(said).trim();
+    if said.is_empty() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "a command is missing: see `callgate --help`".to_owned();
+    }
+    format!("{said} (see `callgate --help`)")
+}

@@ -1,0 +1,344 @@
+//! What can be asked for.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use url::Url;
+
+use crate::settings::SettingsArgs;
+
+/// A realtime media gateway: every Exotel call is a supervised actor with its own OpenAI Realtime session.
+#[derive(Debug, Parser)]
+#[command(name = "callgate", version, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Runs the gateway.
+    Serve(Box<SettingsArgs>),
+    /// Places one simulated call through the real webhooks and the real media socket, and shows it.
+    Demo(DemoArgs),
+    /// Plays the other side of a wire.
+    #[command(subcommand)]
+    Simulate(Simulate),
+    /// Places many simulated calls at once, and measures.
+    Load(LoadArgs),
+    /// The tenants.
+    #[command(subcommand)]
+    Client(Client),
+    /// Recent calls; or one call's timeline, transcript, figures and why it ended.
+    Calls(CallsArgs),
+    /// Validates the settings and reaches what they name; serves nothing.
+    Check(Box<SettingsArgs>),
+}
+
+/// `demo`.
+#[derive(Args, Clone, Debug)]
+pub struct DemoArgs {
+    /// Keep serving after the call.
+    #[arg(long)]
+    pub stay: bool,
+    /// Where the stereo recording goes: left the caller, right the agent as heard.
+    #[arg(long, value_name = "FILE", default_value = "demo-call.wav")]
+    pub wav: PathBuf,
+    /// Port to listen on; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+    /// What is logged besides: off, error, warn, info, debug.
+    #[arg(long, value_name = "FILTER", default_value = "warn")]
+    pub log: String,
+}
+
+/// `simulate`.
+#[derive(Debug, Subcommand)]
+pub enum Simulate {
+    /// A Realtime server.
+    Model(ModelArgs),
+    /// One call from Exotel to a running gateway.
+    Call(Box<CallArgs>),
+}
+
+/// `simulate model`.
+#[derive(Args, Clone, Debug)]
+pub struct ModelArgs {
+    /// Address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: std::net::IpAddr,
+    /// Port to listen on; 0 takes a free one.
+    #[arg(long, default_value_t = 8090)]
+    pub port: u16,
+    /// Decides everything that varies.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// What it says: demo, hindi, load, tone, or a file.
+    #[arg(long, default_value = "demo")]
+    pub script: String,
+    /// The only key that is let in [default: any, or none].
+    #[arg(long, value_name = "KEY")]
+    pub api_key: Option<String>,
+    /// What goes wrong, as often as wanted: refuse-handshake[=401], stall, refuse-update[=N], ignore-update, mute,
+    /// fail-response[=N[:CODE]], drop-after-ms=N, expire-after-ms=N, json-ping, unknown-events, junk, effective-format, slow-ms=N, error-flood.
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub faults: Vec<String>,
+}
+
+/// How a simulated call gets its media socket's URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// POST to `/exotel/call-start`: the carrier speaks the greeting.
+    CallStart,
+    /// GET of `/exotel/voicebot`: the model speaks the greeting.
+    Voicebot,
+    /// A static URL: `--media-url`.
+    Media,
+}
+
+/// What webhooks are authenticated with.
+#[derive(Args, Clone, Debug)]
+pub struct AuthArgs {
+    /// Value of `?key=`.
+    #[arg(long, env = "WEBHOOK_KEY", hide_env_values = true)]
+    pub key: Option<String>,
+    /// Key of the X-Exotel-Signature header.
+    #[arg(long, value_name = "TOKEN", env = "EXOTEL_API_TOKEN", hide_env_values = true)]
+    pub signature_token: Option<String>,
+    /// Basic credentials.
+    #[arg(long, value_name = "USER:PASSWORD")]
+    pub basic: Option<String>,
+}
+
+/// `simulate call`.
+#[derive(Args, Clone, Debug)]
+pub struct CallArgs {
+    /// The gateway.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub gateway: Url,
+    /// The number called.
+    #[arg(long, value_name = "NUMBER")]
+    pub to: String,
+    /// The caller's number.
+    #[arg(long, value_name = "NUMBER", default_value = "+919876543210")]
+    pub from: String,
+    /// How the media socket's URL is come by.
+    #[arg(long, value_enum, default_value = "voicebot")]
+    pub mode: Mode,
+    /// The static URL of `--mode media`, user:password@ and all.
+    #[arg(long, value_name = "URL")]
+    pub media_url: Option<Url>,
+    /// What the caller says: a WAV file, 16 bits; as often as wanted. Each waits for the agent to finish [default: a recorded question and goodbye].
+    #[arg(long = "wav", value_name = "FILE")]
+    pub wavs: Vec<PathBuf>,
+    /// Interrupt the agent's second answer with the next WAV, this many ms after it began.
+    #[arg(long, value_name = "MS")]
+    pub barge_in: Option<u64>,
+    /// Caller audio in a message, ms: 20 or 100; 0 for odd sizes.
+    #[arg(long, value_name = "MS", default_value_t = 20)]
+    pub frame_ms: u32,
+    /// Sample rate both ways, Hz: 8000, 16000 or 24000.
+    #[arg(long, value_name = "HZ", default_value_t = 8000)]
+    pub rate: u32,
+    /// Decides everything that varies.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Everything goes wrong that can, by the seed.
+    #[arg(long)]
+    pub rude: bool,
+    /// The call's id [default: one made from the seed and the time].
+    #[arg(long, value_name = "SID")]
+    pub call_sid: Option<String>,
+    /// Wait for the gateway to hang up instead of hanging up after the last answer.
+    #[arg(long)]
+    pub listen: bool,
+    /// The longest the call may take, s.
+    #[arg(long, default_value_t = 120)]
+    pub timeout_secs: u64,
+    /// Where the stereo recording goes: left the caller, right the agent as heard.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Credentials.
+    #[command(flatten)]
+    pub auth: AuthArgs,
+}
+
+/// `load`.
+#[derive(Args, Clone, Debug)]
+pub struct LoadArgs {
+    /// Calls at once.
+    #[arg(long, default_value_t = 100)]
+    pub calls: usize,
+    /// Time over which they are opened, s.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
+    pub ramp: f64,
+    /// Time measured once all are open, s.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20.0)]
+    pub secs: f64,
+    /// Caller audio in a message, ms: a multiple of 20, at most 200.
+    #[arg(long, value_name = "MS", default_value_t = 20)]
+    pub frame_ms: u32,
+    /// The gateway, through its voicebot webhook.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub gateway: Url,
+    /// The number called.
+    #[arg(long, value_name = "NUMBER", default_value = "+918047112233")]
+    pub to: String,
+    /// A bare media socket instead, ws://: no webhook is asked.
+    #[arg(long, value_name = "URL")]
+    pub media_url: Option<Url>,
+    /// The process taken to account for CPU and memory.
+    #[arg(long)]
+    pub pid: Option<u32>,
+    /// The simulated model behind the target (`callgate simulate model --script load`), http://host:port: its end of every latency.
+    #[arg(long, value_name = "URL")]
+    pub model_url: Option<Url>,
+    /// How far ahead of real time the target may send, ms; later than that is latency.
+    #[arg(long, value_name = "MS", default_value_t = 300)]
+    pub lead_ms: u32,
+    /// Decides where in its script each caller begins.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Credentials.
+    #[command(flatten)]
+    pub auth: AuthArgs,
+}
+
+/// Where the tenants and calls are.
+#[derive(Args, Clone, Debug)]
+pub struct Database {
+    /// Database: sqlite://FILE or postgres://user:password@host/database.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", default_value = crate::settings::DATABASE_URL)]
+    pub database_url: String,
+}
+
+/// `client`.
+#[derive(Debug, Subcommand)]
+pub enum Client {
+    /// Adds a tenant.
+    Add(Box<AddArgs>),
+    /// Lists the tenants.
+    List(Database),
+    /// Shows one.
+    Show(OneArgs),
+    /// Changes one; flags that are not given leave things as they are.
+    Set(Box<SetArgs>),
+    /// Takes one's calls no more.
+    Disable(OneArgs),
+}
+
+/// Names one tenant.
+#[derive(Args, Clone, Debug)]
+pub struct OneArgs {
+    /// Its Exotel number, in any spelling, or its id.
+    #[arg(value_name = "NUMBER|ID")]
+    pub client: String,
+    /// Where it is.
+    #[command(flatten)]
+    pub database: Database,
+}
+
+/// `client add`.
+#[derive(Args, Clone, Debug)]
+pub struct AddArgs {
+    /// For people.
+    #[arg(long)]
+    pub name: String,
+    /// The Exotel number (ExoPhone) whose calls it takes, in any spelling.
+    #[arg(long)]
+    pub number: String,
+    /// The rest.
+    #[command(flatten)]
+    pub fields: ClientFields,
+    /// Where it goes.
+    #[command(flatten)]
+    pub database: Database,
+}
+
+/// `client set`.
+#[derive(Args, Clone, Debug)]
+pub struct SetArgs {
+    /// Its Exotel number, in any spelling, or its id.
+    #[arg(value_name = "NUMBER|ID")]
+    pub client: String,
+    /// For people.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Another Exotel number.
+    #[arg(long)]
+    pub number: Option<String>,
+    /// Takes calls.
+    #[arg(long, value_enum, value_name = "on|off")]
+    pub active: Option<Switch>,
+    /// The rest.
+    #[command(flatten)]
+    pub fields: ClientFields,
+    /// Where it is.
+    #[command(flatten)]
+    pub database: Database,
+}
+
+/// What can be set of a tenant.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ClientFields {
+    /// What callers are greeted with.
+    #[arg(long)]
+    pub greeting: Option<String>,
+    /// BCP 47, e.g. hi-IN [default for a new one: en-IN].
+    #[arg(long)]
+    pub language: Option<String>,
+    /// Voice name; empty for the model's default.
+    #[arg(long)]
+    pub voice: Option<String>,
+    /// System prompt.
+    #[arg(long, conflicts_with = "instructions_file")]
+    pub instructions: Option<String>,
+    /// A file that holds the system prompt.
+    #[arg(long, value_name = "FILE")]
+    pub instructions_file: Option<PathBuf>,
+    /// Model; empty for the gateway's.
+    #[arg(long)]
+    pub model: Option<String>,
+    /// Live calls; 0 for as many as the node.
+    #[arg(long, value_name = "COUNT")]
+    pub max_concurrent: Option<i32>,
+    /// Calls a minute, over all callers; 0 for the default.
+    #[arg(long, value_name = "COUNT")]
+    pub calls_per_minute: Option<i32>,
+    /// Calls a minute of one caller; 0 for the default.
+    #[arg(long, value_name = "COUNT")]
+    pub caller_calls_per_minute: Option<i32>,
+    /// Longest call, s; 0 for the node's.
+    #[arg(long, value_name = "SECONDS")]
+    pub max_call_secs: Option<i32>,
+    /// Calls are recorded.
+    #[arg(long, value_enum, value_name = "on|off")]
+    pub recording: Option<Switch>,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+/// `calls`.
+#[derive(Args, Clone, Debug)]
+pub struct CallsArgs {
+    /// One call: its CallSid.
+    pub call_sid: Option<String>,
+    /// How many of the latest.
+    #[arg(long, default_value_t = 20)]
+    pub limit: i64,
+    /// Where they are.
+    #[command(flatten)]
+    pub database: Database,
+}

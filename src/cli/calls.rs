@@ -1,0 +1,135 @@
+//! `calls`: recent ones, or one with all that is known of it.
+
+use std::io::{self, Write};
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use protocol::call::fact::{Turn, Who};
+use protocol::ids::CallSid;
+
+use super::args::CallsArgs;
+use super::client::open;
+use super::{Failure, table};
+use crate::store::{AuditEntry, Call, CallWithTurns, Figures};
+
+/// Prints; false when the call that was asked for is not on record.
+pub(super) async fn run(args: &CallsArgs, screen: &mut impl Write) -> Result<bool, Failure> {
+    let store = open(&args.database).await?;
+    let Some(sid) = &args.call_sid else {
+        let calls = store.recent_calls(args.limit.max(1)).await.context("listing the calls")?;
+        return Ok(list(&calls, screen).map(|()| true).map_err(anyhow::Error::from)?);
+    };
+    let sid = CallSid::new(sid);
+    let Some(found) = store.call(&sid).await.context("looking the call up")? else {
+        writeln!(screen, "There is no call {sid} on record: `callgate calls` lists the latest.").map_err(anyhow::Error::from)?;
+        return Ok(false);
+    };
+    let events = store.audit_of_call(&sid).await.context("reading the call's audit")?;
+    show(&found, &events, screen).map_err(anyhow::Error::from)?;
+    Ok(true)
+}
+
+fn time(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+fn secs(ms: Option<i64>) -> String {
+    ms.map_or_else(|| "–".to_owned(), |ms| format!("{:.1} s", ms as f64 / 1000.0))
+}
+
+fn ms(value: Option<i64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |ms| format!("{ms} ms"))
+}
+
+fn list(calls: &[(Call, Option<String>)], screen: &mut impl Write) -> io::Result<()> {
+    if calls.is_empty() {
+        return writeln!(screen, "No calls yet.");
+    }
+    let rows: Vec<Vec<String>> = calls
+        .iter()
+        .map(|(call, client)| {
+            vec![
+                time(call.times.started_at),
+                call.call_sid.to_string(),
+                client.clone().unwrap_or_else(|| "–".to_owned()),
+                call.status.clone(),
+                secs(call.figures.duration_ms),
+                call.ended_why.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    table::print(screen, &["started", "call", "client", "status", "duration", "why it ended"], &rows)
+}
+
+fn show(found: &CallWithTurns, events: &[AuditEntry], screen: &mut impl Write) -> io::Result<()> {
+    let call = &found.call;
+    let number = |n: &Option<protocol::ids::PhoneNumber>| n.as_ref().map_or_else(|| "–".to_owned(), |n| n.reveal().to_owned());
+    let when = |at: Option<DateTime<Utc>>| at.map_or_else(|| "–".to_owned(), time);
+    let rows = [
+        ("call", call.call_sid.to_string()),
+        ("client", found.client.clone().unwrap_or_else(|| "–".to_owned())),
+        ("from", number(&call.parties.from)),
+        ("to", number(&call.parties.to)),
+        ("came in by", call.entry.map_or("–", |e| e.name()).to_owned()),
+        ("status", call.status.clone()),
+        ("why it ended", call.ended_why.clone().unwrap_or_else(|| "it has not".to_owned())),
+        ("started", time(call.times.started_at)),
+        ("media", when(call.times.media_at)),
+        ("ended", when(call.times.ended_at)),
+    ];
+    table::pairs(screen, &rows)?;
+    writeln!(screen, "\nFigures")?;
+    table::pairs(screen, &figures(&call.figures))?;
+    writeln!(screen, "\nTranscript, as heard")?;
+    if found.turns.is_empty() {
+        writeln!(screen, "(nobody spoke)")?;
+    }
+    found.turns.iter().try_for_each(|turn| said(turn, screen))?;
+    writeln!(screen, "\nTimeline")?;
+    events.iter().try_for_each(|event| {
+        writeln!(screen, "{}  {:<24} {}", time(event.at), event.kind, event.outcome)
+    })
+}
+
+fn figures(figures: &Figures) -> Vec<(&'static str, String)> {
+    let count = |n: Option<i64>| n.map_or_else(|| "–".to_owned(), |n| n.to_string());
+    let tokens = figures.tokens.map_or_else(
+        || "–".to_owned(),
+        |t| {
+            format!(
+                "in {} text ({} cached), {} audio ({} cached); out {} text, {} audio",
+                t.input_text, t.cached_text, t.input_audio, t.cached_audio, t.output_text, t.output_audio
+            )
+        },
+    );
+    vec![
+        ("duration", secs(figures.duration_ms)),
+        ("caller spoke", secs(figures.caller_talk_ms)),
+        ("agent was heard", secs(figures.agent_talk_ms)),
+        ("turns", count(figures.turn_count.map(i64::from))),
+        ("interruptions", count(figures.interruptions.map(i64::from))),
+        ("first audio after media start", ms(figures.first_audio_ms)),
+        (
+            "answer after the caller's last word",
+            format!("p50 {}, p95 {}, max {}", ms(figures.answer_p50_ms), ms(figures.answer_p95_ms), ms(figures.answer_max_ms)),
+        ),
+        ("generated and never heard", secs(figures.unheard_ms)),
+        ("model reconnects", count(figures.model_reconnects.map(i64::from))),
+        ("frames lost or late", count(figures.frames_lost)),
+        ("tokens", tokens),
+        (
+            "estimated cost",
+            figures.cost_microusd.map_or_else(|| "–".to_owned(), |c| format!("${:.4}", c as f64 / 1_000_000.0)),
+        ),
+    ]
+}
+
+fn said(turn: &Turn, screen: &mut impl Write) -> io::Result<()> {
+    let who = if turn.who == Who::Agent { "agent " } else { "caller" };
+    let words = if turn.text.is_empty() { "(no words)" } else { &turn.text };
+    write!(screen, "{:8.2} s  {who}  {words}", turn.at_ms as f64 / 1000.0)?;
+    if turn.interrupted {
+        write!(screen, " — [cut: {} of {} ms heard]", turn.heard_ms, turn.generated_ms)?;
+    }
+    writeln!(screen)
+}

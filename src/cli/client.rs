@@ -1,0 +1,197 @@
+//! `client`: the tenants, straight on the database.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use protocol::exotel::normalise_number;
+use protocol::ids::PhoneNumber;
+
+use super::args::{AddArgs, Client as Ask, ClientFields, Database, SetArgs, Switch};
+use super::{Failure, table};
+use crate::settings::SettingsError;
+use crate::store::{Agent, Client, ClientChanges, ClientLimits, DatabaseUrl, NewClient, Store};
+
+/// Region of numbers without a country code.
+const REGION: &str = "IN";
+const TIME_ZONE: &str = "Asia/Kolkata";
+const LANGUAGE: &str = "en-IN";
+const INSTRUCTIONS: &str = "You answer the phone. Be brief, friendly and helpful; answer in the caller's language.";
+
+pub(super) async fn run(ask: Ask, screen: &mut impl Write) -> Result<(), Failure> {
+    match ask {
+        Ask::Add(args) => add(*args, screen).await,
+        Ask::List(database) => list(&open(&database).await?, screen).await,
+        Ask::Show(args) => {
+            let store = open(&args.database).await?;
+            show(&find(&store, &args.client).await?, screen)
+        }
+        Ask::Set(args) => set(*args, screen).await,
+        Ask::Disable(args) => {
+            let store = open(&args.database).await?;
+            let client = find(&store, &args.client).await?;
+            let changes = ClientChanges { active: Some(false), ..ClientChanges::default() };
+            show(&change(&store, client.id, changes).await?, screen)
+        }
+    }
+}
+
+/// Opens the database a command names.
+pub(super) async fn open(database: &Database) -> Result<Store, Failure> {
+    let url: DatabaseUrl =
+        database.database_url.parse().map_err(|error| SettingsError::new("DATABASE_URL", format!("{error}")))?;
+    Ok(Store::open(&url).await.context("the database")?)
+}
+
+async fn add(args: AddArgs, screen: &mut impl Write) -> Result<(), Failure> {
+    let AddArgs { name, number, fields, database } = args;
+    let instructions = instructions(&fields)?;
+    check(&fields)?;
+    let new = NewClient {
+        name: filled("--name", name)?,
+        exotel_number: parse(&number)?,
+        region: REGION.to_owned(),
+        time_zone: TIME_ZONE.to_owned(),
+        agent: Agent {
+            greeting: fields.greeting.unwrap_or_default(),
+            language: fields.language.unwrap_or_else(|| LANGUAGE.to_owned()),
+            voice: fields.voice.filter(|v| !v.is_empty()),
+            instructions: instructions.unwrap_or_else(|| INSTRUCTIONS.to_owned()),
+            model: fields.model.filter(|m| !m.is_empty()),
+            tools: "[]".to_owned(),
+        },
+        limits: ClientLimits {
+            max_concurrent: fields.max_concurrent.filter(|&n| n > 0),
+            calls_per_minute: fields.calls_per_minute.filter(|&n| n > 0),
+            caller_calls_per_minute: fields.caller_calls_per_minute.filter(|&n| n > 0),
+            max_call_secs: fields.max_call_secs.filter(|&n| n > 0),
+        },
+        recording: fields.recording == Some(Switch::On),
+    };
+    let client = open(&database).await?.add_client(new).await.context("adding the client")?;
+    show(&client, screen)
+}
+
+async fn set(args: SetArgs, screen: &mut impl Write) -> Result<(), Failure> {
+    let SetArgs { client, name, number, active, fields, database } = args;
+    let instructions = instructions(&fields)?;
+    check(&fields)?;
+    let emptied = |text: Option<String>| text.map(|t| Some(t).filter(|t| !t.is_empty()));
+    let limit = |count: Option<i32>| count.map(|n| Some(n).filter(|&n| n > 0));
+    let changes = ClientChanges {
+        name: name.map(|name| filled("--name", name)).transpose()?,
+        exotel_number: number.as_deref().map(parse).transpose()?,
+        active: active.map(|s| s == Switch::On),
+        greeting: fields.greeting,
+        language: fields.language,
+        voice: emptied(fields.voice),
+        instructions,
+        model: emptied(fields.model),
+        recording: fields.recording.map(|s| s == Switch::On),
+        max_concurrent: limit(fields.max_concurrent),
+        calls_per_minute: limit(fields.calls_per_minute),
+        caller_calls_per_minute: limit(fields.caller_calls_per_minute),
+        max_call_secs: limit(fields.max_call_secs),
+        ..ClientChanges::default()
+    };
+    let store = open(&database).await?;
+    let id = find(&store, &client).await?.id;
+    show(&change(&store, id, changes).await?, screen)
+}
+
+async fn change(store: &Store, id: i64, changes: ClientChanges) -> anyhow::Result<Client> {
+    store.change_client(id, changes).await.context("changing the client")?.ok_or_else(|| anyhow!("the client is gone"))
+}
+
+/// By id, or by number in any spelling.
+async fn find(store: &Store, named: &str) -> Result<Client, Failure> {
+    let found = match named.parse::<i64>() {
+        Ok(id) if named.len() < 7 => store.client(id).await,
+        _ => store.client_by_number(&parse(named)?).await,
+    };
+    let found = found.context("looking the client up")?;
+    Ok(found.ok_or_else(|| anyhow!("there is no client {named}: `callgate client list` shows them"))?)
+}
+
+fn parse(number: &str) -> Result<PhoneNumber, Failure> {
+    normalise_number(number, REGION)
+        .map(PhoneNumber::new)
+        .ok_or_else(|| Failure::Usage(format!("{number} is no phone number: give it as +918047112233, or 08047112233")))
+}
+
+fn filled(flag: &str, text: String) -> Result<String, Failure> {
+    if text.trim().is_empty() { Err(Failure::Usage(format!("{flag} is empty: give it a value"))) } else { Ok(text) }
+}
+
+fn check(fields: &ClientFields) -> Result<(), Failure> {
+    let counts = [
+        ("--max-concurrent", fields.max_concurrent),
+        ("--calls-per-minute", fields.calls_per_minute),
+        ("--caller-calls-per-minute", fields.caller_calls_per_minute),
+        ("--max-call-secs", fields.max_call_secs),
+    ];
+    if let Some((flag, count)) = counts.into_iter().find_map(|(flag, n)| n.filter(|&n| n < 0).map(|n| (flag, n))) {
+        return Err(Failure::Usage(format!("{flag} {count}: a count, or 0 for no limit of its own")));
+    }
+    let sane = |tag: &str| {
+        let mut parts = tag.split('-');
+        let primary = parts.next().is_some_and(|p| (2..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphabetic()));
+        primary && parts.all(|p| (1..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()))
+    };
+    match fields.language.as_deref().filter(|tag| !sane(tag)) {
+        Some(tag) => Err(Failure::Usage(format!("--language {tag}: a BCP 47 tag such as en-IN or hi-IN"))),
+        None => Ok(()),
+    }
+}
+
+fn instructions(fields: &ClientFields) -> Result<Option<String>, Failure> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).map_err(|e| Failure::Usage(format!("--instructions-file {}: {e}", path.display())))
+    };
+    match &fields.instructions_file {
+        Some(path) => read(path).map(Some),
+        None => Ok(fields.instructions.clone()),
+    }
+}
+
+async fn list(store: &Store, screen: &mut impl Write) -> Result<(), Failure> {
+    let rows: Vec<Vec<String>> = store
+        .clients()
+        .await
+        .context("listing the clients")?
+        .iter()
+        .map(|c| {
+            let active = if c.active { "yes" } else { "no" };
+            let number = c.exotel_number.reveal().to_owned();
+            vec![c.id.to_string(), number, active.to_owned(), c.agent.language.clone(), c.name.clone()]
+        })
+        .collect();
+    if rows.is_empty() {
+        writeln!(screen, "No clients yet: `callgate client add --name NAME --number NUMBER` adds one.")
+    } else {
+        table::print(screen, &["id", "number", "active", "language", "name"], &rows)
+    }
+    .map_err(|e| Failure::Other(e.into()))
+}
+
+fn show(client: &Client, screen: &mut impl Write) -> Result<(), Failure> {
+    let or = |value: Option<i32>, default: &str| value.map_or_else(|| default.to_owned(), |n| n.to_string());
+    let Client { agent, limits, .. } = client;
+    let rows = [
+        ("id", client.id.to_string()),
+        ("name", client.name.clone()),
+        ("number", client.exotel_number.reveal().to_owned()),
+        ("active", if client.active { "yes" } else { "no" }.to_owned()),
+        ("greeting", agent.greeting.clone()),
+        ("language", agent.language.clone()),
+        ("voice", agent.voice.clone().unwrap_or_else(|| "the model's default".to_owned())),
+        ("model", agent.model.clone().unwrap_or_else(|| "the gateway's".to_owned())),
+        ("instructions", agent.instructions.clone()),
+        ("max concurrent", or(limits.max_concurrent, "as the node")),
+        ("calls a minute", or(limits.calls_per_minute, "the default")),
+        ("calls a minute of one caller", or(limits.caller_calls_per_minute, "the default")),
+        ("longest call, s", or(limits.max_call_secs, "as the node")),
+        ("recording", if client.recording { "on" } else { "off" }.to_owned()),
+    ];
+    table::pairs(screen, &rows).map_err(|e| Failure::Other(e.into()))
+}

@@ -1,0 +1,69 @@
+//! Whether everything a call should do was seen to happen.
+
+use std::io::{self, Write};
+
+use protocol::call::fact::Who;
+use simulator::exotel::{CallReport, EndedBy};
+use simulator::model::SessionLog;
+
+use crate::store::CallWithTurns;
+
+/// A prepared greeting is heard this soon after the media socket opened, ms.
+const FIRST_AUDIO_MS: u64 = 250;
+/// What still reaches the caller after an interruption: the message being played, and the way of the `clear`, ms.
+const RESIDUE_MS: u64 = 200 + 100;
+
+/// Prints one line for each thing that should have happened; true when all did.
+pub(super) fn show(
+    screen: &mut impl Write,
+    report: &CallReport,
+    record: &CallWithTurns,
+    sessions: &[SessionLog],
+) -> io::Result<bool> {
+    let mut good = true;
+    writeln!(screen, "\nVerdict")?;
+    for (what, seen) in checks(report, record, sessions) {
+        good &= seen;
+        writeln!(screen, "  {}  {what}", if seen { "ok  " } else { "FAIL" })?;
+    }
+    for fault in &report.faults {
+        writeln!(screen, "        the carrier objects: {fault}")?;
+    }
+    writeln!(screen, "\n{}", if good { "The call went as it should." } else { "The call did not go as it should." })?;
+    Ok(good)
+}
+
+fn checks(report: &CallReport, record: &CallWithTurns, sessions: &[SessionLog]) -> Vec<(&'static str, bool)> {
+    let truncations: Vec<_> = sessions.iter().flat_map(|s| &s.truncations).collect();
+    let interruption = report.utterances.iter().find(|u| u.barge_in);
+    let cut = record.turns.iter().find(|t| t.interrupted);
+    let answered = |label: &str| report.utterances.iter().any(|u| u.label.contains(label) && u.reply_ms.is_some());
+    let stored_cut_matches = cut.zip(truncations.first()).is_some_and(|(turn, t)| turn.heard_ms == t.audio_end_ms);
+    vec![
+        ("the webhooks were answered 200", report.webhooks.iter().all(|w| w.status == 200 || w.name == "passthru")),
+        (
+            "the model was configured before it was sent audio",
+            sessions.iter().all(|s| s.configured && s.appended.events_before_update == 0),
+        ),
+        ("the greeting was heard within 250 ms", report.first_audio_ms.is_some_and(|ms| ms <= FIRST_AUDIO_MS)),
+        ("the caller's question was answered", answered("caller_en_hours")),
+        (
+            "the interruption silenced the agent",
+            report.clears > 0 && interruption.is_some_and(|u| u.clear_ms.zip(u.silenced_ms).is_some_and(|(c, s)| s <= c + RESIDUE_MS)),
+        ),
+        (
+            "the model was told where it was cut, once, within what it had said",
+            truncations.iter().any(|t| t.accepted && t.audio_end_ms > 0) && truncations.iter().all(|t| t.accepted),
+        ),
+        ("the transcript is cut where the model was told", stored_cut_matches),
+        ("the turn in Hindi was answered", answered("caller_hi_booking")),
+        ("the agent said goodbye and hung up", report.ended_by == EndedBy::Gateway && report.close_code == Some(1000)),
+        (
+            "the record is complete",
+            record.call.status == "completed"
+                && record.turns.iter().filter(|t| t.who == Who::Caller && !t.text.is_empty()).count() >= 3
+                && record.turns.iter().filter(|t| t.who == Who::Agent).count() >= 4,
+        ),
+        ("the carrier had nothing to object to", report.faults.is_empty() && report.gave_up == 0),
+    ]
+}

@@ -1,0 +1,192 @@
+//! The HTTP plane: webhooks, media upgrades, probes and the operators' API.
+//!
+//! A webhook goes limit -> authenticate -> typed -> insert (the unique key decides) -> switchboard -> answer.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use actors::{Refusal, Switchboard};
+use metrics_exporter_prometheus::PrometheusHandle;
+use protocol::ids::Secret;
+use url::Url;
+
+use crate::record::RecordWriter;
+use crate::store::Store;
+use crate::token::TokenKey;
+
+pub mod address;
+pub mod admission;
+pub mod audit;
+pub mod auth;
+pub mod body;
+mod desk;
+pub mod error;
+mod media;
+mod operator;
+mod probe;
+pub mod rate;
+pub mod request_id;
+mod webhook;
+
+use address::Cidr;
+use auth::Gate;
+use error::Refused;
+use rate::{TooMany, Windows};
+
+pub use desk::Desk;
+pub(crate) use desk::StaticDesk;
+
+/// What every request is served with. One for all workers.
+pub struct Gateway {
+    /// What the settings say of requests.
+    pub rules: Rules,
+    /// The database.
+    pub store: Store,
+    /// Takes what calls report to the database.
+    pub recorder: RecordWriter,
+    /// The live calls.
+    pub switchboard: Switchboard,
+    /// Finds clients and writes calls down.
+    pub desk: Arc<Desk>,
+    /// Signs media tokens.
+    pub tokens: TokenKey,
+    /// Knows the secrets of the webhooks.
+    pub gate: Gate,
+    /// The metrics page.
+    pub page: PrometheusHandle,
+    /// Failed authentications by address, and refusals written down.
+    pub strangers: Strangers,
+}
+
+/// What the settings say of requests.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Who may call webhooks and media sockets; empty: anybody.
+    pub allowed_ips: Vec<Cidr>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Cidr>,
+    /// A webhook is answered within it.
+    pub deadline: Duration,
+    /// `ws://` or `wss://`, as Exotel reaches us, with a slash at the end.
+    pub stream_base: Url,
+    /// Hosts (and theirs) where a recording may be.
+    pub recording_hosts: Vec<String>,
+    /// Bearer token of `/api`; none: it is off.
+    pub admin_token: Option<Secret>,
+    /// Live calls this node may have.
+    pub max_calls: usize,
+}
+
+/// Requests that failed authentication, by address.
+#[derive(Default)]
+pub struct Strangers {
+    failed: Windows<IpAddr>,
+    written: Windows<IpAddr>,
+}
+
+/// Failed authentications of one address in a minute, before it is told to wait.
+const FAILED_A_MINUTE: u32 = 240;
+/// Refusals of one stranger that are written to the audit log in a minute: it must not be a way to fill the disk.
+const WRITTEN_A_MINUTE: u32 = 300;
+
+impl Gateway {
+    /// The address a request came from.
+    fn address(&self, request: &HttpRequest) -> IpAddr {
+        let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+        address::client_address(peer, request.headers(), &self.rules.trusted_proxies)
+    }
+
+    /// Whether `ALLOWED_IPS` lets an address call webhooks and media sockets.
+    fn check_address(&self, address: IpAddr) -> Result<(), Refused> {
+        let allowed = &self.rules.allowed_ips;
+        if allowed.is_empty() || allowed.iter().any(|block| block.holds(address)) {
+            Ok(())
+        } else {
+            Err(Refused::Address)
+        }
+    }
+
+    /// Whether this node takes new calls.
+    fn check_room(&self) -> Result<(), Refused> {
+        match () {
+            () if self.switchboard.is_draining() => Err(Refusal::Draining.into()),
+            () if self.switchboard.live() >= self.rules.max_calls => Err(Refusal::Full.into()),
+            () => Ok(()),
+        }
+    }
+
+    /// Counts a failed authentication against its address: too many of them, and the answer becomes 429.
+    fn guessed_wrong(&self, address: IpAddr, refused: impl Into<Refused>) -> Refused {
+        let now = Instant::now();
+        match self.strangers.failed.hit(address::guesser(address), &now, FAILED_A_MINUTE, now) {
+            Ok(()) => refused.into(),
+            Err(TooMany { retry_after }) => Refused::Guessing { retry_after },
+        }
+    }
+
+    /// Whether a stranger's refusal is written down, or counted only.
+    fn is_worth_writing(&self, address: IpAddr) -> bool {
+        let now = Instant::now();
+        self.strangers.written.hit(address::guesser(address), &now, WRITTEN_A_MINUTE, now).is_ok()
+    }
+
+    /// Whether a recording may be at that address: https, and one of the hosts or a host below it.
+    fn is_recording_url(&self, url: &str) -> bool {
+        let Ok(url) = Url::parse(url) else { return false };
+        let host = url.host_str().unwrap_or_default();
+        let below = |known: &String| {
+            host.strip_suffix(known.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        url.scheme() == "https" && self.rules.recording_hosts.iter().any(below)
+    }
+
+    /// How long a webhook may take, and anything else that asks the database.
+    fn deadline(&self) -> Duration {
+        self.rules.deadline
+    }
+
+    /// The URL Exotel opens for a call.
+    fn stream_url(&self, token: &str) -> String {
+        format!("{}exotel/media/{token}", self.rules.stream_base)
+    }
+}
+
+/// Every route, and JSON for whatever is none.
+pub fn routes(config: &mut web::ServiceConfig) {
+    let hooks = [
+        ("/exotel/call-start", webhook::Hook::CallStart),
+        ("/exotel/voicebot", webhook::Hook::Voicebot),
+        ("/exotel/call-end", webhook::Hook::CallEnd),
+        ("/exotel/recording", webhook::Hook::Recording),
+        ("/exotel/passthru", webhook::Hook::Passthru),
+    ];
+    for (path, hook) in hooks {
+        let handle = move |gateway: web::Data<Gateway>, request: HttpRequest, body: web::Payload| async move {
+            webhook::handle(hook, &gateway, &request, body).await
+        };
+        let resource = web::resource(path).route(web::get().to(handle)).route(web::post().to(handle));
+        config.service(resource.default_service(web::to(|| wrong_method("GET, POST"))));
+    }
+    let get = |path: &str| web::resource(path).default_service(web::to(|| wrong_method("GET")));
+    config
+        .service(get("/exotel/media/{token}").route(web::get().to(media::by_token)))
+        .service(get("/exotel/media").route(web::get().to(media::by_account)))
+        .service(get("/healthz").route(web::get().to(probe::alive)))
+        .service(get("/readyz").route(web::get().to(probe::ready)))
+        .service(get("/metrics").route(web::get().to(probe::metrics)))
+        .service(get("/api/v1/clients").route(web::get().to(operator::clients)))
+        .service(get("/api/v1/calls").route(web::get().to(operator::calls)))
+        .service(get("/api/v1/calls/{sid}").route(web::get().to(operator::call)))
+        .service(
+            web::resource("/api/v1/calls/{sid}/hangup")
+                .route(web::post().to(operator::hang_up))
+                .default_service(web::to(|| wrong_method("POST"))),
+        )
+        .default_service(web::to(|| async { Refused::NoRoute.answer() }));
+}
+
+async fn wrong_method(allowed: &'static str) -> HttpResponse {
+    Refused::Method(allowed).answer()
+}

@@ -1,0 +1,64 @@
+//! From a client's row to a call that may begin.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::Admission;
+use protocol::call::policy::{GreetedBy, Policy, Setup};
+use protocol::ids::CallSid;
+use protocol::realtime::command::Tool;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::store::Client;
+
+/// The admission of a call: what its client's row and the node's policy say of it. The tighter limit holds.
+#[must_use]
+pub fn admission(call: &CallSid, client: &Client, greeted_by: GreetedBy, node: &Policy) -> Admission {
+    let agent = &client.agent;
+    let setup = Setup {
+        instructions: agent.instructions.clone(),
+        greeting: agent.greeting.clone(),
+        greeted_by,
+        language: agent.language.clone(),
+        voice: agent.voice.clone(),
+        tools: tools(client),
+    };
+    let mut policy = node.clone();
+    if let Some(secs) = client.limits.max_call_secs.and_then(|secs| u64::try_from(secs).ok()).filter(|secs| *secs > 0) {
+        policy.max_call = policy.max_call.min(Duration::from_secs(secs));
+    }
+    Admission {
+        call_sid: call.clone(),
+        client: client.id.to_string(),
+        max_concurrent: client.limits.max_concurrent.and_then(|calls| u32::try_from(calls).ok()),
+        setup,
+        policy: Arc::new(policy),
+        model: agent.model.clone(),
+    }
+}
+
+#[derive(Deserialize)]
+struct StoredTool {
+    name: String,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    parameters: Value,
+}
+
+/// The client's function tools. A row whose tools cannot be read gets none: the call matters more.
+fn tools(client: &Client) -> Vec<Tool> {
+    let stored: Vec<StoredTool> = serde_json::from_str(&client.agent.tools).unwrap_or_else(|error| {
+        tracing::warn!(client = client.id, %error, "the client's tools are not a JSON array of tools: it has none");
+        Vec::new()
+    });
+    let tool = |tool: StoredTool| {
+        let parameters =
+            if tool.parameters.is_object() { tool.parameters.to_string() } else { NO_PARAMETERS.to_owned() };
+        Tool { name: tool.name, description: tool.description, parameters }
+    };
+    stored.into_iter().map(tool).collect()
+}
+
+const NO_PARAMETERS: &str = r#"{"type":"object","properties":{}}"#;

@@ -1,0 +1,63 @@
+//! What is written down of every request that matters: who asked what, and how it went.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use chrono::Utc;
+use protocol::ids::CallSid;
+use serde_json::{Value, json};
+
+use super::Gateway;
+use super::error::Refused;
+use super::request_id::RequestId;
+use crate::store::AuditEntry;
+
+/// One request as the audit sees it.
+pub(super) struct Seen {
+    kind: &'static str,
+    /// Where it came from.
+    pub(super) address: IpAddr,
+    request_id: RequestId,
+    /// The call it is about, once that is known.
+    pub(super) call: Option<CallSid>,
+}
+
+impl Seen {
+    /// Of a kind: `webhook.call-start`, `media.token`, ...
+    pub(super) fn new(kind: &'static str, gateway: &Gateway, request: &HttpRequest) -> Self {
+        Self { kind, address: gateway.address(request), request_id: RequestId::of(request), call: None }
+    }
+
+    /// Writes it down. A database that is away costs the entry, counted and logged, not the request.
+    pub(super) async fn write(&self, gateway: &Gateway, outcome: &str, payload: Value, patience: Duration) {
+        let entry = AuditEntry {
+            at: Utc::now(),
+            kind: self.kind.to_owned(),
+            call_sid: self.call.clone(),
+            remote_addr: Some(self.address.to_string()),
+            request_id: Some(self.request_id.as_str().to_owned()),
+            outcome: outcome.to_owned(),
+            payload,
+        };
+        gateway.desk.write_down(entry, patience).await;
+    }
+
+    /// Writes a refusal down, in words. What strangers send is written down within bounds; beyond them it is counted only.
+    pub(super) async fn write_refusal(&self, gateway: &Gateway, refused: &Refused, told: Value, patience: Duration) {
+        if refused.is_of_stranger() && !gateway.is_worth_writing(self.address) {
+            metrics::counter!("callgate_audit_skipped_total").increment(1);
+            return;
+        }
+        let payload = json!({ "refused": refused.to_string(), "fields": told });
+        self.write(gateway, refused.code(), payload, patience).await;
+    }
+
+    /// The one log line of a request.
+    pub(super) fn log(&self, outcome: &str, status: u16, after: Duration) {
+        let call_sid = self.call.as_ref().map(CallSid::as_str);
+        let request_id = self.request_id.as_str();
+        let after_us = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
+        tracing::info!(target: "webhook", hook = self.kind, call_sid, request_id, outcome, status, after_us, "answered");
+    }
+}

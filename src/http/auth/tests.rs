@@ -1,0 +1,113 @@
+use actix_web::http::header::{HeaderName, HeaderValue};
+
+use super::*;
+
+fn gate(ways: &[Way]) -> Gate {
+    let secret = |text| Some(Secret::new(text));
+    Gate::new(ways, secret("hook key"), secret("api-key"), secret("api-token"))
+}
+
+fn headers(name: &'static str, value: &[u8]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap());
+    headers
+}
+
+fn sign(secret: &str, signed: &[u8]) -> String {
+    let mut mac = keyed(secret.as_bytes());
+    mac.update(signed);
+    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn signed(gate: &Gate, signature: &[u8], body: &[u8]) -> Result<Way, AuthError> {
+    gate.webhook(&Presented { headers: &headers("x-exotel-signature", signature), query: "", signed: body })
+}
+
+#[test]
+fn the_signature_of_the_known_vector_holds() {
+    // RFC 4231, test case 2.
+    let gate = Gate::new(&[Way::Signature], None, None, Some(Secret::new("Jefe")));
+    let tag = b"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+    assert_eq!(signed(&gate, tag, b"what do ya want for nothing?"), Ok(Way::Signature));
+}
+
+#[test]
+fn a_wrong_signature_of_any_length_is_refused() {
+    let gate = gate(&[Way::Signature]);
+    let right = sign("api-token", b"body");
+    assert_eq!(signed(&gate, right.as_bytes(), b"body"), Ok(Way::Signature));
+    for length in 0..200 {
+        let wrong: Vec<u8> = right.bytes().cycle().take(length).collect();
+        if wrong != right.as_bytes() {
+            assert_eq!(signed(&gate, &wrong, b"body"), Err(AuthError::Signature), "length {length}");
+        }
+    }
+    for wrong in [right.to_uppercase().as_bytes(), b"\xff\xfe", &sign("other", b"body").into_bytes()] {
+        assert_eq!(signed(&gate, wrong, b"body"), Err(AuthError::Signature));
+    }
+    assert_eq!(signed(&gate, right.as_bytes(), b"bodY"), Err(AuthError::Signature));
+}
+
+#[test]
+fn a_key_is_read_from_the_query_string_in_any_spelling() {
+    let gate = gate(&[Way::Signature, Way::Key]);
+    let none = HeaderMap::new();
+    let check = |query| gate.webhook(&Presented { headers: &none, query, signed: b"" });
+    assert_eq!(check("a=1&key=hook%20key"), Ok(Way::Key));
+    assert_eq!(check("key=hook+key&a=1"), Ok(Way::Key));
+    assert_eq!(check("key=hook"), Err(AuthError::Key));
+    assert_eq!(check("key="), Err(AuthError::Key));
+    assert_eq!(check("monkey=hook+key"), Err(AuthError::Missing));
+}
+
+#[test]
+fn basic_wants_both_halves() {
+    let gate = gate(&[Way::Basic]);
+    let check = |text: &str| gate.basic(&headers("authorization", text.as_bytes()));
+    let encode = |text: &str| format!("Basic {}", STANDARD.encode(text));
+    assert_eq!(check(&encode("api-key:api-token")), Ok(()));
+    assert_eq!(check(&encode("api-key:api-token").replace("Basic", "bAsIc")), Ok(()));
+    for wrong in ["api-key:", ":api-token", "api-key:api-token2", "api-keyapi-token", ""] {
+        assert_eq!(check(&encode(wrong)), Err(AuthError::Basic), "{wrong}");
+    }
+    assert_eq!(check("Basic !!!"), Err(AuthError::Basic));
+    assert_eq!(check("Bearer x"), Err(AuthError::Missing));
+    assert_eq!(check(""), Err(AuthError::Missing));
+}
+
+#[test]
+fn one_way_that_holds_is_enough_and_an_unlisted_one_is_not() {
+    let both = gate(&[Way::Signature, Way::Key]);
+    let wrong_signature = headers("x-exotel-signature", b"00");
+    let presented = Presented { headers: &wrong_signature, query: "key=hook+key", signed: b"" };
+    assert_eq!(both.webhook(&presented), Ok(Way::Key));
+    assert_eq!(gate(&[Way::Basic]).webhook(&presented), Err(AuthError::Missing));
+    assert_eq!(gate(&[Way::None]).webhook(&presented), Ok(Way::None));
+    assert_eq!(gate(&[]).webhook(&presented), Err(AuthError::Missing));
+}
+
+#[test]
+fn a_way_without_its_secret_never_opens() {
+    let bare = Gate::new(&[Way::Signature, Way::Key, Way::Basic], None, None, None);
+    let empty = sign("", b"body");
+    assert_eq!(signed(&bare, empty.as_bytes(), b"body"), Err(AuthError::Signature));
+    let none = HeaderMap::new();
+    assert_eq!(bare.webhook(&Presented { headers: &none, query: "key=", signed: b"" }), Err(AuthError::Key));
+}
+
+#[test]
+fn a_bearer_is_compared_whole() {
+    let expected = Secret::new("admin");
+    assert!(bearer(&headers("authorization", b"Bearer admin"), &expected));
+    for wrong in [&b"Bearer admi"[..], b"Bearer admin2", b"Bearer ", b"Bearer", b"Basic admin", b""] {
+        assert!(!bearer(&headers("authorization", wrong), &expected));
+    }
+}
+
+#[test]
+fn the_key_is_no_part_of_what_a_get_signs() {
+    assert_eq!(without_key("a=1&key=x&b=2"), "a=1&b=2");
+    assert_eq!(without_key("key=x"), "");
+    assert_eq!(without_key("a=key&monkey=1"), "a=key&monkey=1");
+    assert_eq!(without_key("a=%20&key&b=+"), "a=%20&b=+");
+}

@@ -1,0 +1,179 @@
+//! The front desk: finds the client of a call, holds its limits, and writes the call down.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actors::{Admission, FrontDesk};
+use chrono::Utc;
+use protocol::call::policy::{GreetedBy, Policy};
+use protocol::exotel::normalise_number;
+use protocol::exotel::stream::Start;
+use protocol::exotel::webhook::FieldError;
+use protocol::ids::{CallSid, PhoneNumber};
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::admission::admission;
+use super::error::Refused;
+use super::rate::{TooMany, Windows};
+use crate::record::RecordWriter;
+use crate::store::{AuditEntry, Begun, Call, Client, Entry, NewCall, Parties, Store};
+
+/// Calls a minute of one caller, unless the client says otherwise.
+const CALLER_CALLS: u32 = 10;
+/// Calls a minute of one client, unless it says otherwise.
+const CLIENT_CALLS: u32 = 600;
+/// Region in which a dialled number is read: whose region it is, is known only once it was read.
+const REGION: &str = "IN";
+
+/// Admits calls, whichever way they come in.
+pub struct Desk {
+    store: Store,
+    recorder: RecordWriter,
+    policy: Policy,
+    /// How long the database may take, all in all.
+    patience: Duration,
+    clients: Windows<i64>,
+    callers: Windows<(i64, String)>,
+}
+
+/// A call that asks to begin.
+pub(super) struct Opening {
+    pub(super) call: CallSid,
+    pub(super) from: Option<PhoneNumber>,
+    pub(super) to: PhoneNumber,
+    /// As the carrier spells it.
+    pub(super) direction: Option<String>,
+    pub(super) entry: Entry,
+}
+
+/// A call that was written down.
+pub(super) struct Opened {
+    pub(super) client: Client,
+    pub(super) call: Call,
+    /// It had been written down before.
+    pub(super) replayed: bool,
+    pub(super) admission: Admission,
+}
+
+impl Desk {
+    /// A desk over a database, with the limits that hold for every call of this node.
+    #[must_use]
+    pub fn new(store: Store, recorder: RecordWriter, policy: Policy, patience: Duration) -> Self {
+        Self { store, recorder, policy, patience, clients: Windows::new(), callers: Windows::new() }
+    }
+
+    /// Finds the client, holds its limits, and writes the call down: whoever does so first has begun it.
+    pub(super) async fn open(&self, opening: Opening) -> Result<Opened, Refused> {
+        let to = normalise_number(opening.to.reveal(), REGION).map(PhoneNumber::new).ok_or_else(not_a_number)?;
+        let client = self.store.client_by_number(&to).await?.filter(|client| client.active);
+        let client = client.ok_or(Refused::UnknownClient)?;
+        let parties = parties(opening.from, Some(opening.to), opening.direction, &client.region);
+        self.check_rates(&opening.call, &client, &parties, Instant::now())?;
+        let new = NewCall {
+            call_sid: opening.call.clone(),
+            client_id: client.id,
+            entry: opening.entry,
+            parties,
+            at: Utc::now(),
+        };
+        let (call, replayed) = match self.store.begin_call(new).await? {
+            Begun::New(call) => (call, false),
+            Begun::Known(call) => (call, true),
+        };
+        let greeted_by = match opening.entry {
+            Entry::CallStart => GreetedBy::Carrier,
+            Entry::Voicebot | Entry::Static => GreetedBy::Model,
+        };
+        let admission = admission(&opening.call, &client, greeted_by, &self.policy);
+        Ok(Opened { client, call, replayed, admission })
+    }
+
+    fn check_rates(&self, call: &CallSid, client: &Client, parties: &Parties, now: Instant) -> Result<(), Refused> {
+        let limit = |own: Option<i32>, default| own.and_then(|own| u32::try_from(own).ok()).unwrap_or(default);
+        let too_many = |what| move |TooMany { retry_after }| Refused::TooMany { what, retry_after };
+        if let Some(from) = parties.from.as_ref().or(parties.from_raw.as_ref()) {
+            let calls = limit(client.limits.caller_calls_per_minute, CALLER_CALLS);
+            let caller = (client.id, from.reveal().to_owned());
+            self.callers.hit(caller, call, calls, now).map_err(too_many("calls of this caller"))?;
+        }
+        let calls = limit(client.limits.calls_per_minute, CLIENT_CALLS);
+        self.clients.hit(client.id, call, calls, now).map_err(too_many("calls of this client"))
+    }
+
+    /// Appends to the audit log before the request is answered. A database that is away delays the entry, never the request.
+    pub(super) async fn write_down(&self, entry: AuditEntry, patience: Duration) {
+        match timeout(patience, self.store.append_audit(entry.clone())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => self.recorder.audit(entry),
+            // The database has it and may yet write it; to hand it in again could write it twice.
+            Err(_) => metrics::counter!("callgate_audit_late_total").increment(1),
+        }
+    }
+
+    async fn admit_static(&self, start: Start) -> Result<Admission, Refused> {
+        let missing = || FieldError { field: "to", problem: "is missing in the start event".to_owned() };
+        let opening = Opening {
+            call: start.call_sid,
+            from: start.from,
+            to: start.to.ok_or_else(missing)?,
+            direction: None,
+            entry: Entry::Static,
+        };
+        let opened = timeout(self.patience, self.open(opening)).await;
+        let opened = opened.map_err(|_| Refused::StorageAway)??;
+        if opened.call.is_over() { Err(Refused::CallOver) } else { Ok(opened.admission) }
+    }
+}
+
+fn not_a_number() -> Refused {
+    FieldError { field: "CallTo", problem: "is malformed: it must be a phone number".to_owned() }.into()
+}
+
+/// Who called whom, in both spellings.
+pub(super) fn parties(
+    from: Option<PhoneNumber>,
+    to: Option<PhoneNumber>,
+    direction: Option<String>,
+    region: &str,
+) -> Parties {
+    let e164 = |raw: &Option<PhoneNumber>| {
+        raw.as_ref().and_then(|raw| normalise_number(raw.reveal(), region)).map(PhoneNumber::new)
+    };
+    Parties { from: e164(&from), from_raw: from, to: e164(&to), to_raw: to, direction }
+}
+
+/// The desk as the switchboard knows it.
+pub(crate) struct StaticDesk(pub(crate) Arc<Desk>);
+
+impl FrontDesk for StaticDesk {
+    fn admit(&self, start: Start) -> Pin<Box<dyn Future<Output = Result<Admission, String>> + Send>> {
+        let desk = self.0.clone();
+        Box::pin(async move {
+            let call = start.call_sid.clone();
+            let admitted = desk.admit_static(start).await;
+            let outcome = admitted.as_ref().err().map_or("ok", Refused::code);
+            let told = admitted.as_ref().err().map(Refused::to_string);
+            desk.recorder.audit(entry("media.start", Some(&call), outcome, told.as_deref()));
+            admitted.map_err(|refused| refused.count().to_string())
+        })
+    }
+
+    fn refused(&self, call: Option<&CallSid>, why: &str) {
+        self.0.recorder.audit(entry("media.refused", call, "refused", Some(why)));
+    }
+}
+
+fn entry(kind: &str, call: Option<&CallSid>, outcome: &str, message: Option<&str>) -> AuditEntry {
+    AuditEntry {
+        at: Utc::now(),
+        kind: kind.to_owned(),
+        call_sid: call.cloned(),
+        remote_addr: None,
+        request_id: None,
+        outcome: outcome.to_owned(),
+        payload: json!({ "message": message }),
+    }
+}

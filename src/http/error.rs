@@ -1,0 +1,247 @@
+//! Why a request is refused, and how that is told: `{"error":{"code","message","field"?}}`.
+
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::{StatusCode, header};
+use actors::Refusal;
+use protocol::exotel::webhook::FieldError;
+
+use super::auth::AuthError;
+use crate::store::StoreError;
+use crate::token::TokenError;
+
+/// What a [`FieldError`] calls a body that cannot be read.
+const BODY: &str = "body";
+
+/// Why a request is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// 400: a field is missing or malformed, or the body cannot be read.
+    #[error("{0}")]
+    Field(FieldError),
+    /// 400: the body is not what its content type says.
+    #[error("the body is not {0}")]
+    Body(&'static str),
+    /// 401: a webhook or a static media socket without the right credentials.
+    #[error("{0}")]
+    Auth(AuthError),
+    /// 401: an operator without the right Bearer token.
+    #[error("Authorization: Bearer with the ADMIN_TOKEN is wanted")]
+    Operator,
+    /// 401: a media token that opens nothing.
+    #[error("{0}")]
+    Token(TokenError),
+    /// 401: a media token whose call has its stream, or is over.
+    #[error("the media token was used up by the call's first stream, or the call is over")]
+    TokenUsed,
+    /// 401: a media socket that came too late.
+    #[error("the call is over")]
+    CallOver,
+    /// 403: an address that is not allowed.
+    #[error("requests from this address are not allowed (ALLOWED_IPS)")]
+    Address,
+    /// 403: the operators' API is off.
+    #[error("the API is off: set ADMIN_TOKEN")]
+    ApiOff,
+    /// 404: no active client has that number.
+    #[error("no active client has that number")]
+    UnknownClient,
+    /// 404: no such call.
+    #[error("no call has that CallSid")]
+    UnknownCall,
+    /// 404: no such page.
+    #[error("nothing is served at this path")]
+    NoRoute,
+    /// 405: which methods there are instead.
+    #[error("this path takes {0}")]
+    Method(&'static str),
+    /// 408: a body that did not arrive.
+    #[error("the body did not arrive in time")]
+    Slow,
+    /// 409: the call is not live.
+    #[error("the call is not live on this node")]
+    NotLive,
+    /// 413: more than a webhook can be.
+    #[error("the body is larger than 64 KiB")]
+    TooLarge,
+    /// 415: a body in a form we do not read.
+    #[error("the content type must be application/json, application/x-www-form-urlencoded or multipart/form-data")]
+    MediaType,
+    /// 426: a media URL without a WebSocket upgrade.
+    #[error("this is a media stream: it takes a WebSocket upgrade")]
+    NoUpgrade,
+    /// 429: too many.
+    #[error("too many {what}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// When it may be tried again.
+        retry_after: Duration,
+    },
+    /// 429: an address that failed to authenticate too often.
+    #[error("too many failed authentications from this address")]
+    Guessing {
+        /// When it may be tried again.
+        retry_after: Duration,
+    },
+    /// 503: draining or full.
+    #[error("{0}")]
+    Switchboard(Refusal),
+    /// 503: the database did not answer in time, or failed.
+    #[error("the storage is away: the request was not written down")]
+    StorageAway,
+}
+
+impl Refused {
+    /// The status of the answer.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Field(_) | Self::Body(_) => StatusCode::BAD_REQUEST,
+            Self::Auth(_) | Self::Operator | Self::Token(_) | Self::TokenUsed | Self::CallOver => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::Address | Self::ApiOff => StatusCode::FORBIDDEN,
+            Self::UnknownClient | Self::UnknownCall | Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Slow => StatusCode::REQUEST_TIMEOUT,
+            Self::NotLive => StatusCode::CONFLICT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NoUpgrade => StatusCode::UPGRADE_REQUIRED,
+            Self::TooMany { .. } | Self::Guessing { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Switchboard(_) | Self::StorageAway => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Body(_) => "malformed_body",
+            Self::Field(error) if error.field == BODY => "malformed_body",
+            // A field error says which of the two it is in its first words alone.
+            Self::Field(error) if error.problem.starts_with("is missing") => "missing_field",
+            Self::Field(_) => "malformed_field",
+            Self::Auth(error) => error.code(),
+            Self::Operator => "unauthenticated",
+            Self::Token(TokenError::Malformed) => "token_malformed",
+            Self::Token(TokenError::BadSignature) => "token_forged",
+            Self::Token(TokenError::Expired) => "token_expired",
+            Self::TokenUsed => "token_used",
+            Self::CallOver => "call_over",
+            Self::Address => "address_not_allowed",
+            Self::ApiOff => "api_off",
+            Self::UnknownClient => "unknown_client",
+            Self::UnknownCall => "unknown_call",
+            Self::NoRoute => "not_found",
+            Self::Method(_) => "method_not_allowed",
+            Self::Slow => "body_timeout",
+            Self::NotLive => "not_live",
+            Self::TooLarge => "body_too_large",
+            Self::MediaType => "unsupported_media_type",
+            Self::NoUpgrade => "upgrade_required",
+            Self::TooMany { .. } | Self::Guessing { .. } => "rate_limited",
+            Self::Switchboard(Refusal::Draining) => "draining",
+            Self::Switchboard(Refusal::Full) => "full",
+            Self::Switchboard(Refusal::ClientFull) => "client_full",
+            Self::StorageAway => "storage_away",
+        }
+    }
+
+    /// The field at fault, in Exotel's spelling.
+    #[must_use]
+    pub fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::Field(error) => Some(error.field).filter(|field| *field != BODY),
+            Self::UnknownClient => Some("CallTo"),
+            _ => None,
+        }
+    }
+
+    /// Whole seconds after which another attempt makes sense.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::TooMany { retry_after, .. } | Self::Guessing { retry_after } => {
+                Some(retry_after.as_millis().div_ceil(1000).max(1) as u64)
+            }
+            Self::Switchboard(Refusal::Draining) => Some(5),
+            Self::Switchboard(_) => Some(2),
+            Self::StorageAway => Some(1),
+            _ => None,
+        }
+    }
+
+    /// Whether the sender never showed who they are: such requests come in any number.
+    pub(super) fn is_of_stranger(&self) -> bool {
+        let status = self.status();
+        [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::PAYLOAD_TOO_LARGE, StatusCode::REQUEST_TIMEOUT]
+            .contains(&status)
+            || matches!(self, Self::Guessing { .. })
+    }
+
+    /// Counts it.
+    pub(super) fn count(&self) -> &Self {
+        metrics::counter!("callgate_refusals_total", "code" => self.code()).increment(1);
+        self
+    }
+
+    /// The answer. Counted here, so that every refusal is.
+    #[must_use]
+    pub fn answer(&self) -> HttpResponse {
+        self.count().answer_uncounted()
+    }
+
+    /// The answer to those who only ask how things are.
+    pub(super) fn answer_uncounted(&self) -> HttpResponse {
+        let mut answer = HttpResponse::build(self.status());
+        if let Some(secs) = self.retry_after() {
+            answer.insert_header((header::RETRY_AFTER, secs));
+        }
+        match self {
+            Self::Method(allowed) => answer.insert_header((header::ALLOW, *allowed)),
+            Self::Auth(_) => answer.insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"callgate\"")),
+            Self::Operator => answer.insert_header((header::WWW_AUTHENTICATE, "Bearer")),
+            Self::NoUpgrade => answer.insert_header((header::UPGRADE, "websocket")),
+            _ => &mut answer,
+        };
+        let mut error = serde_json::json!({ "code": self.code(), "message": self.to_string() });
+        if let Some(field) = self.field() {
+            error["field"] = field.into();
+        }
+        answer.json(serde_json::json!({ "error": error }))
+    }
+}
+
+impl From<FieldError> for Refused {
+    fn from(error: FieldError) -> Self {
+        Self::Field(error)
+    }
+}
+
+impl From<AuthError> for Refused {
+    fn from(error: AuthError) -> Self {
+        Self::Auth(error)
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        // Told once here: the answer says no more than that the storage is away.
+        tracing::error!(%error, "the database failed a request");
+        Self::StorageAway
+    }
+}
+
+impl From<TokenError> for Refused {
+    fn from(error: TokenError) -> Self {
+        Self::Token(error)
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self::Switchboard(refusal)
+    }
+}

@@ -1,0 +1,80 @@
+//! The media sockets' front door: who may open one, and for which call.
+
+use std::time::SystemTime;
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, Result, web};
+use actors::{MediaEntry, Phase};
+use protocol::ids::CallSid;
+use serde_json::Value;
+
+use super::Gateway;
+use super::audit::Seen;
+use super::error::Refused;
+
+/// `GET /exotel/media/{token}`: the socket of a call that a webhook announced.
+pub(super) async fn by_token(
+    gateway: web::Data<Gateway>,
+    request: HttpRequest,
+    body: web::Payload,
+    token: web::Path<String>,
+) -> Result<HttpResponse> {
+    let mut seen = Seen::new("media.token", &gateway, &request);
+    let entry = check_token(&gateway, &request, &token, &mut seen).map(MediaEntry::Token);
+    open(&gateway, &request, body, entry, seen).await
+}
+
+/// `GET /exotel/media`: a static URL in the applet. Which call it is comes with the `start` event.
+pub(super) async fn by_account(
+    gateway: web::Data<Gateway>,
+    request: HttpRequest,
+    body: web::Payload,
+) -> Result<HttpResponse> {
+    let seen = Seen::new("media.static", &gateway, &request);
+    let entry = check_account(&gateway, &request).map(|()| MediaEntry::Static);
+    open(&gateway, &request, body, entry, seen).await
+}
+
+fn check_token(gateway: &Gateway, request: &HttpRequest, token: &str, seen: &mut Seen) -> Result<CallSid, Refused> {
+    gateway.check_address(seen.address)?;
+    let call = gateway.tokens.verify(token, SystemTime::now())?;
+    seen.call = Some(call.clone());
+    check_upgrade(request)?;
+    // Until `start` uses the token up, every socket is welcome: the handshake has one retry, and the newest wins.
+    match gateway.switchboard.phase(&call) {
+        Some(Phase::Waiting) => Ok(call),
+        Some(Phase::Live) | None => Err(Refused::TokenUsed),
+    }
+}
+
+fn check_account(gateway: &Gateway, request: &HttpRequest) -> Result<(), Refused> {
+    let address = gateway.address(request);
+    gateway.check_address(address)?;
+    if !gateway.gate.is_open() {
+        gateway.gate.basic(request.headers()).map_err(|error| gateway.guessed_wrong(address, error))?;
+    }
+    check_upgrade(request)?;
+    if gateway.switchboard.is_draining() { Err(actors::Refusal::Draining.into()) } else { Ok(()) }
+}
+
+fn check_upgrade(request: &HttpRequest) -> Result<(), Refused> {
+    let upgrade = request.headers().get(header::UPGRADE).and_then(|value| value.to_str().ok());
+    let asked = upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"));
+    if asked { Ok(()) } else { Err(Refused::NoUpgrade) }
+}
+
+async fn open(
+    gateway: &Gateway,
+    request: &HttpRequest,
+    body: web::Payload,
+    entry: Result<MediaEntry, Refused>,
+    seen: Seen,
+) -> Result<HttpResponse> {
+    match entry {
+        Ok(entry) => gateway.switchboard.media(request, body, entry),
+        Err(refused) => {
+            seen.write_refusal(gateway, &refused, Value::Null, gateway.deadline()).await;
+            Ok(refused.answer())
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! `X-Request-Id` on every answer: the sender's own, or a new one.
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest};
+
+const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest id of a sender that is kept.
+const MAX_CHARS: usize = 128;
+
+/// Names a request in the answer, the log and the audit.
+#[derive(Clone, Debug)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+
+    /// The id the middleware gave this request.
+    #[must_use]
+    pub fn of(request: &HttpRequest) -> Self {
+        request.extensions().get::<Self>().cloned().unwrap_or_else(Self::fresh)
+    }
+
+    fn fresh() -> Self {
+        let mut buffer = uuid::Uuid::encode_buffer();
+        let text = uuid::Uuid::now_v7().hyphenated().encode_lower(&mut buffer);
+        Self(HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("none")))
+    }
+
+    /// A sender's id is kept when it can go into logs as it is.
+    fn sent(value: &HeaderValue) -> Option<Self> {
+        let is_sane = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
+        let bytes = value.as_bytes();
+        ((1..=MAX_CHARS).contains(&bytes.len()) && bytes.iter().all(is_sane)).then(|| Self(value.clone()))
+    }
+}
+
+/// The middleware.
+///
+/// # Errors
+/// Those of the service it wraps.
+pub async fn name_request<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
+    let id = request.headers().get(HEADER).and_then(RequestId::sent).unwrap_or_else(RequestId::fresh);
+    request.extensions_mut().insert(id.clone());
+    let mut response = next.call(request).await?;
+    response.headers_mut().insert(HEADER, id.0);
+    Ok(response)
+}

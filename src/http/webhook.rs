@@ -1,0 +1,119 @@
+//! Exotel's webhooks: limit -> authenticate -> typed -> insert (the unique key decides) -> switchboard -> answer.
+
+use std::time::Instant;
+
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse, web};
+use protocol::exotel::webhook::Fields;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::audit::Seen;
+use super::auth::{Presented, without_key};
+use super::error::Refused;
+use super::{Gateway, body};
+
+mod report;
+mod start;
+
+/// Which webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hook {
+    /// A call asks for its stream, greeted by `<Say>`.
+    CallStart,
+    /// The Voicebot applet asks for its stream's URL.
+    Voicebot,
+    /// The carrier reports a call's status.
+    CallEnd,
+    /// A recording can be fetched.
+    Recording,
+    /// The applet behind the Voicebot applet asks where to go.
+    Passthru,
+}
+
+impl Hook {
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::CallStart => "webhook.call-start",
+            Self::Voicebot => "webhook.voicebot",
+            Self::CallEnd => "webhook.call-end",
+            Self::Recording => "webhook.recording",
+            Self::Passthru => "webhook.passthru",
+        }
+    }
+
+    async fn serve(self, gateway: &Gateway, fields: &Fields, seen: &mut Seen) -> Result<Answer, Refused> {
+        match self {
+            Self::CallStart => start::call_start(gateway, fields, seen).await,
+            Self::Voicebot => start::voicebot(gateway, fields, seen).await,
+            Self::CallEnd => report::call_end(gateway, fields, seen).await,
+            Self::Recording => report::recording(gateway, fields, seen).await,
+            Self::Passthru => report::passthru(gateway, fields, seen).await,
+        }
+    }
+}
+
+/// A webhook that was served.
+struct Answer {
+    /// For the audit and the log.
+    outcome: &'static str,
+    response: HttpResponse,
+}
+
+/// Serves one webhook within its deadline, whatever the database does, and writes it down.
+pub(super) async fn handle(
+    hook: Hook,
+    gateway: &Gateway,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse {
+    let arrived = Instant::now();
+    let mut seen = Seen::new(hook.kind(), gateway, request);
+    let (result, told) = match receive(gateway, request, payload, &seen).await {
+        // The rest of the deadline is the audit's.
+        Ok(fields) => {
+            let served = timeout(gateway.deadline() * 3 / 4, hook.serve(gateway, &fields, &mut seen)).await;
+            (served.unwrap_or(Err(Refused::StorageAway)), fields.to_json())
+        }
+        Err(refused) => (Err(refused), Value::Null),
+    };
+    let rest = gateway.deadline() / 4;
+    let (outcome, response) = match result {
+        Ok(answer) => {
+            seen.write(gateway, answer.outcome, told, rest).await;
+            (answer.outcome, answer.response)
+        }
+        Err(refused) => {
+            seen.write_refusal(gateway, &refused, told, rest).await;
+            (refused.code(), refused.answer())
+        }
+    };
+    let after = arrived.elapsed();
+    metrics::histogram!("callgate_webhook_seconds", "hook" => hook.kind()).record(after);
+    metrics::counter!("callgate_webhooks_total", "hook" => hook.kind(), "outcome" => outcome).increment(1);
+    seen.log(outcome, response.status().as_u16(), after);
+    response
+}
+
+/// The fields of a webhook that may be listened to.
+async fn receive(
+    gateway: &Gateway,
+    request: &HttpRequest,
+    payload: web::Payload,
+    seen: &Seen,
+) -> Result<Fields, Refused> {
+    gateway.check_address(seen.address)?;
+    let raw = body::read(payload).await?;
+    let query = request.query_string();
+    let is_get = request.method() == Method::GET;
+    let from_query = without_key(query);
+    let signed = if is_get { from_query.as_bytes() } else { &raw };
+    let presented = Presented { headers: request.headers(), query, signed };
+    gateway.gate.webhook(&presented).map_err(|error| gateway.guessed_wrong(seen.address, error))?;
+    if is_get { Ok(Fields::from_urlencoded(signed)) } else { body::fields(request.headers(), &raw) }
+}
+
+/// A JSON answer.
+fn answer(outcome: &'static str, body: &Value) -> Answer {
+    Answer { outcome, response: HttpResponse::Ok().json(body) }
+}

@@ -1,0 +1,175 @@
+//! The record of running calls: facts in, rows out, and no call ever waits for the database.
+//!
+//! Facts are pushed on a bounded queue and folded, call by call, into what has to be written; what is new is written every so often in
+//! one transaction. While the database is away the fold goes on and the writing is tried again, so memory grows with the number of
+//! calls and not with the number of facts, and within a bound.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use actors::Recorder;
+use chrono::{DateTime, Utc};
+use protocol::call::fact::Fact;
+use protocol::ids::CallSid;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use crate::store::{AuditEntry, Store};
+
+mod audit;
+mod fold;
+mod pending;
+mod price;
+
+#[cfg(test)]
+mod tests;
+
+use pending::Pending;
+
+/// Facts and entries that wait to be folded: some seconds of a full node.
+const QUEUE: usize = 8192;
+/// Facts folded at a time; so many are also written at once, without waiting for more.
+const AT_ONCE: usize = 256;
+/// How long facts are gathered before they are written.
+const GATHER: Duration = Duration::from_millis(100);
+/// First pause before a failed write is tried again; doubles.
+const RETRY: Duration = Duration::from_millis(200);
+/// Longest pause.
+const LONGEST_RETRY: Duration = Duration::from_secs(10);
+
+enum Item {
+    Fact { call: CallSid, at: DateTime<Utc>, fact: Fact },
+    Audit(Box<AuditEntry>),
+    Flush(oneshot::Sender<bool>),
+}
+
+/// Takes facts and audit entries, and writes them behind the calls' backs. Clones are cheap and share one queue; when the last is
+/// dropped, what is left is written.
+#[derive(Clone)]
+pub struct RecordWriter {
+    queue: mpsc::Sender<Item>,
+    dropping: Arc<AtomicBool>,
+}
+
+impl RecordWriter {
+    /// Starts writing to a store; calls whose client names no model are priced as the default one.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self::priced_as(store, crate::settings::REALTIME_MODEL)
+    }
+
+    /// Starts writing to a store; calls whose client names no model are priced as this one.
+    #[must_use]
+    pub fn priced_as(store: Store, model: &str) -> Self {
+        let (queue, items) = mpsc::channel(QUEUE);
+        let runtime = store.runtime().clone();
+        runtime.spawn(write(Pending::new(model.to_owned()), store, items));
+        Self { queue, dropping: Arc::default() }
+    }
+
+    /// Appends to the audit log, soon.
+    pub fn audit(&self, entry: AuditEntry) {
+        self.push(Item::Audit(Box::new(entry)));
+    }
+
+    /// Waits until everything given so far is written; false when the database did not take it (it is kept, and tried again).
+    pub async fn flush(&self) -> bool {
+        let (done, written) = oneshot::channel();
+        self.queue.send(Item::Flush(done)).await.is_ok() && written.await.unwrap_or(false)
+    }
+
+    fn push(&self, item: Item) {
+        if self.queue.try_send(item).is_ok() {
+            return;
+        }
+        metrics::counter!("callgate_record_dropped_total").increment(1);
+        if !self.dropping.swap(true, Ordering::Relaxed) {
+            tracing::error!("the record's queue is full: facts are dropped from here on, callgate_record_dropped_total counts them");
+        }
+    }
+}
+
+impl Recorder for RecordWriter {
+    fn record(&self, call: &CallSid, at: SystemTime, fact: &Fact) {
+        // Many a second, and the turns say it all.
+        if matches!(fact, Fact::AgentText { .. } | Fact::Heard { .. }) {
+            return;
+        }
+        self.push(Item::Fact { call: call.clone(), at: at.into(), fact: fact.clone() });
+    }
+}
+
+/// Folds what comes and writes what is due, until there is nobody left to send anything.
+async fn write(mut pending: Pending, store: Store, mut items: mpsc::Receiver<Item>) {
+    let mut batch = Vec::with_capacity(AT_ONCE);
+    let mut due = Due::default();
+    loop {
+        let open = tokio::select! {
+            // Folding first: a queue that runs over loses facts, a late write loses nothing.
+            biased;
+            taken = items.recv_many(&mut batch, AT_ONCE) => {
+                let full = taken == AT_ONCE;
+                for item in batch.drain(..) {
+                    match item {
+                        Item::Fact { call, at, fact } => pending.fact(call, at, fact),
+                        Item::Audit(entry) => pending.audit(*entry),
+                        Item::Flush(done) => due.flush(done),
+                    }
+                }
+                due.gather(full);
+                taken > 0
+            }
+            () = due.now() => {
+                due.written(pending.write(&store).await);
+                true
+            }
+        };
+        if !open {
+            due.written(pending.write(&store).await);
+            return;
+        }
+    }
+}
+
+/// When to write next, and who waits for it.
+#[derive(Default)]
+struct Due {
+    at: Option<Instant>,
+    failures: u32,
+    waiting: Vec<oneshot::Sender<bool>>,
+}
+
+impl Due {
+    /// Something came: it is written a little later, or at once when there is much. A database that is away is not asked sooner.
+    fn gather(&mut self, full: bool) {
+        let soon = Instant::now() + if full { Duration::ZERO } else { GATHER };
+        if self.failures == 0 && self.at.is_none_or(|at| soon < at) {
+            self.at = Some(soon);
+        }
+    }
+
+    /// Somebody waits: an answer is due at once, whatever it is.
+    fn flush(&mut self, done: oneshot::Sender<bool>) {
+        self.waiting.push(done);
+        self.at = Some(Instant::now());
+    }
+
+    /// Resolves when a write is due; never when there is nothing to write.
+    async fn now(&self) {
+        match self.at {
+            Some(at) => sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn written(&mut self, ok: bool) {
+        self.failures = if ok { 0 } else { self.failures.saturating_add(1) };
+        let pause = RETRY.saturating_mul(1 << self.failures.saturating_sub(1).min(16)).min(LONGEST_RETRY);
+        self.at = (!ok).then(|| Instant::now() + pause);
+        for done in self.waiting.drain(..) {
+            // Whoever waited may have given up.
+            let _ = done.send(ok);
+        }
+    }
+}

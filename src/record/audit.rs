@@ -1,0 +1,55 @@
+//! Which facts are steps of a call's life, and how the audit log tells them.
+
+use chrono::{DateTime, Utc};
+use protocol::call::fact::Fact;
+use protocol::ids::CallSid;
+use serde_json::{Value, json};
+
+use crate::store::AuditEntry;
+
+/// The entry of a fact; none for what figures and turns tell already.
+pub(super) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<AuditEntry> {
+    let (kind, outcome, payload): (_, &str, Value) = match fact {
+        Fact::MediaStarted { stream, rate, .. } => {
+            ("call.media-started", "ok", json!({ "stream_sid": stream.as_str(), "rate_hz": rate.hz() }))
+        }
+        Fact::ModelDialled { attempt } => ("call.model-dialled", "ok", json!({ "attempt": attempt })),
+        Fact::ModelReady { after_ms } => ("call.model-ready", "ok", json!({ "after_ms": after_ms })),
+        Fact::Resumed => ("call.resumed", "ok", json!({})),
+        Fact::ModelLost { cause } => ("call.model-lost", "failed", json!({ "cause": cause })),
+        Fact::FirstAudio { after_ms } => ("call.first-audio", "ok", json!({ "after_ms": after_ms })),
+        Fact::Interrupted { heard_ms, unheard_ms, at_ms, .. } => {
+            ("call.interrupted", "ok", json!({ "at_ms": at_ms, "heard_ms": heard_ms, "unheard_ms": unheard_ms }))
+        }
+        Fact::ToolCalled { call_id, name, arguments } => {
+            ("call.tool-called", "ok", json!({ "call_id": call_id, "name": name, "arguments": arguments }))
+        }
+        Fact::ToolReturned { call_id, output } => {
+            ("call.tool-returned", "ok", json!({ "call_id": call_id, "output": output }))
+        }
+        // Which key it was may be a digit of somebody's card.
+        Fact::Dtmf { .. } => ("call.key-pressed", "ok", json!({})),
+        Fact::ResponseFailed { code } => ("call.response-failed", "failed", json!({ "code": code })),
+        Fact::ModelError { code, message } => ("call.model-error", "failed", json!({ "code": code, "message": message })),
+        Fact::Counted { what, count } => ("call.counted", "ok", json!({ "what": what, "count": count })),
+        Fact::Ended(ended) => ("call.ended", ended.status(), json!({ "why": ended.words() })),
+        Fact::CallerSpoke { .. }
+        | Fact::CallerStopped { .. }
+        | Fact::CallerText { .. }
+        | Fact::Answered { .. }
+        | Fact::AgentBegan { .. }
+        | Fact::AgentText { .. }
+        | Fact::Heard { .. }
+        | Fact::Turn(_)
+        | Fact::Usage(_) => return None,
+    };
+    Some(AuditEntry {
+        at,
+        kind: kind.to_owned(),
+        call_sid: Some(call.clone()),
+        remote_addr: None,
+        request_id: None,
+        outcome: outcome.to_owned(),
+        payload,
+    })
+}

@@ -1,0 +1,184 @@
+//! One call's facts, folded into its figures.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use protocol::call::fact::{Ended, Fact, Turn, Who};
+use protocol::realtime::event::Usage;
+
+use crate::store::{CallUpdate, Figures, Finish, MediaStart, Tokens};
+use protocol::ids::CallSid;
+
+/// What is counted as a frame lost.
+const LOST: [&str; 3] = ["caller_lost", "uplink_dropped", "playout_overflow"];
+/// Answers whose times are kept: beyond it a call is no conversation, and its percentiles are settled.
+const MAX_ANSWERS: usize = 10_000;
+
+/// What a call came to so far, and what of it is not yet written.
+#[derive(Debug)]
+pub(super) struct Fold {
+    since: DateTime<Utc>,
+    media_at: Option<DateTime<Utc>>,
+    turns: BTreeMap<u32, (Who, u64)>,
+    answers_ms: Vec<u64>,
+    interruptions: u32,
+    unheard_ms: u64,
+    first_audio_ms: Option<u64>,
+    dials: u32,
+    frames_lost: u64,
+    tokens: Option<Tokens>,
+    duration_ms: Option<u64>,
+    unwritten: Unwritten,
+}
+
+/// What has to be written.
+#[derive(Debug, Default)]
+struct Unwritten {
+    media: Option<MediaStart>,
+    turns: BTreeMap<u32, Turn>,
+    figures: bool,
+    finish: Option<Finish>,
+}
+
+impl Fold {
+    pub(super) fn new(since: DateTime<Utc>) -> Self {
+        Self {
+            since,
+            media_at: None,
+            turns: BTreeMap::new(),
+            answers_ms: Vec::new(),
+            interruptions: 0,
+            unheard_ms: 0,
+            first_audio_ms: None,
+            dials: 0,
+            frames_lost: 0,
+            tokens: None,
+            duration_ms: None,
+            unwritten: Unwritten::default(),
+        }
+    }
+
+    /// Takes one fact. Figures are written with the next turn, and at the end: a live call's are seldom looked at.
+    pub(super) fn apply(&mut self, at: DateTime<Utc>, fact: Fact) {
+        match fact {
+            Fact::MediaStarted { stream, .. } => {
+                self.media_at.get_or_insert(at);
+                self.unwritten.media.get_or_insert(MediaStart { at, stream });
+            }
+            Fact::ModelDialled { attempt } => self.dials = self.dials.max(attempt),
+            Fact::FirstAudio { after_ms } => {
+                self.first_audio_ms.get_or_insert(after_ms);
+            }
+            Fact::Answered { after_ms } if self.answers_ms.len() < MAX_ANSWERS => self.answers_ms.push(after_ms),
+            Fact::Interrupted { unheard_ms, .. } => {
+                self.interruptions += 1;
+                self.unheard_ms += unheard_ms;
+            }
+            Fact::Turn(turn) => {
+                self.turns.insert(turn.index, (turn.who, turn.heard_ms));
+                self.unwritten.turns.insert(turn.index, turn);
+                self.unwritten.figures = true;
+            }
+            Fact::Usage(usage) => add(self.tokens.get_or_insert_default(), &usage),
+            Fact::Counted { what, count } if LOST.contains(&what) => self.frames_lost += count,
+            Fact::Ended(ended) => self.ended(at, &ended),
+            _ => {}
+        }
+    }
+
+    fn ended(&mut self, at: DateTime<Utc>, ended: &Ended) {
+        self.duration_ms = self.media_at.and_then(|media| u64::try_from((at - media).num_milliseconds()).ok());
+        // The carrier's own word for it says more than `completed`.
+        let status = match ended {
+            Ended::CallEnd { status } => match status.as_str() {
+                "failed" | "busy" | "no-answer" | "canceled" => status,
+                _ => ended.status(),
+            },
+            _ => ended.status(),
+        };
+        self.unwritten.finish = Some(Finish { at, status: status.to_owned(), why: ended.words() });
+        self.unwritten.figures = true;
+    }
+
+    /// Whether the call is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.unwritten.finish.is_some()
+    }
+
+    /// What has to be written, if anything.
+    pub(super) fn update(&self, call_sid: &CallSid) -> Option<CallUpdate> {
+        let Unwritten { media, turns, figures, finish } = &self.unwritten;
+        if media.is_none() && turns.is_empty() && !figures && finish.is_none() {
+            return None;
+        }
+        Some(CallUpdate {
+            call_sid: call_sid.clone(),
+            since: self.since,
+            media: media.clone(),
+            turns: turns.values().cloned().collect(),
+            figures: figures.then(|| self.figures()),
+            finish: finish.clone(),
+        })
+    }
+
+    /// Everything was written.
+    pub(super) fn written(&mut self) {
+        self.unwritten = Unwritten::default();
+    }
+
+    fn figures(&self) -> Figures {
+        let talk = |side: Who| self.turns.values().filter(|(who, _)| *who == side).map(|(_, heard_ms)| heard_ms).sum();
+        let mut answers = self.answers_ms.clone();
+        answers.sort_unstable();
+        Figures {
+            duration_ms: self.duration_ms.map(big),
+            caller_talk_ms: Some(big(talk(Who::Caller))),
+            agent_talk_ms: Some(big(talk(Who::Agent))),
+            turn_count: Some(i32::try_from(self.turns.len()).unwrap_or(i32::MAX)),
+            interruptions: Some(i32::try_from(self.interruptions).unwrap_or(i32::MAX)),
+            first_audio_ms: self.first_audio_ms.map(big),
+            answer_p50_ms: percentile(&answers, 50).map(big),
+            answer_p95_ms: percentile(&answers, 95).map(big),
+            answer_max_ms: answers.last().copied().map(big),
+            unheard_ms: Some(big(self.unheard_ms)),
+            model_reconnects: Some(i32::try_from(self.dials.saturating_sub(1)).unwrap_or(i32::MAX)),
+            frames_lost: Some(big(self.frames_lost)),
+            tokens: self.tokens,
+            cost_microusd: None,
+        }
+    }
+}
+
+fn big(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The nearest-rank percentile of sorted values.
+fn percentile(sorted: &[u64], percent: usize) -> Option<u64> {
+    let rank = (sorted.len() * percent).div_ceil(100);
+    sorted.get(rank.saturating_sub(1)).copied()
+}
+
+fn add(tokens: &mut Tokens, usage: &Usage) {
+    tokens.input_text += usage.input_text;
+    tokens.input_audio += usage.input_audio;
+    tokens.cached_text += usage.cached_text;
+    tokens.cached_audio += usage.cached_audio;
+    tokens.output_text += usage.output_text;
+    tokens.output_audio += usage.output_audio;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_values_that_happened() {
+        assert_eq!(percentile(&[], 50), None);
+        assert_eq!(percentile(&[7], 95), Some(7));
+        assert_eq!(percentile(&[1, 2, 3, 4], 50), Some(2));
+        let hundred: Vec<u64> = (1..=100).collect();
+        assert_eq!(percentile(&hundred, 95), Some(95));
+        assert_eq!(percentile(&hundred[..10], 95), Some(10));
+    }
+}

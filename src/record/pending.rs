@@ -1,0 +1,117 @@
+//! What is not yet written, of every call, within a bound.
+
+use std::collections::{HashMap, VecDeque};
+
+use chrono::{DateTime, Utc};
+use protocol::call::fact::Fact;
+use protocol::ids::CallSid;
+
+use super::fold::Fold;
+use super::{audit, price};
+use crate::store::{AuditEntry, Batch, Store, StoreError};
+
+/// Audit entries kept while the database is away; the oldest that are not an end go first.
+pub(super) const MAX_AUDIT: usize = 20_000;
+/// Ended calls kept while the database is away; the oldest go first.
+const MAX_ENDED: usize = 20_000;
+
+/// The folds of all calls, and the audit entries, that a write takes.
+pub(super) struct Pending {
+    default_model: String,
+    folds: HashMap<CallSid, Fold>,
+    /// Calls that ended and are not yet written, oldest first.
+    ended: VecDeque<CallSid>,
+    pub(super) audit: VecDeque<AuditEntry>,
+    away: bool,
+}
+
+impl Pending {
+    pub(super) fn new(default_model: String) -> Self {
+        Self { default_model, folds: HashMap::new(), ended: VecDeque::new(), audit: VecDeque::new(), away: false }
+    }
+
+    pub(super) fn fact(&mut self, call: CallSid, at: DateTime<Utc>, fact: Fact) {
+        if let Some(entry) = audit::entry(&call, at, &fact) {
+            self.audit(entry);
+        }
+        let fold = self.folds.entry(call.clone()).or_insert_with(|| Fold::new(at));
+        let was_over = fold.is_over();
+        fold.apply(at, fact);
+        if fold.is_over() && !was_over {
+            self.ended.push_back(call);
+        }
+        if self.ended.len() > MAX_ENDED {
+            if let Some(oldest) = self.ended.pop_front() {
+                self.folds.remove(&oldest);
+            }
+            dropped(1);
+        }
+    }
+
+    pub(super) fn audit(&mut self, entry: AuditEntry) {
+        self.audit.push_back(entry);
+        if self.audit.len() > MAX_AUDIT {
+            // Ends are rarely at the front, so the search is short.
+            let expendable = self.audit.iter().position(|entry| entry.kind != "call.ended").unwrap_or(0);
+            self.audit.remove(expendable);
+            dropped(1);
+        }
+    }
+
+    /// Writes what is new; true when there is nothing left to write.
+    pub(super) async fn write(&mut self, store: &Store) -> bool {
+        let batch = match self.batch(store).await {
+            Ok(batch) if batch.calls.is_empty() && batch.audit.is_empty() => return true,
+            Ok(batch) => batch,
+            Err(error) => return self.failed(&error),
+        };
+        if let Err(error) = store.write_batch(batch).await {
+            return self.failed(&error);
+        }
+        if std::mem::take(&mut self.away) {
+            tracing::info!("the record is being written again");
+        }
+        self.written();
+        true
+    }
+
+    async fn batch(&self, store: &Store) -> Result<Batch, StoreError> {
+        let mut calls: Vec<_> = self.folds.iter().filter_map(|(sid, fold)| fold.update(sid)).collect();
+        for update in &mut calls {
+            let Some(figures) = update.figures.as_mut() else { continue };
+            let (Some(tokens), true) = (&figures.tokens, update.finish.is_some()) else { continue };
+            let model = store.model_of_call(&update.call_sid).await?;
+            figures.cost_microusd = price::microusd(model.as_deref().unwrap_or(&self.default_model), tokens);
+        }
+        Ok(Batch { calls, audit: self.audit.iter().cloned().collect() })
+    }
+
+    fn written(&mut self) {
+        self.audit.clear();
+        for sid in self.ended.drain(..) {
+            self.folds.remove(&sid);
+        }
+        for fold in self.folds.values_mut() {
+            fold.written();
+        }
+    }
+
+    /// A database that is away is asked again with the same; what it refuses outright would be refused for ever.
+    fn failed(&mut self, error: &StoreError) -> bool {
+        if error.is_away() {
+            if !std::mem::replace(&mut self.away, true) {
+                tracing::error!(%error, "the record cannot be written: it is kept and tried again");
+            }
+            return false;
+        }
+        let (calls, entries) = (self.folds.values().filter(|fold| fold.is_over()).count(), self.audit.len());
+        tracing::error!(%error, calls, entries, "the record was refused by the database and is given up");
+        dropped(u64::try_from(entries + calls).unwrap_or(u64::MAX));
+        self.written();
+        false
+    }
+}
+
+fn dropped(count: u64) {
+    metrics::counter!("callgate_record_dropped_total").increment(count);
+}

@@ -1,0 +1,222 @@
+//! Settings: read as words, checked once, then typed. What is wrong is named together with its mend.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use actors::ModelEndpoint;
+use protocol::ids::Secret;
+use protocol::realtime::event::AudioFormat;
+use url::Url;
+
+use crate::http::address::Cidr;
+use crate::http::auth::Way;
+use crate::store::DatabaseUrl;
+use crate::telemetry::LogFormat;
+
+pub(crate) mod args;
+mod env_file;
+mod public_url;
+mod read;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use args::{DATABASE_URL, REALTIME_MODEL};
+pub use args::SettingsArgs;
+pub use env_file::load_env_file;
+pub use public_url::{PublicUrl, UrlSource};
+
+/// A setting that is wrong or missing: the process exits with 64.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {problem}")]
+pub struct SettingsError {
+    /// The variable, as in the documentation.
+    pub name: &'static str,
+    /// What is wrong, and the mend. Never a secret.
+    pub problem: String,
+}
+
+impl SettingsError {
+    /// Names a setting, what is wrong with it and the mend.
+    pub fn new(name: &'static str, problem: impl Into<String>) -> Self {
+        Self { name, problem: problem.into() }
+    }
+}
+
+/// Everything that can be set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it listens, and how it is reached.
+    pub http: HttpSettings,
+    /// `DATABASE_URL`.
+    pub database: DatabaseUrl,
+    /// The Realtime server.
+    pub model: ModelSettings,
+    /// The Exotel account.
+    pub exotel: ExotelSettings,
+    /// Who may call webhooks, and how soon they are answered.
+    pub webhooks: WebhookSettings,
+    /// Where recordings come from and go to.
+    pub recordings: RecordingSettings,
+    /// Limits on calls.
+    pub calls: CallSettings,
+    /// `ADMIN_TOKEN`.
+    pub admin_token: Option<Secret>,
+    /// What is logged.
+    pub log: LogSettings,
+}
+
+/// Where the gateway listens, and how it is reached.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// `HOST`: an address or a name.
+    pub host: String,
+    /// `PORT`; 0 takes a free one.
+    pub port: u16,
+    /// `WORKERS`.
+    pub workers: NonZeroUsize,
+    /// `PUBLIC_BASE_URL` or what stands in for it.
+    pub public: PublicUrl,
+}
+
+/// The Realtime server.
+#[derive(Clone, Debug)]
+pub struct ModelSettings {
+    /// `OPENAI_API_KEY`.
+    pub key: Option<Secret>,
+    /// `--simulated-model`.
+    pub simulated: bool,
+    /// `REALTIME_URL`.
+    pub url: Url,
+    /// `REALTIME_MODEL`.
+    pub model: String,
+    /// `REALTIME_AUDIO`.
+    pub audio: AudioFormat,
+}
+
+impl ModelSettings {
+    /// The server as the actors dial it.
+    #[must_use]
+    pub fn endpoint(&self) -> ModelEndpoint {
+        ModelEndpoint { url: self.url.clone(), key: self.key.clone(), model: self.model.clone() }
+    }
+}
+
+/// The Exotel account.
+#[derive(Clone, Debug)]
+pub struct ExotelSettings {
+    /// `EXOTEL_API_KEY`.
+    pub api_key: Option<Secret>,
+    /// `EXOTEL_API_TOKEN`.
+    pub api_token: Option<Secret>,
+    /// `EXOTEL_ACCOUNT_SID`.
+    pub account_sid: Option<String>,
+}
+
+/// Who may call webhooks, and how soon they are answered.
+#[derive(Clone, Debug)]
+pub struct WebhookSettings {
+    /// `WEBHOOK_AUTH`: one of these must hold.
+    pub auth: Vec<Way>,
+    /// `WEBHOOK_KEY`.
+    pub key: Option<Secret>,
+    /// `ALLOWED_IPS`; empty: any.
+    pub allowed_ips: Vec<Cidr>,
+    /// `TRUSTED_PROXIES`.
+    pub trusted_proxies: Vec<Cidr>,
+    /// `WEBHOOK_DEADLINE_MS`.
+    pub deadline: Duration,
+}
+
+/// Where recordings come from and go to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingSettings {
+    /// `RECORDINGS_URL`.
+    pub target: RecordingTarget,
+    /// `RECORDING_HOSTS`, lower case.
+    pub hosts: Vec<String>,
+}
+
+/// Where recordings are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordingTarget {
+    /// A folder.
+    Folder(PathBuf),
+    /// An object store.
+    Objects(Url),
+}
+
+/// Limits on calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallSettings {
+    /// `MAX_CALLS`.
+    pub max_calls: usize,
+    /// `MAX_CALL_SECS`.
+    pub max_call: Duration,
+    /// `DRAIN_SECS`.
+    pub drain: Duration,
+}
+
+/// What is logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// `LOG_FORMAT`.
+    pub format: LogFormat,
+    /// `RUST_LOG`.
+    pub filter: String,
+}
+
+impl Settings {
+    /// Checks every setting by itself.
+    ///
+    /// # Errors
+    /// Names the first that is wrong, and the mend.
+    pub fn read(args: &SettingsArgs) -> Result<Self, SettingsError> {
+        read::settings(args)
+    }
+
+    /// Checks what `serve` needs besides: a way for webhooks to authenticate, and a model.
+    ///
+    /// # Errors
+    /// Names the setting that is missing, and the mend.
+    pub fn check_serving(&self) -> Result<(), SettingsError> {
+        let Self { webhooks, exotel, model, .. } = self;
+        let missing = |name, problem: &str| Err(SettingsError::new(name, problem));
+        for way in &webhooks.auth {
+            match way {
+                Way::Signature if exotel.api_token.is_none() => {
+                    return missing(
+                        "EXOTEL_API_TOKEN",
+                        "not set, and WEBHOOK_AUTH lists `signature`, whose key it is: set it, or choose WEBHOOK_AUTH=key",
+                    );
+                }
+                Way::Key if webhooks.key.is_none() => {
+                    return missing("WEBHOOK_KEY", "not set, and WEBHOOK_AUTH lists `key`: set it to a long random word");
+                }
+                Way::Basic if exotel.api_key.is_none() => {
+                    return missing("EXOTEL_API_KEY", "not set, and WEBHOOK_AUTH lists `basic`: set it to the user name");
+                }
+                Way::Basic if exotel.api_token.is_none() => {
+                    return missing("EXOTEL_API_TOKEN", "not set, and WEBHOOK_AUTH lists `basic`: set it to the password");
+                }
+                _ => {}
+            }
+        }
+        if model.key.is_none() && !model.simulated && model.url.host_str() == Some("api.openai.com") {
+            return missing(
+                "OPENAI_API_KEY",
+                "not set: set it, or start with --simulated-model, or name a server that needs no key in REALTIME_URL",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Whether an address or name to listen on is reachable from this machine only.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+

@@ -1,0 +1,132 @@
+//! The settings as words: flags, environment variables of the same name, and their defaults.
+
+use clap::Args;
+
+pub(super) const HOST: &str = "0.0.0.0";
+pub(super) const PORT: &str = "8080";
+pub(crate) const DATABASE_URL: &str = "sqlite://callgate.db";
+pub(super) const REALTIME_URL: &str = "wss://api.openai.com/v1/realtime";
+pub(crate) const REALTIME_MODEL: &str = "gpt-realtime-2.1";
+pub(super) const REALTIME_AUDIO: &str = "pcm24k";
+pub(super) const WEBHOOK_AUTH: &str = "signature";
+pub(super) const WEBHOOK_DEADLINE_MS: &str = "2000";
+pub(super) const RECORDINGS_URL: &str = "file://./recordings";
+pub(super) const RECORDING_HOSTS: &str = "exotel.com,exotel.in,s3-ap-southeast-1.amazonaws.com";
+pub(super) const MAX_CALLS: &str = "1000";
+pub(super) const MAX_CALL_SECS: &str = "3300";
+pub(super) const DRAIN_SECS: &str = "3300";
+pub(super) const LOG_FORMAT: &str = "auto";
+pub(super) const RUST_LOG: &str = "info";
+
+/// Every setting, unchecked. An empty one counts as not set.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Settings (flag, or environment variable, or a line of .env)")]
+pub struct SettingsArgs {
+    /// Address to listen on.
+    #[arg(long, env = "HOST", hide_env_values = true, value_name = "ADDRESS", default_value = HOST)]
+    pub host: String,
+
+    /// Port to listen on; 0 takes a free one.
+    #[arg(long, env = "PORT", hide_env_values = true, value_name = "PORT", default_value = PORT)]
+    pub port: String,
+
+    /// Threads that serve HTTP, media sockets and calls [default: one for each core].
+    #[arg(long, env = "WORKERS", hide_env_values = true, value_name = "COUNT")]
+    pub workers: Option<String>,
+
+    /// This gateway's URL as Exotel reaches it, https://host[:port][/prefix] [default: https://RAILWAY_PUBLIC_DOMAIN, else http://localhost:PORT].
+    #[arg(long, env = "PUBLIC_BASE_URL", hide_env_values = true, value_name = "URL")]
+    pub public_base_url: Option<String>,
+
+    /// Domain that Railway gave this service; used when PUBLIC_BASE_URL is not set.
+    #[arg(long, env = "RAILWAY_PUBLIC_DOMAIN", hide_env_values = true, value_name = "DOMAIN")]
+    pub railway_public_domain: Option<String>,
+
+    /// Database: sqlite://FILE or postgres://user:password@host/database.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", default_value = DATABASE_URL)]
+    pub database_url: String,
+
+    /// Key of the Realtime server; without it OpenAI cannot be used.
+    #[arg(long, env = "OPENAI_API_KEY", hide_env_values = true, value_name = "KEY")]
+    pub openai_api_key: Option<String>,
+
+    /// Use the built-in simulated model instead of a Realtime server.
+    #[arg(long, env = "SIMULATED_MODEL", hide_env_values = true, value_name = "on|off", num_args = 0..=1, require_equals = true, default_missing_value = "on")]
+    pub simulated_model: Option<String>,
+
+    /// Realtime server, ws:// or wss://.
+    #[arg(long, env = "REALTIME_URL", hide_env_values = true, value_name = "URL", default_value = REALTIME_URL)]
+    pub realtime_url: String,
+
+    /// Model, appended to REALTIME_URL as ?model=; a client may name its own.
+    #[arg(long, env = "REALTIME_MODEL", hide_env_values = true, value_name = "MODEL", default_value = REALTIME_MODEL)]
+    pub realtime_model: String,
+
+    /// Audio format of the model leg, pcm24k or pcmu; what the server says it uses wins.
+    #[arg(long, env = "REALTIME_AUDIO", hide_env_values = true, value_name = "FORMAT", default_value = REALTIME_AUDIO)]
+    pub realtime_audio: String,
+
+    /// API key of the Exotel account: user name of Basic credentials.
+    #[arg(long, env = "EXOTEL_API_KEY", hide_env_values = true, value_name = "KEY")]
+    pub exotel_api_key: Option<String>,
+
+    /// API token of the Exotel account: password of Basic credentials, and key of the webhook signature.
+    #[arg(long, env = "EXOTEL_API_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub exotel_api_token: Option<String>,
+
+    /// Exotel's name of the account.
+    #[arg(long, env = "EXOTEL_ACCOUNT_SID", hide_env_values = true, value_name = "SID")]
+    pub exotel_account_sid: Option<String>,
+
+    /// How webhooks are authenticated: any of signature, key, basic, none, comma-separated; one must hold. none is for a loopback HOST only.
+    #[arg(long, env = "WEBHOOK_AUTH", hide_env_values = true, value_name = "WAYS", default_value = WEBHOOK_AUTH)]
+    pub webhook_auth: String,
+
+    /// The secret of ?key= in webhook URLs.
+    #[arg(long, env = "WEBHOOK_KEY", hide_env_values = true, value_name = "KEY")]
+    pub webhook_key: Option<String>,
+
+    /// Addresses that may call webhooks and media sockets: CIDR blocks, comma-separated [default: any].
+    #[arg(long, env = "ALLOWED_IPS", hide_env_values = true, value_name = "CIDRS")]
+    pub allowed_ips: Option<String>,
+
+    /// Proxies whose X-Forwarded-For is believed: CIDR blocks, comma-separated [default: none].
+    #[arg(long, env = "TRUSTED_PROXIES", hide_env_values = true, value_name = "CIDRS")]
+    pub trusted_proxies: Option<String>,
+
+    /// A webhook is answered within this many ms, whatever the database does.
+    #[arg(long, env = "WEBHOOK_DEADLINE_MS", hide_env_values = true, value_name = "MS", default_value = WEBHOOK_DEADLINE_MS)]
+    pub webhook_deadline_ms: String,
+
+    /// Where recordings are kept: file://FOLDER, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix.
+    #[arg(long, env = "RECORDINGS_URL", hide_env_values = true, value_name = "URL", default_value = RECORDINGS_URL)]
+    pub recordings_url: String,
+
+    /// Hosts a RecordingUrl may point to, subdomains included, comma-separated; https only.
+    #[arg(long, env = "RECORDING_HOSTS", hide_env_values = true, value_name = "HOSTS", default_value = RECORDING_HOSTS)]
+    pub recording_hosts: String,
+
+    /// Live calls on this node.
+    #[arg(long, env = "MAX_CALLS", hide_env_values = true, value_name = "COUNT", default_value = MAX_CALLS)]
+    pub max_calls: String,
+
+    /// Longest call, s.
+    #[arg(long, env = "MAX_CALL_SECS", hide_env_values = true, value_name = "SECONDS", default_value = MAX_CALL_SECS)]
+    pub max_call_secs: String,
+
+    /// How long SIGTERM waits for live calls, s.
+    #[arg(long, env = "DRAIN_SECS", hide_env_values = true, value_name = "SECONDS", default_value = DRAIN_SECS)]
+    pub drain_secs: String,
+
+    /// Bearer token of /api; without it /api answers 403.
+    #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub admin_token: Option<String>,
+
+    /// What a log line looks like: auto (pretty on a terminal, else json), pretty or json.
+    #[arg(long, env = "LOG_FORMAT", hide_env_values = true, value_name = "FORMAT", default_value = LOG_FORMAT)]
+    pub log_format: String,
+
+    /// What is logged: off, error, warn, info, debug, trace, or directives such as info,supervisor=debug.
+    #[arg(long, env = "RUST_LOG", hide_env_values = true, value_name = "FILTER", default_value = RUST_LOG)]
+    pub rust_log: String,
+}

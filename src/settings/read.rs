@@ -1,0 +1,206 @@
+//! From words to values.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use protocol::ids::Secret;
+use protocol::realtime::event::AudioFormat;
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+use super::args::{self, SettingsArgs};
+use super::{
+    CallSettings, ExotelSettings, HttpSettings, LogSettings, ModelSettings, PublicUrl, RecordingSettings,
+    RecordingTarget, Settings, SettingsError, UrlSource, WebhookSettings, is_loopback,
+};
+use crate::http::address::Cidr;
+use crate::http::auth::Way;
+use crate::store::DatabaseUrl;
+use crate::telemetry::LogFormat;
+
+type Read<T> = Result<T, SettingsError>;
+
+/// A day: longer calls and drains are slips of the pen.
+const DAY_SECS: u64 = 86_400;
+/// Exotel gives up on a webhook after about this long.
+const LONGEST_DEADLINE_MS: u64 = 15_000;
+
+pub(super) fn settings(args: &SettingsArgs) -> Read<Settings> {
+    let http = http(args)?;
+    Ok(Settings {
+        webhooks: webhooks(args, &http.host)?,
+        http,
+        database: database(&args.database_url)?,
+        model: model(args)?,
+        exotel: ExotelSettings {
+            api_key: secret(&args.exotel_api_key),
+            api_token: secret(&args.exotel_api_token),
+            account_sid: set(&args.exotel_account_sid).map(str::to_owned),
+        },
+        recordings: recordings(args)?,
+        calls: CallSettings {
+            max_calls: number("MAX_CALLS", or(&args.max_calls, args::MAX_CALLS), 1, 1_000_000)?,
+            max_call: secs("MAX_CALL_SECS", or(&args.max_call_secs, args::MAX_CALL_SECS), 1)?,
+            drain: secs("DRAIN_SECS", or(&args.drain_secs, args::DRAIN_SECS), 0)?,
+        },
+        admin_token: secret(&args.admin_token),
+        log: log(args)?,
+    })
+}
+
+/// `DATABASE_URL`, checked.
+pub(crate) fn database(text: &str) -> Read<DatabaseUrl> {
+    let text = or(text, args::DATABASE_URL);
+    text.parse().map_err(|error| SettingsError::new("DATABASE_URL", format!("is no database: {error}")))
+}
+
+fn http(args: &SettingsArgs) -> Read<HttpSettings> {
+    let host = or(&args.host, args::HOST);
+    if host.contains(|character: char| character.is_whitespace() || character == '/') {
+        return Err(SettingsError::new("HOST", format!("`{host}` is no address: give one such as 0.0.0.0 or 127.0.0.1")));
+    }
+    let port = number("PORT", or(&args.port, args::PORT), 0, u16::MAX)?;
+    let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let workers = match set(&args.workers) {
+        Some(count) => NonZeroUsize::new(number("WORKERS", count, 1, 1024)?).unwrap_or(NonZeroUsize::MIN),
+        None => cores(),
+    };
+    Ok(HttpSettings { host: host.to_owned(), port, workers, public: public(args, port)? })
+}
+
+fn public(args: &SettingsArgs, port: u16) -> Read<PublicUrl> {
+    if let Some(url) = set(&args.public_base_url) {
+        return PublicUrl::parse(url, UrlSource::PublicBaseUrl).map_err(|why| SettingsError::new("PUBLIC_BASE_URL", why));
+    }
+    let railway = "RAILWAY_PUBLIC_DOMAIN";
+    match set(&args.railway_public_domain) {
+        Some(domain) if domain.contains("://") => {
+            Err(SettingsError::new(railway, format!("`{domain}` is a URL: give the bare domain, or use PUBLIC_BASE_URL")))
+        }
+        Some(domain) => PublicUrl::parse(&format!("https://{domain}"), UrlSource::RailwayPublicDomain)
+            .map_err(|why| SettingsError::new(railway, why)),
+        None => PublicUrl::localhost(port).map_err(|why| SettingsError::new("PUBLIC_BASE_URL", why)),
+    }
+}
+
+fn model(args: &SettingsArgs) -> Read<ModelSettings> {
+    let text = or(&args.realtime_url, args::REALTIME_URL);
+    let mend = "write it as wss://host/path (or ws://)";
+    let url = Url::parse(text)
+        .map_err(|error| SettingsError::new("REALTIME_URL", format!("`{text}` is not a URL ({error}): {mend}")))?;
+    if !matches!(url.scheme(), "ws" | "wss") || url.host_str().is_none_or(str::is_empty) {
+        return Err(SettingsError::new("REALTIME_URL", format!("`{text}` is no WebSocket URL: {mend}")));
+    }
+    let audio = match or(&args.realtime_audio, args::REALTIME_AUDIO) {
+        "pcm24k" => AudioFormat::Pcm { rate: 24_000 },
+        "pcmu" => AudioFormat::Pcmu,
+        other => return Err(SettingsError::new("REALTIME_AUDIO", format!("`{other}` is not known: use pcm24k or pcmu"))),
+    };
+    let simulated = match set(&args.simulated_model).unwrap_or("off") {
+        "on" | "true" | "1" | "yes" => true,
+        "off" | "false" | "0" | "no" => false,
+        other => return Err(SettingsError::new("SIMULATED_MODEL", format!("`{other}` is neither: use on or off"))),
+    };
+    let model = or(&args.realtime_model, args::REALTIME_MODEL).to_owned();
+    Ok(ModelSettings { key: secret(&args.openai_api_key), simulated, url, model, audio })
+}
+
+fn webhooks(args: &SettingsArgs, host: &str) -> Read<WebhookSettings> {
+    let mut auth = Vec::new();
+    for word in list(or(&args.webhook_auth, args::WEBHOOK_AUTH)) {
+        auth.push(match word {
+            "signature" => Way::Signature,
+            "key" => Way::Key,
+            "basic" => Way::Basic,
+            "none" if !is_loopback(host) => {
+                let problem = "`none` lets anybody place calls, and HOST is not loopback: use key, basic or signature, or HOST=127.0.0.1";
+                return Err(SettingsError::new("WEBHOOK_AUTH", problem));
+            }
+            "none" => Way::None,
+            other => {
+                let problem = format!("`{other}` is not known: use signature, key, basic or none, comma-separated");
+                return Err(SettingsError::new("WEBHOOK_AUTH", problem));
+            }
+        });
+    }
+    if auth.is_empty() {
+        return Err(SettingsError::new("WEBHOOK_AUTH", "lists nothing: use signature, key, basic or none, comma-separated"));
+    }
+    let deadline_ms = or(&args.webhook_deadline_ms, args::WEBHOOK_DEADLINE_MS);
+    Ok(WebhookSettings {
+        auth,
+        key: secret(&args.webhook_key),
+        allowed_ips: blocks("ALLOWED_IPS", &args.allowed_ips)?,
+        trusted_proxies: blocks("TRUSTED_PROXIES", &args.trusted_proxies)?,
+        deadline: Duration::from_millis(number("WEBHOOK_DEADLINE_MS", deadline_ms, 1, LONGEST_DEADLINE_MS)?),
+    })
+}
+
+fn recordings(args: &SettingsArgs) -> Read<RecordingSettings> {
+    let error = |problem| SettingsError::new("RECORDINGS_URL", problem);
+    let text = or(&args.recordings_url, args::RECORDINGS_URL);
+    let target = match text.split_once("://") {
+        Some(("file", "")) => return Err(error("names no folder: write it as file://./recordings".to_owned())),
+        Some(("file", folder)) => RecordingTarget::Folder(PathBuf::from(folder)),
+        Some(("s3" | "gs" | "az", _)) => match Url::parse(text) {
+            Ok(url) if url.host_str().is_some_and(|bucket| !bucket.is_empty()) => RecordingTarget::Objects(url),
+            _ => return Err(error(format!("`{text}` names no bucket: write it as s3://bucket/prefix"))),
+        },
+        _ => return Err(error(format!("`{text}` is no place for recordings: use file://, s3://, gs:// or az://"))),
+    };
+    let hosts: Vec<String> = list(or(&args.recording_hosts, args::RECORDING_HOSTS)).map(str::to_ascii_lowercase).collect();
+    if let Some(host) = hosts.iter().find(|host| host.contains(['/', ':', '*'])) {
+        let problem = format!("`{host}` is no host name: give names such as exotel.com, comma-separated");
+        return Err(SettingsError::new("RECORDING_HOSTS", problem));
+    }
+    Ok(RecordingSettings { target, hosts })
+}
+
+fn log(args: &SettingsArgs) -> Read<LogSettings> {
+    let format = match or(&args.log_format, args::LOG_FORMAT) {
+        "auto" => LogFormat::Auto,
+        "pretty" => LogFormat::Pretty,
+        "json" => LogFormat::Json,
+        other => return Err(SettingsError::new("LOG_FORMAT", format!("`{other}` is not known: use auto, pretty or json"))),
+    };
+    let filter = or(&args.rust_log, args::RUST_LOG);
+    if EnvFilter::try_new(filter).is_err() {
+        let problem = format!("`{filter}` is no filter: use a level such as info, or directives such as info,supervisor=debug");
+        return Err(SettingsError::new("RUST_LOG", problem));
+    }
+    Ok(LogSettings { format, filter: filter.to_owned() })
+}
+
+/// What is set; empty counts as not set.
+fn set(text: &Option<String>) -> Option<&str> {
+    text.as_deref().map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// What is set, else the default.
+fn or<'a>(text: &'a str, default: &'a str) -> &'a str {
+    if text.trim().is_empty() { default } else { text.trim() }
+}
+
+fn secret(text: &Option<String>) -> Option<Secret> {
+    set(text).map(Secret::new)
+}
+
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|word| !word.is_empty())
+}
+
+fn blocks(name: &'static str, text: &Option<String>) -> Read<Vec<Cidr>> {
+    let parse = |word: &str| word.parse().map_err(|error| SettingsError::new(name, format!("{error}")));
+    list(set(text).unwrap_or_default()).map(parse).collect()
+}
+
+fn number<T: FromStr + PartialOrd + std::fmt::Display>(name: &'static str, text: &str, least: T, most: T) -> Read<T> {
+    let within = text.parse().ok().filter(|number| *number >= least && *number <= most);
+    within.ok_or_else(|| SettingsError::new(name, format!("`{text}` will not do: give a whole number from {least} to {most}")))
+}
+
+fn secs(name: &'static str, text: &str, least: u64) -> Read<Duration> {
+    number(name, text, least, DAY_SECS).map(Duration::from_secs)
+}

@@ -1,0 +1,143 @@
+use std::time::Duration;
+
+use clap::Parser;
+
+use super::*;
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+fn read(words: &[&str]) -> Result<Settings, SettingsError> {
+    let line = Line::try_parse_from(["callgate"].iter().chain(words)).unwrap();
+    Settings::read(&line.settings)
+}
+
+fn refused(words: &[&str]) -> String {
+    read(words).map(|_| ()).unwrap_err().to_string()
+}
+
+fn public(words: &[&str]) -> PublicUrl {
+    read(words).unwrap().http.public
+}
+
+#[test]
+fn nothing_set_gives_the_documented_defaults() {
+    let settings = read(&[]).unwrap();
+    assert_eq!((settings.http.host.as_str(), settings.http.port), ("0.0.0.0", 8080));
+    assert_eq!(settings.database.to_string(), "sqlite://callgate.db");
+    assert_eq!(settings.model.url.as_str(), "wss://api.openai.com/v1/realtime");
+    assert_eq!((settings.model.model.as_str(), settings.model.simulated), ("gpt-realtime-2.1", false));
+    assert_eq!(settings.model.audio, AudioFormat::Pcm { rate: 24_000 });
+    assert_eq!(settings.webhooks.auth, [Way::Signature]);
+    assert_eq!(settings.webhooks.deadline, Duration::from_millis(2000));
+    assert_eq!(settings.recordings.target, RecordingTarget::Folder(PathBuf::from("./recordings")));
+    assert!(settings.recordings.hosts.contains(&"exotel.com".to_owned()));
+    let hour = Duration::from_secs(3300);
+    assert_eq!(settings.calls, CallSettings { max_calls: 1000, max_call: hour, drain: hour });
+    assert_eq!((settings.log.format, settings.log.filter.as_str()), (LogFormat::Auto, "info"));
+}
+
+#[test]
+fn an_empty_setting_counts_as_not_set() {
+    let settings = read(&["--port=", "--webhook-key= ", "--database-url=", "--public-base-url=", "--simulated-model="]).unwrap();
+    assert_eq!(settings.http.port, 8080);
+    assert!(settings.webhooks.key.is_none() && !settings.model.simulated);
+    assert_eq!(settings.http.public.source(), UrlSource::Fallback);
+}
+
+#[test]
+fn the_public_url_is_what_was_set_or_railways_or_this_machine() {
+    let set = ["--public-base-url", "https://calls.example/eu/", "--railway-public-domain", "x.up.railway.app"];
+    assert_eq!(public(&set).source(), UrlSource::PublicBaseUrl);
+    assert_eq!(public(&set).stream_url("/exotel/media/t"), "wss://calls.example/eu/exotel/media/t");
+    assert_eq!(public(&set).page_url("exotel/call-start"), "https://calls.example/eu/exotel/call-start");
+    assert_eq!(public(&set[2..]).stream_url("exotel/media/t"), "wss://x.up.railway.app/exotel/media/t");
+    assert_eq!(public(&set[2..]).source(), UrlSource::RailwayPublicDomain);
+    let mut fallback = public(&["--port", "0"]);
+    fallback.bound_to(4321);
+    assert_eq!(fallback.stream_url("m"), "ws://localhost:4321/m");
+    let mut set = public(&["--public-base-url", "http://10.0.0.1:81"]);
+    set.bound_to(4321);
+    assert_eq!(set.stream_url("m"), "ws://10.0.0.1:81/m");
+}
+
+#[test]
+fn a_wrong_setting_is_named_with_its_mend_on_one_line() {
+    let cases: [(&[&str], &str, &str); 26] = [
+        (&["--port", "80x"], "PORT", "from 0 to 65535"),
+        (&["--port", "65536"], "PORT", "from 0 to 65535"),
+        (&["--host", "http://a"], "HOST", "0.0.0.0"),
+        (&["--workers", "0"], "WORKERS", "from 1"),
+        (&["--public-base-url", "calls.example"], "PUBLIC_BASE_URL", "https://host"),
+        (&["--public-base-url", "ftp://calls.example"], "PUBLIC_BASE_URL", "neither http nor https"),
+        (&["--public-base-url", "https://"], "PUBLIC_BASE_URL", "https://host"),
+        (&["--public-base-url", "https://a.example/?x=1"], "PUBLIC_BASE_URL", "query"),
+        (&["--railway-public-domain", "https://x"], "RAILWAY_PUBLIC_DOMAIN", "bare domain"),
+        (&["--database-url", "mysql://x"], "DATABASE_URL", "sqlite://"),
+        (&["--database-url", "sqlite://:memory:"], "DATABASE_URL", "name a file"),
+        (&["--realtime-url", "https://api.openai.com"], "REALTIME_URL", "wss://"),
+        (&["--realtime-audio", "opus"], "REALTIME_AUDIO", "pcm24k or pcmu"),
+        (&["--simulated-model=maybe"], "SIMULATED_MODEL", "on or off"),
+        (&["--webhook-auth", "hmac"], "WEBHOOK_AUTH", "signature, key, basic or none"),
+        (&["--webhook-auth", ","], "WEBHOOK_AUTH", "signature, key, basic or none"),
+        (&["--webhook-auth", "key,none"], "WEBHOOK_AUTH", "HOST=127.0.0.1"),
+        (&["--allowed-ips", "10.0.0.0/33"], "ALLOWED_IPS", "CIDR"),
+        (&["--trusted-proxies", "proxy"], "TRUSTED_PROXIES", "CIDR"),
+        (&["--webhook-deadline-ms", "0"], "WEBHOOK_DEADLINE_MS", "from 1"),
+        (&["--recordings-url", "/var/rec"], "RECORDINGS_URL", "file://"),
+        (&["--recordings-url", "s3:///x"], "RECORDINGS_URL", "s3://bucket"),
+        (&["--recording-hosts", "https://exotel.com"], "RECORDING_HOSTS", "exotel.com"),
+        (&["--max-calls", "-1"], "MAX_CALLS", "from 1"),
+        (&["--log-format", "xml"], "LOG_FORMAT", "auto, pretty or json"),
+        (&["--rust-log", "a=b=c"], "RUST_LOG", "info"),
+    ];
+    for (words, name, mend) in cases {
+        let line: Vec<String> = match words {
+            [flag, value] => vec![format!("{flag}={value}")],
+            other => other.iter().map(ToString::to_string).collect(),
+        };
+        let error = refused(&line.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(error.starts_with(&format!("{name}: ")) && error.contains(mend), "{words:?}: {error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn anybody_is_let_in_on_loopback_only() {
+    for host in ["127.0.0.1", "localhost", "::1", "[::1]"] {
+        assert_eq!(read(&["--host", host, "--webhook-auth", "none"]).unwrap().webhooks.auth, [Way::None], "{host}");
+    }
+    for host in ["0.0.0.0", "::", "10.0.0.1", "localhost.example"] {
+        assert!(refused(&["--host", host, "--webhook-auth", "none"]).starts_with("WEBHOOK_AUTH: "), "{host}");
+    }
+}
+
+#[test]
+fn serving_needs_the_secrets_of_its_ways_and_a_model() {
+    let missing = |words: &[&str]| read(words).unwrap().check_serving().map_err(|error| error.name);
+    assert_eq!(missing(&[]), Err("EXOTEL_API_TOKEN"));
+    assert_eq!(missing(&["--webhook-auth", "key"]), Err("WEBHOOK_KEY"));
+    assert_eq!(missing(&["--webhook-auth", "basic"]), Err("EXOTEL_API_KEY"));
+    assert_eq!(missing(&["--webhook-auth", "basic", "--exotel-api-key", "k"]), Err("EXOTEL_API_TOKEN"));
+    let key = ["--webhook-auth", "key", "--webhook-key", "w"];
+    assert_eq!(missing(&key), Err("OPENAI_API_KEY"));
+    for model in [&["--simulated-model"][..], &["--openai-api-key", "k"], &["--realtime-url", "ws://localhost:9/v1/realtime"]] {
+        assert_eq!(missing(&[&key[..], model].concat()), Ok(()), "{model:?}");
+    }
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let words = [
+        ["--openai-api-key", "hush"],
+        ["--exotel-api-token", "hush"],
+        ["--webhook-key", "hush"],
+        ["--admin-token", "hush"],
+        ["--database-url", "postgres://me:hush@db/x"],
+    ];
+    assert!(!format!("{:?}", read(&words.concat()).unwrap()).contains("hush"));
+    assert!(!refused(&["--public-base-url", "https://me:hush@x.example"]).contains("hush"));
+}

@@ -1,0 +1,148 @@
+//! What is kept: clients, calls, transcripts, the audit log. SQLite or PostgreSQL behind one set of queries.
+//!
+//! Nothing outside this folder names Diesel. Each query is written once, in `sql/`, and compiled against both connections: Diesel
+//! checks a query against one backend at a time, and its own two-backend connection is not asynchronous.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+mod audit;
+mod batch;
+mod calls;
+mod clients;
+mod columns;
+mod error;
+mod figures;
+mod lite;
+mod pg;
+mod pools;
+mod schema;
+mod url;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use audit::AuditEntry;
+pub use batch::{Batch, CallUpdate, Finish, MediaStart};
+pub use calls::{Begun, Call, CallEndReport, CallWithTurns, End, Entry, NewCall, Parties, Times};
+pub use clients::{Agent, Client, ClientChanges, ClientLimits, NewClient};
+pub use error::StoreError;
+pub use figures::{Figures, Tokens};
+pub use url::{DatabaseUrl, DatabaseUrlError};
+
+use pools::Pools;
+
+/// Threads that drive connections. Queries wait on the database, not on these.
+const THREADS: usize = 2;
+
+/// Runs `sql::$table::$query(connection, args..)` on a connection of the pool `write` or `read`.
+macro_rules! query {
+    ($store:expr, $mode:ident, $table:ident::$query:ident($($arg:expr),*)) => {
+        $store
+            .on_runtime(|pools| async move {
+                match pools {
+                    $crate::store::pools::Pools::Lite(lite) => {
+                        let mut conn = $crate::store::pools::checkout(lite.$mode.get()).await?;
+                        $crate::store::lite::$table::$query(&mut conn, $($arg),*).await
+                    }
+                    $crate::store::pools::Pools::Pg(pool) => {
+                        let mut conn = $crate::store::pools::checkout(pool.get()).await?;
+                        $crate::store::pg::$table::$query(&mut conn, $($arg),*).await
+                    }
+                }
+            })
+            .await
+    };
+}
+
+/// The same in one transaction. SQLite takes its write lock at once, so that a reader never has to be upgraded (and refused).
+macro_rules! transaction {
+    ($store:expr, $table:ident::$query:ident($($arg:expr),*)) => {
+        $store
+            .on_runtime(|pools| async move {
+                match pools {
+                    $crate::store::pools::Pools::Lite(lite) => {
+                        let mut conn = $crate::store::pools::checkout(lite.write.get()).await?;
+                        conn.immediate_transaction(async |conn| $crate::store::lite::$table::$query(conn, $($arg),*).await)
+                            .await
+                    }
+                    $crate::store::pools::Pools::Pg(pool) => {
+                        use diesel_async::AsyncConnection as _;
+                        let mut conn = $crate::store::pools::checkout(pool.get()).await?;
+                        conn.transaction(async |conn| $crate::store::pg::$table::$query(conn, $($arg),*).await).await
+                    }
+                }
+            })
+            .await
+    };
+}
+use {query, transaction};
+
+/// The database. Clones are cheap and share its connections.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pools: Pools,
+    /// Owns every connection. A PostgreSQL connection is driven by the runtime that opened it: on a call's arbiter, one busy call
+    /// would hold up every query that uses the connection.
+    runtime: Option<Runtime>,
+    handle: Handle,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // A runtime must not be waited for where futures run, and the last clone may be dropped anywhere.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Store {
+    /// Opens the database and brings its tables up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Away`] when it cannot be reached or opened, [`StoreError::Migration`] when its tables cannot be brought up.
+    pub async fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("callgate-store")
+            .enable_all()
+            .build()
+            .map_err(|error| StoreError::Away(format!("no threads for it: {error}")))?;
+        let pools = Pools::new(url)?;
+        let handle = runtime.handle().clone();
+        let store = Self { inner: Arc::new(Inner { pools, runtime: Some(runtime), handle }) };
+        store.on_runtime(|pools| async move { pools.migrate().await }).await?;
+        Ok(store)
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// [`StoreError::Away`] when it gives none.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        query!(self, read, health::ping())
+    }
+
+    /// The runtime of the connections: for work that goes on beside the calls and talks to the database.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.inner.handle
+    }
+
+    /// Work on the connections' own runtime. It is finished even when the caller stops waiting.
+    async fn on_runtime<T, F, Fut>(&self, work: F) -> Result<T, StoreError>
+    where
+        F: FnOnce(Pools) -> Fut,
+        Fut: Future<Output = Result<T, StoreError>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let work = work(self.inner.pools.clone());
+        self.runtime().spawn(work).await.map_err(|error| StoreError::Away(format!("its worker stopped: {error}")))?
+    }
+}

@@ -1,0 +1,73 @@
+//! The audit log: every webhook and every step of a call's life, append-only.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use protocol::ids::CallSid;
+
+use super::columns::{Maybe, Time, Word};
+use super::schema::audit_log;
+use super::{Store, StoreError, query};
+
+/// One entry.
+#[derive(Clone, PartialEq, Queryable, Selectable)]
+#[diesel(table_name = audit_log)]
+pub struct AuditEntry {
+    /// When.
+    #[diesel(deserialize_as = Time)]
+    pub at: DateTime<Utc>,
+    /// What: `webhook.call-start`, `call.media-started`, ...
+    pub kind: String,
+    /// Which call, when it is about one.
+    #[diesel(deserialize_as = Maybe<CallSid>)]
+    pub call_sid: Option<CallSid>,
+    /// Where it came from.
+    pub remote_addr: Option<String>,
+    /// `X-Request-Id` of the answer.
+    pub request_id: Option<String>,
+    /// How it went, in a word or two.
+    pub outcome: String,
+    /// Everything that was told, unknown fields included.
+    #[diesel(deserialize_as = Word<serde_json::Value>)]
+    pub payload: serde_json::Value,
+}
+
+/// Without the payload: it holds phone numbers.
+impl fmt::Debug for AuditEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuditEntry")
+            .field("at", &self.at)
+            .field("kind", &self.kind)
+            .field("call_sid", &self.call_sid)
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Appends an entry now. What can wait goes through [`crate::record::RecordWriter::audit`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn append_audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        query!(self, write, audit::append(&entry))
+    }
+
+    /// The entries of a call, oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn audit_of_call(&self, sid: &CallSid) -> Result<Vec<AuditEntry>, StoreError> {
+        let sid = sid.clone();
+        query!(self, read, audit::of_call(&sid))
+    }
+
+    /// The latest entries, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn recent_audit(&self, limit: i64) -> Result<Vec<AuditEntry>, StoreError> {
+        query!(self, read, audit::recent(limit))
+    }
+}

@@ -1,0 +1,63 @@
+//! What the record of running calls writes, many calls in one transaction.
+
+use chrono::{DateTime, Utc};
+use protocol::call::fact::Turn;
+use protocol::ids::{CallSid, StreamSid};
+
+use super::{AuditEntry, Figures, Store, StoreError, transaction};
+
+/// Everything to be written at once: all of it or nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// One entry a call.
+    pub calls: Vec<CallUpdate>,
+    /// In the order in which it happened.
+    pub audit: Vec<AuditEntry>,
+}
+
+/// What is new of one call.
+#[derive(Clone, Debug)]
+pub struct CallUpdate {
+    /// The call.
+    pub call_sid: CallSid,
+    /// When it was first heard of: for the row, should there be none.
+    pub since: DateTime<Utc>,
+    /// Its media stream began.
+    pub media: Option<MediaStart>,
+    /// New or better known turns.
+    pub turns: Vec<Turn>,
+    /// The figures so far; none when they did not change.
+    pub figures: Option<Figures>,
+    /// Its end.
+    pub finish: Option<Finish>,
+}
+
+/// The start of a media stream.
+#[derive(Clone, Debug)]
+pub struct MediaStart {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The stream.
+    pub stream: StreamSid,
+}
+
+/// The gateway's account of a call's end. The first one stands.
+#[derive(Clone, Debug)]
+pub struct Finish {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The stored status.
+    pub status: String,
+    /// Why, in words.
+    pub why: String,
+}
+
+impl Store {
+    /// Writes a batch. The same batch again changes nothing but the audit log.
+    ///
+    /// # Errors
+    /// When the database fails; then nothing was written.
+    pub async fn write_batch(&self, batch: Batch) -> Result<(), StoreError> {
+        transaction!(self, batch::write(&batch))
+    }
+}

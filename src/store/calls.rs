@@ -1,0 +1,261 @@
+//! Calls: one row each, whoever speaks of it first.
+//!
+//! Webhooks come in any order and any number of times, and the gateway has its own view of how a call went. The row is built so that
+//! the order does not matter: call-start owns who called whom, the gateway's account of the end wins over the carrier's, and of
+//! several reports by the carrier the most final one counts.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use protocol::call::fact::Turn;
+use protocol::ids::{CallSid, PhoneNumber, StreamSid};
+
+use super::columns::{Maybe, MaybeTime, Time, Word};
+use super::schema::calls;
+use super::{Figures, Store, StoreError, query, transaction};
+
+/// A call.
+#[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
+pub struct Call {
+    /// Row id.
+    pub id: i64,
+    /// Exotel's id.
+    #[diesel(deserialize_as = Word<CallSid>)]
+    pub call_sid: CallSid,
+    /// Whose call it is; none while only the carrier's reports told of it.
+    pub client_id: Option<i64>,
+    /// Who called whom.
+    #[diesel(embed)]
+    pub parties: Parties,
+    /// How the call came in; none while call-start (or the media socket) has not been seen.
+    #[diesel(deserialize_as = Maybe<Entry>)]
+    pub entry: Option<Entry>,
+    /// `in-progress`, `completed`, `failed`, or what the carrier said: `busy`, `no-answer`, `canceled`.
+    pub status: String,
+    /// The most final status that the carrier told.
+    pub carrier_status: Option<String>,
+    /// Whose account of the end `status` and `ended_why` are.
+    #[diesel(deserialize_as = Maybe<End>)]
+    pub ended_by: Option<End>,
+    /// Why it ended, in words.
+    pub ended_why: Option<String>,
+    /// When things happened.
+    #[diesel(embed)]
+    pub times: Times,
+    /// The media stream.
+    #[diesel(deserialize_as = Maybe<StreamSid>)]
+    pub stream_sid: Option<StreamSid>,
+    /// How it went.
+    #[diesel(embed)]
+    pub figures: Figures,
+}
+
+impl Call {
+    /// Whether the end of the call is known: then nothing may be started for it.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.ended_by.is_some()
+    }
+}
+
+/// Who called whom. Numbers are E.164 when they could be understood; the raw form is as the carrier spelt it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = calls)]
+pub struct Parties {
+    /// Caller, E.164.
+    #[diesel(column_name = from_number, deserialize_as = Maybe<PhoneNumber>)]
+    pub from: Option<PhoneNumber>,
+    /// Caller, raw.
+    #[diesel(deserialize_as = Maybe<PhoneNumber>)]
+    pub from_raw: Option<PhoneNumber>,
+    /// Dialled number, E.164.
+    #[diesel(column_name = to_number, deserialize_as = Maybe<PhoneNumber>)]
+    pub to: Option<PhoneNumber>,
+    /// Dialled number, raw.
+    #[diesel(deserialize_as = Maybe<PhoneNumber>)]
+    pub to_raw: Option<PhoneNumber>,
+    /// As the carrier spells it: `incoming`, `outbound-dial`, ...
+    pub direction: Option<String>,
+}
+
+/// When things happened, UTC.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = calls)]
+pub struct Times {
+    /// call-start (or the media socket); until then, the first word of the call.
+    #[diesel(deserialize_as = Time)]
+    pub started_at: DateTime<Utc>,
+    /// Answered, as the carrier told.
+    #[diesel(deserialize_as = MaybeTime)]
+    pub answered_at: Option<DateTime<Utc>>,
+    /// The media stream's `start` event.
+    #[diesel(deserialize_as = MaybeTime)]
+    pub media_at: Option<DateTime<Utc>>,
+    /// The end.
+    #[diesel(deserialize_as = MaybeTime)]
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+/// How a call came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// The call-start webhook, answered in XML.
+    CallStart,
+    /// The voicebot webhook, answered in JSON.
+    Voicebot,
+    /// A static media URL: no webhook.
+    Static,
+}
+
+impl Entry {
+    /// As stored.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CallStart => "call-start",
+            Self::Voicebot => "voicebot",
+            Self::Static => "static",
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        [Self::CallStart, Self::Voicebot, Self::Static].into_iter().find(|entry| entry.name() == name)
+    }
+}
+
+/// Whose account of a call's end it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Ours: it wins.
+    Gateway,
+    /// The carrier's.
+    Carrier,
+}
+
+impl End {
+    /// As stored.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Carrier => "carrier",
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        [Self::Gateway, Self::Carrier].into_iter().find(|end| end.name() == name)
+    }
+}
+
+/// A call that begins.
+#[derive(Clone, Debug)]
+pub struct NewCall {
+    /// Exotel's id.
+    pub call_sid: CallSid,
+    /// Whose call it is.
+    pub client_id: i64,
+    /// How it came in.
+    pub entry: Entry,
+    /// Who called whom.
+    pub parties: Parties,
+    /// Now.
+    pub at: DateTime<Utc>,
+}
+
+/// How a beginning went. In both cases the end of the call may be known already: see [`Call::is_over`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Begun {
+    /// This was the first.
+    New(Call),
+    /// The call had begun before: a replay.
+    Known(Call),
+}
+
+/// What the carrier says of a call, at its end or on the way to it (StatusCallback, Passthru).
+#[derive(Clone, Debug)]
+pub struct CallEndReport {
+    /// Exotel's id.
+    pub call_sid: CallSid,
+    /// `queued`, `ringing`, `in-progress`, `completed`, `failed`, `busy`, `no-answer` or `canceled`; others are kept, and end nothing.
+    pub status: Option<String>,
+    /// Who called whom, as far as told.
+    pub parties: Parties,
+    /// When it was answered.
+    pub answered_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// How long the conversation was, s.
+    pub duration_secs: Option<i64>,
+    /// Where a recording can be fetched.
+    pub recording_url: Option<String>,
+    /// When we were told.
+    pub at: DateTime<Utc>,
+}
+
+/// A call with its transcript.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallWithTurns {
+    /// The call.
+    pub call: Call,
+    /// Its client's name.
+    pub client: Option<String>,
+    /// What was said, in order; of the agent only what was heard.
+    pub turns: Vec<Turn>,
+}
+
+/// The carrier's statuses, the less final first: of two reports the later in this list counts, in whatever order they come.
+pub(super) const CARRIER_STATUSES: [&str; 8] =
+    ["queued", "ringing", "in-progress", "canceled", "no-answer", "busy", "failed", "completed"];
+/// From here on a status is an end.
+const FIRST_END: usize = 3;
+
+/// The carrier's statuses that count less than this one, and whether this one is an end.
+pub(super) fn rank(status: &str) -> (&'static [&'static str], bool) {
+    match CARRIER_STATUSES.iter().position(|known| *known == status) {
+        Some(rank) => (&CARRIER_STATUSES[..rank], rank >= FIRST_END),
+        None => (&[], false),
+    }
+}
+
+impl Store {
+    /// Begins a call. Exactly one of any number of callers, at the same time or later, gets [`Begun::New`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn begin_call(&self, new: NewCall) -> Result<Begun, StoreError> {
+        query!(self, write, calls::begin(&new))
+    }
+
+    /// Writes down what the carrier says of a call, and answers with the row. A call nobody heard of before gets one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn report_call(&self, report: CallEndReport) -> Result<Call, StoreError> {
+        transaction!(self, calls::report(&report))
+    }
+
+    /// A call with its transcript.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn call(&self, sid: &CallSid) -> Result<Option<CallWithTurns>, StoreError> {
+        let sid = sid.clone();
+        query!(self, read, calls::with_turns(&sid))
+    }
+
+    /// The latest calls, newest first, each with its client's name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn recent_calls(&self, limit: i64) -> Result<Vec<(Call, Option<String>)>, StoreError> {
+        query!(self, read, calls::recent(limit))
+    }
+
+    /// The model that a call's client chose, if it did.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn model_of_call(&self, sid: &CallSid) -> Result<Option<String>, StoreError> {
+        let sid = sid.clone();
+        query!(self, read, calls::model(&sid))
+    }
+}

@@ -1,0 +1,18 @@
+//! The queries, compiled for SQLite.
+
+pub(super) use super::pools::LiteConn as Conn;
+
+#[path = "sql/audit.rs"]
+pub(super) mod audit;
+#[path = "sql/batch.rs"]
+pub(super) mod batch;
+#[path = "sql/calls.rs"]
+pub(super) mod calls;
+#[path = "sql/clients.rs"]
+pub(super) mod clients;
+#[path = "sql/health.rs"]
+pub(super) mod health;
+#[path = "sql/recordings.rs"]
+pub(super) mod recordings;
+#[path = "sql/turns.rs"]
+pub(super) mod turns;

@@ -1,0 +1,20 @@
+//! The queries, compiled for PostgreSQL: the same sources as in `lite`, on purpose.
+
+#![allow(clippy::duplicate_mod)]
+
+pub(super) use super::pools::PgConn as Conn;
+
+#[path = "sql/audit.rs"]
+pub(super) mod audit;
+#[path = "sql/batch.rs"]
+pub(super) mod batch;
+#[path = "sql/calls.rs"]
+pub(super) mod calls;
+#[path = "sql/clients.rs"]
+pub(super) mod clients;
+#[path = "sql/health.rs"]
+pub(super) mod health;
+#[path = "sql/recordings.rs"]
+pub(super) mod recordings;
+#[path = "sql/turns.rs"]
+pub(super) mod turns;

@@ -1,0 +1,108 @@
+//! The tables, as both databases have them.
+
+diesel::table! {
+    clients (id) {
+        id -> BigInt,
+        name -> Text,
+        exotel_number -> Text,
+        active -> Bool,
+        region -> Text,
+        time_zone -> Text,
+        greeting -> Text,
+        language -> Text,
+        voice -> Nullable<Text>,
+        instructions -> Text,
+        model -> Nullable<Text>,
+        tools -> Text,
+        max_concurrent -> Nullable<Integer>,
+        calls_per_minute -> Nullable<Integer>,
+        caller_calls_per_minute -> Nullable<Integer>,
+        max_call_secs -> Nullable<Integer>,
+        recording -> Bool,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    calls (id) {
+        id -> BigInt,
+        call_sid -> Text,
+        client_id -> Nullable<BigInt>,
+        from_number -> Nullable<Text>,
+        from_raw -> Nullable<Text>,
+        to_number -> Nullable<Text>,
+        to_raw -> Nullable<Text>,
+        direction -> Nullable<Text>,
+        entry -> Nullable<Text>,
+        status -> Text,
+        carrier_status -> Nullable<Text>,
+        ended_by -> Nullable<Text>,
+        ended_why -> Nullable<Text>,
+        started_at -> Timestamp,
+        answered_at -> Nullable<Timestamp>,
+        media_at -> Nullable<Timestamp>,
+        ended_at -> Nullable<Timestamp>,
+        stream_sid -> Nullable<Text>,
+        duration_ms -> Nullable<BigInt>,
+        caller_talk_ms -> Nullable<BigInt>,
+        agent_talk_ms -> Nullable<BigInt>,
+        turn_count -> Nullable<Integer>,
+        interruptions -> Nullable<Integer>,
+        first_audio_ms -> Nullable<BigInt>,
+        answer_p50_ms -> Nullable<BigInt>,
+        answer_p95_ms -> Nullable<BigInt>,
+        answer_max_ms -> Nullable<BigInt>,
+        unheard_ms -> Nullable<BigInt>,
+        model_reconnects -> Nullable<Integer>,
+        frames_lost -> Nullable<BigInt>,
+        tokens -> Nullable<Text>,
+        cost_microusd -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    turns (id) {
+        id -> BigInt,
+        call_id -> BigInt,
+        index -> Integer,
+        who -> Text,
+        text -> Text,
+        at_ms -> BigInt,
+        heard_ms -> BigInt,
+        generated_ms -> BigInt,
+        interrupted -> Bool,
+    }
+}
+
+diesel::table! {
+    recordings (id) {
+        id -> BigInt,
+        call_id -> BigInt,
+        source_url -> Text,
+        status -> Text,
+        stored_url -> Nullable<Text>,
+        bytes -> Nullable<BigInt>,
+        sha256 -> Nullable<Text>,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    audit_log (id) {
+        id -> BigInt,
+        at -> Timestamp,
+        kind -> Text,
+        call_sid -> Nullable<Text>,
+        remote_addr -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+        outcome -> Text,
+        payload -> Text,
+    }
+}
+
+diesel::joinable!(calls -> clients (client_id));
+diesel::joinable!(turns -> calls (call_id));
+diesel::joinable!(recordings -> calls (call_id));
+diesel::allow_tables_to_appear_in_same_query!(clients, calls, turns, recordings);

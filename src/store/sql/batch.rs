@@ -1,0 +1,87 @@
+//! Writing what running calls did.
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::{Conn, audit, calls, turns};
+use crate::store::columns::coalesce;
+use crate::store::schema::calls::dsl;
+use crate::store::{Batch, CallUpdate, End, Figures, Finish, MediaStart, StoreError};
+
+/// Once the end of a call is told by us, it stands, and so do the figures.
+const OURS: &str = End::Gateway.name();
+
+pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<(), StoreError> {
+    for update in &batch.calls {
+        write_call(conn, update).await?;
+    }
+    for entry in &batch.audit {
+        audit::append(conn, entry).await?;
+    }
+    Ok(())
+}
+
+async fn write_call(conn: &mut Conn, update: &CallUpdate) -> Result<(), StoreError> {
+    let id = calls::ensure(conn, &update.call_sid, update.since.naive_utc()).await?;
+    if let Some(media) = &update.media {
+        media_started(conn, id, media).await?;
+    }
+    for turn in &update.turns {
+        turns::upsert(conn, id, turn).await?;
+    }
+    // Figures first: a finished call's are closed.
+    if let Some(figures) = &update.figures {
+        set_figures(conn, id, figures).await?;
+    }
+    if let Some(finish) = &update.finish {
+        set_finish(conn, id, finish).await?;
+    }
+    Ok(())
+}
+
+async fn media_started(conn: &mut Conn, id: i64, media: &MediaStart) -> Result<(), StoreError> {
+    diesel::update(dsl::calls.find(id).filter(dsl::media_at.is_null()))
+        .set((dsl::media_at.eq(media.at.naive_utc()), dsl::stream_sid.eq(media.stream.as_str())))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+async fn set_figures(conn: &mut Conn, id: i64, figures: &Figures) -> Result<(), StoreError> {
+    let tokens = figures.tokens.as_ref().and_then(|tokens| serde_json::to_string(tokens).ok());
+    let row = dsl::calls.find(id).filter(dsl::ended_by.is_null().or(dsl::ended_by.ne(OURS).assume_not_null()));
+    diesel::update(row)
+        .set((
+            dsl::duration_ms.eq(coalesce(figures.duration_ms, dsl::duration_ms)),
+            dsl::caller_talk_ms.eq(figures.caller_talk_ms),
+            dsl::agent_talk_ms.eq(figures.agent_talk_ms),
+            dsl::turn_count.eq(figures.turn_count),
+            dsl::interruptions.eq(figures.interruptions),
+            dsl::first_audio_ms.eq(figures.first_audio_ms),
+            dsl::answer_p50_ms.eq(figures.answer_p50_ms),
+            dsl::answer_p95_ms.eq(figures.answer_p95_ms),
+            dsl::answer_max_ms.eq(figures.answer_max_ms),
+            dsl::unheard_ms.eq(figures.unheard_ms),
+            dsl::model_reconnects.eq(figures.model_reconnects),
+            dsl::frames_lost.eq(figures.frames_lost),
+            dsl::tokens.eq(tokens),
+            dsl::cost_microusd.eq(figures.cost_microusd),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+async fn set_finish(conn: &mut Conn, id: i64, finish: &Finish) -> Result<(), StoreError> {
+    let row = dsl::calls.find(id).filter(dsl::ended_by.is_null().or(dsl::ended_by.ne(OURS).assume_not_null()));
+    diesel::update(row)
+        .set((
+            dsl::status.eq(&finish.status),
+            dsl::ended_by.eq(OURS),
+            dsl::ended_why.eq(&finish.why),
+            dsl::ended_at.eq(finish.at.naive_utc()),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! Queries of `clients`.
+
+use chrono::Utc;
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error};
+use diesel_async::RunQueryDsl;
+use protocol::ids::PhoneNumber;
+
+use super::Conn;
+use crate::store::schema::clients::dsl;
+use crate::store::{Client, ClientChanges, NewClient, StoreError};
+
+pub(in crate::store) async fn add(conn: &mut Conn, new: &NewClient) -> Result<Client, StoreError> {
+    let now = Utc::now().naive_utc();
+    let added = diesel::insert_into(dsl::clients)
+        .values((
+            dsl::name.eq(&new.name),
+            dsl::exotel_number.eq(new.exotel_number.reveal()),
+            dsl::active.eq(true),
+            dsl::region.eq(&new.region),
+            dsl::time_zone.eq(&new.time_zone),
+            &new.agent,
+            &new.limits,
+            dsl::recording.eq(new.recording),
+            dsl::created_at.eq(now),
+            dsl::updated_at.eq(now),
+        ))
+        .returning(Client::as_returning())
+        .get_result(conn)
+        .await;
+    match added {
+        Ok(client) => Ok(client),
+        Err(error) => Err(taken(conn, &new.exotel_number, error).await),
+    }
+}
+
+pub(in crate::store) async fn all(conn: &mut Conn) -> Result<Vec<Client>, StoreError> {
+    Ok(dsl::clients.order((dsl::name, dsl::id)).select(Client::as_select()).load(conn).await?)
+}
+
+pub(in crate::store) async fn by_number(conn: &mut Conn, number: &PhoneNumber) -> Result<Option<Client>, StoreError> {
+    let found = dsl::clients.filter(dsl::exotel_number.eq(number.reveal())).select(Client::as_select());
+    Ok(found.first(conn).await.optional()?)
+}
+
+pub(in crate::store) async fn by_id(conn: &mut Conn, id: i64) -> Result<Option<Client>, StoreError> {
+    Ok(dsl::clients.find(id).select(Client::as_select()).first(conn).await.optional()?)
+}
+
+pub(in crate::store) async fn change(
+    conn: &mut Conn,
+    id: i64,
+    changes: &ClientChanges,
+) -> Result<Option<Client>, StoreError> {
+    let changed = diesel::update(dsl::clients.find(id))
+        .set((
+            (
+                changes.name.as_ref().map(|to| dsl::name.eq(to)),
+                changes.exotel_number.as_ref().map(|to| dsl::exotel_number.eq(to.reveal())),
+                changes.active.map(|to| dsl::active.eq(to)),
+                changes.region.as_ref().map(|to| dsl::region.eq(to)),
+                changes.time_zone.as_ref().map(|to| dsl::time_zone.eq(to)),
+                changes.recording.map(|to| dsl::recording.eq(to)),
+            ),
+            (
+                changes.greeting.as_ref().map(|to| dsl::greeting.eq(to)),
+                changes.language.as_ref().map(|to| dsl::language.eq(to)),
+                changes.voice.as_ref().map(|to| dsl::voice.eq(to.as_deref())),
+                changes.instructions.as_ref().map(|to| dsl::instructions.eq(to)),
+                changes.model.as_ref().map(|to| dsl::model.eq(to.as_deref())),
+            ),
+            (
+                changes.max_concurrent.map(|to| dsl::max_concurrent.eq(to)),
+                changes.calls_per_minute.map(|to| dsl::calls_per_minute.eq(to)),
+                changes.caller_calls_per_minute.map(|to| dsl::caller_calls_per_minute.eq(to)),
+                changes.max_call_secs.map(|to| dsl::max_call_secs.eq(to)),
+            ),
+            dsl::updated_at.eq(Utc::now().naive_utc()),
+        ))
+        .returning(Client::as_returning())
+        .get_result(conn)
+        .await
+        .optional();
+    match (changed, &changes.exotel_number) {
+        (Ok(client), _) => Ok(client),
+        (Err(error), Some(number)) => Err(taken(conn, number, error).await),
+        (Err(error), None) => Err(error.into()),
+    }
+}
+
+/// Says whose the number is, when that is what a write failed for.
+async fn taken(conn: &mut Conn, number: &PhoneNumber, error: Error) -> StoreError {
+    if !matches!(error, Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) {
+        return error.into();
+    }
+    match by_number(conn, number).await {
+        Ok(Some(owner)) => StoreError::Taken { number: number.clone(), client: owner.name, id: owner.id },
+        Ok(None) => error.into(),
+        Err(error) => error,
+    }
+}

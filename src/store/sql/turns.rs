@@ -1,0 +1,44 @@
+//! Queries of `turns`.
+
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+use diesel_async::RunQueryDsl;
+use protocol::call::fact::Turn;
+
+use super::Conn;
+use crate::store::StoreError;
+use crate::store::columns::{TurnRow, who_name};
+use crate::store::schema::turns::dsl;
+
+pub(in crate::store) async fn upsert(conn: &mut Conn, call_id: i64, turn: &Turn) -> Result<(), StoreError> {
+    let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    diesel::insert_into(dsl::turns)
+        .values((
+            dsl::call_id.eq(call_id),
+            dsl::index.eq(i32::try_from(turn.index).unwrap_or(i32::MAX)),
+            dsl::who.eq(who_name(turn.who)),
+            dsl::text.eq(&turn.text),
+            dsl::at_ms.eq(whole(turn.at_ms)),
+            dsl::heard_ms.eq(whole(turn.heard_ms)),
+            dsl::generated_ms.eq(whole(turn.generated_ms)),
+            dsl::interrupted.eq(turn.interrupted),
+        ))
+        .on_conflict((dsl::call_id, dsl::index))
+        .do_update()
+        .set((
+            dsl::who.eq(excluded(dsl::who)),
+            dsl::text.eq(excluded(dsl::text)),
+            dsl::at_ms.eq(excluded(dsl::at_ms)),
+            dsl::heard_ms.eq(excluded(dsl::heard_ms)),
+            dsl::generated_ms.eq(excluded(dsl::generated_ms)),
+            dsl::interrupted.eq(excluded(dsl::interrupted)),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+pub(in crate::store) async fn of_call(conn: &mut Conn, call_id: i64) -> Result<Vec<Turn>, StoreError> {
+    let rows = dsl::turns.filter(dsl::call_id.eq(call_id)).order(dsl::index).select(TurnRow::as_select());
+    Ok(rows.load(conn).await?.into_iter().map(TurnRow::turn).collect())
+}

@@ -1,0 +1,94 @@
+//! Logs, metrics, and what a panic looks like in them.
+
+use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+/// What a log line looks like: `LOG_FORMAT`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Pretty on a terminal, else JSON.
+    #[default]
+    Auto,
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Starts logging to stderr, and turns every later panic into one line of it. The first call of a process wins.
+pub fn install(format: LogFormat, filter: &str) {
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let json = match format {
+        LogFormat::Auto => !std::io::stderr().is_terminal(),
+        LogFormat::Pretty => false,
+        LogFormat::Json => true,
+    };
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let installed = if json {
+        logs.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+    } else {
+        logs.with_ansi(std::io::stderr().is_terminal()).try_init()
+    };
+    if installed.is_ok() {
+        std::panic::set_hook(Box::new(log_panic));
+    }
+}
+
+/// One structured line instead of the default spew: who restarts what is the supervisor's to tell.
+fn log_panic(info: &PanicHookInfo<'_>) {
+    let message = panic_words(info.payload());
+    let location = info.location().map(ToString::to_string).unwrap_or_default();
+    let thread = std::thread::current();
+    tracing::error!(target: "panic", location, thread = thread.name().unwrap_or("unnamed"), message, "panicked");
+}
+
+fn panic_words(payload: &dyn std::any::Any) -> &str {
+    let owned = || payload.downcast_ref::<String>().map(String::as_str);
+    payload.downcast_ref::<&str>().copied().or_else(owned).unwrap_or("a panic without words")
+}
+
+/// Bounds of `*_seconds` histograms: webhooks are answered in ms, callers in tenths of a second, and some in whole ones.
+const SECONDS: [f64; 15] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0];
+
+/// The metrics of this process. There is one recorder, however many gateways a process (a test) runs.
+#[must_use]
+pub fn metrics() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE.get_or_init(recorder).clone()
+}
+
+fn recorder() -> PrometheusHandle {
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS);
+    let recorder = builder.unwrap_or_else(|_| PrometheusBuilder::new()).build_recorder();
+    let handle = recorder.handle();
+    if metrics::set_global_recorder(recorder).is_err() {
+        tracing::warn!("another metrics recorder was installed first: /metrics will be empty");
+    }
+    handle
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_and_histograms_reach_the_page() {
+        let handle = metrics();
+        metrics::counter!("callgate_test_total", "kind" => "a").increment(2);
+        metrics::histogram!("callgate_test_seconds").record(0.002);
+        let page = handle.render();
+        assert!(page.contains("callgate_test_total{kind=\"a\"} 2"), "{page}");
+        assert!(page.contains("callgate_test_seconds_bucket{le=\"0.0025\"} 1"), "{page}");
+    }
+
+    #[test]
+    fn a_panic_is_told_in_its_own_words() {
+        assert_eq!(panic_words(&"static"), "static");
+        assert_eq!(panic_words(&"owned".to_owned()), "owned");
+        assert_eq!(panic_words(&7_u8), "a panic without words");
+    }
+}

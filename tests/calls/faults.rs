@@ -1,0 +1,70 @@
+//! Faults of our own: an actor panics or stops, and the caller keeps the call.
+
+use actors::Fault;
+use protocol::ids::CallSid;
+use simulator::exotel::{CallReport, EndedBy, HangUp, Say};
+
+use crate::house::{House, PATIENCE, answered, question};
+
+const SID: &str = "0123456789abcdef0123456789ab18bl";
+
+/// A call of two questions; `times` faults come after the first answer has begun.
+async fn call_with(house: &House, fault: Fault, times: u32) -> CallReport {
+    let mut plan = house.plan();
+    plan.call_sid = Some(SID.into());
+    plan.script = vec![Say::agent_finished(), question(), Say::agent_finished(), question(), Say::agent_finished()];
+    let injected = async {
+        let spoken = |n: usize| move |s: &[simulator::model::SessionLog]| s.iter().map(|s| s.responses.len()).sum::<usize>() >= n;
+        assert!(house.model.wait_for(spoken(2), PATIENCE).await, "the first answer");
+        for n in 0..times {
+            let before = house.model.sessions().len();
+            while !house.running.switchboard().inject_fault(&CallSid::new(SID), fault) {
+                tokio::task::yield_now().await;
+            }
+            if n + 1 < times {
+                house.model.wait_for(|s| s.len() > before, PATIENCE).await;
+            }
+        }
+    };
+    tokio::join!(house.call(plan), injected).0
+}
+
+#[actix_rt::test]
+async fn killing_an_actor_leaves_the_call_alive_and_the_conversation_goes_on() {
+    for fault in [Fault::PanicCall, Fault::StopCall, Fault::PanicModel, Fault::StopModel] {
+        let house = House::new().await;
+        let report = call_with(&house, fault, 1).await;
+        assert_eq!(report.ended_by, EndedBy::Caller, "{fault:?}: {report:?}");
+        assert!(answered(&report), "{fault:?}: {report:?}");
+        let sessions = house.model.sessions();
+        assert!(sessions.len() >= 2, "{fault:?}: a fresh session");
+        let told = sessions[1].items.iter().any(|item| item.to_string().contains("opening hours"));
+        assert!(told, "{fault:?}: it was told the conversation: {:?}", sessions[1].items);
+        let record = house.record(SID).await;
+        assert_eq!(record.call.status, "completed", "{fault:?}");
+        house.close().await;
+    }
+}
+
+#[actix_rt::test]
+async fn a_call_that_keeps_failing_is_given_up_so_that_the_flow_goes_on() {
+    let house = House::new().await;
+    let mut plan = house.plan();
+    plan.call_sid = Some(SID.into());
+    plan.end = HangUp::Gateway;
+    let failing = async {
+        house.model.wait_for(|s| s.iter().any(|s| s.configured), PATIENCE).await;
+        while house.running.switchboard().phase(&CallSid::new(SID)).is_some() {
+            house.running.switchboard().inject_fault(&CallSid::new(SID), Fault::PanicCall);
+            tokio::task::yield_now().await;
+        }
+    };
+    let (report, ()) = tokio::join!(house.try_call(plan), failing);
+    let record = house.record(SID).await;
+    assert_eq!(record.call.status, "failed");
+    assert!(record.call.ended_why.unwrap().contains("gave up"), "in words");
+    if let Ok(report) = report {
+        assert_eq!(report.ended_by, EndedBy::Gateway, "{report:?}");
+    }
+    house.close().await;
+}

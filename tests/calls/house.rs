@@ -1,0 +1,134 @@
+//! A gateway, its database and its model, for one test.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use callgate::serve::{Running, start};
+use callgate::settings::{Settings, SettingsArgs};
+use callgate::store::{Agent, CallWithTurns, ClientLimits, NewClient};
+use protocol::ids::{CallSid, PhoneNumber};
+use simulator::exotel::{CallError, CallPlan, CallReport, Mode, Say, Voice, WebhookAuth, place_call};
+use simulator::model::{Faults, ModelHandle, ModelOptions, ModelServer, Script};
+
+pub const NUMBER: &str = "+918047112233";
+pub const KEY: &str = "a-key-of-the-tests";
+pub const ACCOUNT: (&str, &str) = ("api-key", "api-token");
+/// Far beyond what anything here takes: a test that needs it has failed.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Short answers, so that a call takes seconds.
+pub const SHORT: &str = "greeting goodbye_en\nanswer answer_en_booking";
+
+pub struct House {
+    pub running: Running,
+    pub model: ModelHandle,
+    folder: PathBuf,
+}
+
+pub struct Wishes {
+    pub script: &'static str,
+    pub faults: &'static [&'static str],
+    pub set: fn(&mut SettingsArgs),
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        Self { script: SHORT, faults: &[], set: |_| {} }
+    }
+}
+
+impl House {
+    pub async fn new() -> Self {
+        Self::with(Wishes::default()).await
+    }
+
+    pub async fn with(wishes: Wishes) -> Self {
+        let folder = std::env::temp_dir().join(format!("callgate-calls-{}", uuid::Uuid::now_v7()));
+        std::fs::create_dir(&folder).unwrap();
+        let options = ModelOptions {
+            script: Script::from_str(wishes.script).unwrap(),
+            faults: Faults::from_flags(wishes.faults).unwrap(),
+            ..ModelOptions::default()
+        };
+        let server = ModelServer::bind((Ipv4Addr::LOCALHOST, 0).into(), options).await.unwrap();
+        let model = server.handle();
+        let mut args = SettingsArgs {
+            host: "127.0.0.1".into(),
+            port: "0".into(),
+            database_url: format!("sqlite://{}", folder.join("calls.db").display()),
+            webhook_auth: "key".into(),
+            webhook_key: Some(KEY.into()),
+            exotel_api_key: Some(ACCOUNT.0.into()),
+            exotel_api_token: Some(ACCOUNT.1.into()),
+            realtime_url: format!("ws://{}/v1/realtime", server.addr()),
+            ..SettingsArgs::default()
+        };
+        (wishes.set)(&mut args);
+        actix_rt::spawn(server.run());
+        let running = start(Settings::read(&args).unwrap()).await.unwrap();
+        let client = NewClient {
+            name: "Clinic".into(),
+            exotel_number: PhoneNumber::new(NUMBER),
+            region: "IN".into(),
+            time_zone: "Asia/Kolkata".into(),
+            agent: Agent {
+                greeting: "Thank you for calling.".into(),
+                language: "en-IN".into(),
+                voice: None,
+                instructions: "Be brief.".into(),
+                model: None,
+                tools: "[]".into(),
+            },
+            limits: ClientLimits::default(),
+            recording: false,
+        };
+        running.store().add_client(client).await.unwrap();
+        Self { running, model, folder }
+    }
+
+    /// A polite call through the voicebot webhook that asks one question and hangs up after the answer.
+    pub fn plan(&self) -> CallPlan {
+        let gateway = format!("http://{}", self.running.addr()).parse().unwrap();
+        let mut plan = CallPlan::new(gateway, "+919876543210", NUMBER);
+        plan.mode = Mode::Voicebot;
+        plan.auth = WebhookAuth { key: Some(KEY.into()), ..WebhookAuth::default() };
+        plan.script = vec![Say::agent_finished(), question(), Say::agent_finished()];
+        plan.timeout = PATIENCE;
+        plan
+    }
+
+    pub async fn call(&self, plan: CallPlan) -> CallReport {
+        place_call(plan).await.unwrap()
+    }
+
+    pub async fn try_call(&self, plan: CallPlan) -> Result<CallReport, CallError> {
+        place_call(plan).await
+    }
+
+    /// The record of a call, once it is over.
+    pub async fn record(&self, sid: &str) -> CallWithTurns {
+        assert!(self.running.switchboard().drained(PATIENCE).await, "a call is still there");
+        self.running.recorder().flush().await;
+        let found = self.running.store().call(&CallSid::new(sid)).await.unwrap().expect("the call is on record");
+        assert!(found.call.is_over(), "{found:?}");
+        found
+    }
+
+    pub async fn close(self) {
+        let (folder, model) = (self.folder.clone(), self.model.clone());
+        self.running.stop().await.unwrap();
+        model.stop();
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}
+
+pub fn question() -> Say {
+    Say::Speak(Voice::clip("caller_en_hours"))
+}
+
+/// Every utterance was answered.
+pub fn answered(report: &CallReport) -> bool {
+    !report.utterances.is_empty() && report.utterances.iter().all(|u| u.reply_ms.is_some())
+}

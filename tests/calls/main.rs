@@ -1,0 +1,10 @@
+//! Whole calls, black box: a simulated Exotel rings a running gateway over loopback, a simulated Realtime server answers, and
+//! the record is read from a database of the test's own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod carrier;
+mod conversation;
+mod faults;
+mod house;
+mod model;

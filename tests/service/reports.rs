@@ -1,0 +1,107 @@
+//! call-end, recording and passthru.
+
+use protocol::ids::CallSid;
+use serde_json::json;
+
+use crate::support::{Gateway, eventually, incoming, sid};
+
+#[actix_web::test]
+async fn reports_in_any_order_and_number_converge() {
+    let gateway = Gateway::start().await;
+    let recording = "https://recordings.exotel.com/exotelrecordings/acme/a.mp3";
+    let orders: [[usize; 4]; 4] = [[0, 1, 2, 1], [2, 1, 0, 2], [1, 2, 0, 1], [2, 2, 1, 0]];
+    let mut rows = Vec::new();
+    for (i, order) in orders.iter().enumerate() {
+        let sid = sid();
+        let from = format!("+91987654321{i}");
+        let mut start = incoming(&sid);
+        start[1].1 = &from;
+        for step in order {
+            let answer = match step {
+                0 => gateway.post("/exotel/call-start", &start).await,
+                1 => gateway.post("/exotel/call-end", &[("CallSid", &sid), ("Status", "no-answer")]).await,
+                _ => gateway.post("/exotel/recording", &[("CallSid", &sid), ("RecordingUrl", recording)]).await,
+            };
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+        let known = CallSid::new(&sid);
+        eventually("no session is left", || async { gateway.running.switchboard().phase(&known).is_none() }).await;
+        gateway.running.recorder().flush().await;
+        let call = gateway.running.store().call(&known).await.unwrap().unwrap().call;
+        assert!(call.is_over());
+        rows.push((call.status, call.carrier_status, call.client_id, call.parties.to));
+    }
+    assert!(rows.iter().all(|row| *row == rows[0]), "{rows:?}");
+    gateway.stop().await;
+}
+
+#[actix_web::test]
+async fn call_end_answers_with_the_status_and_ends_the_session() {
+    let gateway = Gateway::start().await;
+    let sid = sid();
+    gateway.post("/exotel/call-start", &incoming(&sid)).await;
+    assert_eq!(gateway.running.switchboard().live(), 1);
+    let answered = gateway.post("/exotel/call-end", &[("CallSid", &sid), ("Status", "in-progress")]).await;
+    assert_eq!(answered.json(), json!({ "call_sid": sid, "status": "in-progress" }));
+    assert_eq!(gateway.running.switchboard().live(), 1);
+    let ended = gateway.get("/exotel/call-end", &[("CallSid", &sid), ("CallStatus", "completed")]).await;
+    assert_eq!(ended.json(), json!({ "call_sid": sid, "status": "completed" }));
+    assert!(gateway.running.switchboard().drained(std::time::Duration::from_secs(5)).await);
+    gateway.stop().await;
+}
+
+#[actix_web::test]
+async fn a_recording_is_kept_as_pending_if_it_may_be_fetched() {
+    let gateway = Gateway::start().await;
+    let sid = sid();
+    let url = "https://recordings.exotel.com/exotelrecordings/acme/a.mp3";
+    let answer = gateway.post("/exotel/recording", &[("CallSid", &sid), ("RecordingUrl", url)]).await;
+    assert_eq!(answer.json(), json!({ "call_sid": sid, "recording": "pending" }));
+    for url in [
+        "https://evil.example/a.mp3",
+        "https://exotel.com.evil.example/a.mp3",
+        "https://notexotel.com/a.mp3",
+        "http://recordings.exotel.com/a.mp3",
+        "https://recordings.exotel.com@169.254.169.254/a.mp3",
+        "file:///etc/passwd",
+    ] {
+        let answer = gateway.post("/exotel/recording", &[("CallSid", &sid), ("RecordingUrl", url)]).await;
+        assert_eq!(answer.refused(400, "malformed_field")["field"], "RecordingUrl", "{url}");
+    }
+    gateway.stop().await;
+}
+
+#[actix_web::test]
+async fn passthru_hangs_up_unless_the_caller_is_left_to_somebody() {
+    let gateway = Gateway::start().await;
+    let unknown = gateway.get("/exotel/passthru", &[("CallSid", &sid())]).await;
+    assert_eq!(unknown.status, 302, "{unknown:?}");
+
+    let failed = sid();
+    let report = [
+        ("CallSid", failed.as_str()),
+        ("Stream[Status]", "failed"),
+        ("Stream[Error]", "3009 failed to establish ws conn dial tcp"),
+        ("Stream[DisconnectedBy]", "NA"),
+    ];
+    let answer = gateway.get("/exotel/passthru", &report).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let audited = gateway.audited("webhook.passthru", "transfer").await;
+    assert_eq!(audited[0].payload["Stream[Error]"], "3009 failed to establish ws conn dial tcp");
+
+    let report = r#"{"StreamSID":"62xxx","Status":"completed","Duration":"28","DisconnectedBy":"user"}"#;
+    let answer = gateway.get("/exotel/passthru", &[("CallSid", &sid()), ("Stream", report)]).await;
+    assert_eq!(answer.status, 302, "{answer:?}");
+    gateway.stop().await;
+}
+
+#[actix_web::test]
+async fn a_stream_that_never_came_frees_its_place() {
+    let gateway = Gateway::start().await;
+    let sid = sid();
+    gateway.get("/exotel/voicebot", &incoming(&sid)).await;
+    assert_eq!(gateway.running.switchboard().live(), 1);
+    gateway.get("/exotel/passthru", &[("CallSid", &sid), ("Stream[Status]", "failed")]).await;
+    assert!(gateway.running.switchboard().drained(std::time::Duration::from_secs(5)).await);
+    gateway.stop().await;
+}

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# The gates of the house rules that no lint holds. Prints what is over the line, and fails.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bad=0
+say() { printf '%s\n' "$1"; bad=1; }
+
+sources=$(git ls-files --cached --others --exclude-standard '*.rs' | grep -vE '(^|/)(tests|benches)/|tests\.rs$')
+
+# Files: 400 lines without tests.
+for f in $sources; do
+    lines=$(awk '/^#\[cfg\(test\)\]/{exit} {n++} END{print n+0}' "$f")
+    [ "$lines" -le 400 ] || say "$f: $lines lines without its tests (400 are allowed): it is usually two things"
+done
+
+# Structs: 16 fields (settings and table rows aside, which mirror what they stand for).
+for f in $(printf '%s\n' $sources | grep -vE '^src/(settings|cli|store)'); do
+    awk -v f="$f" '
+        /^#\[cfg\(test\)\]/ { exit }
+        /^ *(pub(\([a-z]+\))? )?struct [A-Za-z]+.*\{ *$/ { name = $0; fields = 0; inside = 1; next }
+        inside && /^ *\}/ { if (fields > 16) { printf "%s: %s has %d fields (16 are allowed)\n", f, name, fields; bad = 1 } inside = 0 }
+        inside && /^ *(pub(\([a-z]+\))? )?[a-z_0-9]+: / { fields++ }
+        END { exit bad }' "$f" || bad=1
+done
+
+# No unbounded queue, no ignored test, no sleep that waits for something in a test.
+grep -nE 'unbounded_channel|mpsc::unbounded|mpsc::channel\(\)' $sources && say "unbounded channel: every queue has a bound and a policy for when it is full" || true
+tests=$(git ls-files --cached --others --exclude-standard '*.rs' | grep -E '(^|/)tests/|tests\.rs$' || true)
+if [ -n "$tests" ]; then
+    grep -nE '#\[ignore' $tests $sources && say "ignored test: a test runs or says why it cannot" || true
+    grep -nE 'thread::sleep' $tests && say "a sleep is not synchronisation: await the condition" || true
+fi
+
+# Rooms: who may name what.
+grep -nE '(^|[^_])(diesel|diesel_async)::' $(printf '%s\n' $sources | grep -vE '^src/store') && say "only src/store names Diesel" || true
+grep -nE 'actix_web_actors' $(printf '%s\n' $sources | grep -vE '^actors/src/caller_leg') && say "actix-web-actors stays in the carrier's leg" || true
+grep -nE 'Instant::now|SystemTime::now' $(printf '%s\n' $sources | grep -E '^(protocol|codecs)/src') && say "protocol and codecs are told the time" || true
+grep -nE '^(tokio|actix|futures|mio|async)[a-z_-]* *(=|\.)' protocol/Cargo.toml codecs/Cargo.toml && say "protocol and codecs have no runtime" || true
+grep -nE 'panic *= *"abort"' Cargo.toml && say "panics must unwind: supervision depends on it" || true
+
+[ "$bad" -eq 0 ] && echo "gates: all hold"
+exit "$bad"
