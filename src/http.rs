@@ -170,11 +170,12 @@ pub fn routes(config: &mut web::ServiceConfig) {
         config.service(resource.default_service(web::to(|| wrong_method("GET, POST"))));
     }
     let get = |path: &str| web::resource(path).default_service(web::to(|| wrong_method("GET")));
+    let probe = |path: &str| web::resource(path).default_service(web::to(|| wrong_method("GET, HEAD")));
     config
         .service(get("/exotel/media/{token}").route(web::get().to(media::by_token)))
         .service(get("/exotel/media").route(web::get().to(media::by_account)))
-        .service(get("/healthz").route(web::get().to(probe::alive)))
-        .service(get("/readyz").route(web::get().to(probe::ready)))
+        .service(probe("/healthz").route(web::get().to(probe::alive)).route(web::head().to(probe::alive)))
+        .service(probe("/readyz").route(web::get().to(probe::ready)).route(web::head().to(probe::ready)))
         .service(get("/metrics").route(web::get().to(probe::metrics)))
         .service(get("/api/v1/clients").route(web::get().to(operator::clients)))
         .service(get("/api/v1/calls").route(web::get().to(operator::calls)))

@@ -85,7 +85,9 @@ impl RecordWriter {
         }
         metrics::counter!("callgate_record_dropped_total").increment(1);
         if !self.dropping.swap(true, Ordering::Relaxed) {
-            tracing::error!("the record's queue is full: facts are dropped from here on, callgate_record_dropped_total counts them");
+            tracing::error!(
+                "the record's queue is full: facts are dropped from here on, callgate_record_dropped_total counts them"
+            );
         }
     }
 }

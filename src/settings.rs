@@ -22,8 +22,8 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use args::{DATABASE_URL, REALTIME_MODEL};
 pub use args::SettingsArgs;
+pub(crate) use args::{DATABASE_URL, REALTIME_MODEL};
 pub use env_file::load_env_file;
 pub use public_url::{PublicUrl, UrlSource};
 
@@ -192,13 +192,22 @@ impl Settings {
                     );
                 }
                 Way::Key if webhooks.key.is_none() => {
-                    return missing("WEBHOOK_KEY", "not set, and WEBHOOK_AUTH lists `key`: set it to a long random word");
+                    return missing(
+                        "WEBHOOK_KEY",
+                        "not set, and WEBHOOK_AUTH lists `key`: set it to a long random word",
+                    );
                 }
                 Way::Basic if exotel.api_key.is_none() => {
-                    return missing("EXOTEL_API_KEY", "not set, and WEBHOOK_AUTH lists `basic`: set it to the user name");
+                    return missing(
+                        "EXOTEL_API_KEY",
+                        "not set, and WEBHOOK_AUTH lists `basic`: set it to the user name",
+                    );
                 }
                 Way::Basic if exotel.api_token.is_none() => {
-                    return missing("EXOTEL_API_TOKEN", "not set, and WEBHOOK_AUTH lists `basic`: set it to the password");
+                    return missing(
+                        "EXOTEL_API_TOKEN",
+                        "not set, and WEBHOOK_AUTH lists `basic`: set it to the password",
+                    );
                 }
                 _ => {}
             }
@@ -217,6 +226,6 @@ impl Settings {
 #[must_use]
 pub fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    bare.eq_ignore_ascii_case("localhost")
+        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
-

@@ -192,9 +192,10 @@ impl Call {
             return;
         }
         self.cx.deadlines.set(Timer::MediaSilence, self.cx.now + self.cx.policy.media_silence);
+        let voice = self.uplink.is_voice(self.cx.now, pcm.len(), level_dbfs);
         if self.turn.caller_speaks() {
             Uplink::watch_gap(&mut self.cx, true);
-        } else if self.uplink.is_voice(self.cx.now, pcm.len(), level_dbfs)
+        } else if voice
             && self.playout.is_idle()
             && self.turn.is_quiet(&self.cx)
         {

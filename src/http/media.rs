@@ -54,7 +54,7 @@ fn check_account(gateway: &Gateway, request: &HttpRequest) -> Result<(), Refused
         gateway.gate.basic(request.headers()).map_err(|error| gateway.guessed_wrong(address, error))?;
     }
     check_upgrade(request)?;
-    if gateway.switchboard.is_draining() { Err(actors::Refusal::Draining.into()) } else { Ok(()) }
+    gateway.check_room()
 }
 
 fn check_upgrade(request: &HttpRequest) -> Result<(), Refused> {

@@ -30,7 +30,9 @@ pub(super) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
         // Which key it was may be a digit of somebody's card.
         Fact::Dtmf { .. } => ("call.key-pressed", "ok", json!({})),
         Fact::ResponseFailed { code } => ("call.response-failed", "failed", json!({ "code": code })),
-        Fact::ModelError { code, message } => ("call.model-error", "failed", json!({ "code": code, "message": message })),
+        Fact::ModelError { code, message } => {
+            ("call.model-error", "failed", json!({ "code": code, "message": message }))
+        }
         Fact::Counted { what, count } => ("call.counted", "ok", json!({ "what": what, "count": count })),
         Fact::Ended(ended) => ("call.ended", ended.status(), json!({ "why": ended.words() })),
         Fact::CallerSpoke { .. }

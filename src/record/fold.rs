@@ -100,6 +100,11 @@ impl Fold {
         self.unwritten.figures = true;
     }
 
+    /// Whether the call was seen to begin, and goes on.
+    pub(super) fn is_live(&self) -> bool {
+        (self.dials > 0 || self.media_at.is_some()) && !self.is_over()
+    }
+
     /// Whether the call is over.
     pub(super) fn is_over(&self) -> bool {
         self.unwritten.finish.is_some()

@@ -58,13 +58,25 @@ async fn a_call_is_folded_into_its_transcript_figures_and_end() {
     let figures = call.figures;
     assert_eq!((figures.duration_ms, figures.first_audio_ms), (Some(60_000), Some(100)));
     assert_eq!((figures.caller_talk_ms, figures.agent_talk_ms, figures.turn_count), (Some(600), Some(1100), Some(3)));
-    assert_eq!((figures.answer_p50_ms, figures.answer_p95_ms, figures.answer_max_ms), (Some(500), Some(900), Some(900)));
+    assert_eq!(
+        (figures.answer_p50_ms, figures.answer_p95_ms, figures.answer_max_ms),
+        (Some(500), Some(900), Some(900))
+    );
     assert_eq!((figures.interruptions, figures.unheard_ms), (Some(1), Some(700)));
     assert_eq!((figures.model_reconnects, figures.frames_lost), (Some(1), Some(4)));
     assert_eq!(figures.tokens, Some(Tokens { input_audio: 20, output_audio: 40, ..Tokens::default() }));
     assert_eq!(figures.cost_microusd, Some(20 * 32 + 40 * 64));
     let kinds: Vec<String> = store.audit_of_call(&sid).await.unwrap().into_iter().map(|entry| entry.kind).collect();
-    let expected = ["model-dialled", "media-started", "first-audio", "interrupted", "model-dialled", "counted", "counted", "ended"];
+    let expected = [
+        "model-dialled",
+        "media-started",
+        "first-audio",
+        "interrupted",
+        "model-dialled",
+        "counted",
+        "counted",
+        "ended",
+    ];
     assert_eq!(kinds, expected.map(|kind| format!("call.{kind}")));
 }
 
@@ -91,7 +103,7 @@ async fn what_the_database_could_not_take_is_written_once_it_can() {
     writer.record(&sid, at(1), &turn(0, Who::Agent, "Hello", 800));
     assert!(!writer.flush().await);
     writer.record(&sid, at(2), &Fact::Ended(Ended::AgentHungUp));
-    drop(lock);
+    lock.release();
     assert!(writer.flush().await);
     let CallWithTurns { call, turns, .. } = store.call(&sid).await.unwrap().unwrap();
     assert_eq!((turns.len(), call.status.as_str()), (1, "completed"));
@@ -124,4 +136,23 @@ async fn a_long_outage_costs_the_oldest_entries_and_no_end() {
     }
     assert_eq!(pending.audit.len(), pending::MAX_AUDIT);
     assert_eq!(pending.audit[0].call_sid.as_ref(), Some(&first));
+}
+
+#[tokio::test]
+async fn a_stray_fact_of_a_finished_call_is_not_kept_for_ever_and_changes_nothing() {
+    let db = TempDb::new();
+    let store = db.store().await;
+    let sid = CallSid::new("c1");
+    let mut pending = Pending::new("gpt-realtime-2.1".to_owned());
+    pending.fact(sid.clone(), Utc::now(), media_started());
+    pending.fact(sid.clone(), Utc::now(), Fact::Ended(Ended::AgentHungUp));
+    assert!(pending.write(&store).await);
+    let before = store.call(&sid).await.unwrap();
+    pending.fact(sid.clone(), Utc::now(), Fact::Counted { what: "caller_lost", count: 7 });
+    pending.fact(sid.clone(), Utc::now(), Fact::Ended(Ended::Operator));
+    assert!(pending.write(&store).await);
+    assert_eq!(store.call(&sid).await.unwrap(), before);
+    pending.fact(sid.clone(), Utc::now(), Fact::Answered { after_ms: 7 });
+    assert!(pending.write(&store).await);
+    assert_eq!(pending.folds(), 0);
 }

@@ -17,7 +17,10 @@ pub fn load_env_file(path: &Path) -> Result<(), SettingsError> {
         // The line itself may hold a secret.
         Err(Error::LineParse(line, _)) => {
             let name = line.split('=').next().unwrap_or_default().trim();
-            Err(SettingsError::new(".env", format!("the line of `{name}` is not understood: write NAME=value, and quote spaces")))
+            Err(SettingsError::new(
+                ".env",
+                format!("the line of `{name}` is not understood: write NAME=value, and quote spaces"),
+            ))
         }
         Err(error) => Err(SettingsError::new(".env", format!("cannot be read ({error}): mend or remove it"))),
     }

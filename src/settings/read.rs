@@ -59,7 +59,10 @@ pub(crate) fn database(text: &str) -> Read<DatabaseUrl> {
 fn http(args: &SettingsArgs) -> Read<HttpSettings> {
     let host = or(&args.host, args::HOST);
     if host.contains(|character: char| character.is_whitespace() || character == '/') {
-        return Err(SettingsError::new("HOST", format!("`{host}` is no address: give one such as 0.0.0.0 or 127.0.0.1")));
+        return Err(SettingsError::new(
+            "HOST",
+            format!("`{host}` is no address: give one such as 0.0.0.0 or 127.0.0.1"),
+        ));
     }
     let port = number("PORT", or(&args.port, args::PORT), 0, u16::MAX)?;
     let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
@@ -72,13 +75,15 @@ fn http(args: &SettingsArgs) -> Read<HttpSettings> {
 
 fn public(args: &SettingsArgs, port: u16) -> Read<PublicUrl> {
     if let Some(url) = set(&args.public_base_url) {
-        return PublicUrl::parse(url, UrlSource::PublicBaseUrl).map_err(|why| SettingsError::new("PUBLIC_BASE_URL", why));
+        return PublicUrl::parse(url, UrlSource::PublicBaseUrl)
+            .map_err(|why| SettingsError::new("PUBLIC_BASE_URL", why));
     }
     let railway = "RAILWAY_PUBLIC_DOMAIN";
     match set(&args.railway_public_domain) {
-        Some(domain) if domain.contains("://") => {
-            Err(SettingsError::new(railway, format!("`{domain}` is a URL: give the bare domain, or use PUBLIC_BASE_URL")))
-        }
+        Some(domain) if domain.contains("://") => Err(SettingsError::new(
+            railway,
+            format!("`{domain}` is a URL: give the bare domain, or use PUBLIC_BASE_URL"),
+        )),
         Some(domain) => PublicUrl::parse(&format!("https://{domain}"), UrlSource::RailwayPublicDomain)
             .map_err(|why| SettingsError::new(railway, why)),
         None => PublicUrl::localhost(port).map_err(|why| SettingsError::new("PUBLIC_BASE_URL", why)),
@@ -96,7 +101,9 @@ fn model(args: &SettingsArgs) -> Read<ModelSettings> {
     let audio = match or(&args.realtime_audio, args::REALTIME_AUDIO) {
         "pcm24k" => AudioFormat::Pcm { rate: 24_000 },
         "pcmu" => AudioFormat::Pcmu,
-        other => return Err(SettingsError::new("REALTIME_AUDIO", format!("`{other}` is not known: use pcm24k or pcmu"))),
+        other => {
+            return Err(SettingsError::new("REALTIME_AUDIO", format!("`{other}` is not known: use pcm24k or pcmu")));
+        }
     };
     let simulated = match set(&args.simulated_model).unwrap_or("off") {
         "on" | "true" | "1" | "yes" => true,
@@ -126,7 +133,10 @@ fn webhooks(args: &SettingsArgs, host: &str) -> Read<WebhookSettings> {
         });
     }
     if auth.is_empty() {
-        return Err(SettingsError::new("WEBHOOK_AUTH", "lists nothing: use signature, key, basic or none, comma-separated"));
+        return Err(SettingsError::new(
+            "WEBHOOK_AUTH",
+            "lists nothing: use signature, key, basic or none, comma-separated",
+        ));
     }
     let deadline_ms = or(&args.webhook_deadline_ms, args::WEBHOOK_DEADLINE_MS);
     Ok(WebhookSettings {
@@ -150,7 +160,8 @@ fn recordings(args: &SettingsArgs) -> Read<RecordingSettings> {
         },
         _ => return Err(error(format!("`{text}` is no place for recordings: use file://, s3://, gs:// or az://"))),
     };
-    let hosts: Vec<String> = list(or(&args.recording_hosts, args::RECORDING_HOSTS)).map(str::to_ascii_lowercase).collect();
+    let hosts: Vec<String> =
+        list(or(&args.recording_hosts, args::RECORDING_HOSTS)).map(str::to_ascii_lowercase).collect();
     if let Some(host) = hosts.iter().find(|host| host.contains(['/', ':', '*'])) {
         let problem = format!("`{host}` is no host name: give names such as exotel.com, comma-separated");
         return Err(SettingsError::new("RECORDING_HOSTS", problem));
@@ -163,11 +174,14 @@ fn log(args: &SettingsArgs) -> Read<LogSettings> {
         "auto" => LogFormat::Auto,
         "pretty" => LogFormat::Pretty,
         "json" => LogFormat::Json,
-        other => return Err(SettingsError::new("LOG_FORMAT", format!("`{other}` is not known: use auto, pretty or json"))),
+        other => {
+            return Err(SettingsError::new("LOG_FORMAT", format!("`{other}` is not known: use auto, pretty or json")));
+        }
     };
     let filter = or(&args.rust_log, args::RUST_LOG);
     if EnvFilter::try_new(filter).is_err() {
-        let problem = format!("`{filter}` is no filter: use a level such as info, or directives such as info,supervisor=debug");
+        let problem =
+            format!("`{filter}` is no filter: use a level such as info, or directives such as info,supervisor=debug");
         return Err(SettingsError::new("RUST_LOG", problem));
     }
     Ok(LogSettings { format, filter: filter.to_owned() })
@@ -198,7 +212,9 @@ fn blocks(name: &'static str, text: &Option<String>) -> Read<Vec<Cidr>> {
 
 fn number<T: FromStr + PartialOrd + std::fmt::Display>(name: &'static str, text: &str, least: T, most: T) -> Read<T> {
     let within = text.parse().ok().filter(|number| *number >= least && *number <= most);
-    within.ok_or_else(|| SettingsError::new(name, format!("`{text}` will not do: give a whole number from {least} to {most}")))
+    within.ok_or_else(|| {
+        SettingsError::new(name, format!("`{text}` will not do: give a whole number from {least} to {most}"))
+    })
 }
 
 fn secs(name: &'static str, text: &str, least: u64) -> Read<Duration> {

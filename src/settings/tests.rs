@@ -42,7 +42,8 @@ fn nothing_set_gives_the_documented_defaults() {
 
 #[test]
 fn an_empty_setting_counts_as_not_set() {
-    let settings = read(&["--port=", "--webhook-key= ", "--database-url=", "--public-base-url=", "--simulated-model="]).unwrap();
+    let settings =
+        read(&["--port=", "--webhook-key= ", "--database-url=", "--public-base-url=", "--simulated-model="]).unwrap();
     assert_eq!(settings.http.port, 8080);
     assert!(settings.webhooks.key.is_none() && !settings.model.simulated);
     assert_eq!(settings.http.public.source(), UrlSource::Fallback);
@@ -124,7 +125,9 @@ fn serving_needs_the_secrets_of_its_ways_and_a_model() {
     assert_eq!(missing(&["--webhook-auth", "basic", "--exotel-api-key", "k"]), Err("EXOTEL_API_TOKEN"));
     let key = ["--webhook-auth", "key", "--webhook-key", "w"];
     assert_eq!(missing(&key), Err("OPENAI_API_KEY"));
-    for model in [&["--simulated-model"][..], &["--openai-api-key", "k"], &["--realtime-url", "ws://localhost:9/v1/realtime"]] {
+    for model in
+        [&["--simulated-model"][..], &["--openai-api-key", "k"], &["--realtime-url", "ws://localhost:9/v1/realtime"]]
+    {
         assert_eq!(missing(&[&key[..], model].concat()), Ok(()), "{model:?}");
     }
 }

@@ -208,11 +208,12 @@ pub(super) const CARRIER_STATUSES: [&str; 8] =
 /// From here on a status is an end.
 const FIRST_END: usize = 3;
 
-/// The carrier's statuses that count less than this one, and whether this one is an end.
+/// The carrier's statuses that are at least as final as this one, and whether this one is an end. Any known status counts for more than
+/// one that nobody documented.
 pub(super) fn rank(status: &str) -> (&'static [&'static str], bool) {
     match CARRIER_STATUSES.iter().position(|known| *known == status) {
-        Some(rank) => (&CARRIER_STATUSES[..rank], rank >= FIRST_END),
-        None => (&[], false),
+        Some(rank) => (&CARRIER_STATUSES[rank..], rank >= FIRST_END),
+        None => (&CARRIER_STATUSES, false),
     }
 }
 

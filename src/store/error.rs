@@ -35,17 +35,27 @@ impl StoreError {
     }
 }
 
+/// What databases say of states that pass: SQLite's first, PostgreSQL's then.
+const PASSING: [&str; 8] = [
+    "database is locked",
+    "disk I/O error",
+    "database or disk is full",
+    "unable to open database",
+    "readonly database",
+    "terminating connection",
+    "the database system is",
+    "deadlock detected",
+];
+
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
         let away = match &error {
             Error::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _)
             | Error::BrokenTransactionManager => true,
             Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => true,
-            // SQLite's codes do not come through; its words do.
+            // The codes do not come through; the words do.
             Error::DatabaseError(DatabaseErrorKind::Unknown, info) => {
-                ["database is locked", "disk I/O error", "database or disk is full", "unable to open database", "readonly"]
-                    .iter()
-                    .any(|words| info.message().contains(words))
+                PASSING.iter().any(|words| info.message().contains(words))
             }
             _ => false,
         };

@@ -43,7 +43,7 @@ impl Drop for TempDb {
     }
 }
 
-/// The database's write lock, held by somebody else until it is dropped.
+/// The database's write lock, held by somebody else.
 pub(crate) struct WriteLock(SqliteConnection);
 
 impl WriteLock {
@@ -51,6 +51,10 @@ impl WriteLock {
         let mut conn = SqliteConnection::establish(&db.0.display().to_string()).unwrap();
         conn.batch_execute("BEGIN IMMEDIATE").unwrap();
         Self(conn)
+    }
+
+    pub(crate) fn release(mut self) {
+        self.0.batch_execute("ROLLBACK").unwrap();
     }
 }
 
@@ -147,7 +151,9 @@ async fn a_call_told_in_any_order_comes_to_the_same_row() {
     for _ in 0..4 {
         orders = orders
             .into_iter()
-            .flat_map(|order| (0..4).filter(|n| !order.contains(n)).map(|n| [order.clone(), vec![n]].concat()).collect::<Vec<_>>())
+            .flat_map(|order| {
+                (0..4).filter(|n| !order.contains(n)).map(|n| [order.clone(), vec![n]].concat()).collect::<Vec<_>>()
+            })
             .collect();
     }
     assert_eq!(orders.len(), 24);
@@ -299,8 +305,9 @@ async fn the_client_of_a_call_is_found_by_the_unique_index() {
     let db = TempDb::new();
     drop(db.store().await);
     let mut conn = SqliteConnection::establish(&db.0.display().to_string()).unwrap();
-    let steps: Vec<Step> =
-        sql_query("EXPLAIN QUERY PLAN SELECT * FROM clients WHERE exotel_number = '+918047112233'").load(&mut conn).unwrap();
+    let steps: Vec<Step> = sql_query("EXPLAIN QUERY PLAN SELECT * FROM clients WHERE exotel_number = '+918047112233'")
+        .load(&mut conn)
+        .unwrap();
     let plan: Vec<&str> = steps.iter().map(|step| step.detail.as_str()).collect();
     assert_eq!(plan, ["SEARCH clients USING INDEX clients_exotel_number (exotel_number=?)"]);
 }

@@ -24,7 +24,9 @@ pub enum DatabaseUrlError {
     #[error("name a file after sqlite://, for example sqlite://callgate.db")]
     NoFile,
     /// Each connection would have a database of its own.
-    #[error("a database in memory would be another one for each connection: name a file, for example sqlite://callgate.db")]
+    #[error(
+        "a database in memory would be another one for each connection: name a file, for example sqlite://callgate.db"
+    )]
     Memory,
     /// Not a URL with a host.
     #[error("write it as postgres://user:password@host:port/database")]
@@ -47,7 +49,9 @@ impl FromStr for DatabaseUrl {
         }
         // An empty host with `?host=/folder` is how a socket in the file system is named.
         match ::url::Url::parse(text) {
-            Ok(url) if url.has_host() || url.query_pairs().any(|(key, _)| key == "host") => Ok(Self::Postgres(Secret::new(text))),
+            Ok(url) if url.has_host() || url.query_pairs().any(|(key, _)| key == "host") => {
+                Ok(Self::Postgres(Secret::new(text)))
+            }
             _ => Err(DatabaseUrlError::Postgres),
         }
     }

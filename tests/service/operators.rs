@@ -11,6 +11,8 @@ async fn probes_and_metrics_answer_anybody() {
     let gateway = Gateway::start().await;
     assert_eq!(gateway.get_bare("/healthz").await.json()["status"], "alive");
     assert_eq!(gateway.get_bare("/readyz").await.json()["status"], "ready");
+    let head = gateway.request(Method::HEAD, "/readyz").send().await.unwrap();
+    assert_eq!(head.status(), 200);
     gateway.get_bare("/exotel/call-end").await.refused(401, "unauthenticated");
     gateway.post("/exotel/voicebot", &incoming(&sid())).await;
     let page = gateway.get_bare("/metrics").await;

@@ -123,7 +123,8 @@ async fn wrong_paths_and_methods_are_answered_in_json() {
     for (method, path, allowed) in [
         (Method::PUT, "/exotel/call-start", "GET, POST"),
         (Method::DELETE, "/exotel/passthru", "GET, POST"),
-        (Method::POST, "/healthz", "GET"),
+        (Method::POST, "/healthz", "GET, HEAD"),
+        (Method::POST, "/metrics", "GET"),
         (Method::POST, "/exotel/media", "GET"),
         (Method::GET, "/api/v1/calls/a/hangup", "POST"),
     ] {

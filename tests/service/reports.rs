@@ -1,5 +1,6 @@
 //! call-end, recording and passthru.
 
+use protocol::call::fact::Ended;
 use protocol::ids::CallSid;
 use serde_json::json;
 
@@ -92,6 +93,31 @@ async fn passthru_hangs_up_unless_the_caller_is_left_to_somebody() {
     let report = r#"{"StreamSID":"62xxx","Status":"completed","Duration":"28","DisconnectedBy":"user"}"#;
     let answer = gateway.get("/exotel/passthru", &[("CallSid", &sid()), ("Stream", report)]).await;
     assert_eq!(answer.status, 302, "{answer:?}");
+    gateway.stop().await;
+}
+
+#[actix_web::test]
+async fn passthru_goes_by_how_the_call_ended() {
+    let gateway = Gateway::start().await;
+    let ends = [
+        (Ended::Transferred { reason: "wants a person".to_owned() }, 200),
+        (Ended::ModelFailed { cause: "refused".to_owned() }, 200),
+        (Ended::AgentHungUp, 302),
+        (Ended::CallerHungUp { reason: Some("callended".to_owned()) }, 302),
+        (Ended::Operator, 302),
+    ];
+    for (ended, status) in ends {
+        let sid = sid();
+        gateway.get("/exotel/voicebot", &incoming(&sid)).await;
+        let call = CallSid::new(&sid);
+        assert!(gateway.running.switchboard().end(&call, ended.clone()));
+        eventually("the call is over", || async { gateway.running.switchboard().phase(&call).is_none() }).await;
+        let report = [("CallSid", sid.as_str()), ("Stream[Status]", "completed"), ("Stream[DisconnectedBy]", "bot")];
+        let answer = gateway.get("/exotel/passthru", &report).await;
+        assert_eq!(answer.status, status, "{ended:?}: {answer:?}");
+        // Asked again, it says the same.
+        assert_eq!(gateway.post("/exotel/passthru", &report).await.status, status, "{ended:?}");
+    }
     gateway.stop().await;
 }
 

@@ -1,6 +1,6 @@
 //! A gateway of a test's own: a free port, a database file and a simulated model, all gone with it.
 
-#![allow(dead_code, reason = "every test binary uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "every test binary uses its part of it")]
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -54,6 +54,9 @@ pub(crate) struct Converter {
     current: Option<ContentKey>,
     /// The first byte of a sample whose second is in the next delta.
     odd: Option<u8>,
+    /// Bytes of the server's audio, as s16le, in the current content; and of the carrier's made of it.
+    taken: usize,
+    made: usize,
     /// `down` was made on another thread, and works best replaced when its content ends.
     foreign: bool,
 }
@@ -63,7 +66,18 @@ impl Converter {
     pub(crate) fn new(carrier: SampleRate) -> Self {
         let format = AudioFormat::Pcm { rate: 24_000 };
         let (up, down) = (Stage::new(carrier.hz(), hz(format)), Stage::new(hz(format), carrier.hz()));
-        Self { carrier, input: format, output: format, up, down, current: None, odd: None, foreign: false }
+        Self {
+            carrier,
+            input: format,
+            output: format,
+            up,
+            down,
+            current: None,
+            odd: None,
+            taken: 0,
+            made: 0,
+            foreign: false,
+        }
     }
 
     /// Settles on the current thread, whose streams share their filters. Before the caller's audio begins.
@@ -136,7 +150,11 @@ impl Converter {
             AudioFormat::Pcma => g711::alaw_to_pcm(delta, scratch),
             AudioFormat::Pcm { .. } => {
                 if self.odd.is_none() && delta.len().is_multiple_of(2) {
-                    return self.down.push(delta, out);
+                    self.taken += delta.len();
+                    let before = out.len();
+                    self.down.push(delta, out);
+                    self.made += out.len() - before;
+                    return;
                 }
                 scratch.extend(self.odd.take());
                 scratch.extend_from_slice(delta);
@@ -153,8 +171,13 @@ impl Converter {
         let ended = self.current.take()?;
         self.odd = None;
         if let Stage::Rate(resampler) = &mut self.down {
+            let before = out.len();
             resampler.flush(out);
+            // The filter's own delay is not audio of the server's: the ledger must never hold more than was generated.
+            let whole = self.taken / 2 * self.carrier.hz() as usize / hz(self.output) as usize * 2;
+            out.truncate(before + whole.saturating_sub(self.made));
         }
+        (self.taken, self.made) = (0, 0);
         if std::mem::take(&mut self.foreign) {
             self.down = Stage::new(hz(self.output), self.carrier.hz());
         }

@@ -76,8 +76,10 @@ impl Call {
             ServerEvent::SpeechStopped { item, audio_end_ms } => {
                 // The server's end of speech includes the closing silence; what was appended since is its own delay.
                 let behind = self.uplink.appended_ms().saturating_sub(audio_end_ms).min(2000);
-                let silence = u64::from(self.cx.policy.vad.silence_duration_ms) + behind;
-                self.turn.caller_ended(&mut self.cx, &item, Duration::from_millis(silence));
+                let silence = Duration::from_millis(u64::from(self.cx.policy.vad.silence_duration_ms) + behind);
+                let detected = self.cx.now.checked_sub(silence).unwrap_or(self.cx.now);
+                let last = self.uplink.last_speech(detected);
+                self.turn.caller_ended(&mut self.cx, &item, last);
                 Uplink::watch_gap(&mut self.cx, false);
             }
             ServerEvent::InputTranscript { item, text } => {

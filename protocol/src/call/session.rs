@@ -199,11 +199,15 @@ impl Session {
         cx.model(id, ModelCommand::Close);
         cx.deadlines.clear(Timer::Connect);
         cx.deadlines.set_if_unset(Timer::ModelWait, cx.now + cx.policy.model_wait);
-        if let Some(next) = self.next.take_if(|c| c.stage == Stage::Ready) {
-            // The replacement is there already.
+        if let Some(next) = self.next.take() {
+            // The replacement is there already, or on its way.
+            if next.stage == Stage::Ready {
+                cx.deadlines.clear(Timer::ModelWait);
+                cx.deadlines.set(Timer::Roll, cx.now + cx.policy.roll_after);
+            } else {
+                cx.deadlines.set(Timer::Connect, cx.now + cx.policy.connect_timeout);
+            }
             self.current = Some(next);
-            cx.deadlines.clear(Timer::ModelWait);
-            cx.deadlines.set(Timer::Roll, cx.now + cx.policy.roll_after);
             return Outcome::Lost;
         }
         let pause = match self.failures {

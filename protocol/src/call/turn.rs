@@ -93,11 +93,10 @@ impl Turn {
         }
     }
 
-    /// The caller stopped. `silence` of the closing pause had passed by then.
-    pub(crate) fn caller_ended(&mut self, cx: &mut Context, item: &ItemId, silence: Duration) {
+    /// The caller stopped; `last` is when they last spoke.
+    pub(crate) fn caller_ended(&mut self, cx: &mut Context, item: &ItemId, last: Instant) {
         self.speaking = None;
-        let last = cx.now.checked_sub(silence).unwrap_or(cx.now);
-        let at_ms = cx.at_ms().saturating_sub(millis(silence));
+        let at_ms = cx.at_ms().saturating_sub(millis(cx.now.saturating_duration_since(last)));
         cx.record(Fact::CallerStopped { item: item.clone(), at_ms });
         self.unanswered = Some(last);
         cx.deadlines.set(Timer::Answer, cx.now + cx.policy.answer_wait);

@@ -14,6 +14,8 @@ use crate::realtime::command::ClientEvent;
 const LOUD_DBFS: f32 = -35.0;
 /// So much of it is.
 const VOICE: Duration = Duration::from_millis(400);
+/// How long a server's detector may take to notice that a voice has gone.
+const DETECTOR_LAG: Duration = Duration::from_millis(500);
 /// A server measures silence in the audio it gets: a line that stops while its caller speaks never ends the turn.
 const GAP: Duration = Duration::from_millis(750);
 /// Silence appended then.
@@ -108,12 +110,18 @@ impl Uplink {
         }
     }
 
+    /// When the caller was last loud, if that was up to half a second before the server's detector says that speech ended:
+    /// detectors are slow to let go. A noisy line is loud all the time, and tells nothing.
+    pub(crate) fn last_speech(&self, detected: Instant) -> Instant {
+        let credible = |at: &Instant| *at < detected && detected.saturating_duration_since(*at) <= DETECTOR_LAG;
+        self.last_loud.filter(credible).unwrap_or(detected)
+    }
+
     /// Whether this frame completes enough loud audio to be a voice that a server should notice.
     pub(crate) fn is_voice(&mut self, now: Instant, bytes: usize, level_dbfs: f32) -> bool {
         if level_dbfs < LOUD_DBFS {
             if self.last_loud.is_some_and(|at| now.saturating_duration_since(at) > GAP) {
                 self.voice = Duration::ZERO;
-                self.last_loud = None;
             }
             return false;
         }

@@ -100,10 +100,10 @@ async fn fill(conn: &mut Conn, id: i64, report: &CallEndReport) -> Result<(), St
 
 /// Keeps the most final status; an end is the call's end unless the gateway tells of one.
 async fn carrier_status(conn: &mut Conn, id: i64, status: &str, report: &CallEndReport) -> Result<(), StoreError> {
-    let (lesser, is_end) = rank(status);
+    let (as_final, is_end) = rank(status);
     let row = dsl::calls.find(id);
-    let unset_or_lesser = dsl::carrier_status.is_null().or(dsl::carrier_status.eq_any(lesser.to_vec()).assume_not_null());
-    diesel::update(row.filter(unset_or_lesser)).set(dsl::carrier_status.eq(status)).execute(conn).await?;
+    let less_final = dsl::carrier_status.is_null().or(dsl::carrier_status.ne_all(as_final.to_vec()).assume_not_null());
+    diesel::update(row.filter(less_final)).set(dsl::carrier_status.eq(status)).execute(conn).await?;
     if !is_end {
         return Ok(());
     }

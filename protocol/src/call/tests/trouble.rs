@@ -157,6 +157,22 @@ fn a_caller_whose_session_is_lost_while_they_speak_is_answered_whether_or_not_th
 }
 
 #[test]
+fn a_session_lost_while_its_replacement_is_dialled_is_replaced_by_that_one() {
+    let policy = Policy { roll_after: Duration::from_secs(60), ..Policy::default() };
+    let mut desk = Desk::with(policy, GreetedBy::Carrier);
+    desk.ready(1);
+    desk.start_media();
+    desk.pass(60_000);
+    desk.input(Input::Model(ConnId(1), ModelEvent::Closed("1006".to_owned())));
+    desk.pass(500);
+    desk.ready(2);
+    desk.take();
+    desk.pass(15_000);
+    assert_eq!((desk.dialled().len(), desk.ended()), (0, None));
+    assert_eq!(desk.appended_ms(), 15_000);
+}
+
+#[test]
 fn a_session_is_not_told_the_result_of_a_call_that_another_made() {
     let mut desk = half_a_goodbye();
     desk.ready(2);

@@ -1,0 +1,167 @@
+//! The program at the command line: settings, clients, exit codes.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A working folder of its own, gone with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("callgate-commands-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
+        command.args(words).current_dir(&self.0).env_clear();
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().unwrap()
+    }
+
+    /// Runs a command that must succeed, and answers with what it printed.
+    fn said(&self, words: &[&str]) -> String {
+        let output = self.run(words);
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a command that must fail with one line, and answers with that line.
+    fn refused(&self, words: &[&str], code: i32) -> String {
+        one_line(&self.run(words), code)
+    }
+
+    fn has(&self, file: &str) -> bool {
+        Path::exists(&self.0.join(file))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn one_line(output: &Output, code: i32) -> String {
+    let error = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+    assert_eq!(error.trim_end().lines().count(), 1, "{error}");
+    error
+}
+
+#[test]
+fn a_flag_wins_over_the_environment_and_the_environment_over_the_file() {
+    let folder = Folder::new();
+    std::fs::write(folder.0.join(".env"), "DATABASE_URL=sqlite://file.db\n").unwrap();
+    folder.said(&["client", "list"]);
+    assert!(folder.has("file.db") && !folder.has("callgate.db"));
+    let with_env = |words: &[&str]| folder.command(words).env("DATABASE_URL", "sqlite://env.db").output().unwrap();
+    assert!(with_env(&["client", "list"]).status.success());
+    assert!(folder.has("env.db"));
+    assert!(with_env(&["client", "list", "--database-url", "sqlite://flag.db"]).status.success());
+    assert!(folder.has("flag.db"));
+}
+
+#[test]
+fn a_file_of_settings_that_cannot_be_read_is_named_without_its_secrets() {
+    let folder = Folder::new();
+    std::fs::write(folder.0.join(".env"), "ADMIN_TOKEN='hush\n").unwrap();
+    let error = folder.refused(&["client", "list"], 64);
+    assert!(error.contains(".env") && error.contains("ADMIN_TOKEN") && !error.contains("hush"), "{error}");
+}
+
+#[test]
+fn what_is_wrong_or_missing_is_one_line_and_exit_64() {
+    let folder = Folder::new();
+    let cases: [(&[&str], &str); 9] = [
+        (&["serve", "--port", "http"], "PORT"),
+        (&["serve"], "EXOTEL_API_TOKEN"),
+        (&["serve", "--webhook-auth", "key", "--webhook-key", "k"], "OPENAI_API_KEY"),
+        (&["serve", "--webhook-auth", "none"], "WEBHOOK_AUTH"),
+        (&["client", "list", "--database-url", "mysql://x"], "DATABASE_URL"),
+        (&["client", "add", "--name", "Acme"], "--number"),
+        (&["client", "add", "--name", "Acme", "--number", "12"], "12"),
+        (&["serve", "--no-such-flag"], "--no-such-flag"),
+        (&[], "--help"),
+    ];
+    for (words, named) in cases {
+        let error = folder.refused(words, 64);
+        assert!(error.contains(named), "{words:?}: {error}");
+    }
+}
+
+#[test]
+fn a_start_that_fails_is_exit_1() {
+    let folder = Folder::new();
+    let error = folder.refused(&["client", "list", "--database-url", "sqlite:///nowhere/at/all.db"], 1);
+    assert!(error.contains("database"), "{error}");
+}
+
+#[test]
+fn help_tells_every_setting_with_its_variable_and_default() {
+    let help = Folder::new().said(&["serve", "--help"]);
+    for (name, default) in [
+        ("HOST", "0.0.0.0"),
+        ("PORT", "8080"),
+        ("PUBLIC_BASE_URL", "localhost"),
+        ("DATABASE_URL", "sqlite://callgate.db"),
+        ("OPENAI_API_KEY", ""),
+        ("REALTIME_URL", "wss://api.openai.com/v1/realtime"),
+        ("REALTIME_MODEL", "gpt-realtime-2.1"),
+        ("REALTIME_AUDIO", "pcm24k"),
+        ("EXOTEL_API_KEY", ""),
+        ("EXOTEL_API_TOKEN", ""),
+        ("EXOTEL_ACCOUNT_SID", ""),
+        ("WEBHOOK_AUTH", "signature"),
+        ("WEBHOOK_KEY", ""),
+        ("ALLOWED_IPS", "any"),
+        ("TRUSTED_PROXIES", ""),
+        ("WEBHOOK_DEADLINE_MS", "2000"),
+        ("RECORDINGS_URL", "file://./recordings"),
+        ("RECORDING_HOSTS", "exotel.com"),
+        ("MAX_CALLS", "1000"),
+        ("MAX_CALL_SECS", "3300"),
+        ("DRAIN_SECS", "3300"),
+        ("ADMIN_TOKEN", ""),
+        ("LOG_FORMAT", "auto"),
+        ("RUST_LOG", "info"),
+    ] {
+        let flag = format!("--{}", name.to_ascii_lowercase().replace('_', "-"));
+        let told = help.contains(&flag) && help.contains(&format!("[env: {name}]")) && help.contains(default);
+        assert!(told, "{name}");
+    }
+}
+
+#[test]
+fn a_client_is_added_shown_changed_and_disabled_under_any_spelling_of_its_number() {
+    let folder = Folder::new();
+    let add =
+        ["client", "add", "--name", "Acme", "--number", "080 4711-2233", "--language", "hi-IN", "--recording", "on"];
+    folder.said(&add);
+    let shown = folder.said(&["client", "show", "+918047112233"]);
+    for word in ["Acme", "+918047112233", "hi-IN"] {
+        assert!(shown.contains(word), "{word}: {shown}");
+    }
+    folder.said(&["client", "set", "918047112233", "--greeting", "Namaste", "--max-concurrent", "5"]);
+    assert!(folder.said(&["client", "show", "8047112233"]).contains("Namaste"));
+    folder.said(&["client", "disable", "08047112233"]);
+    assert!(folder.said(&["client", "list"]).contains("Acme"));
+    let taken = folder.refused(&add, 1);
+    assert!(taken.contains("Acme"), "{taken}");
+}
+
+#[test]
+fn what_is_not_there_is_one_line_and_exit_1() {
+    let folder = Folder::new();
+    folder.refused(&["client", "show", "+918047112233"], 1);
+    folder.refused(&["client", "disable", "+918047112233"], 1);
+    assert_eq!(folder.run(&["calls", "nosuchcall"]).status.code(), Some(1));
+    folder.said(&["calls"]);
+}
