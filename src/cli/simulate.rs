@@ -111,7 +111,7 @@ fn fresh_sid() -> String {
 
 fn script(args: &CallArgs) -> Vec<Say> {
     let said: Vec<Voice> = if args.wavs.is_empty() {
-        ["caller_en_hours", "caller_en_interrupt", "caller_en_bye"].map(Voice::clip).into()
+        ["caller_en_hours", "caller_en_interrupt", "caller_hi_booking", "caller_en_bye"].map(Voice::clip).into()
     } else {
         args.wavs.iter().cloned().map(Voice::Wav).collect()
     };

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Loads a release build: a simulated model, the gateway, and CALLS calls; each a process of its own, so that the gateway's
+# CPU and memory are its own. FLOOR=path/to/a/bare/bridge (started as `FLOOR PORT MODEL_HOST:PORT`) loads that too, in the same
+# run, for the ratio.
+set -euo pipefail
+bin="${CALLGATE:-${CARGO_TARGET_DIR:-target}/release/callgate}"
+calls="${CALLS:-300}" secs="${SECS:-20}" ramp="${RAMP:-10}" frame_ms="${FRAME_MS:-20}"
+dir="$(mktemp -d)"
+pids=()
+trap 'kill "${pids[@]}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$dir"' EXIT
+
+# Waits until something listens on a port.
+listening() { for _ in $(seq 100); do (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return 0; sleep 0.1; done; echo "nothing listens on port $1" >&2; return 1; }
+
+# A quiet port each, near one that the system would not hand out.
+model_port=$((20000 + RANDOM % 5000)) port=$((25000 + RANDOM % 2500)) floor_port=$((27500 + RANDOM % 2500))
+ulimit -n "$(ulimit -Hn)"
+"$bin" simulate model --port "$model_port" --script load >"$dir/model.log" 2>&1 & pids+=($!)
+listening "$model_port"
+
+if [ -n "${FLOOR:-}" ]; then
+    "$FLOOR" "$floor_port" "127.0.0.1:$model_port" & floor_pid=$!
+    pids+=("$floor_pid")
+    listening "$floor_port"
+    echo "== the bare bridge: $FLOOR"
+    "$bin" load --calls "$calls" --ramp "$ramp" --secs "$secs" --frame-ms "$frame_ms" --pid "$floor_pid" \
+        --media-url "ws://127.0.0.1:$floor_port/" --model-url "http://127.0.0.1:$model_port" || true
+    kill "$floor_pid"
+fi
+
+export HOST=127.0.0.1 PORT="$port" DATABASE_URL="sqlite://$dir/load.db" WEBHOOK_AUTH=key WEBHOOK_KEY=load-test RUST_LOG="${RUST_LOG:-warn}" \
+    REALTIME_URL="ws://127.0.0.1:$model_port/v1/realtime" MAX_CALLS=$((calls + 10))
+"$bin" client add --name Load --number +918047112233 --greeting Hello --calls-per-minute 1000000 --caller-calls-per-minute 1000000 >/dev/null
+"$bin" serve >"$dir/serve.log" 2>&1 & gateway=$!
+pids+=("$gateway")
+listening "$port"
+echo "== callgate"
+"$bin" load --calls "$calls" --ramp "$ramp" --secs "$secs" --frame-ms "$frame_ms" --pid "$gateway" \
+    --gateway "http://127.0.0.1:$port" --model-url "http://127.0.0.1:$model_port" --key load-test || { tail -5 "$dir/serve.log"; exit 1; }
