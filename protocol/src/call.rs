@@ -25,7 +25,7 @@ use crate::realtime::command::{ClientEvent, NewItem};
 use context::{Context, millis};
 use deadlines::Timer;
 use fact::{Ended, Fact};
-use history::History;
+use history::{History, Owed};
 use io::{CallerCommand, CallerEvent, ConnId, Control, Input, Output};
 use playout::Playout;
 use policy::{GreetedBy, Policy, Setup};
@@ -184,6 +184,9 @@ impl Call {
         self.cx.deadlines.set(Timer::MediaSilence, self.cx.now + self.cx.policy.media_silence);
         self.session.carrier_rate(&mut self.cx, rate);
         self.uplink.start(rate);
+        if self.greet || self.cx.history.owed() != Owed::Nothing {
+            self.turn.owe(&mut self.cx);
+        }
         self.playout.start(&mut self.cx, rate);
     }
 
@@ -192,10 +195,10 @@ impl Call {
             return;
         }
         self.cx.deadlines.set(Timer::MediaSilence, self.cx.now + self.cx.policy.media_silence);
-        let voice = self.uplink.is_voice(self.cx.now, pcm.len(), level_dbfs);
+        let spoken = self.uplink.has_spoken(self.cx.now, pcm.len(), level_dbfs);
         if self.turn.caller_speaks() {
             Uplink::watch_gap(&mut self.cx, true);
-        } else if voice
+        } else if spoken
             && self.playout.is_idle()
             && self.turn.is_quiet(&self.cx)
         {
@@ -231,6 +234,10 @@ impl Call {
             Timer::Answer | Timer::Deaf => {
                 let verdict = self.turn.answer_expired(self.cx.policy.answer_wait);
                 self.verdict(verdict);
+            }
+            Timer::Patience => {
+                let cause = format!("the caller had no answer for {} ms", millis(self.cx.policy.patience));
+                self.end(Ended::ModelFailed { cause });
             }
             Timer::RetryResponse => {
                 if let Some(conn) = self.session.ready() {

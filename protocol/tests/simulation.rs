@@ -109,6 +109,7 @@ fn one_hour_call_takes_under_two_seconds_of_real_time() {
     assert_eq!((call.of("dials"), call.of("sessions lost")), (2, 0), "the session was replaced before it grew too old");
     assert!(call.of("answers") > 250 && call.of("interruptions") > 50, "{call:#?}");
     assert!(call.of("longest silence ms") < 3000, "{call:#?}");
+    assert!(call.of("end of speech off by ms") <= 100, "latencies count from the caller's last word: {call:#?}");
 }
 
 #[test]
@@ -207,6 +208,22 @@ fn a_model_that_hears_nothing_says_nothing_or_fails_is_given_up_before_the_calle
             it.troubled = true;
             it.manners.turns = 100;
             it.manners.patience_ms = (9000, 14_000);
+        }));
+        assert_eq!(all.of("ended: model failed"), 5, "{all:#?}");
+    }
+}
+
+#[test]
+fn a_caller_who_speaks_up_again_and_again_is_not_kept_by_a_model_that_never_answers() {
+    let trouble: [fn(&mut Temper); 2] = [|it| it.mute = 1.0, |it| (it.drops, it.drop_ms) = (1.0, (0, 1500))];
+    for worsen in trouble {
+        let all = run_all(&calm(5, |it| {
+            worsen(&mut it.temper);
+            it.troubled = true;
+            it.manners.turns = 1000;
+            it.manners.utterance_ms = (900, 1500);
+            it.manners.patience_ms = (3000, 6000);
+            it.policy.max_call = Duration::from_secs(300);
         }));
         assert_eq!(all.of("ended: model failed"), 5, "{all:#?}");
     }

@@ -145,25 +145,30 @@ impl Converter {
             self.current = Some(key.clone());
         }
         scratch.clear();
-        match self.output {
-            AudioFormat::Pcmu => g711::ulaw_to_pcm(delta, scratch),
-            AudioFormat::Pcma => g711::alaw_to_pcm(delta, scratch),
+        let whole_samples = self.odd.is_none() && delta.len().is_multiple_of(2);
+        let pcm = match self.output {
+            AudioFormat::Pcm { .. } if whole_samples => delta,
             AudioFormat::Pcm { .. } => {
-                if self.odd.is_none() && delta.len().is_multiple_of(2) {
-                    self.taken += delta.len();
-                    let before = out.len();
-                    self.down.push(delta, out);
-                    self.made += out.len() - before;
-                    return;
-                }
                 scratch.extend(self.odd.take());
                 scratch.extend_from_slice(delta);
                 if !scratch.len().is_multiple_of(2) {
                     self.odd = scratch.pop();
                 }
+                scratch
             }
-        }
-        self.down.push(scratch, out);
+            AudioFormat::Pcmu => {
+                g711::ulaw_to_pcm(delta, scratch);
+                scratch
+            }
+            AudioFormat::Pcma => {
+                g711::alaw_to_pcm(delta, scratch);
+                scratch
+            }
+        };
+        let before = out.len();
+        self.down.push(pcm, out);
+        self.taken += pcm.len();
+        self.made += out.len() - before;
     }
 
     /// Ends the current content: what the converter still held of it, appended to `out`, and whose it was.

@@ -21,6 +21,8 @@ pub(crate) enum Timer {
     Answer,
     /// The caller spoke and the server noticed nothing.
     Deaf,
+    /// The caller has waited for an answer long enough, over however many sessions.
+    Patience,
     /// A failed response is asked for again.
     RetryResponse,
     /// The session is old.
@@ -33,7 +35,7 @@ pub(crate) enum Timer {
     Goodbye,
 }
 
-const TIMERS: [Timer; 13] = [
+const TIMERS: [Timer; 14] = [
     Timer::MediaWait,
     Timer::MediaSilence,
     Timer::MaxCall,
@@ -42,6 +44,7 @@ const TIMERS: [Timer; 13] = [
     Timer::Redial,
     Timer::Answer,
     Timer::Deaf,
+    Timer::Patience,
     Timer::RetryResponse,
     Timer::Roll,
     Timer::Pace,
@@ -101,6 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a base for virtual time")]
     fn the_driver_is_woken_for_the_soonest_timer_and_late_for_pacing() {
         let t0 = Instant::now();
         let ms = |n| t0 + Duration::from_millis(n);

@@ -10,7 +10,7 @@ use super::policy::Setup;
 use super::session::{self, Outcome};
 use super::turn::Verdict;
 use super::uplink::Uplink;
-use super::{Call, Closing};
+use super::{Call, Closing, Phase};
 use super::deadlines::Timer;
 use crate::realtime::command::{ClientEvent, NewItem};
 use crate::realtime::event::{ContentKey, FunctionCall, ResponseDone, ServerError, ServerEvent};
@@ -179,6 +179,9 @@ impl Call {
                 self.turn.session_lost(&mut self.cx);
                 self.playout.model_gone(&mut self.cx);
                 self.goodbye_generated();
+                if self.phase == Phase::Live && self.cx.history.owed() != Owed::Nothing {
+                    self.turn.owe(&mut self.cx);
+                }
                 self.uplink.close(self.cx.policy.hold_redial);
                 if let Some(conn) = self.session.ready() {
                     self.session_ready(conn);

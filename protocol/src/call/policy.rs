@@ -60,6 +60,8 @@ pub struct Policy {
     pub model_wait: Duration,
     /// How long the model may take to answer a turn.
     pub answer_wait: Duration,
+    /// How long a caller waits for an answer in all, over sessions that are lost and words of theirs that nobody answers.
+    pub patience: Duration,
     /// First pause between connection attempts; doubles.
     pub redial_backoff: Duration,
     /// Age at which a session is replaced in a quiet moment.
@@ -88,6 +90,7 @@ impl Default for Policy {
             connect_timeout: Duration::from_secs(5),
             model_wait: Duration::from_secs(10),
             answer_wait: Duration::from_secs(8),
+            patience: Duration::from_secs(30),
             redial_backoff: Duration::from_millis(250),
             roll_after: Duration::from_secs(50 * 60),
             response_retries: 2,

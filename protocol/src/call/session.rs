@@ -16,6 +16,8 @@ use crate::realtime::command::{ClientEvent, NewItem, SessionConfig, Tool};
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
 /// How long a replacement that could not be had is not tried again.
 const ROLL_RETRY: Duration = Duration::from_secs(30);
+/// A session that lived so long was worth dialling: the next is dialled without a pause.
+const STABLE: Duration = Duration::from_secs(10);
 /// So many errors within [`ERROR_WINDOW`], and the session is taken for dead.
 const ERROR_LIMIT: usize = 5;
 const ERROR_WINDOW: Duration = Duration::from_secs(10);
@@ -140,7 +142,6 @@ impl Session {
         if !self.is_current(id) {
             return Outcome::Nothing;
         }
-        self.failures = 0;
         self.errors.clear();
         cx.deadlines.clear(Timer::Connect);
         cx.deadlines.clear(Timer::ModelWait);
@@ -193,7 +194,9 @@ impl Session {
         if !self.is_current(id) {
             return Outcome::Nothing;
         }
-        self.current = None;
+        if self.current.take().is_some_and(|c| cx.now.saturating_duration_since(c.since) >= STABLE) {
+            self.failures = 0;
+        }
         self.errors.clear();
         cx.record(Fact::ModelLost { cause: cause.to_owned() });
         cx.model(id, ModelCommand::Close);

@@ -49,6 +49,7 @@ impl Desk {
         Self::with(Policy::default(), greeted_by)
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a base for virtual time")]
     fn with(policy: Policy, greeted_by: GreetedBy) -> Self {
         let now = Instant::now();
         Self::of(Call::new(now, Arc::new(policy), Arc::new(setup(greeted_by))), now)

@@ -34,11 +34,18 @@ pub(crate) struct Turn {
     discarded: Vec<ResponseId>,
     /// When the caller last spoke, while the answer to it was not yet sent.
     unanswered: Option<Instant>,
+    /// Since when the caller waits in silence for the agent.
+    waiting: Option<Instant>,
+    /// What they waited before they spoke up again.
+    waited: Duration,
     /// Answers that never came, in a row.
     silences: u32,
     /// Responses that failed, in a row.
     failures: u32,
 }
+
+/// A pause within what the caller says is no wait for an answer.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// What a failed or missing answer leads to.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,6 +59,28 @@ pub(crate) enum Verdict {
 }
 
 impl Turn {
+    /// The caller is owed a word of the agent's. Neither a lost session nor a "hello?" of theirs makes the wait start over.
+    pub(crate) fn owe(&mut self, cx: &mut Context) {
+        let since = *self.waiting.get_or_insert(cx.now);
+        let left = cx.policy.patience.saturating_sub(self.waited);
+        cx.deadlines.set(Timer::Patience, since + left);
+    }
+
+    /// The caller speaks up: that is no silence, but no answer either.
+    fn wait_pauses(&mut self, cx: &mut Context) {
+        if let Some(since) = self.waiting.take() {
+            let wait = cx.now.saturating_duration_since(since);
+            self.waited += if wait < PAUSE { Duration::ZERO } else { wait };
+        }
+        cx.deadlines.clear(Timer::Patience);
+    }
+
+    /// The agent was heard, or has nothing to say.
+    fn wait_is_over(&mut self, cx: &mut Context) {
+        (self.waiting, self.waited) = (None, Duration::ZERO);
+        cx.deadlines.clear(Timer::Patience);
+    }
+
     /// Whether nobody speaks, nothing is generated and nothing is owed.
     pub(crate) fn is_quiet(&self, cx: &Context) -> bool {
         let generating = self.active.is_some() || self.requested || self.wanted.is_some();
@@ -71,6 +100,7 @@ impl Turn {
         cx.record(Fact::CallerSpoke { item: item.clone(), at_ms: cx.at_ms() });
         self.speaking = Some(item);
         self.unanswered = None;
+        self.wait_pauses(cx);
         cx.deadlines.clear(Timer::Answer);
         cx.deadlines.clear(Timer::RetryResponse);
         // The server cancels what it generates by itself (`interrupt_response`): a cancel of ours would only race with it.
@@ -99,12 +129,16 @@ impl Turn {
         let at_ms = cx.at_ms().saturating_sub(millis(cx.now.saturating_duration_since(last)));
         cx.record(Fact::CallerStopped { item: item.clone(), at_ms });
         self.unanswered = Some(last);
+        self.owe(cx);
         cx.deadlines.set(Timer::Answer, cx.now + cx.policy.answer_wait);
     }
 
     /// Asks for a response now, or as soon as the active one is done: a server takes one at a time.
     pub(crate) fn request(&mut self, cx: &mut Context, conn: ConnId, instructions: Option<String>) {
         cx.deadlines.set(Timer::Answer, cx.now + cx.policy.answer_wait);
+        if cx.history.started().is_some() {
+            self.owe(cx);
+        }
         if self.active.is_some() || self.requested || self.speaking.is_some() {
             self.wanted = Some(instructions);
             return;
@@ -133,6 +167,7 @@ impl Turn {
 
     /// The first audio of an answer goes out: how long the caller waited for it.
     pub(crate) fn answered(&mut self, cx: &mut Context) {
+        self.wait_is_over(cx);
         if let Some(last) = self.unanswered.take() {
             cx.record(Fact::Answered { after_ms: millis(cx.now.saturating_duration_since(last)) });
         }
@@ -164,6 +199,7 @@ impl Turn {
         {
             self.request(cx, conn, instructions);
         } else if !cut && self.active.is_none() {
+            self.wait_is_over(cx);
             cx.deadlines.clear(Timer::Answer);
         }
         Verdict::Continue

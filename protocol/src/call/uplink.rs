@@ -117,17 +117,16 @@ impl Uplink {
         self.last_loud.filter(credible).unwrap_or(detected)
     }
 
-    /// Whether this frame completes enough loud audio to be a voice that a server should notice.
-    pub(crate) fn is_voice(&mut self, now: Instant, bytes: usize, level_dbfs: f32) -> bool {
-        if level_dbfs < LOUD_DBFS {
-            if self.last_loud.is_some_and(|at| now.saturating_duration_since(at) > GAP) {
-                self.voice = Duration::ZERO;
-            }
+    /// Whether the caller was loud for a while and then silent: a voice that a server should have noticed. A noisy line
+    /// never falls silent.
+    pub(crate) fn has_spoken(&mut self, now: Instant, bytes: usize, level_dbfs: f32) -> bool {
+        if level_dbfs >= LOUD_DBFS {
+            self.last_loud = Some(now);
+            self.voice += Duration::from_micros((bytes * 1000 / self.rate.bytes_per_ms()) as u64);
             return false;
         }
-        self.last_loud = Some(now);
-        self.voice += Duration::from_micros((bytes * 1000 / self.rate.bytes_per_ms()) as u64);
-        self.voice >= VOICE
+        let silent = self.last_loud.is_some_and(|at| now.saturating_duration_since(at) > GAP);
+        silent && std::mem::take(&mut self.voice) >= VOICE
     }
 
     /// The server noticed, or the model speaks: begin again.

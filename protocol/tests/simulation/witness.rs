@@ -15,6 +15,7 @@ use super::link::{MS, Micros, NEVER};
 use super::scenario::Scenario;
 use super::tally::Tally;
 use super::tape::Tape;
+use super::world::GREETING;
 
 /// A model connection as the call should see it.
 #[derive(Default)]
@@ -44,7 +45,6 @@ pub(crate) struct Witness {
     chunk_bytes: usize,
     /// The most that a truncation may fall short of what was played, where marks are honest.
     short_ms: Option<u64>,
-    greeting: String,
     /// The fold of what was recorded: what a restart begins from.
     pub(crate) history: History,
     /// Items in the order of their turns.
@@ -52,6 +52,9 @@ pub(crate) struct Witness {
     /// When all that was sent since the last cut will have been played.
     play_end: Micros,
     speaking: bool,
+    started: Micros,
+    /// When the last frame came in which the caller was loud.
+    last_loud: Micros,
     /// Responses that began while the caller spoke.
     crossed: Vec<ResponseId>,
     conns: BTreeMap<u32, Conn>,
@@ -70,7 +73,7 @@ pub(crate) struct Scene<'a> {
 }
 
 impl Witness {
-    pub(crate) fn new(scenario: &Scenario, greeting: &str) -> Self {
+    pub(crate) fn new(scenario: &Scenario) -> Self {
         let bytes_per_ms = scenario.rate.bytes_per_ms();
         let policy = &scenario.policy;
         let chunk_ms = u64::from(policy.chunk_ms);
@@ -80,11 +83,12 @@ impl Witness {
             lead: u64::try_from(policy.lead.as_micros()).unwrap_or(u64::MAX),
             chunk_bytes: policy.chunk_ms as usize * bytes_per_ms,
             short_ms: honest.then_some(chunk_ms + scenario.carrier_way.1 / MS + 2),
-            greeting: greeting.to_owned(),
             history: History::default(),
             items: Vec::new(),
             play_end: 0,
             speaking: false,
+            started: 0,
+            last_loud: 0,
             crossed: Vec::new(),
             conns: BTreeMap::new(),
             marks: HashMap::new(),
@@ -102,6 +106,7 @@ impl Witness {
                 self.step.stale_mark = self.marks.get(name) != Some(&self.era);
                 self.tally.add("stale marks", u64::from(self.step.stale_mark));
             }
+            Input::Caller(CallerEvent::Audio { level_dbfs, .. }) if *level_dbfs > -35.0 => self.last_loud = scene.now,
             Input::Model(ConnId(id), event) => self.model_input(*id, event, scene),
             _ => {}
         }
@@ -205,7 +210,7 @@ impl Witness {
             ClientEvent::Truncate { content_index, .. } => panic!("there is no content {content_index}"),
             ClientEvent::CreateItem(NewItem::Assistant(text)) => {
                 let said = |words: &str| words.trim().starts_with(text.as_str());
-                let known = *text == self.greeting || scene.tape.contents.iter().any(|c| said(&c.words));
+                let known = text == GREETING || scene.tape.contents.iter().any(|c| said(&c.words));
                 assert!(known, "a new session is told that the agent said {text:?}");
             }
             _ => {}
@@ -234,7 +239,12 @@ impl Witness {
     fn fact(&mut self, fact: &Fact, scene: &mut Scene<'_>) {
         match fact {
             Fact::CallerSpoke { item, .. } => self.caller_spoke(item, scene),
-            Fact::CallerStopped { .. } => self.speaking = false,
+            Fact::MediaStarted { .. } => self.started = scene.now,
+            Fact::CallerStopped { at_ms, .. } => {
+                self.speaking = false;
+                let really = self.last_loud.saturating_sub(self.started) / MS;
+                self.tally.greatest("end of speech off by ms", really.abs_diff(*at_ms));
+            }
             Fact::ModelLost { .. } => {
                 self.speaking = false;
                 self.tally.add("sessions lost", 1);

@@ -19,7 +19,8 @@ use super::tally::Tally;
 use super::tape::Tape;
 use super::witness::{Scene, Witness};
 
-const GREETING: &str = "Welcome to the clinic.";
+/// What the caller is greeted with.
+pub(crate) const GREETING: &str = "Welcome to the clinic.";
 /// More than any step has to say: 3 s of held audio in the shortest frames, a conversation, five minutes of counts.
 const MOST_OUTPUTS: usize = 1_000;
 
@@ -42,13 +43,13 @@ pub(crate) struct World {
     servers: Vec<Server>,
     witness: Witness,
     agenda: Agenda,
-    /// When the call wants to be woken.
-    timeout: Micros,
     log: Option<Log>,
 }
 
 /// What the world does by itself.
 struct Agenda {
+    /// When the call wants to be woken.
+    timeout: Micros,
     media_at: Micros,
     leaves_at: Micros,
     operator_at: Micros,
@@ -85,8 +86,9 @@ impl World {
             carrier: Carrier::new(scenario.habits.clone(), scenario.rate, scenario.carrier_way),
             person: Person::new(scenario.manners.clone()),
             servers: Vec::new(),
-            witness: Witness::new(&scenario, GREETING),
+            witness: Witness::new(&scenario),
             agenda: Agenda {
+                timeout: NEVER,
                 media_at: scenario.media_at,
                 leaves_at: scenario.mishaps.leaves_at,
                 operator_at: scenario.mishaps.operator_at,
@@ -94,7 +96,6 @@ impl World {
                 gone: false,
                 spins: 0,
             },
-            timeout: 0,
             log: logged.then(Log::default),
             dice,
             scenario,
@@ -134,13 +135,13 @@ impl World {
     /// Asks the call when it wants to be woken.
     fn arm(&mut self) {
         let timeout = self.call.as_ref().and_then(Call::poll_timeout);
-        self.timeout = timeout
+        self.agenda.timeout = timeout
             .map_or(NEVER, |at| u64::try_from(at.saturating_duration_since(self.base).as_micros()).unwrap_or(NEVER));
     }
 
     /// When the driver wakes for it: it is a little late.
     fn tick_at(&self) -> Micros {
-        self.timeout.saturating_add(self.scenario.lateness).max(self.now)
+        self.agenda.timeout.saturating_add(self.scenario.lateness).max(self.now)
     }
 
     fn next_at(&self) -> Micros {
@@ -295,7 +296,7 @@ impl World {
         }
         self.arm();
         if let Some(call) = &self.call {
-            self.witness.after(self.timeout, call.lead_ms(self.at(self.now)), self.now);
+            self.witness.after(self.agenda.timeout, call.lead_ms(self.at(self.now)), self.now);
         }
     }
 
@@ -346,7 +347,7 @@ impl World {
             log.note(self.now, "!!", &"the call panics");
         }
         self.call = None;
-        self.timeout = NEVER;
+        self.agenda.timeout = NEVER;
         self.back_at = self.now + self.dice.within((0, 300)) * MS;
         self.servers.iter_mut().for_each(Server::stop);
         self.witness.restarted();

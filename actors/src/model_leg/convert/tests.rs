@@ -27,7 +27,7 @@ fn audio_does_not_depend_on_where_the_server_cut_it() {
         let cuts: Vec<_> = pcm.chunks(size).collect();
         assert_eq!(delivered(&mut Converter::new(SampleRate::Hz8000), &cuts), whole, "cut every {size} bytes");
     }
-    assert!(whole.len() >= 16_000, "a second in is a second out: {}", whole.len());
+    assert_eq!(whole.len(), 16_000, "a second in is a second out");
 }
 
 #[test]
@@ -64,6 +64,23 @@ fn a_server_that_really_uses_g711_gets_and_gives_g711() {
     converter.decode(&key("a"), &up, &mut Vec::new(), &mut down);
     g711::alaw_to_pcm(&up, &mut expected);
     assert_eq!(down, expected);
+}
+
+#[test]
+fn no_more_comes_out_than_went_in() {
+    for (output, carrier, delta) in [
+        (AudioFormat::Pcm { rate: 24_000 }, SampleRate::Hz8000, 4_801),
+        (AudioFormat::Pcm { rate: 24_000 }, SampleRate::Hz16000, 4_800),
+        (AudioFormat::Pcmu, SampleRate::Hz24000, 400),
+    ] {
+        let mut converter = Converter::new(carrier);
+        converter.set_output(output);
+        let mut out = Vec::new();
+        (0..10).for_each(|_| converter.decode(&key("a"), &vec![9; delta], &mut Vec::new(), &mut out));
+        converter.finish(&mut out);
+        let taken = if matches!(output, AudioFormat::Pcmu) { 10 * delta } else { 10 * delta / 2 };
+        assert_eq!(out.len() / 2, taken * carrier.hz() as usize / hz(output) as usize, "{output:?} to {carrier:?}");
+    }
 }
 
 #[test]

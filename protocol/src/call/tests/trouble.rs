@@ -245,14 +245,45 @@ fn a_model_that_stays_silent_is_replaced_once_and_then_given_up() {
 }
 
 #[test]
+fn a_caller_who_says_hello_again_gives_a_silent_model_no_more_time() {
+    let mut desk = Desk::live();
+    for hello in 0..10 {
+        desk.caller_turn(1, &format!("u{hello}"));
+        desk.pass(5_000);
+    }
+    assert!(matches!(desk.ended(), Some(Ended::ModelFailed { cause }) if cause.contains("no answer for 30000 ms")));
+    assert_eq!(desk.call.history().turns().count(), 6, "30 s of waiting");
+}
+
+#[test]
+fn a_caller_who_pauses_for_breath_is_not_waiting() {
+    let mut desk = Desk::live();
+    for pause in 0..60 {
+        desk.caller_turn(1, &format!("u{pause}"));
+        desk.pass(1_000);
+    }
+    assert_eq!(desk.ended(), None);
+}
+
+#[test]
 fn a_server_that_does_not_notice_the_caller_is_replaced() {
     let mut desk = Desk::live();
     for _ in 0..50 {
         desk.now += Duration::from_millis(20);
         desk.caller(CallerEvent::Audio { pcm: vec![7; 320], level_dbfs: -20.0 });
     }
-    desk.pass(8000);
+    desk.pass(9000);
     assert_eq!(desk.dialled(), [2]);
+}
+
+#[test]
+fn a_noisy_line_is_not_taken_for_a_caller_whom_nobody_hears() {
+    let mut desk = Desk::live();
+    for _ in 0..3000 {
+        desk.now += Duration::from_millis(20);
+        desk.caller(CallerEvent::Audio { pcm: vec![7; 320], level_dbfs: -20.0 });
+    }
+    assert_eq!((desk.dialled().len(), desk.ended()), (0, None));
 }
 
 #[test]
