@@ -9,7 +9,9 @@ use std::time::Duration;
 use anyhow::Context;
 use protocol::call::fact::{Turn, Who};
 use protocol::ids::{CallSid, PhoneNumber};
-use simulator::exotel::{AfterCall, CallPlan, CallReport, Event, EventKind, HangUp, Mode, Say, StatusBody, Voice, WebhookAuth, place_call};
+use simulator::exotel::{
+    AfterCall, CallPlan, CallReport, Event, EventKind, HangUp, Mode, Say, StatusBody, Voice, WebhookAuth, place_call,
+};
 use simulator::model::SessionLog;
 use tokio::sync::mpsc;
 
@@ -48,7 +50,10 @@ pub async fn run(demo: &Demo, screen: &mut impl Write) -> anyhow::Result<bool> {
     let running = start(settings(&folder.0, demo.port, &key)?).await?;
     running.store().add_client(clinic()).await.context("adding the demo's client")?;
     let gateway = format!("http://{}", running.addr());
-    writeln!(screen, "\nThe gateway listens on {gateway}, the model is simulated, the caller is one of Exotel's (simulated too).\n")?;
+    writeln!(
+        screen,
+        "\nThe gateway listens on {gateway}, the model is simulated, the caller is one of Exotel's (simulated too).\n"
+    )?;
 
     let (observer, events) = mpsc::channel(256);
     let mut plan = plan(&gateway, &key)?;
@@ -113,8 +118,9 @@ fn clinic() -> NewClient {
             greeting: "Hello, and thank you for calling Lotus Clinic. How can I help you today?".to_owned(),
             language: "en-IN".to_owned(),
             voice: None,
-            instructions: "You answer the phone of Lotus Clinic. Be brief and friendly; answer in the caller's language."
-                .to_owned(),
+            instructions:
+                "You answer the phone of Lotus Clinic. Be brief and friendly; answer in the caller's language."
+                    .to_owned(),
             model: None,
             tools: "[]".to_owned(),
         },
@@ -185,7 +191,12 @@ fn transcript(screen: &mut impl Write, record: &CallWithTurns) -> std::io::Resul
     Ok(())
 }
 
-fn figures(screen: &mut impl Write, report: &CallReport, record: &CallWithTurns, sessions: &[SessionLog]) -> std::io::Result<()> {
+fn figures(
+    screen: &mut impl Write,
+    report: &CallReport,
+    record: &CallWithTurns,
+    sessions: &[SessionLog],
+) -> std::io::Result<()> {
     let ms = |value: Option<i64>| value.map_or_else(|| "–".to_owned(), |v| format!("{v} ms"));
     let figures = &record.call.figures;
     let first = report.first_audio_ms.map_or_else(|| "never".to_owned(), |v| format!("{v} ms"));
@@ -200,7 +211,11 @@ fn figures(screen: &mut impl Write, report: &CallReport, record: &CallWithTurns,
         }
         writeln!(screen)?;
     }
-    writeln!(screen, "  audio played {} ms, dropped by `clear` {} ms", report.heard.played_ms, report.heard.cleared_ms)?;
+    writeln!(
+        screen,
+        "  audio played {} ms, dropped by `clear` {} ms",
+        report.heard.played_ms, report.heard.cleared_ms
+    )?;
     for cut in sessions.iter().flat_map(|s| &s.truncations) {
         let taken = if cut.accepted { "taken" } else { "refused" };
         writeln!(screen, "  truncated at {} of {} ms generated ({taken})", cut.audio_end_ms, cut.generated_ms)?;

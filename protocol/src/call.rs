@@ -198,10 +198,7 @@ impl Call {
         let spoken = self.uplink.has_spoken(self.cx.now, pcm.len(), level_dbfs);
         if self.turn.caller_speaks() {
             Uplink::watch_gap(&mut self.cx, true);
-        } else if spoken
-            && self.playout.is_idle()
-            && self.turn.is_quiet(&self.cx)
-        {
+        } else if spoken && self.playout.is_idle() && self.turn.is_quiet(&self.cx) {
             self.cx.deadlines.set_if_unset(Timer::Deaf, self.cx.now + self.cx.policy.answer_wait);
         }
         self.uplink.push(&mut self.cx, self.session.ready(), pcm);

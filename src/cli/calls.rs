@@ -21,7 +21,8 @@ pub(super) async fn run(args: &CallsArgs, screen: &mut impl Write) -> Result<boo
     };
     let sid = CallSid::new(sid);
     let Some(found) = store.call(&sid).await.context("looking the call up")? else {
-        writeln!(screen, "There is no call {sid} on record: `callgate calls` lists the latest.").map_err(anyhow::Error::from)?;
+        writeln!(screen, "There is no call {sid} on record: `callgate calls` lists the latest.")
+            .map_err(anyhow::Error::from)?;
         return Ok(false);
     };
     let events = store.audit_of_call(&sid).await.context("reading the call's audit")?;
@@ -63,7 +64,8 @@ fn list(calls: &[(Call, Option<String>)], screen: &mut impl Write) -> io::Result
 
 fn show(found: &CallWithTurns, events: &[AuditEntry], screen: &mut impl Write) -> io::Result<()> {
     let call = &found.call;
-    let number = |n: &Option<protocol::ids::PhoneNumber>| n.as_ref().map_or_else(|| "–".to_owned(), |n| n.reveal().to_owned());
+    let number =
+        |n: &Option<protocol::ids::PhoneNumber>| n.as_ref().map_or_else(|| "–".to_owned(), |n| n.reveal().to_owned());
     let when = |at: Option<DateTime<Utc>>| at.map_or_else(|| "–".to_owned(), time);
     let rows = [
         ("call", call.call_sid.to_string()),
@@ -86,9 +88,7 @@ fn show(found: &CallWithTurns, events: &[AuditEntry], screen: &mut impl Write) -
     }
     found.turns.iter().try_for_each(|turn| said(turn, screen))?;
     writeln!(screen, "\nTimeline")?;
-    events.iter().try_for_each(|event| {
-        writeln!(screen, "{}  {:<24} {}", time(event.at), event.kind, event.outcome)
-    })
+    events.iter().try_for_each(|event| writeln!(screen, "{}  {:<24} {}", time(event.at), event.kind, event.outcome))
 }
 
 fn figures(figures: &Figures) -> Vec<(&'static str, String)> {
@@ -111,7 +111,12 @@ fn figures(figures: &Figures) -> Vec<(&'static str, String)> {
         ("first audio after media start", ms(figures.first_audio_ms)),
         (
             "answer after the caller's last word",
-            format!("p50 {}, p95 {}, max {}", ms(figures.answer_p50_ms), ms(figures.answer_p95_ms), ms(figures.answer_max_ms)),
+            format!(
+                "p50 {}, p95 {}, max {}",
+                ms(figures.answer_p50_ms),
+                ms(figures.answer_p95_ms),
+                ms(figures.answer_max_ms)
+            ),
         ),
         ("generated and never heard", secs(figures.unheard_ms)),
         ("model reconnects", count(figures.model_reconnects.map(i64::from))),

@@ -44,7 +44,9 @@ fn recordings(settings: &Settings) -> anyhow::Result<String> {
             std::fs::create_dir_all(folder).with_context(|| format!("the folder {}", folder.display()))?;
             Ok(format!("the folder {}", folder.display()))
         }
-        crate::settings::RecordingTarget::Objects(url) => Ok(format!("{url} (not reached: recordings are not stored yet)")),
+        crate::settings::RecordingTarget::Objects(url) => {
+            Ok(format!("{url} (not reached: recordings are not stored yet)"))
+        }
     }
 }
 
@@ -53,7 +55,8 @@ async fn model(settings: &Settings) -> anyhow::Result<String> {
         return Ok("simulated".to_owned());
     }
     let endpoint = settings.model.endpoint();
-    let said = tokio::time::timeout(MODEL_WITHIN, actors::probe(&endpoint)).await.context("no answer to the handshake")?;
+    let said =
+        tokio::time::timeout(MODEL_WITHIN, actors::probe(&endpoint)).await.context("no answer to the handshake")?;
     said.map_err(|error| anyhow::anyhow!("{error}"))?;
     Ok(format!("{} took the handshake", endpoint.url))
 }

@@ -135,7 +135,8 @@ fn check(fields: &ClientFields) -> Result<(), Failure> {
     }
     let sane = |tag: &str| {
         let mut parts = tag.split('-');
-        let primary = parts.next().is_some_and(|p| (2..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphabetic()));
+        let primary =
+            parts.next().is_some_and(|p| (2..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphabetic()));
         primary && parts.all(|p| (1..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()))
     };
     match fields.language.as_deref().filter(|tag| !sane(tag)) {
@@ -146,7 +147,8 @@ fn check(fields: &ClientFields) -> Result<(), Failure> {
 
 fn instructions(fields: &ClientFields) -> Result<Option<String>, Failure> {
     let read = |path: &Path| {
-        std::fs::read_to_string(path).map_err(|e| Failure::Usage(format!("--instructions-file {}: {e}", path.display())))
+        std::fs::read_to_string(path)
+            .map_err(|e| Failure::Usage(format!("--instructions-file {}: {e}", path.display())))
     };
     match &fields.instructions_file {
         Some(path) => read(path).map(Some),

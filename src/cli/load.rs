@@ -13,7 +13,8 @@ use super::simulate::auth;
 /// Loads the target; true when no call was lost.
 pub(super) async fn run(args: &LoadArgs, screen: &mut impl Write) -> Result<bool, Failure> {
     let seconds = |name: &str, secs: f64| {
-        Duration::try_from_secs_f64(secs).map_err(|_| Failure::Usage(format!("--{name} {secs}: seconds, not less than 0")))
+        Duration::try_from_secs_f64(secs)
+            .map_err(|_| Failure::Usage(format!("--{name} {secs}: seconds, not less than 0")))
     };
     let target = match &args.media_url {
         Some(url) => Target::Media(url.clone()),

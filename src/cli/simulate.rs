@@ -6,7 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, anyhow};
 use codecs::SampleRate;
-use simulator::exotel::{AfterCall, CallPlan, CallReport, EventKind, FrameShape, HangUp, Mode, Rudeness, Say, StatusBody, Voice, WebhookAuth, place_call};
+use simulator::exotel::{
+    AfterCall, CallPlan, CallReport, EventKind, FrameShape, HangUp, Mode, Rudeness, Say, StatusBody, Voice,
+    WebhookAuth, place_call,
+};
 use simulator::model::{Faults, ModelOptions, ModelServer, Script};
 use tokio::sync::mpsc;
 
@@ -62,7 +65,8 @@ fn summary(report: &CallReport, screen: &mut impl Write) -> std::io::Result<()> 
     let first = report.first_audio_ms.map_or_else(|| "never".to_owned(), |ms| format!("{ms} ms"));
     writeln!(screen, "\ncall {}: first audio {first}, agent heard {} ms", report.call_sid, report.heard.played_ms)?;
     for utterance in &report.utterances {
-        let reply = utterance.reply_ms.map_or_else(|| "not answered".to_owned(), |ms| format!("answered after {ms} ms"));
+        let reply =
+            utterance.reply_ms.map_or_else(|| "not answered".to_owned(), |ms| format!("answered after {ms} ms"));
         writeln!(screen, "  {}: {reply}", utterance.label)?;
     }
     for (what, times) in &report.rude {
@@ -80,7 +84,9 @@ fn plan(args: &CallArgs) -> Result<CallPlan, Failure> {
         (args::Mode::CallStart, None) => Mode::CallStart,
         (args::Mode::Voicebot, None) => Mode::Voicebot,
         (_, Some(url)) => Mode::Media(url.clone()),
-        (args::Mode::Media, None) => return Err(Failure::Usage("--mode media wants --media-url, the applet's static URL".into())),
+        (args::Mode::Media, None) => {
+            return Err(Failure::Usage("--mode media wants --media-url, the applet's static URL".into()));
+        }
     };
     plan.auth = auth(&args.auth)?;
     plan.frame = match args.frame_ms {
@@ -119,7 +125,9 @@ fn script(args: &CallArgs) -> Vec<Say> {
     for (index, voice) in said.into_iter().enumerate() {
         match args.barge_in {
             Some(ms) if index == 1 => steps.push(Say::BargeIn(Duration::from_millis(ms), voice)),
-            _ if index == 0 && args.mode == args::Mode::CallStart => steps.extend([Say::Wait(Duration::from_secs(1)), Say::Speak(voice)]),
+            _ if index == 0 && args.mode == args::Mode::CallStart => {
+                steps.extend([Say::Wait(Duration::from_secs(1)), Say::Speak(voice)])
+            }
             _ => steps.extend([Say::agent_finished(), Say::Speak(voice)]),
         }
     }

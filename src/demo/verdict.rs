@@ -49,7 +49,9 @@ fn checks(report: &CallReport, record: &CallWithTurns, sessions: &[SessionLog]) 
         ("the caller's question was answered", answered("caller_en_hours")),
         (
             "the interruption silenced the agent",
-            report.clears > 0 && interruption.is_some_and(|u| u.clear_ms.zip(u.silenced_ms).is_some_and(|(c, s)| s <= c + RESIDUE_MS)),
+            report.clears > 0
+                && interruption
+                    .is_some_and(|u| u.clear_ms.zip(u.silenced_ms).is_some_and(|(c, s)| s <= c + RESIDUE_MS)),
         ),
         (
             "the model was told where it was cut, once, within what it had said",

@@ -1,4 +1,4 @@
-//! Against real files of SQLite, and against PostgreSQL where `TEST_POSTGRES_URL` names a server (its database is emptied).
+//! Against real files of SQLite.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -355,33 +355,4 @@ fn urls_that_name_no_database_say_what_to_write() {
     let url: DatabaseUrl = "postgres://me:secret@db.example:5433/callgate".parse().unwrap();
     assert_eq!(url.to_string(), "postgres://db.example:5433/callgate");
     assert!(!format!("{url:?}").contains("secret"));
-}
-
-#[tokio::test]
-async fn postgres_keeps_the_same() {
-    let Ok(url) = std::env::var("TEST_POSTGRES_URL") else { return };
-    let store = Store::open(&url.parse().unwrap()).await.unwrap();
-    let number = format!("+91{}", Utc::now().timestamp_micros() % 10_000_000_000);
-    let client = store.add_client(new_client(&number)).await.unwrap();
-    assert!(matches!(store.add_client(new_client(&number)).await, Err(StoreError::Taken { .. })));
-    let sid = format!("c{number}");
-    let (first, second) =
-        tokio::join!(store.begin_call(new_call(&sid, client.id)), store.begin_call(new_call(&sid, client.id)));
-    let new = [first.unwrap(), second.unwrap()].iter().filter(|begun| matches!(begun, Begun::New(_))).count();
-    assert_eq!(new, 1);
-    store.report_call(report(&sid, "busy")).await.unwrap();
-    let tokens = Some(Tokens { input_audio: 7, ..Tokens::default() });
-    let whole = CallUpdate {
-        turns: vec![turn(0, "Hello"), turn(1, "Hi")],
-        figures: Some(Figures { turn_count: Some(2), tokens, ..Figures::default() }),
-        finish: finish("completed", "the agent ended the call"),
-        ..update(&sid)
-    };
-    store.write_batch(batch(vec![whole.clone()])).await.unwrap();
-    store.write_batch(batch(vec![whole])).await.unwrap();
-    let CallWithTurns { call, turns, client } = store.call(&CallSid::new(&sid)).await.unwrap().unwrap();
-    assert_eq!((call.status.as_str(), call.carrier_status.as_deref()), ("completed", Some("busy")));
-    assert_eq!((turns.len(), client.as_deref(), call.figures.tokens), (2, Some("Acme"), tokens));
-    assert_eq!(call.times.ended_at.unwrap() - call.times.started_at, Duration::seconds(50));
-    assert!(!store.recent_calls(5).await.unwrap().is_empty());
 }

@@ -61,7 +61,9 @@ async fn the_carrier_speaks_the_greeting_of_call_start_and_the_model_does_not_re
     plan.script = vec![Say::Wait(Duration::from_millis(500)), question(), Say::agent_finished()];
     let report = house.call(plan).await;
     assert!(answered(&report), "{report:?}");
-    assert!(report.webhooks[0].body.contains("<Say language=\"en-IN\">Thank you for calling.</Say><Stream url=\"ws://"));
+    assert!(
+        report.webhooks[0].body.contains("<Say language=\"en-IN\">Thank you for calling.</Say><Stream url=\"ws://")
+    );
     let session = &house.model.sessions()[0];
     assert_eq!(session.responses.len(), 1, "no greeting of the model's own");
     assert_eq!(session.items[0]["role"], "assistant", "it was told what was said: {:?}", session.items);

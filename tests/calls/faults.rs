@@ -14,7 +14,9 @@ async fn call_with(house: &House, fault: Fault, times: u32) -> CallReport {
     plan.call_sid = Some(SID.into());
     plan.script = vec![Say::agent_finished(), question(), Say::agent_finished(), question(), Say::agent_finished()];
     let injected = async {
-        let spoken = |n: usize| move |s: &[simulator::model::SessionLog]| s.iter().map(|s| s.responses.len()).sum::<usize>() >= n;
+        let spoken = |n: usize| {
+            move |s: &[simulator::model::SessionLog]| s.iter().map(|s| s.responses.len()).sum::<usize>() >= n
+        };
         assert!(house.model.wait_for(spoken(2), PATIENCE).await, "the first answer");
         for n in 0..times {
             let before = house.model.sessions().len();

@@ -8,7 +8,10 @@ use simulator::model::Faults;
 use crate::house::{House, PATIENCE, Wishes, answered, question};
 
 /// Rings a model with a fault; the gateway ends the call.
-async fn abandoned(faults: &'static [&'static str], set: fn(&mut callgate::settings::SettingsArgs)) -> (CallReport, String) {
+async fn abandoned(
+    faults: &'static [&'static str],
+    set: fn(&mut callgate::settings::SettingsArgs),
+) -> (CallReport, String) {
     let house = House::with(Wishes { faults, set, ..Wishes::default() }).await;
     let mut plan = house.plan();
     plan.script = vec![Say::Wait(Duration::from_millis(300)), question()];
@@ -33,7 +36,8 @@ async fn a_refused_key_ends_the_call_at_once() {
 
 #[actix_rt::test]
 async fn a_model_that_is_not_there_is_said_to_be() {
-    let nowhere = |args: &mut callgate::settings::SettingsArgs| args.realtime_url = "ws://127.0.0.1:9/v1/realtime".into();
+    let nowhere =
+        |args: &mut callgate::settings::SettingsArgs| args.realtime_url = "ws://127.0.0.1:9/v1/realtime".into();
     let (report, why) = abandoned(&[], nowhere).await;
     assert_eq!(report.ended_by, EndedBy::Gateway);
     assert!(why.contains("no session within"), "{why}");
@@ -83,12 +87,16 @@ async fn a_failed_response_is_asked_for_again() {
 #[actix_rt::test]
 async fn a_dropped_or_expired_session_is_replaced_and_the_conversation_goes_on() {
     for fault in ["drop-after-ms=4500", "expire-after-ms=4500"] {
-        let house = House::with(Wishes { faults: if fault.starts_with('d') { &["drop-after-ms=4500"] } else { &["expire-after-ms=4500"] }, ..Wishes::default() }).await;
+        let house = House::with(Wishes {
+            faults: if fault.starts_with('d') { &["drop-after-ms=4500"] } else { &["expire-after-ms=4500"] },
+            ..Wishes::default()
+        })
+        .await;
         let mut plan = house.plan();
-        plan.script =
-            vec![Say::agent_finished(), question(), Say::agent_finished(), question(), Say::agent_finished()];
+        plan.script = vec![Say::agent_finished(), question(), Say::agent_finished(), question(), Say::agent_finished()];
         let (report, replaced) = tokio::join!(house.call(plan), async {
-            let second = house.model.wait_for(|sessions| sessions.iter().filter(|s| s.configured).count() > 1, PATIENCE).await;
+            let second =
+                house.model.wait_for(|sessions| sessions.iter().filter(|s| s.configured).count() > 1, PATIENCE).await;
             house.model.set_faults(Faults::default());
             second
         });

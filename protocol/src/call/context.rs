@@ -25,15 +25,7 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new(now: Instant, policy: Arc<Policy>, setup: Arc<Setup>, history: History) -> Self {
-        Self {
-            now,
-            policy,
-            setup,
-            deadlines: Deadlines::default(),
-            history,
-            out: VecDeque::new(),
-            counts: Vec::new(),
-        }
+        Self { now, policy, setup, deadlines: Deadlines::default(), history, out: VecDeque::new(), counts: Vec::new() }
     }
 
     /// Tells the world, and folds it into the history that a restart, a redial and a roll begin from.

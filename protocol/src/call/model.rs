@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::deadlines::Timer;
 use super::fact::{Ended, Fact};
 use super::history::Owed;
 use super::io::{ConnId, ModelEvent};
@@ -11,7 +12,6 @@ use super::session::{self, Outcome};
 use super::turn::Verdict;
 use super::uplink::Uplink;
 use super::{Call, Closing, Phase};
-use super::deadlines::Timer;
 use crate::realtime::command::{ClientEvent, NewItem};
 use crate::realtime::event::{ContentKey, FunctionCall, ResponseDone, ServerError, ServerEvent};
 use crate::realtime::failure::is_fatal;
@@ -163,7 +163,9 @@ impl Call {
                 self.turn.request_refused();
                 Outcome::Nothing
             }
-            _ if is_fatal(error) && self.session.is_current(conn) => Outcome::Failed(format!("{code}: {}", error.message)),
+            _ if is_fatal(error) && self.session.is_current(conn) => {
+                Outcome::Failed(format!("{code}: {}", error.message))
+            }
             _ if self.session.is_configuring(conn) => self.session.refused_update(&mut self.cx, conn, &error.message),
             _ => self.session.errored(&mut self.cx, conn),
         };

@@ -3,12 +3,13 @@
 //! Only marks move `heard`. Every mark name carries the playout's generation, which an interruption bumps, so that a mark
 //! echoed for audio that the carrier dropped never counts.
 
+mod convert;
 mod ledger;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use codecs::{Framer, Resampler, SampleRate};
+use codecs::{Framer, SampleRate};
 
 use super::context::{Context, millis};
 use super::deadlines::Timer;
@@ -16,8 +17,8 @@ use super::fact::Fact;
 use super::io::CallerCommand;
 use crate::ids::ResponseId;
 use crate::realtime::event::ContentKey;
-use ledger::Ledger;
 pub(crate) use ledger::Cut;
+use ledger::Ledger;
 
 /// Playback this close to running dry takes what there is instead of waiting for a whole message.
 const STARVING: Duration = Duration::from_millis(40);
@@ -338,46 +339,6 @@ impl Playout {
             if progress.over {
                 cx.record_turn(&progress.item);
             }
-        }
-    }
-
-    /// A greeting was prepared at the default rate and the stream has another.
-    fn convert(&mut self, chunk_ms: u32, rate: SampleRate) {
-        let resampler = Resampler::new(self.rate.hz(), rate.hz());
-        let (old_rate, framing) = (self.rate, self.framing);
-        let rest = (framing, self.framer.finish());
-        self.rate = rate;
-        self.framer = framer(chunk_ms, rate);
-        self.ledger.rescale(old_rate, rate);
-        let Ok(mut resampler) = resampler else { return };
-        let mut old: Vec<Piece> = self.queue.drain(..).collect();
-        if let (Some(serial), Some((pcm, audio))) = rest {
-            old.push(Piece { serial, pcm, audio });
-        }
-        self.queued_bytes = 0;
-        let mut last = None;
-        for piece in old {
-            let mut pcm = Vec::with_capacity(piece.pcm.len() * 3);
-            if last.is_some_and(|serial| serial != piece.serial) {
-                self.requeue(last, &mut resampler, &mut pcm);
-                self.close_frame();
-                pcm.clear();
-            }
-            resampler.push(&piece.pcm[..piece.audio], &mut pcm);
-            self.refill(piece.serial, &pcm);
-            last = Some(piece.serial);
-        }
-        self.requeue(last, &mut resampler, &mut Vec::new());
-        if framing.is_none() {
-            self.close_frame();
-        }
-    }
-
-    /// What the resampler still holds of a content part.
-    fn requeue(&mut self, serial: Option<u64>, resampler: &mut Resampler, pcm: &mut Vec<u8>) {
-        if let Some(serial) = serial {
-            resampler.flush(pcm);
-            self.refill(serial, pcm);
         }
     }
 

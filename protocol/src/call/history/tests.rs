@@ -72,7 +72,8 @@ fn a_tool_call_without_its_result_is_not_replayed() {
     facts.push(call("c1"));
     facts.push(Fact::ToolReturned { call_id: "c1".to_owned(), output: "ok".to_owned() });
     facts.push(call("c2"));
-    let tools = history(&facts).replay(20).into_iter().filter(|i| !matches!(i, NewItem::User(_) | NewItem::Assistant(_)));
+    let tools =
+        history(&facts).replay(20).into_iter().filter(|i| !matches!(i, NewItem::User(_) | NewItem::Assistant(_)));
     assert_eq!(tools.count(), 2);
 }
 

@@ -58,7 +58,16 @@ impl Ledger {
         }
         let serial = self.next;
         self.next += 1;
-        let entry = Entry { serial, key: key.clone(), generated: 0, sent: 0, heard: 0, done: false, moved: true, orphan: false };
+        let entry = Entry {
+            serial,
+            key: key.clone(),
+            generated: 0,
+            sent: 0,
+            heard: 0,
+            done: false,
+            moved: true,
+            orphan: false,
+        };
         self.entries.push(entry);
         (serial, true)
     }

@@ -136,10 +136,7 @@ fn barge_in_flushes_clears_and_truncates_at_what_was_heard_in_that_order() {
     desk.speech_started(1, "u1");
     let order: Vec<&Output> = desk.said.iter().filter(|o| !matches!(o, Output::Record(_))).collect();
     let truncate = ClientEvent::Truncate { item: ItemId::new("a1"), content_index: 0, audio_end_ms: 400 };
-    assert_eq!(
-        order,
-        [&Output::Caller(CallerCommand::Clear), &Output::Model(ConnId(1), ModelCommand::Send(truncate))]
-    );
+    assert_eq!(order, [&Output::Caller(CallerCommand::Clear), &Output::Model(ConnId(1), ModelCommand::Send(truncate))]);
     let expected = |f: &&Fact| matches!(f, Fact::Interrupted { heard_ms: 400, unheard_ms: 1600, .. });
     assert!(desk.facts().iter().any(expected));
 
@@ -189,7 +186,10 @@ fn the_wait_for_an_answer_is_counted_from_the_callers_last_word() {
     desk.pass(300);
     desk.response_created(1, "r1");
     desk.audio(1, &key("r1", "a1"), 250);
-    assert!(desk.facts().contains(&&Fact::Answered { after_ms: 800 }), "500 ms of closing silence and 300 ms of thought");
+    assert!(
+        desk.facts().contains(&&Fact::Answered { after_ms: 800 }),
+        "500 ms of closing silence and 300 ms of thought"
+    );
 }
 
 #[test]
@@ -276,5 +276,7 @@ fn a_session_that_grows_old_is_replaced_in_a_quiet_moment_with_the_conversation(
     assert!(desk.sent().contains(&&ClientEvent::CreateItem(NewItem::User("Hello?".to_owned()))));
     desk.take();
     desk.pass(20);
-    assert!(desk.said.iter().any(|o| matches!(o, Output::Model(ConnId(2), ModelCommand::Send(ClientEvent::Append(_))))));
+    assert!(
+        desk.said.iter().any(|o| matches!(o, Output::Model(ConnId(2), ModelCommand::Send(ClientEvent::Append(_)))))
+    );
 }
