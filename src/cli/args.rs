@@ -27,7 +27,7 @@ pub enum Command {
     #[command(subcommand)]
     Simulate(Simulate),
     /// Places many simulated calls at once, and measures.
-    Load(LoadArgs),
+    Load(Box<LoadArgs>),
     /// The tenants.
     #[command(subcommand)]
     Client(Client),
