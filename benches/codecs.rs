@@ -10,6 +10,9 @@ use criterion::{Criterion, criterion_group, criterion_main};
 /// Streams that a core carries at 300 calls, both ways: more than its cache would hold if each had its own filter.
 const STREAMS: usize = 600;
 
+/// A stage of bytes to bytes.
+type Stage = fn(&[u8], &mut Vec<u8>);
+
 /// 20 ms of two tones over noise, s16le mono.
 fn frame(rate_hz: u32) -> Vec<u8> {
     let sample = |n: u32| {
@@ -61,7 +64,7 @@ fn companding(c: &mut Criterion) {
     let mut codes = Vec::new();
     g711::pcm_to_ulaw(&bytes, &mut codes);
     let mut out = Vec::new();
-    let stages: [(&str, &[u8], fn(&[u8], &mut Vec<u8>)); 4] = [
+    let stages: [(&str, &[u8], Stage); 4] = [
         ("g711/ulaw_to_pcm", &codes, g711::ulaw_to_pcm),
         ("g711/pcm_to_ulaw", &bytes, g711::pcm_to_ulaw),
         ("g711/alaw_to_pcm", &codes, g711::alaw_to_pcm),
