@@ -1,5 +1,7 @@
 //! What can be asked for.
 
+#![allow(rustdoc::broken_intra_doc_links, reason = "these comments are the words of --help")]
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

@@ -1,5 +1,7 @@
 //! The settings as words: flags, environment variables of the same name, and their defaults.
 
+#![allow(rustdoc::broken_intra_doc_links, reason = "these comments are the words of --help")]
+
 use clap::Args;
 
 pub(super) const HOST: &str = "0.0.0.0";
@@ -30,7 +32,7 @@ pub struct SettingsArgs {
     #[arg(long, env = "PORT", hide_env_values = true, value_name = "PORT", default_value = PORT)]
     pub port: String,
 
-    /// Threads that serve HTTP, media sockets and calls [default: one for each core].
+    /// Threads that serve HTTP, media sockets and calls [default: one for every two cores].
     #[arg(long, env = "WORKERS", hide_env_values = true, value_name = "COUNT")]
     pub workers: Option<String>,
 

@@ -65,7 +65,12 @@ fn http(args: &SettingsArgs) -> Read<HttpSettings> {
         ));
     }
     let port = number("PORT", or(&args.port, args::PORT), 0, u16::MAX)?;
-    let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    // One thread carries hundreds of calls, and each more of them wakes up more often for the same frames: the other half of
+    // the cores is for the database, the kernel's network and whatever else the machine does.
+    let cores = || {
+        let all = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        NonZeroUsize::new(all.get() / 2).unwrap_or(NonZeroUsize::MIN)
+    };
     let workers = match set(&args.workers) {
         Some(count) => NonZeroUsize::new(number("WORKERS", count, 1, 1024)?).unwrap_or(NonZeroUsize::MIN),
         None => cores(),

@@ -57,6 +57,8 @@ impl House {
         let mut args = SettingsArgs {
             host: "127.0.0.1".into(),
             port: "0".into(),
+            // Two, so that a call is admitted on one arbiter and its socket may come on another.
+            workers: Some("2".into()),
             database_url: format!("sqlite://{}", folder.join("calls.db").display()),
             webhook_auth: "key".into(),
             webhook_key: Some(KEY.into()),

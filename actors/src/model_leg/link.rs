@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use codecs::SampleRate;
 use futures_util::Sink;
 use protocol::realtime::command::{self, ClientEvent};
-use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
 use super::convert::Converter;
 use super::dial::{Connection, DialError, Target};
@@ -76,7 +78,7 @@ impl LegState {
         if self.unsent > UNSENT_AUDIO {
             return Ok(false);
         }
-        let text = scratch::with(|Scratch { audio, pcm: other, text, wire }| {
+        let frame = scratch::with(|Scratch { audio, pcm: other, text, wire }| {
             audio.clear();
             self.convert.encode(pcm, other, audio);
             if audio.is_empty() {
@@ -85,11 +87,12 @@ impl LegState {
             command::write_append(text, audio);
             // Once the frame is in the connection's own buffer nobody else holds it, and its place here is used again.
             wire.extend_from_slice(text.as_bytes());
-            Utf8Bytes::try_from(wire.split().freeze()).ok()
+            // Made as a frame and not as a message, since what was written as text need not be checked for being text.
+            Some(Frame::message(wire.split().freeze(), OpCode::Data(Data::Text), true))
         });
-        let Some(text) = text else { return Ok(true) };
-        self.unsent += text.len();
-        match self.write(Message::Text(text)) {
+        let Some(frame) = frame else { return Ok(true) };
+        self.unsent += frame.len();
+        match self.write(Message::Frame(frame)) {
             Err(Error::WriteBufferFull(_)) => Ok(false),
             other => other.map(|()| true),
         }
