@@ -67,6 +67,9 @@ pub(super) struct Downlink {
 /// A response as the model sent it: per delta the cumulative ms at its end, and when it was sent.
 type Deltas = Vec<(f64, u64)>;
 
+/// A paced message may be so much earlier than its pacing asks for: whatever wakes a gateway up may have it send, microseconds.
+const EARLY_US: u64 = 50_000;
+
 /// Latency of every message of agent audio that came within the window: from when it could have been sent, being complete and
 /// allowed by the pacing, to its arrival. `down`: per delta the response, the cumulative ms at its end, and when.
 pub(super) fn downlink(arrivals: &[Arrival], down: &[(u64, f64, u64)], lead_ms: u32, window: &Range<u64>) -> Downlink {
@@ -100,8 +103,8 @@ pub(super) fn downlink(arrivals: &[Arrival], down: &[(u64, f64, u64)], lead_ms: 
         match sent_at {
             Some(sent_at) => {
                 let allowed = (reply.began + from_us).saturating_sub(u64::from(lead_ms) * 1_000);
-                // Earlier than the pacing allows: it is not paced like that, and the model's sending is all that counts.
-                let due = if at < allowed { sent_at } else { sent_at.max(allowed) };
+                // Much earlier than the pacing asks for: it is not paced like that, and the model's sending is all that counts.
+                let due = if at + EARLY_US < allowed { sent_at } else { sent_at.max(allowed) };
                 result.latencies_us.push(at.saturating_sub(due));
             }
             None => result.unexplained += 1,
