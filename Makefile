@@ -17,8 +17,7 @@ run: setup ## serves; with no settings at all on loopback, with a webhook key an
 	@tools/run.sh
 
 test: setup ## every test, with what it needs
-	@$(CARGO) test --locked --workspace --all-targets -- --quiet
-	@$(CARGO) test --locked --workspace --doc --quiet
+	@tools/test.sh
 
 check: setup ## format, lints, docs, gates
 	@$(CARGO) fmt --all -- --check
