@@ -169,7 +169,8 @@ mod tests {
     fn every_recording_is_in_the_manifest_and_speaks_at_every_rate() {
         assert_eq!(clips().len(), RECORDINGS.len() + 2);
         for clip in clips() {
-            assert!((1_000..12_000).contains(&clip.duration_ms()) && !clip.text.is_empty(), "{clip:?}");
+            assert!((1_000..12_000).contains(&clip.duration_ms()), "{clip:?}");
+            assert_eq!(clip.text.is_empty(), clip.id == "babble", "only babble has no words: {clip:?}");
             for rate in [SampleRate::Hz8000, SampleRate::Hz16000, SampleRate::Hz24000] {
                 let pcm = clip.pcm_at(rate);
                 let ms = (pcm.len() / rate.bytes_per_ms()) as u64;

@@ -87,14 +87,13 @@ async fn the_beta_header_closes_the_connection() {
 }
 
 #[tokio::test]
-async fn a_handshake_without_model_key_or_path_is_refused() {
+async fn a_handshake_without_key_or_path_is_refused() {
     let options = ModelOptions { api_key: Some("sk-1".into()), ..ModelOptions::default() };
     let (addr, handle) = serve_with(options).await;
     let key = [("Authorization", "Bearer sk-1")];
     for (target, headers, status) in [
         ("/v1/realtime?model=m", &[][..], 401),
         ("/v1/realtime?model=m", &[("Authorization", "Bearer sk-2")], 401),
-        ("/v1/realtime", &key, 400),
         ("/v1/elsewhere?model=m", &key, 404),
     ] {
         assert_eq!(Client::dial(addr, target, headers).await.err(), Some(status), "{target}");
@@ -132,7 +131,7 @@ async fn history_can_be_replayed_and_taken_away() {
     // The caller's second turn was replayed, so it gets the second answer.
     client.send(json!({"type": "response.create"})).await;
     client.until("response.done").await;
-    assert_eq!(handle.sessions()[0].responses[0].parts, ["answer_hi_hours"]);
+    assert_eq!(handle.sessions()[0].responses[0].parts, ["commentary_en", "answer_en_booking"]);
 }
 
 #[tokio::test]
