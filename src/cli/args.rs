@@ -197,8 +197,8 @@ pub struct LoadArgs {
     /// The simulated model behind the target (`callgate simulate model --script load`), http://host:port: its end of every latency.
     #[arg(long, value_name = "URL")]
     pub model_url: Option<Url>,
-    /// How much audio the target lets a caller have ahead before it sends the next message, ms; letting it have less is latency.
-    #[arg(long, value_name = "MS", default_value_t = 275)]
+    /// How much audio the target lets a caller have ahead, the message being sent included, ms; sending later than that allows is latency.
+    #[arg(long, value_name = "MS", default_value_t = 475)]
     pub lead_ms: u32,
     /// Decides where in its script each caller begins.
     #[arg(long, default_value_t = 1)]

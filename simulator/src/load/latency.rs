@@ -92,7 +92,7 @@ pub(super) fn downlink(arrivals: &[Arrival], down: &[(u64, f64, u64)], lead_ms: 
             Some(reply) if at < reply.plays_until + RESPONSE_GAP_US => reply,
             other => other.insert(Reply { began: at, plays_until: at, heard_samples: 0 }),
         };
-        let (from_us, to_us) = reply.take(at, samples);
+        let to_us = reply.take(at, samples);
         if !window.contains(&at) {
             continue;
         }
@@ -102,7 +102,7 @@ pub(super) fn downlink(arrivals: &[Arrival], down: &[(u64, f64, u64)], lead_ms: 
             .and_then(|deltas| completed(deltas, to_us as f64 / 1_000.0));
         match sent_at {
             Some(sent_at) => {
-                let allowed = (reply.began + from_us).saturating_sub(u64::from(lead_ms) * 1_000);
+                let allowed = (reply.began + to_us).saturating_sub(u64::from(lead_ms) * 1_000);
                 // Much earlier than the pacing asks for: it is not paced like that, and the model's sending is all that counts.
                 let due = if at + EARLY_US < allowed { sent_at } else { sent_at.max(allowed) };
                 result.latencies_us.push(at.saturating_sub(due));
@@ -126,12 +126,11 @@ struct Reply {
 }
 
 impl Reply {
-    /// Adds a message; from where to where in the response it reaches, in microseconds.
-    fn take(&mut self, at: u64, samples: u32) -> (u64, u64) {
-        let from = self.heard_samples * 125;
+    /// Adds a message; where in the response it ends, in microseconds.
+    fn take(&mut self, at: u64, samples: u32) -> u64 {
         self.heard_samples += u64::from(samples);
         self.plays_until = self.plays_until.max(at) + u64::from(samples) * 125;
-        (from, self.heard_samples * 125)
+        self.heard_samples * 125
     }
 }
 
@@ -181,11 +180,11 @@ mod tests {
             .iter()
             .map(|at| Arrival::Audio(*at, 1_600))
             .collect();
-        let measured = downlink(&paced, &deltas(0, 1_000_000), 200, &ALL);
+        let measured = downlink(&paced, &deltas(0, 1_000_000), 400, &ALL);
         assert_eq!(measured, Downlink { latencies_us: vec![500, 600, 200, 300, 400], unexplained: 0 });
         // All at once, as each delta came.
         let blast: Vec<Arrival> = (0..4).map(|at| Arrival::Audio(1_000_300 + at * 50_000, 2_000)).collect();
-        assert_eq!(downlink(&blast, &deltas(0, 1_000_000), 100, &ALL).latencies_us, [300; 4]);
+        assert_eq!(downlink(&blast, &deltas(0, 1_000_000), 350, &ALL).latencies_us, [300; 4]);
     }
 
     #[test]
@@ -200,11 +199,11 @@ mod tests {
             Arrival::Clear(9_100_000),
             Arrival::Audio(9_200_300, 2_000),
         ];
-        assert_eq!(downlink(&arrivals, &down, 200, &ALL).unexplained, 2);
+        assert_eq!(downlink(&arrivals, &down, 450, &ALL).unexplained, 2);
         // What no response explains is followed too closely by what one would: it is told apart by a clear alone.
         let arrivals = [&[arrivals[0], Arrival::Clear(600_000)], &arrivals[1..]].concat();
         assert_eq!(
-            downlink(&arrivals, &down, 200, &ALL),
+            downlink(&arrivals, &down, 450, &ALL),
             Downlink { latencies_us: vec![100, 200, 300], unexplained: 1 }
         );
     }

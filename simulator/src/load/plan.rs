@@ -26,7 +26,8 @@ pub struct LoadPlan {
     pub model: Option<Url>,
     /// Decides where in its script each caller begins.
     pub seed: u64,
-    /// How far ahead of real time the target sends agent audio, in milliseconds: sending later than that is latency.
+    /// How much agent audio the target lets a caller have ahead, the message being sent included, in milliseconds: sending later
+    /// than that allows is latency.
     pub lead_ms: u32,
 }
 
