@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use protocol::call::fact::{Turn, Who};
 use protocol::ids::{CallSid, PhoneNumber};
 use simulator::exotel::{
     AfterCall, CallPlan, CallReport, Event, EventKind, HangUp, Mode, Say, StatusBody, Voice, WebhookAuth, place_call,
@@ -18,6 +17,7 @@ use tokio::sync::mpsc;
 use crate::serve::{Running, start};
 use crate::settings::{Settings, SettingsArgs};
 use crate::store::{Agent, CallWithTurns, ClientLimits, NewClient};
+use crate::transcript;
 
 /// The clinic's ExoPhone and its caller.
 const CLINIC: &str = "+918047112233";
@@ -65,7 +65,7 @@ pub async fn run(demo: &Demo, screen: &mut impl Write) -> anyhow::Result<bool> {
 
     let record = record(&running, &report).await?;
     let sessions = running.model().map(|model| model.sessions()).unwrap_or_default();
-    transcript(screen, &record)?;
+    transcript::print(screen, &record.turns)?;
     figures(screen, &report, &record, &sessions)?;
     report.sound.write_wav(&demo.wav).with_context(|| format!("writing {}", demo.wav.display()))?;
     writeln!(screen, "\nListen to it: {} (left: the caller, right: the agent as heard).", demo.wav.display())?;
@@ -174,21 +174,6 @@ async fn record(running: &Running, report: &CallReport) -> anyhow::Result<CallWi
         }
     };
     tokio::time::timeout(RECORDED_WITHIN, complete).await.context("the record of the call was not completed")?
-}
-
-fn transcript(screen: &mut impl Write, record: &CallWithTurns) -> std::io::Result<()> {
-    writeln!(screen, "\nTranscript, as heard")?;
-    for Turn { who, text, at_ms, heard_ms, generated_ms, interrupted, .. } in &record.turns {
-        let who = if *who == Who::Agent { "agent " } else { "caller" };
-        let secs = *at_ms as f64 / 1000.0;
-        let words = if text.is_empty() { "(no words)" } else { text };
-        write!(screen, "  {secs:6.2} s  {who}  {words}")?;
-        if *interrupted {
-            write!(screen, " — [cut: {heard_ms} of {generated_ms} ms heard]")?;
-        }
-        writeln!(screen)?;
-    }
-    Ok(())
 }
 
 fn figures(

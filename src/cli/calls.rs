@@ -4,13 +4,13 @@ use std::io::{self, Write};
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use protocol::call::fact::{Turn, Who};
 use protocol::ids::CallSid;
 
 use super::args::CallsArgs;
 use super::client::open;
 use super::{Failure, table};
 use crate::store::{AuditEntry, Call, CallWithTurns, Figures};
+use crate::transcript;
 
 /// Prints; false when the call that was asked for is not on record.
 pub(super) async fn run(args: &CallsArgs, screen: &mut impl Write) -> Result<bool, Failure> {
@@ -82,11 +82,10 @@ fn show(found: &CallWithTurns, events: &[AuditEntry], screen: &mut impl Write) -
     table::pairs(screen, &rows)?;
     writeln!(screen, "\nFigures")?;
     table::pairs(screen, &figures(&call.figures))?;
-    writeln!(screen, "\nTranscript, as heard")?;
+    transcript::print(screen, &found.turns)?;
     if found.turns.is_empty() {
         writeln!(screen, "(nobody spoke)")?;
     }
-    found.turns.iter().try_for_each(|turn| said(turn, screen))?;
     writeln!(screen, "\nTimeline")?;
     events.iter().try_for_each(|event| writeln!(screen, "{}  {:<24} {}", time(event.at), event.kind, event.outcome))
 }
@@ -127,14 +126,4 @@ fn figures(figures: &Figures) -> Vec<(&'static str, String)> {
             figures.cost_microusd.map_or_else(|| "–".to_owned(), |c| format!("${:.4}", c as f64 / 1_000_000.0)),
         ),
     ]
-}
-
-fn said(turn: &Turn, screen: &mut impl Write) -> io::Result<()> {
-    let who = if turn.who == Who::Agent { "agent " } else { "caller" };
-    let words = if turn.text.is_empty() { "(no words)" } else { &turn.text };
-    write!(screen, "{:8.2} s  {who}  {words}", turn.at_ms as f64 / 1000.0)?;
-    if turn.interrupted {
-        write!(screen, " — [cut: {} of {} ms heard]", turn.heard_ms, turn.generated_ms)?;
-    }
-    writeln!(screen)
 }
