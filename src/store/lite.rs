@@ -1,5 +1,7 @@
 //! The queries, compiled for SQLite.
 
+pub(super) use diesel_async::RunQueryDsl;
+
 pub(super) use super::pools::LiteConn as Conn;
 
 #[path = "sql/audit.rs"]

@@ -2,6 +2,8 @@
 
 #![allow(clippy::duplicate_mod)]
 
+pub(super) use diesel_async::RunQueryDsl;
+
 pub(super) use super::pools::PgConn as Conn;
 
 #[path = "sql/audit.rs"]

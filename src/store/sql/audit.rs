@@ -1,10 +1,9 @@
 //! Queries of `audit_log`.
 
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use protocol::ids::CallSid;
 
-use super::Conn;
+use super::{Conn, RunQueryDsl};
 use crate::store::schema::audit_log::dsl;
 use crate::store::{AuditEntry, StoreError};
 

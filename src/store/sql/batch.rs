@@ -1,9 +1,8 @@
 //! Writing what running calls did.
 
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 
-use super::{Conn, audit, calls, turns};
+use super::{Conn, RunQueryDsl, audit, calls, turns};
 use crate::store::columns::coalesce;
 use crate::store::schema::calls::dsl;
 use crate::store::{Batch, CallUpdate, End, Figures, Finish, MediaStart, StoreError};

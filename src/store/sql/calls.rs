@@ -2,14 +2,13 @@
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use protocol::ids::{CallSid, PhoneNumber};
 
-use super::{Conn, recordings, turns};
+use super::{Conn, RunQueryDsl, clients, recordings, turns};
 use crate::store::calls::rank;
 use crate::store::columns::coalesce;
+use crate::store::schema;
 use crate::store::schema::calls::dsl;
-use crate::store::schema::clients;
 use crate::store::{Begun, Call, CallEndReport, CallWithTurns, End, NewCall, Parties, StoreError};
 
 /// The status of a call whose end nobody told.
@@ -122,33 +121,31 @@ async fn carrier_status(conn: &mut Conn, id: i64, status: &str, report: &CallEnd
 }
 
 pub(in crate::store) async fn with_turns(conn: &mut Conn, sid: &CallSid) -> Result<Option<CallWithTurns>, StoreError> {
-    let found = dsl::calls
-        .left_join(clients::table)
-        .filter(dsl::call_sid.eq(sid.as_str()))
-        .select((Call::as_select(), clients::name.nullable()))
-        .first::<(Call, Option<String>)>(conn)
-        .await
-        .optional()?;
-    let Some((call, client)) = found else { return Ok(None) };
+    let found =
+        dsl::calls.filter(dsl::call_sid.eq(sid.as_str())).select(Call::as_select()).first(conn).await.optional()?;
+    let Some(call) = found else { return Ok(None) };
+    let client = clients::names(conn, call.client_id.as_slice()).await?.into_values().next();
     let turns = turns::of_call(conn, call.id).await?;
     Ok(Some(CallWithTurns { call, client, turns }))
 }
 
 pub(in crate::store) async fn recent(conn: &mut Conn, limit: i64) -> Result<Vec<(Call, Option<String>)>, StoreError> {
-    Ok(dsl::calls
-        .left_join(clients::table)
-        .order((dsl::started_at.desc(), dsl::id.desc()))
-        .limit(limit)
-        .select((Call::as_select(), clients::name.nullable()))
-        .load(conn)
-        .await?)
+    let newest_first = (dsl::started_at.desc(), dsl::id.desc());
+    let calls: Vec<Call> = dsl::calls.order(newest_first).limit(limit).select(Call::as_select()).load(conn).await?;
+    let clients: Vec<i64> = calls.iter().filter_map(|call| call.client_id).collect();
+    let names = clients::names(conn, &clients).await?;
+    let named = |call: Call| {
+        let name = call.client_id.and_then(|id| names.get(&id).cloned());
+        (call, name)
+    };
+    Ok(calls.into_iter().map(named).collect())
 }
 
 pub(in crate::store) async fn model(conn: &mut Conn, sid: &CallSid) -> Result<Option<String>, StoreError> {
     let model = dsl::calls
-        .inner_join(clients::table)
+        .inner_join(schema::clients::table)
         .filter(dsl::call_sid.eq(sid.as_str()))
-        .select(clients::model)
+        .select(schema::clients::model)
         .first::<Option<String>>(conn)
         .await
         .optional()?;

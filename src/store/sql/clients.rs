@@ -1,12 +1,13 @@
 //! Queries of `clients`.
 
+use std::collections::HashMap;
+
 use chrono::Utc;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
-use diesel_async::RunQueryDsl;
 use protocol::ids::PhoneNumber;
 
-use super::Conn;
+use super::{Conn, RunQueryDsl};
 use crate::store::schema::clients::dsl;
 use crate::store::{Client, ClientChanges, NewClient, StoreError};
 
@@ -98,4 +99,10 @@ async fn taken(conn: &mut Conn, number: &PhoneNumber, error: Error) -> StoreErro
         Ok(None) => error.into(),
         Err(error) => error,
     }
+}
+
+/// Names by row id.
+pub(in crate::store) async fn names(conn: &mut Conn, ids: &[i64]) -> Result<HashMap<i64, String>, StoreError> {
+    let rows = dsl::clients.filter(dsl::id.eq_any(ids.to_vec())).select((dsl::id, dsl::name));
+    Ok(rows.load::<(i64, String)>(conn).await?.into_iter().collect())
 }

@@ -2,10 +2,9 @@
 
 use diesel::prelude::*;
 use diesel::upsert::excluded;
-use diesel_async::RunQueryDsl;
 use protocol::call::fact::Turn;
 
-use super::Conn;
+use super::{Conn, RunQueryDsl};
 use crate::store::StoreError;
 use crate::store::columns::{TurnRow, who_name};
 use crate::store::schema::turns::dsl;
