@@ -19,6 +19,7 @@ mod lite;
 mod pg;
 mod pools;
 mod schema;
+mod sqlite;
 mod url;
 
 #[cfg(test)]
@@ -37,45 +38,47 @@ use pools::Pools;
 /// Threads that drive connections. Queries wait on the database, not on these.
 const THREADS: usize = 2;
 
-/// Runs `sql::$table::$query(connection, args..)` on a connection of the pool `write` or `read`.
+/// Runs `sql::$table::$query(connection, args..)` on a connection that may `write`, or on one that may only `read`.
 macro_rules! query {
     ($store:expr, $mode:ident, $table:ident::$query:ident($($arg:expr),*)) => {
-        $store
-            .on_runtime(|pools| async move {
-                match pools {
-                    $crate::store::pools::Pools::Lite(lite) => {
-                        let mut conn = $crate::store::pools::checkout(lite.$mode.get()).await?;
-                        $crate::store::lite::$table::$query(&mut conn, $($arg),*).await
-                    }
-                    $crate::store::pools::Pools::Pg(pool) => {
+        match $store.pools() {
+            $crate::store::pools::Pools::Lite(lite) => {
+                lite.$mode(move |conn| $crate::store::sqlite::now($crate::store::lite::$table::$query(conn, $($arg),*))).await
+            }
+            $crate::store::pools::Pools::Pg(pool) => {
+                let pool = pool.clone();
+                $store
+                    .on_runtime(async move {
                         let mut conn = $crate::store::pools::checkout(pool.get()).await?;
                         $crate::store::pg::$table::$query(&mut conn, $($arg),*).await
-                    }
-                }
-            })
-            .await
+                    })
+                    .await
+            }
+        }
     };
 }
 
-/// The same in one transaction. SQLite takes its write lock at once, so that a reader never has to be upgraded (and refused).
+/// The same in one transaction.
 macro_rules! transaction {
     ($store:expr, $table:ident::$query:ident($($arg:expr),*)) => {
-        $store
-            .on_runtime(|pools| async move {
-                match pools {
-                    $crate::store::pools::Pools::Lite(lite) => {
-                        let mut conn = $crate::store::pools::checkout(lite.write.get()).await?;
-                        conn.immediate_transaction(async |conn| $crate::store::lite::$table::$query(conn, $($arg),*).await)
-                            .await
-                    }
-                    $crate::store::pools::Pools::Pg(pool) => {
+        match $store.pools() {
+            $crate::store::pools::Pools::Lite(lite) => {
+                let all = move |conn: &mut $crate::store::lite::Conn| {
+                    $crate::store::sqlite::now($crate::store::lite::$table::$query(conn, $($arg),*))
+                };
+                lite.write(move |conn| diesel::Connection::transaction(conn, all)).await
+            }
+            $crate::store::pools::Pools::Pg(pool) => {
+                let pool = pool.clone();
+                $store
+                    .on_runtime(async move {
                         use diesel_async::AsyncConnection as _;
                         let mut conn = $crate::store::pools::checkout(pool.get()).await?;
                         conn.transaction(async |conn| $crate::store::pg::$table::$query(conn, $($arg),*).await).await
-                    }
-                }
-            })
-            .await
+                    })
+                    .await
+            }
+        }
     };
 }
 use {query, transaction};
@@ -115,10 +118,11 @@ impl Store {
             .enable_all()
             .build()
             .map_err(|error| StoreError::Away(format!("no threads for it: {error}")))?;
-        let pools = Pools::new(url)?;
         let handle = runtime.handle().clone();
+        let pools = Pools::new(url, handle.clone())?;
         let store = Self { inner: Arc::new(Inner { pools, runtime: Some(runtime), handle }) };
-        store.on_runtime(|pools| async move { pools.migrate().await }).await?;
+        let pools = store.pools().clone();
+        store.on_runtime(pools.migrate()).await?;
         Ok(store)
     }
 
@@ -135,14 +139,15 @@ impl Store {
         &self.inner.handle
     }
 
+    fn pools(&self) -> &Pools {
+        &self.inner.pools
+    }
+
     /// Work on the connections' own runtime. It is finished even when the caller stops waiting.
-    async fn on_runtime<T, F, Fut>(&self, work: F) -> Result<T, StoreError>
-    where
-        F: FnOnce(Pools) -> Fut,
-        Fut: Future<Output = Result<T, StoreError>> + Send + 'static,
-        T: Send + 'static,
-    {
-        let work = work(self.inner.pools.clone());
+    async fn on_runtime<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
         self.runtime().spawn(work).await.map_err(|error| StoreError::Away(format!("its worker stopped: {error}")))?
     }
 }

@@ -1,8 +1,8 @@
 //! The queries, compiled for SQLite.
 
-pub(super) use diesel_async::RunQueryDsl;
+pub(super) use diesel::SqliteConnection as Conn;
 
-pub(super) use super::pools::LiteConn as Conn;
+pub(super) use super::sqlite::RunQueryDsl;
 
 #[path = "sql/audit.rs"]
 pub(super) mod audit;

@@ -303,7 +303,7 @@ async fn the_client_of_a_call_is_found_by_the_unique_index() {
         detail: String,
     }
     let db = TempDb::new();
-    drop(db.store().await);
+    let _store = db.store().await;
     let mut conn = SqliteConnection::establish(&db.0.display().to_string()).unwrap();
     let steps: Vec<Step> = sql_query("EXPLAIN QUERY PLAN SELECT * FROM clients WHERE exotel_number = '+918047112233'")
         .load(&mut conn)

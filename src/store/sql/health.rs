@@ -1,10 +1,11 @@
 //! Signs of life.
 
-use diesel_async::SimpleAsyncConnection;
+use diesel::sql_query;
 
-use super::Conn;
+use super::{Conn, RunQueryDsl};
 use crate::store::StoreError;
 
 pub(in crate::store) async fn ping(conn: &mut Conn) -> Result<(), StoreError> {
-    Ok(conn.batch_execute("SELECT 1 FROM clients WHERE FALSE").await?)
+    sql_query("SELECT 1 FROM clients WHERE FALSE").execute(conn).await?;
+    Ok(())
 }
