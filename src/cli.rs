@@ -1,6 +1,7 @@
 //! The command line: what can be asked for, and the way there.
 
 pub mod args;
+mod audit;
 mod calls;
 mod check;
 mod client;
@@ -79,6 +80,7 @@ async fn run(command: Command) -> Result<bool, Failure> {
         Command::Load(args) => return load::run(&args, &mut screen).await,
         Command::Client(args) => client::run(args, &mut screen).await?,
         Command::Calls(args) => return calls::run(&args, &mut screen).await,
+        Command::Audit(args) => return audit::run(args, &mut screen).await,
         Command::Check(args) => return check::run(&args, &mut screen).await,
     }
     screen.flush().map_err(anyhow::Error::from)?;

@@ -2,13 +2,13 @@
 //!
 //! Facts are pushed on a bounded queue and folded, call by call, into what has to be written; what is new is written every so often in
 //! one transaction. While the database is away the fold goes on and the writing is tried again, so memory grows with the number of
-//! calls and not with the number of facts, and within a bound.
+//! calls and not with the number of facts, and within a bound. The audit log has a journal of its own (`journal`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use actors::Recorder;
+use actors::{Recorder, SupervisorEvent};
 use chrono::{DateTime, Utc};
 use protocol::call::fact::Fact;
 use protocol::ids::CallSid;
@@ -19,12 +19,17 @@ use crate::store::{AuditEntry, Store};
 
 mod audit;
 mod fold;
+mod journal;
+mod numbers;
 mod pending;
 mod price;
 
 #[cfg(test)]
 mod tests;
 
+pub use numbers::AuditNumbers;
+
+use journal::Journal;
 use pending::Pending;
 
 /// Facts and entries that wait to be folded: some seconds of a full node.
@@ -40,7 +45,6 @@ const LONGEST_RETRY: Duration = Duration::from_secs(10);
 
 enum Item {
     Fact { call: CallSid, at: DateTime<Utc>, fact: Fact },
-    Audit(Box<AuditEntry>),
     Flush(oneshot::Sender<bool>),
 }
 
@@ -49,34 +53,53 @@ enum Item {
 #[derive(Clone)]
 pub struct RecordWriter {
     queue: mpsc::Sender<Item>,
+    journal: Journal,
     dropping: Arc<AtomicBool>,
 }
 
-impl RecordWriter {
-    /// Starts writing to a store; calls whose client names no model are priced as the default one.
-    #[must_use]
-    pub fn new(store: Store) -> Self {
-        Self::priced_as(store, crate::settings::REALTIME_MODEL)
-    }
+/// How the record is kept.
+#[derive(Clone, Debug)]
+pub struct RecordRules {
+    /// Calls whose client names no model are priced as this one.
+    pub model: String,
+    /// What becomes of phone numbers in the audit log.
+    pub numbers: AuditNumbers,
+}
 
-    /// Starts writing to a store; calls whose client names no model are priced as this one.
+impl Default for RecordRules {
+    fn default() -> Self {
+        Self { model: crate::settings::REALTIME_MODEL.to_owned(), numbers: AuditNumbers::default() }
+    }
+}
+
+impl RecordWriter {
+    /// Starts writing to a store.
     #[must_use]
-    pub fn priced_as(store: Store, model: &str) -> Self {
+    pub fn new(store: Store, rules: RecordRules) -> Self {
         let (queue, items) = mpsc::channel(QUEUE);
         let runtime = store.runtime().clone();
-        runtime.spawn(write(Pending::new(model.to_owned()), store, items));
-        Self { queue, dropping: Arc::default() }
+        let journal = Journal::new(store.clone(), rules.numbers);
+        runtime.spawn(write(Pending::new(rules.model), store, journal.clone(), items));
+        Self { queue, journal, dropping: Arc::default() }
     }
 
     /// Appends to the audit log, soon.
     pub fn audit(&self, entry: AuditEntry) {
-        self.push(Item::Audit(Box::new(entry)));
+        self.journal.push(entry);
+    }
+
+    /// Appends to the audit log and waits until it is there, but no longer than that: then it is written later. False when it was not
+    /// written in time.
+    pub async fn audit_now(&self, entry: AuditEntry, patience: Duration) -> bool {
+        self.journal.write(entry, patience).await
     }
 
     /// Waits until everything given so far is written; false when the database did not take it (it is kept, and tried again).
     pub async fn flush(&self) -> bool {
         let (done, written) = oneshot::channel();
-        self.queue.send(Item::Flush(done)).await.is_ok() && written.await.unwrap_or(false)
+        let facts = self.queue.send(Item::Flush(done)).await.is_ok() && written.await.unwrap_or(false);
+        // What the facts had to say to the audit log is in the journal by now.
+        self.journal.flush().await && facts
     }
 
     fn push(&self, item: Item) {
@@ -100,10 +123,14 @@ impl Recorder for RecordWriter {
         }
         self.push(Item::Fact { call: call.clone(), at: at.into(), fact: fact.clone() });
     }
+
+    fn supervised(&self, call: &CallSid, at: SystemTime, event: &SupervisorEvent<'_>) {
+        self.journal.push(audit::supervisor_entry(call, at.into(), event));
+    }
 }
 
 /// Folds what comes and writes what is due, until there is nobody left to send anything.
-async fn write(mut pending: Pending, store: Store, mut items: mpsc::Receiver<Item>) {
+async fn write(mut pending: Pending, store: Store, journal: Journal, mut items: mpsc::Receiver<Item>) {
     let mut batch = Vec::with_capacity(AT_ONCE);
     let mut due = Due::default();
     loop {
@@ -114,8 +141,12 @@ async fn write(mut pending: Pending, store: Store, mut items: mpsc::Receiver<Ite
                 let full = taken == AT_ONCE;
                 for item in batch.drain(..) {
                     match item {
-                        Item::Fact { call, at, fact } => pending.fact(call, at, fact),
-                        Item::Audit(entry) => pending.audit(*entry),
+                        Item::Fact { call, at, fact } => {
+                            if let Some(entry) = audit::entry(&call, at, &fact) {
+                                journal.push(entry);
+                            }
+                            pending.fact(call, at, fact);
+                        }
                         Item::Flush(done) => due.flush(done),
                     }
                 }

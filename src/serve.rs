@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use crate::http::auth::Gate;
 use crate::http::request_id::name_request;
 use crate::http::{Desk, Gateway, Rules, Strangers, routes};
-use crate::record::RecordWriter;
+use crate::record::{RecordRules, RecordWriter};
 use crate::settings::{PublicUrl, Settings};
 use crate::store::Store;
 use crate::telemetry;
@@ -236,7 +236,10 @@ fn gateway(
     let Settings { webhooks, exotel, calls, .. } = settings;
     let policy = Policy { format: settings.model.audio, max_call: calls.max_call, ..Policy::default() };
     policy.validate()?;
-    let recorder = RecordWriter::priced_as(store.clone(), &settings.model.model);
+    let recorder = RecordWriter::new(
+        store.clone(),
+        RecordRules { model: settings.model.model.clone(), numbers: settings.audit_numbers },
+    );
     let desk = Arc::new(Desk::new(store.clone(), recorder.clone(), policy, webhooks.deadline));
     let limits = Limits { max_calls: calls.max_calls, restarts: RESTARTS, restart_window: RESTART_WINDOW };
     let switchboard = Switchboard::new(

@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::http::address::Cidr;
 use crate::http::auth::Way;
+use crate::record::AuditNumbers;
 use crate::store::DatabaseUrl;
 use crate::telemetry::LogFormat;
 
@@ -63,6 +64,8 @@ pub struct Settings {
     pub calls: CallSettings,
     /// `ADMIN_TOKEN`.
     pub admin_token: Option<Secret>,
+    /// `AUDIT_NUMBERS`.
+    pub audit_numbers: AuditNumbers,
     /// What is logged.
     pub log: LogSettings,
 }

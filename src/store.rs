@@ -25,7 +25,7 @@ mod url;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use audit::AuditEntry;
+pub use audit::{AuditEntry, Broken, Whole};
 pub use batch::{Batch, CallUpdate, Finish, MediaStart};
 pub use calls::{Begun, Call, CallEndReport, CallWithTurns, End, Entry, NewCall, Parties, Times};
 pub use clients::{Agent, Client, ClientChanges, ClientLimits, NewClient};

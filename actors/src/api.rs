@@ -93,6 +93,50 @@ pub enum MediaEntry {
 pub trait Recorder: Send + Sync + 'static {
     /// One fact of one call.
     fn record(&self, call: &CallSid, at: SystemTime, fact: &Fact);
+
+    /// One event of a call's supervision. It was logged already.
+    fn supervised(&self, call: &CallSid, at: SystemTime, event: &SupervisorEvent<'_>);
+}
+
+/// What a supervisor did, or saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SupervisorEvent<'a> {
+    /// What happened.
+    pub step: Step,
+    /// To whom: `CallActor` or `ModelLeg`.
+    pub actor: &'static str,
+    /// Why, in words; none when it was to be expected.
+    pub cause: Option<&'a str>,
+    /// Restarts within the window; of a `ModelLeg` which connection of the call.
+    pub count: Option<u64>,
+    /// It should not have happened.
+    pub fault: bool,
+}
+
+/// A step in the life of an actor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It began.
+    Start,
+    /// It was started again after a fault.
+    Restart,
+    /// It ended.
+    Stop,
+    /// It is not started again: the call is over.
+    GiveUp,
+}
+
+impl Step {
+    /// As logged.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Restart => "restart",
+            Self::Stop => "stop",
+            Self::GiveUp => "give_up",
+        }
+    }
 }
 
 /// Admits the calls of static media URLs, which no webhook announced.

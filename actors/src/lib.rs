@@ -22,6 +22,8 @@ mod model_leg;
 mod probe;
 pub mod switchboard;
 
-pub use api::{Admission, Admitted, FrontDesk, Limits, MediaEntry, ModelEndpoint, Phase, Recorder, Refusal};
+pub use api::{
+    Admission, Admitted, FrontDesk, Limits, MediaEntry, ModelEndpoint, Phase, Recorder, Refusal, Step, SupervisorEvent,
+};
 pub use probe::probe;
 pub use switchboard::Switchboard;

@@ -27,6 +27,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval_at};
 use tokio_tungstenite::tungstenite::Message;
 use tracing::Instrument;
 
+use crate::api::{Step, SupervisorEvent};
 use crate::call_actor::{CallActor, Deliver, Yielded};
 use crate::switchboard::Fault;
 use crate::switchboard::registry::CallSlot;
@@ -74,16 +75,13 @@ impl ModelLeg {
         let mut leg = ctx.into_future(self);
         let address = leg.address();
         let watched = async move {
-            tracing::info!(target: "supervisor", call_sid = %slot.sid, actor = "ModelLeg", event = "start", conn);
-            match AssertUnwindSafe(&mut leg).catch_unwind().await {
-                Ok(()) => {
-                    tracing::info!(target: "supervisor", call_sid = %slot.sid, actor = "ModelLeg", event = "stop", conn)
-                }
-                Err(panic) => {
-                    let cause = format!("panicked: {}", words(&*panic));
-                    tracing::warn!(target: "supervisor", call_sid = %slot.sid, actor = "ModelLeg", event = "stop", conn, cause);
-                }
-            }
+            let count = Some(u64::from(conn));
+            let began = SupervisorEvent { step: Step::Start, actor: "ModelLeg", cause: None, count, fault: false };
+            slot.supervised(began);
+            let panic = AssertUnwindSafe(&mut leg).catch_unwind().await.err();
+            let cause = panic.map(|panic| format!("panicked: {}", words(&*panic)));
+            let fault = cause.is_some();
+            slot.supervised(SupervisorEvent { step: Step::Stop, cause: cause.as_deref(), fault, ..began });
         };
         actix_rt::spawn(watched.instrument(span));
         address

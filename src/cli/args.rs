@@ -35,6 +35,9 @@ pub enum Command {
     Client(Client),
     /// Recent calls; or one call's timeline, transcript, figures and why it ended.
     Calls(CallsArgs),
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Validates the settings and reaches what they name; serves nothing.
     Check(Box<SettingsArgs>),
 }
@@ -338,6 +341,26 @@ pub struct CallsArgs {
     /// One call: its CallSid.
     pub call_sid: Option<String>,
     /// How many of the latest.
+    #[arg(long, default_value_t = 20)]
+    pub limit: i64,
+    /// Where they are.
+    #[command(flatten)]
+    pub database: Database,
+}
+
+/// `audit`.
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Checks the chain of hashes; names the first row that was changed or removed, and exits with 1 when there is one.
+    Verify(Database),
+    /// The latest entries.
+    List(AuditListArgs),
+}
+
+/// `audit list`.
+#[derive(Args, Clone, Debug)]
+pub struct AuditListArgs {
+    /// How many.
     #[arg(long, default_value_t = 20)]
     pub limit: i64,
     /// Where they are.

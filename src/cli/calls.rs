@@ -30,7 +30,7 @@ pub(super) async fn run(args: &CallsArgs, screen: &mut impl Write) -> Result<boo
     Ok(true)
 }
 
-fn time(at: DateTime<Utc>) -> String {
+pub(super) fn time(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 

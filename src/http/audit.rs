@@ -29,7 +29,7 @@ impl Seen {
         Self { kind, address: gateway.address(request), request_id: RequestId::of(request), call: None }
     }
 
-    /// Writes it down. A database that is away costs the entry, counted and logged, not the request.
+    /// Writes it down. A database that is away delays the entry, never the request.
     pub(super) async fn write(&self, gateway: &Gateway, outcome: &str, payload: Value, patience: Duration) {
         let entry = AuditEntry {
             at: Utc::now(),

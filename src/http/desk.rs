@@ -105,11 +105,8 @@ impl Desk {
 
     /// Appends to the audit log before the request is answered. A database that is away delays the entry, never the request.
     pub(super) async fn write_down(&self, entry: AuditEntry, patience: Duration) {
-        match timeout(patience, self.store.append_audit(entry.clone())).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => self.recorder.audit(entry),
-            // The database has it and may yet write it; to hand it in again could write it twice.
-            Err(_) => metrics::counter!("callgate_audit_late_total").increment(1),
+        if !self.recorder.audit_now(entry, patience).await {
+            metrics::counter!("callgate_audit_late_total").increment(1);
         }
     }
 

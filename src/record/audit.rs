@@ -1,5 +1,6 @@
 //! Which facts are steps of a call's life, and how the audit log tells them.
 
+use actors::SupervisorEvent;
 use chrono::{DateTime, Utc};
 use protocol::call::fact::Fact;
 use protocol::ids::CallSid;
@@ -54,4 +55,18 @@ pub(super) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
         outcome: outcome.to_owned(),
         payload,
     })
+}
+
+/// The entry of a supervisor's event.
+pub(super) fn supervisor_entry(call: &CallSid, at: DateTime<Utc>, event: &SupervisorEvent<'_>) -> AuditEntry {
+    let SupervisorEvent { step, actor, cause, count, fault } = event;
+    AuditEntry {
+        at,
+        kind: format!("supervisor.{}", step.name()),
+        call_sid: Some(call.clone()),
+        remote_addr: None,
+        request_id: None,
+        outcome: if *fault { "failed" } else { "ok" }.to_owned(),
+        payload: json!({ "actor": actor, "cause": cause, "count": count }),
+    }
 }

@@ -7,33 +7,27 @@ use protocol::call::fact::Fact;
 use protocol::ids::CallSid;
 
 use super::fold::Fold;
-use super::{audit, price};
-use crate::store::{AuditEntry, Batch, Store, StoreError};
+use super::price;
+use crate::store::{Batch, Store, StoreError};
 
-/// Audit entries kept while the database is away; the oldest that are not an end go first.
-pub(super) const MAX_AUDIT: usize = 20_000;
 /// Ended calls kept while the database is away; the oldest go first.
 const MAX_ENDED: usize = 20_000;
 
-/// The folds of all calls, and the audit entries, that a write takes.
+/// The folds of all calls that a write takes.
 pub(super) struct Pending {
     default_model: String,
     folds: HashMap<CallSid, Fold>,
     /// Calls that ended and are not yet written, oldest first.
     ended: VecDeque<CallSid>,
-    pub(super) audit: VecDeque<AuditEntry>,
     away: bool,
 }
 
 impl Pending {
     pub(super) fn new(default_model: String) -> Self {
-        Self { default_model, folds: HashMap::new(), ended: VecDeque::new(), audit: VecDeque::new(), away: false }
+        Self { default_model, folds: HashMap::new(), ended: VecDeque::new(), away: false }
     }
 
     pub(super) fn fact(&mut self, call: CallSid, at: DateTime<Utc>, fact: Fact) {
-        if let Some(entry) = audit::entry(&call, at, &fact) {
-            self.audit(entry);
-        }
         let fold = self.folds.entry(call.clone()).or_insert_with(|| Fold::new(at));
         let was_over = fold.is_over();
         fold.apply(at, fact);
@@ -48,20 +42,10 @@ impl Pending {
         }
     }
 
-    pub(super) fn audit(&mut self, entry: AuditEntry) {
-        self.audit.push_back(entry);
-        if self.audit.len() > MAX_AUDIT {
-            // Ends are rarely at the front, so the search is short.
-            let expendable = self.audit.iter().position(|entry| entry.kind != "call.ended").unwrap_or(0);
-            self.audit.remove(expendable);
-            dropped(1);
-        }
-    }
-
     /// Writes what is new; true when there is nothing left to write.
     pub(super) async fn write(&mut self, store: &Store) -> bool {
         let batch = match self.batch(store).await {
-            Ok(batch) if batch.calls.is_empty() && batch.audit.is_empty() => {
+            Ok(batch) if batch.calls.is_empty() => {
                 self.written();
                 return true;
             }
@@ -86,11 +70,12 @@ impl Pending {
             let model = store.model_of_call(&update.call_sid).await?;
             figures.cost_microusd = price::microusd(model.as_deref().unwrap_or(&self.default_model), tokens);
         }
-        Ok(Batch { calls, audit: self.audit.iter().cloned().collect() })
+        // Two nodes that write the same calls take the rows in one order, and so never wait for each other.
+        calls.sort_unstable_by(|one, other| one.call_sid.cmp(&other.call_sid));
+        Ok(Batch { calls })
     }
 
     fn written(&mut self) {
-        self.audit.clear();
         for sid in self.ended.drain(..) {
             self.folds.remove(&sid);
         }
@@ -113,9 +98,9 @@ impl Pending {
             }
             return false;
         }
-        let (calls, entries) = (self.folds.values().filter(|fold| fold.is_over()).count(), self.audit.len());
-        tracing::error!(%error, calls, entries, "the record was refused by the database and is given up");
-        dropped(u64::try_from(entries + calls).unwrap_or(u64::MAX));
+        let calls = self.folds.values().filter(|fold| fold.is_over()).count();
+        tracing::error!(%error, calls, "the record was refused by the database and is given up");
+        dropped(u64::try_from(calls).unwrap_or(u64::MAX));
         self.written();
         false
     }

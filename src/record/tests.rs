@@ -1,5 +1,6 @@
 use std::time::UNIX_EPOCH;
 
+use actors::Step;
 use protocol::call::fact::{Ended, Turn, Who};
 use protocol::ids::{ItemId, StreamSid};
 use protocol::realtime::event::Usage;
@@ -27,7 +28,7 @@ async fn a_call_is_folded_into_its_transcript_figures_and_end() {
     let store = db.store().await;
     let client = store.add_client(new_client("+918047112233")).await.unwrap();
     store.begin_call(new_call("c1", client.id)).await.unwrap();
-    let (writer, sid) = (RecordWriter::new(store.clone()), CallSid::new("c1"));
+    let (writer, sid) = (RecordWriter::new(store.clone(), RecordRules::default()), CallSid::new("c1"));
     let item = ItemId::new("i1");
     writer.record(&sid, at(0), &Fact::ModelDialled { attempt: 1 });
     writer.record(&sid, at(1000), &media_started());
@@ -84,7 +85,7 @@ async fn a_call_is_folded_into_its_transcript_figures_and_end() {
 async fn a_call_that_the_carrier_ended_keeps_the_carriers_word() {
     let db = TempDb::new();
     let store = db.store().await;
-    let (writer, sid) = (RecordWriter::new(store.clone()), CallSid::new("c1"));
+    let (writer, sid) = (RecordWriter::new(store.clone(), RecordRules::default()), CallSid::new("c1"));
     writer.record(&sid, at(0), &Fact::Ended(Ended::CallEnd { status: "no-answer".to_owned() }));
     assert!(writer.flush().await);
     let call = store.call(&sid).await.unwrap().unwrap().call;
@@ -96,7 +97,7 @@ async fn a_call_that_the_carrier_ended_keeps_the_carriers_word() {
 async fn what_the_database_could_not_take_is_written_once_it_can() {
     let db = TempDb::new();
     let store = db.store().await;
-    let (writer, sid) = (RecordWriter::new(store.clone()), CallSid::new("c1"));
+    let (writer, sid) = (RecordWriter::new(store.clone(), RecordRules::default()), CallSid::new("c1"));
     // Another process holds the only write lock for longer than SQLite waits for it.
     let lock = WriteLock::take(&db);
     writer.record(&sid, at(0), &media_started());
@@ -114,7 +115,7 @@ async fn what_the_database_could_not_take_is_written_once_it_can() {
 async fn what_was_given_before_the_last_writer_went_is_written() {
     let db = TempDb::new();
     let store = db.store().await;
-    let (writer, sid) = (RecordWriter::new(store.clone()), CallSid::new("c1"));
+    let (writer, sid) = (RecordWriter::new(store.clone(), RecordRules::default()), CallSid::new("c1"));
     writer.record(&sid, at(2), &Fact::Ended(Ended::AgentHungUp));
     drop(writer);
     tokio::time::timeout(Duration::from_secs(10), async {
@@ -127,15 +128,49 @@ async fn what_was_given_before_the_last_writer_went_is_written() {
 }
 
 #[tokio::test]
-async fn a_long_outage_costs_the_oldest_entries_and_no_end() {
-    let mut pending = Pending::new("gpt-realtime-2.1".to_owned());
-    let first = CallSid::new("first");
-    pending.fact(first.clone(), Utc::now(), Fact::Ended(Ended::AgentHungUp));
-    for n in 0..pending::MAX_AUDIT {
-        pending.fact(CallSid::new(format!("c{n}")), Utc::now(), Fact::Dtmf { digit: '1' });
-    }
-    assert_eq!(pending.audit.len(), pending::MAX_AUDIT);
-    assert_eq!(pending.audit[0].call_sid.as_ref(), Some(&first));
+async fn an_audit_entry_is_waited_for_within_reason_and_written_when_the_database_comes_back() {
+    let db = TempDb::new();
+    let store = db.store().await;
+    let writer = RecordWriter::new(store.clone(), RecordRules::default());
+    let entry = |kind: &str| AuditEntry {
+        at: Utc::now(),
+        kind: kind.to_owned(),
+        call_sid: None,
+        remote_addr: None,
+        request_id: None,
+        outcome: "ok".to_owned(),
+        payload: serde_json::Value::Null,
+    };
+    assert!(writer.audit_now(entry("first"), Duration::from_secs(5)).await);
+    assert_eq!(store.recent_audit(9).await.unwrap().len(), 1);
+    let lock = WriteLock::take(&db);
+    let asked = Instant::now();
+    assert!(!writer.audit_now(entry("second"), Duration::from_millis(100)).await);
+    assert!(asked.elapsed() < Duration::from_secs(2));
+    writer.audit(entry("third"));
+    lock.release();
+    assert!(writer.flush().await);
+    let kinds: Vec<String> = store.recent_audit(9).await.unwrap().into_iter().map(|entry| entry.kind).collect();
+    assert_eq!(kinds, ["third", "second", "first"]);
+    assert_eq!(store.verify_audit().await.unwrap().unwrap().rows, 3);
+}
+
+#[tokio::test]
+async fn what_a_supervisor_did_is_audited() {
+    let db = TempDb::new();
+    let store = db.store().await;
+    let (writer, sid) = (RecordWriter::new(store.clone(), RecordRules::default()), CallSid::new("c1"));
+    let began = SupervisorEvent { step: Step::Start, actor: "CallActor", cause: None, count: None, fault: false };
+    let again =
+        SupervisorEvent { step: Step::Restart, cause: Some("panicked: x"), count: Some(1), fault: true, ..began };
+    writer.supervised(&sid, at(0), &began);
+    writer.supervised(&sid, at(1), &again);
+    assert!(writer.flush().await);
+    let audited = store.audit_of_call(&sid).await.unwrap();
+    let told: Vec<_> = audited.iter().map(|entry| (entry.kind.as_str(), entry.outcome.as_str())).collect();
+    assert_eq!(told, [("supervisor.start", "ok"), ("supervisor.restart", "failed")]);
+    let payload = serde_json::json!({ "actor": "CallActor", "cause": "panicked: x", "count": 1 });
+    assert_eq!(audited[1].payload, payload);
 }
 
 #[tokio::test]

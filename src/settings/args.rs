@@ -17,6 +17,7 @@ pub(super) const RECORDING_HOSTS: &str = "exotel.com,exotel.in,s3-ap-southeast-1
 pub(super) const MAX_CALLS: &str = "1000";
 pub(super) const MAX_CALL_SECS: &str = "3300";
 pub(super) const DRAIN_SECS: &str = "3300";
+pub(super) const AUDIT_NUMBERS: &str = "full";
 pub(super) const LOG_FORMAT: &str = "auto";
 pub(super) const RUST_LOG: &str = "info";
 
@@ -123,6 +124,10 @@ pub struct SettingsArgs {
     /// Bearer token of /api; without it /api answers 403.
     #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub admin_token: Option<String>,
+
+    /// Phone numbers in the audit log: full (as they came), masked (the last two digits) or none.
+    #[arg(long, env = "AUDIT_NUMBERS", hide_env_values = true, value_name = "POLICY", default_value = AUDIT_NUMBERS)]
+    pub audit_numbers: String,
 
     /// What a log line looks like: auto (pretty on a terminal, else json), pretty or json.
     #[arg(long, env = "LOG_FORMAT", hide_env_values = true, value_name = "FORMAT", default_value = LOG_FORMAT)]

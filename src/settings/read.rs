@@ -17,6 +17,7 @@ use super::{
 };
 use crate::http::address::Cidr;
 use crate::http::auth::Way;
+use crate::record::AuditNumbers;
 use crate::store::DatabaseUrl;
 use crate::telemetry::LogFormat;
 
@@ -46,6 +47,7 @@ pub(super) fn settings(args: &SettingsArgs) -> Read<Settings> {
             drain: secs("DRAIN_SECS", or(&args.drain_secs, args::DRAIN_SECS), 0)?,
         },
         admin_token: secret(&args.admin_token),
+        audit_numbers: audit_numbers(args)?,
         log: log(args)?,
     })
 }
@@ -172,6 +174,15 @@ fn recordings(args: &SettingsArgs) -> Read<RecordingSettings> {
         return Err(SettingsError::new("RECORDING_HOSTS", problem));
     }
     Ok(RecordingSettings { target, hosts })
+}
+
+fn audit_numbers(args: &SettingsArgs) -> Read<AuditNumbers> {
+    match or(&args.audit_numbers, args::AUDIT_NUMBERS) {
+        "full" => Ok(AuditNumbers::Full),
+        "masked" => Ok(AuditNumbers::Masked),
+        "none" => Ok(AuditNumbers::None),
+        other => Err(SettingsError::new("AUDIT_NUMBERS", format!("`{other}` is not known: use full, masked or none"))),
+    }
 }
 
 fn log(args: &SettingsArgs) -> Read<LogSettings> {

@@ -1,4 +1,4 @@
-//! The audit log: every webhook and every step of a call's life, append-only.
+//! The audit log: every webhook and every step of a call's life, append-only, each row chained to the one before it.
 
 use std::fmt;
 
@@ -8,7 +8,13 @@ use protocol::ids::CallSid;
 
 use super::columns::{Maybe, Time, Word};
 use super::schema::audit_log;
-use super::{Store, StoreError, query};
+use super::{Store, StoreError, query, transaction};
+
+mod chain;
+mod verify;
+
+pub(super) use chain::{Covered, GENESIS, Link};
+pub use verify::{Broken, Whole};
 
 /// One entry.
 #[derive(Clone, PartialEq, Queryable, Selectable)]
@@ -46,12 +52,20 @@ impl fmt::Debug for AuditEntry {
 }
 
 impl Store {
-    /// Appends an entry now. What can wait goes through [`crate::record::RecordWriter::audit`].
+    /// Appends entries, in their order, all or none. What happens in requests and calls goes through [`crate::record::RecordWriter`].
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn append_audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
-        query!(self, write, audit::append(&entry))
+    pub async fn append_audit(&self, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
+        transaction!(self, audit::append(&entries))
+    }
+
+    /// The id and hash of the last entry; none when somebody took them away.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn audit_head(&self) -> Result<Option<(i64, String)>, StoreError> {
+        query!(self, read, audit::end())
     }
 
     /// The entries of a call, oldest first.
@@ -71,3 +85,6 @@ impl Store {
         query!(self, read, audit::recent(limit))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,15 +4,13 @@ use chrono::{DateTime, Utc};
 use protocol::call::fact::Turn;
 use protocol::ids::{CallSid, StreamSid};
 
-use super::{AuditEntry, Figures, Store, StoreError, transaction};
+use super::{Figures, Store, StoreError, transaction};
 
 /// Everything to be written at once: all of it or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// One entry a call.
     pub calls: Vec<CallUpdate>,
-    /// In the order in which it happened.
-    pub audit: Vec<AuditEntry>,
 }
 
 /// What is new of one call.
@@ -53,7 +51,7 @@ pub struct Finish {
 }
 
 impl Store {
-    /// Writes a batch. The same batch again changes nothing but the audit log.
+    /// Writes a batch. The same batch again changes nothing.
     ///
     /// # Errors
     /// When the database fails; then nothing was written.

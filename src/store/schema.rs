@@ -99,6 +99,16 @@ diesel::table! {
         request_id -> Nullable<Text>,
         outcome -> Text,
         payload -> Text,
+        prev_hash -> Nullable<Text>,
+        hash -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    audit_head (id) {
+        id -> Integer,
+        last_id -> BigInt,
+        hash -> Text,
     }
 }
 

@@ -119,7 +119,7 @@ fn finish(status: &str, why: &str) -> Option<Finish> {
 }
 
 fn batch(calls: Vec<CallUpdate>) -> Batch {
-    Batch { calls, audit: vec![] }
+    Batch { calls }
 }
 
 #[tokio::test]
@@ -285,7 +285,7 @@ async fn the_audit_log_can_only_grow() {
         outcome: "401".to_owned(),
         payload: json!({ "CallFrom": "09876543210" }),
     };
-    store.append_audit(entry.clone()).await.unwrap();
+    store.append_audit(vec![entry.clone()]).await.unwrap();
     assert_eq!(store.audit_of_call(&CallSid::new("c1")).await.unwrap(), std::slice::from_ref(&entry));
     assert!(!format!("{entry:?}").contains("9876543210"));
     let mut conn = SqliteConnection::establish(&db.0.display().to_string()).unwrap();

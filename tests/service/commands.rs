@@ -80,7 +80,7 @@ fn a_file_of_settings_that_cannot_be_read_is_named_without_its_secrets() {
 #[test]
 fn what_is_wrong_or_missing_is_one_line_and_exit_64() {
     let folder = Folder::new();
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 10] = [
         (&["serve", "--port", "http"], "PORT"),
         (&["serve"], "EXOTEL_API_TOKEN"),
         (&["serve", "--webhook-auth", "key", "--webhook-key", "k"], "OPENAI_API_KEY"),
@@ -88,6 +88,7 @@ fn what_is_wrong_or_missing_is_one_line_and_exit_64() {
         (&["client", "list", "--database-url", "mysql://x"], "DATABASE_URL"),
         (&["client", "add", "--name", "Acme"], "--number"),
         (&["client", "add", "--name", "Acme", "--number", "12"], "12"),
+        (&["serve", "--audit-numbers", "half"], "AUDIT_NUMBERS"),
         (&["serve", "--no-such-flag"], "--no-such-flag"),
         (&[], "--help"),
     ];
@@ -130,6 +131,7 @@ fn help_tells_every_setting_with_its_variable_and_default() {
         ("MAX_CALL_SECS", "3300"),
         ("DRAIN_SECS", "3300"),
         ("ADMIN_TOKEN", ""),
+        ("AUDIT_NUMBERS", "full"),
         ("LOG_FORMAT", "auto"),
         ("RUST_LOG", "info"),
     ] {
@@ -164,4 +166,21 @@ fn what_is_not_there_is_one_line_and_exit_1() {
     folder.refused(&["client", "disable", "+918047112233"], 1);
     assert_eq!(folder.run(&["calls", "nosuchcall"]).status.code(), Some(1));
     folder.said(&["calls"]);
+}
+
+#[test]
+fn an_audit_log_that_was_tampered_with_is_named_and_exit_1() {
+    use diesel::connection::SimpleConnection;
+    use diesel::{Connection, SqliteConnection};
+
+    let folder = Folder::new();
+    assert!(folder.said(&["audit", "verify"]).contains("no chained entries yet"));
+    assert!(folder.said(&["audit", "list"]).contains("Nothing"));
+    let mut file = SqliteConnection::establish(&folder.0.join("callgate.db").display().to_string()).unwrap();
+    file.batch_execute("INSERT INTO audit_log (at, kind, outcome, payload, prev_hash, hash) VALUES ('2026-01-01 00:00:00', 'webhook.call-end', 'ok', '{}', '00', 'ff')").unwrap();
+    assert!(folder.said(&["audit", "list"]).contains("webhook.call-end"));
+    let output = folder.run(&["audit", "verify"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("row 1 was changed"), "{said}");
 }

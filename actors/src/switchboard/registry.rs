@@ -18,7 +18,7 @@ use tokio::sync::{Notify, oneshot};
 use tracing::Span;
 
 use super::meters::Meters;
-use crate::api::{Admission, Limits, Phase, Recorder, Refusal};
+use crate::api::{Admission, Limits, Phase, Recorder, Refusal, Step, SupervisorEvent};
 use crate::call_actor::{Attach, CallActor, Deliver, Detach, Moved};
 use crate::caller_leg::{CallerLeg, Command, Publish, Superseded};
 use crate::model_leg::Target;
@@ -113,6 +113,20 @@ impl CallSlot {
         lock(&self.history).apply(fact);
         self.meters.fact(fact);
         self.recorder.record(&self.sid, SystemTime::now(), fact);
+    }
+
+    /// One line of log for an event of the call's supervision, and its record.
+    pub(crate) fn supervised(&self, event: SupervisorEvent<'_>) {
+        let (call_sid, SupervisorEvent { step, actor, cause, count, fault }) = (&self.sid, event);
+        let name = step.name();
+        match (step, fault) {
+            (Step::GiveUp, _) => {
+                tracing::error!(target: "supervisor", %call_sid, actor, event = name, cause, count);
+            }
+            (_, true) => tracing::warn!(target: "supervisor", %call_sid, actor, event = name, cause, count),
+            (_, false) => tracing::info!(target: "supervisor", %call_sid, actor, event = name, cause, count),
+        }
+        self.recorder.supervised(&self.sid, SystemTime::now(), &event);
     }
 
     /// Gives a control to whichever actor runs the call, now or when there is one again.

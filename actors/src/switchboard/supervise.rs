@@ -20,12 +20,16 @@ use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use super::registry::{CallSlot, Presence};
-use crate::api::Limits;
+use crate::api::{Limits, Step, SupervisorEvent};
 use crate::call_actor::{Birth, CallActor, MAILBOX, Moved};
 
 /// The first pause before a restart; it doubles up to [`LONGEST_PAUSE`]. The caller hears neither.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// What is told of a call's actor.
+const ACTOR: SupervisorEvent<'static> =
+    SupervisorEvent { step: Step::Start, actor: "CallActor", cause: None, count: None, fault: false };
 
 /// How an actor's life ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,29 +101,30 @@ pub(crate) fn take_over(presence: Arc<Presence>, moved: oneshot::Receiver<Moved>
 async fn run(presence: Arc<Presence>, mut life: Life) {
     let slot = Arc::clone(&presence.slot);
     let mut intensity = Intensity::new(&slot.limits);
-    tracing::info!(target: "supervisor", call_sid = %slot.sid, actor = "CallActor", event = "start");
+    slot.supervised(ACTOR);
     loop {
         let address = life.actor.address();
         let cause = match life.live().await {
             Ok(exit @ (Exit::Done | Exit::Moved)) => {
                 let cause = if exit == Exit::Done { "the call is over" } else { "moved to its media socket's arbiter" };
-                tracing::info!(target: "supervisor", call_sid = %slot.sid, actor = "CallActor", event = "stop", cause);
+                slot.supervised(SupervisorEvent { step: Step::Stop, cause: Some(cause), ..ACTOR });
                 break;
             }
             Ok(Exit::Stopped) => "stopped without the call being over".to_owned(),
             Err(panic) => format!("panicked: {panic}"),
         };
         if !slot.withdraw(&address) {
-            tracing::warn!(target: "supervisor", call_sid = %slot.sid, actor = "CallActor", event = "stop", cause, "while moving");
+            slot.supervised(SupervisorEvent { step: Step::Stop, cause: Some(&cause), fault: true, ..ACTOR });
             break;
         }
         let Some((count, pause)) = intensity.restart(Instant::now()) else {
-            tracing::error!(target: "supervisor", call_sid = %slot.sid, actor = "CallActor", event = "give_up", cause,
-                count = slot.limits.restarts);
+            let count = Some(u64::from(slot.limits.restarts));
+            slot.supervised(SupervisorEvent { step: Step::GiveUp, cause: Some(&cause), count, fault: true, ..ACTOR });
             slot.record(&Fact::Ended(Ended::GaveUp { cause }));
             break;
         };
-        tracing::warn!(target: "supervisor", call_sid = %slot.sid, actor = "CallActor", event = "restart", cause, count);
+        let count = Some(u64::from(count));
+        slot.supervised(SupervisorEvent { step: Step::Restart, cause: Some(&cause), count, fault: true, ..ACTOR });
         slot.meters.restarts.increment(1);
         tokio::time::sleep(pause).await;
         match Life::begin(&slot, Birth::Resumed) {

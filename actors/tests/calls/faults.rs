@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use actors::Step;
 use actors::switchboard::Fault;
 use protocol::call::fact::{Ended, Fact};
 use protocol::ids::CallSid;
@@ -128,6 +129,10 @@ async fn faults_without_end_are_given_up_and_the_flow_goes_on() {
     assert_eq!(carrier.closed().await.0, 1000);
     assert_eq!(gateway.board.live(), 0);
     model.until("every connection to end", |all| all.iter().all(|heard| heard.closed)).await;
+    let told = gateway.supervised("CallActor");
+    let restarts = vec![Step::Restart; crate::gateway::limits().restarts as usize];
+    assert_eq!(told, [vec![Step::Start], restarts, vec![Step::GiveUp]].concat());
+    assert!(gateway.supervised("ModelLeg").contains(&Step::Stop));
     gateway.stop().await;
 }
 

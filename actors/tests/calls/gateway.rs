@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use actors::{Admission, FrontDesk, Limits, MediaEntry, ModelEndpoint, Recorder, Switchboard};
+use actors::{Admission, FrontDesk, Limits, MediaEntry, ModelEndpoint, Recorder, Step, SupervisorEvent, Switchboard};
 use protocol::call::fact::{Ended, Fact};
 use protocol::call::policy::{GreetedBy, Policy, Setup};
 use protocol::exotel::stream::Start;
@@ -20,9 +20,10 @@ use url::Url;
 
 use crate::model::Model;
 
-/// Facts as recorded, and refusals as told to the desk.
+/// Facts and supervision as recorded, and refusals as told to the desk.
 pub(crate) struct Book {
     facts: watch::Sender<Vec<(CallSid, Fact)>>,
+    supervised: Mutex<Vec<(&'static str, Step)>>,
     refused: Mutex<Vec<(Option<CallSid>, String)>>,
     /// What the desk says to static calls.
     admits: Option<Admission>,
@@ -31,6 +32,10 @@ pub(crate) struct Book {
 impl Recorder for Book {
     fn record(&self, call: &CallSid, _: SystemTime, fact: &Fact) {
         self.facts.send_modify(|facts| facts.push((call.clone(), fact.clone())));
+    }
+
+    fn supervised(&self, _: &CallSid, _: SystemTime, event: &SupervisorEvent<'_>) {
+        self.supervised.lock().unwrap().push((event.actor, event.step));
     }
 }
 
@@ -90,7 +95,12 @@ impl Gateway {
             key: Some(Secret::new("key")),
             model: "gpt-realtime-2.1".to_owned(),
         };
-        let book = Arc::new(Book { facts: watch::channel(Vec::new()).0, refused: Mutex::default(), admits });
+        let book = Arc::new(Book {
+            facts: watch::channel(Vec::new()).0,
+            supervised: Mutex::default(),
+            refused: Mutex::default(),
+            admits,
+        });
         let board = Switchboard::new(endpoint, limits, book.clone(), book.clone());
         let data = web::Data::new(board.clone());
         let server = HttpServer::new(move || {
@@ -141,6 +151,12 @@ impl Gateway {
     pub(crate) fn facts(&self, call: &str) -> Vec<Fact> {
         let facts = self.book.facts.borrow();
         facts.iter().filter(|(of, _)| of.as_str() == call).map(|(_, fact)| fact.clone()).collect()
+    }
+
+    /// What the supervisor told of a kind of actor.
+    pub(crate) fn supervised(&self, actor: &str) -> Vec<Step> {
+        let told = self.book.supervised.lock().unwrap();
+        told.iter().filter(|(of, _)| *of == actor).map(|(_, step)| *step).collect()
     }
 
     pub(crate) fn refusals(&self) -> Vec<String> {

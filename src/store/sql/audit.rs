@@ -1,26 +1,73 @@
-//! Queries of `audit_log`.
+//! Queries of `audit_log` and of where its chain ends.
 
+use chrono::SubsecRound;
 use diesel::prelude::*;
 use protocol::ids::CallSid;
 
 use super::{Conn, RunQueryDsl};
+use crate::store::audit::{Covered, GENESIS, Link};
+use crate::store::schema::audit_head::dsl as head;
 use crate::store::schema::audit_log::dsl;
 use crate::store::{AuditEntry, StoreError};
 
-pub(in crate::store) async fn append(conn: &mut Conn, entry: &AuditEntry) -> Result<(), StoreError> {
-    diesel::insert_into(dsl::audit_log)
-        .values((
-            dsl::at.eq(entry.at.naive_utc()),
-            dsl::kind.eq(&entry.kind),
-            dsl::call_sid.eq(entry.call_sid.as_ref().map(CallSid::as_str)),
-            dsl::remote_addr.eq(entry.remote_addr.as_deref()),
-            dsl::request_id.eq(entry.request_id.as_deref()),
-            dsl::outcome.eq(&entry.outcome),
-            dsl::payload.eq(entry.payload.to_string()),
-        ))
-        .execute(conn)
-        .await?;
+/// Appends entries to the chain, in their order. Needs a transaction: all or nothing.
+pub(in crate::store) async fn append(conn: &mut Conn, entries: &[AuditEntry]) -> Result<(), StoreError> {
+    // Writing the head before reading it makes whoever else appends wait for the end of this transaction.
+    let end = diesel::update(head::audit_head)
+        .set(head::hash.eq(head::hash))
+        .returning(head::hash)
+        .get_result::<String>(conn)
+        .await
+        .optional()?;
+    let mut prev = match end {
+        Some(hash) => hash,
+        None => last_hash(conn).await?.unwrap_or_else(|| GENESIS.to_owned()),
+    };
+    let mut last_id = 0;
+    for entry in entries {
+        let covered = covered(entry);
+        let hash = covered.hash(&prev);
+        last_id = diesel::insert_into(dsl::audit_log)
+            .values((&covered, dsl::prev_hash.eq(&prev), dsl::hash.eq(&hash)))
+            .returning(dsl::id)
+            .get_result(conn)
+            .await?;
+        prev = hash;
+    }
+    if last_id > 0 {
+        let end = (head::last_id.eq(last_id), head::hash.eq(&prev));
+        diesel::update(head::audit_head).set(end).execute(conn).await?;
+    }
     Ok(())
+}
+
+/// Both databases keep microseconds.
+fn covered(entry: &AuditEntry) -> Covered {
+    Covered {
+        at: entry.at.trunc_subsecs(6).naive_utc(),
+        kind: entry.kind.clone(),
+        call_sid: entry.call_sid.as_ref().map(|sid| sid.as_str().to_owned()),
+        remote_addr: entry.remote_addr.clone(),
+        request_id: entry.request_id.clone(),
+        outcome: entry.outcome.clone(),
+        payload: entry.payload.to_string(),
+    }
+}
+
+async fn last_hash(conn: &mut Conn) -> Result<Option<String>, StoreError> {
+    let hashed = dsl::audit_log.filter(dsl::hash.is_not_null()).order(dsl::id.desc()).select(dsl::hash);
+    Ok(hashed.first::<Option<String>>(conn).await.optional()?.flatten())
+}
+
+/// The id and hash of the last row, as the last append left them.
+pub(in crate::store) async fn end(conn: &mut Conn) -> Result<Option<(i64, String)>, StoreError> {
+    Ok(head::audit_head.select((head::last_id, head::hash)).first(conn).await.optional()?)
+}
+
+/// Rows of the chain behind an id.
+pub(in crate::store) async fn links(conn: &mut Conn, after: i64, limit: i64) -> Result<Vec<Link>, StoreError> {
+    let links = dsl::audit_log.filter(dsl::id.gt(after)).order(dsl::id).limit(limit);
+    Ok(links.select(Link::as_select()).load(conn).await?)
 }
 
 pub(in crate::store) async fn of_call(conn: &mut Conn, sid: &CallSid) -> Result<Vec<AuditEntry>, StoreError> {

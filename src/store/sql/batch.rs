@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::{Conn, RunQueryDsl, audit, calls, turns};
+use super::{Conn, RunQueryDsl, calls, turns};
 use crate::store::columns::coalesce;
 use crate::store::schema::calls::dsl;
 use crate::store::{Batch, CallUpdate, End, Figures, Finish, MediaStart, StoreError};
@@ -13,9 +13,6 @@ const OURS: &str = End::Gateway.name();
 pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<(), StoreError> {
     for update in &batch.calls {
         write_call(conn, update).await?;
-    }
-    for entry in &batch.audit {
-        audit::append(conn, entry).await?;
     }
     Ok(())
 }
