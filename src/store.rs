@@ -15,6 +15,7 @@ mod clients;
 mod columns;
 mod error;
 mod figures;
+mod jobs;
 mod lite;
 mod pg;
 mod pools;
@@ -31,6 +32,7 @@ pub use calls::{Begun, Call, CallEndReport, CallWithTurns, End, Entry, NewCall, 
 pub use clients::{Agent, Client, ClientChanges, ClientLimits, NewClient};
 pub use error::StoreError;
 pub use figures::{Figures, Tokens};
+pub use jobs::{Job, JobStatus, NewJob, Waiting};
 pub use url::{DatabaseUrl, DatabaseUrlError};
 
 use pools::Pools;

@@ -9,7 +9,7 @@ use protocol::call::fact::{Turn, Who};
 use protocol::ids::{CallSid, PhoneNumber, StreamSid};
 
 use super::schema::turns;
-use super::{End, Entry, Tokens};
+use super::{End, Entry, JobStatus, Tokens};
 
 diesel::define_sql_function! {
     /// The first that is not null.
@@ -154,6 +154,7 @@ text! {
     Who = |text| who_from(&text);
     Entry = |text| Entry::from_name(&text);
     End = |text| End::from_name(&text);
+    JobStatus = |text| JobStatus::from_name(&text);
     Tokens = |text| serde_json::from_str(&text).ok();
     serde_json::Value = |text| serde_json::from_str(&text).ok();
 }

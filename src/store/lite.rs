@@ -14,6 +14,10 @@ pub(super) mod calls;
 pub(super) mod clients;
 #[path = "sql/health.rs"]
 pub(super) mod health;
+#[path = "sql/jobs.rs"]
+pub(super) mod jobs;
+#[path = "locking/lite.rs"]
+pub(super) mod locking;
 #[path = "sql/recordings.rs"]
 pub(super) mod recordings;
 #[path = "sql/turns.rs"]

@@ -112,6 +112,25 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    jobs (id) {
+        id -> BigInt,
+        kind -> Text,
+        key -> Text,
+        payload -> Text,
+        status -> Text,
+        attempts -> Integer,
+        run_at -> Timestamp,
+        last_error -> Nullable<Text>,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        lease_owner -> Nullable<Text>,
+        leased_until -> Nullable<Timestamp>,
+        ordering -> Nullable<Text>,
+        node -> Nullable<Text>,
+    }
+}
+
 diesel::joinable!(calls -> clients (client_id));
 diesel::joinable!(turns -> calls (call_id));
 diesel::joinable!(recordings -> calls (call_id));

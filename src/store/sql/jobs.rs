@@ -1,0 +1,188 @@
+//! Queries of `jobs`.
+
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use diesel::dsl::{count_star, exists, min, not};
+use diesel::prelude::*;
+
+use super::locking::skip_locked;
+use super::{Conn, RunQueryDsl};
+use crate::store::schema::jobs::{self, dsl};
+use crate::store::{Job, JobStatus, NewJob, StoreError, Waiting};
+
+const WAITING: &str = JobStatus::Waiting.name();
+const RUNNING: &str = JobStatus::Running.name();
+const FAILED: &str = JobStatus::Failed.name();
+const DONE: &str = JobStatus::Done.name();
+
+/// Row id and number of the attempt: what a lease is held by.
+type Held = (i64, i32);
+
+diesel::alias!(jobs as earlier: Earlier);
+
+/// The jobs of a kind that a node could take, if they were due: none that has to wait for an earlier one of its ordering.
+macro_rules! takeable {
+    ($kind:expr, $node:expr) => {{
+        let unfinished = earlier.field(dsl::status).eq(WAITING).or(earlier.field(dsl::status).eq(RUNNING));
+        let blocked = earlier
+            .filter(earlier.field(dsl::ordering).eq(dsl::ordering))
+            .filter(earlier.field(dsl::id).lt(dsl::id))
+            .filter(unfinished);
+        dsl::jobs
+            .filter(dsl::kind.eq($kind))
+            .filter(dsl::node.is_null().or(dsl::node.eq($node).assume_not_null()))
+            .filter(not(exists(blocked)))
+    }};
+}
+
+/// The row, if it is still held.
+macro_rules! held {
+    ($held:expr) => {
+        dsl::jobs.filter(dsl::id.eq($held.0).and(dsl::attempts.eq($held.1)).and(dsl::status.eq(RUNNING)))
+    };
+}
+
+pub(in crate::store) async fn enqueue(conn: &mut Conn, job: &NewJob) -> Result<bool, StoreError> {
+    let now = Utc::now().naive_utc();
+    let added = diesel::insert_into(dsl::jobs)
+        .values((
+            dsl::kind.eq(job.kind),
+            dsl::key.eq(&job.key),
+            dsl::payload.eq(job.payload.to_string()),
+            dsl::status.eq(WAITING),
+            dsl::run_at.eq(job.run_at.naive_utc()),
+            dsl::ordering.eq(job.ordering.as_deref()),
+            dsl::node.eq(job.node.as_deref()),
+            dsl::created_at.eq(now),
+            dsl::updated_at.eq(now),
+        ))
+        .on_conflict((dsl::kind, dsl::key))
+        .do_nothing()
+        .execute(conn)
+        .await?;
+    Ok(added > 0)
+}
+
+pub(in crate::store) async fn lease(
+    conn: &mut Conn,
+    worker: &str,
+    kind: &str,
+    node: &str,
+    limit: i64,
+    how_long: Duration,
+) -> Result<Vec<Job>, StoreError> {
+    let now = Utc::now();
+    let waits = dsl::status.eq(WAITING).and(dsl::run_at.le(now.naive_utc()));
+    let lost = dsl::status.eq(RUNNING).and(dsl::leased_until.le(now.naive_utc()).assume_not_null());
+    let due = takeable!(kind, node).filter(waits.or(lost)).order((dsl::run_at, dsl::id)).limit(limit).select(dsl::id);
+    let ids: Vec<i64> = skip_locked!(due).load(conn).await?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut taken: Vec<Job> = diesel::update(dsl::jobs.filter(dsl::id.eq_any(ids)))
+        .set((
+            dsl::status.eq(RUNNING),
+            dsl::attempts.eq(dsl::attempts + 1),
+            dsl::lease_owner.eq(worker),
+            dsl::leased_until.eq((now + how_long).naive_utc()),
+            dsl::updated_at.eq(now.naive_utc()),
+        ))
+        .returning(Job::as_returning())
+        .load(conn)
+        .await?;
+    taken.sort_unstable_by_key(|job| (job.run_at, job.id));
+    Ok(taken)
+}
+
+pub(in crate::store) async fn next(
+    conn: &mut Conn,
+    kind: &str,
+    node: &str,
+) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let waits = takeable!(kind, node).filter(dsl::status.eq(WAITING)).select(min(dsl::run_at));
+    let waits: Option<NaiveDateTime> = waits.first(conn).await?;
+    let runs = takeable!(kind, node).filter(dsl::status.eq(RUNNING)).select(min(dsl::leased_until));
+    let runs: Option<NaiveDateTime> = runs.first(conn).await?;
+    Ok(waits.into_iter().chain(runs).min().map(|at| at.and_utc()))
+}
+
+pub(in crate::store) async fn renew(conn: &mut Conn, held: Held, how_long: Duration) -> Result<bool, StoreError> {
+    let until = (Utc::now() + how_long).naive_utc();
+    let kept = diesel::update(held!(held)).set(dsl::leased_until.eq(until)).execute(conn).await?;
+    Ok(kept > 0)
+}
+
+pub(in crate::store) async fn finish(
+    conn: &mut Conn,
+    held: Held,
+    status: JobStatus,
+    error: Option<&str>,
+) -> Result<bool, StoreError> {
+    let finished = diesel::update(held!(held))
+        .set((
+            dsl::status.eq(status.name()),
+            error.map(|error| dsl::last_error.eq(error)),
+            dsl::lease_owner.eq(None::<String>),
+            dsl::leased_until.eq(None::<NaiveDateTime>),
+            dsl::updated_at.eq(Utc::now().naive_utc()),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(finished > 0)
+}
+
+pub(in crate::store) async fn put_back(
+    conn: &mut Conn,
+    held: Held,
+    error: Option<&str>,
+    run_at: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let back = diesel::update(held!(held))
+        .set((
+            dsl::status.eq(WAITING),
+            dsl::run_at.eq(run_at.naive_utc()),
+            error.map(|error| dsl::last_error.eq(error)),
+            dsl::lease_owner.eq(None::<String>),
+            dsl::leased_until.eq(None::<NaiveDateTime>),
+            dsl::updated_at.eq(Utc::now().naive_utc()),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(back > 0)
+}
+
+pub(in crate::store) async fn relocate(conn: &mut Conn, kind: &str, key: &str, node: &str) -> Result<bool, StoreError> {
+    let row = dsl::jobs.filter(dsl::kind.eq(kind).and(dsl::key.eq(key)).and(dsl::status.eq_any([WAITING, RUNNING])));
+    Ok(diesel::update(row).set(dsl::node.eq(node)).execute(conn).await? > 0)
+}
+
+pub(in crate::store) async fn list(
+    conn: &mut Conn,
+    all: bool,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Job>, StoreError> {
+    let hidden = if all { "" } else { DONE };
+    let rows = dsl::jobs.filter(dsl::status.ne(hidden)).filter(dsl::id.lt(before.unwrap_or(i64::MAX)));
+    Ok(rows.order(dsl::id.desc()).limit(limit).select(Job::as_select()).load(conn).await?)
+}
+
+pub(in crate::store) async fn waiting(conn: &mut Conn) -> Result<Vec<Waiting>, StoreError> {
+    let open = dsl::jobs.filter(dsl::status.eq_any([WAITING, RUNNING])).group_by(dsl::kind);
+    let rows: Vec<(String, i64, Option<NaiveDateTime>)> =
+        open.select((dsl::kind, count_star(), min(dsl::created_at))).load(conn).await?;
+    let told = |(kind, count, oldest): (String, i64, Option<NaiveDateTime>)| {
+        oldest.map(|oldest| Waiting { kind, count, oldest: oldest.and_utc() })
+    };
+    Ok(rows.into_iter().filter_map(told).collect())
+}
+
+pub(in crate::store) async fn forget(
+    conn: &mut Conn,
+    done: DateTime<Utc>,
+    failed: DateTime<Utc>,
+) -> Result<usize, StoreError> {
+    let old = |status: &'static str, at: DateTime<Utc>| dsl::status.eq(status).and(dsl::updated_at.lt(at.naive_utc()));
+    Ok(diesel::delete(dsl::jobs.filter(old(DONE, done).or(old(FAILED, failed)))).execute(conn).await?)
+}
