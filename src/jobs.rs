@@ -1,0 +1,159 @@
+//! Work that may wait and must not be lost: fetching recordings, telling clients of their calls.
+//!
+//! What is to be done is a row of `jobs`, written in the same transaction as what it follows from. Here the rows are worked: on the
+//! store's runtime and never on a call's arbiter, a bounded number of each kind at once, each under a lease that is renewed while it
+//! runs. A job may be run again after it was done (a worker dies between the work and the word of it), so a [`Handler`] must not mind.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+mod bench;
+mod patience;
+mod run;
+mod upkeep;
+
+#[cfg(test)]
+mod tests;
+
+pub use crate::store::{Job, JobStatus, NewJob};
+pub use patience::Patience;
+
+use crate::store::{Store, StoreError};
+use bench::Bench;
+use run::Work;
+
+/// Why an attempt failed. The words are stored and shown: no secret, no phone number.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JobError {
+    /// Another attempt may do better.
+    #[error("{0}")]
+    Retry(String),
+    /// No attempt will.
+    #[error("{0}")]
+    GiveUp(String),
+}
+
+impl From<StoreError> for JobError {
+    fn from(error: StoreError) -> Self {
+        Self::Retry(error.to_string())
+    }
+}
+
+/// Does the jobs of one kind.
+pub trait Handler: Send + Sync + 'static {
+    /// The kind.
+    const KIND: &'static str;
+    /// How many are done at once on a node.
+    const AT_ONCE: usize;
+    /// How long a job is tried.
+    const PATIENCE: Patience;
+
+    /// Does the job. It may be dropped at any `await` when its lease is lost or its time is over, and run again.
+    fn run(&self, job: &Job) -> impl Future<Output = Result<(), JobError>> + Send;
+
+    /// The job is about to be given up: whoever waits for it is told here. It may be told twice.
+    fn given_up(&self, _job: &Job, _why: &str) -> impl Future<Output = Result<(), StoreError>> + Send {
+        async { Ok(()) }
+    }
+}
+
+/// Wakes whoever works the jobs. Clones are cheap.
+#[derive(Clone, Debug)]
+pub struct Jobs {
+    added: Arc<watch::Sender<()>>,
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self { added: Arc::new(watch::Sender::new(())) }
+    }
+}
+
+impl Jobs {
+    /// A job was added: it is looked for now rather than at the next poll.
+    pub fn wake(&self) {
+        self.added.send_replace(());
+    }
+
+    /// Nobody works yet: name the handlers, then start.
+    #[must_use]
+    pub fn runner(&self, store: Store, node: impl Into<String>) -> Runner {
+        Runner { store, node: node.into(), added: self.added.subscribe(), handlers: Vec::new() }
+    }
+}
+
+/// The handlers of a node, before they start.
+pub struct Runner {
+    store: Store,
+    node: String,
+    added: watch::Receiver<()>,
+    handlers: Vec<Arc<dyn Work>>,
+}
+
+/// How far the way down has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Working,
+    /// No new job is taken.
+    Draining,
+    /// What still runs is dropped, and its lease given back.
+    Leaving,
+}
+
+impl Runner {
+    /// Adds the handler of a kind.
+    #[must_use]
+    pub fn with(mut self, handler: impl Handler) -> Self {
+        self.handlers.push(Arc::new(handler));
+        self
+    }
+
+    /// Starts working.
+    #[must_use]
+    pub fn start(self) -> Running {
+        let Self { store, node, added, handlers } = self;
+        let worker = format!("{node}/{}", uuid::Uuid::now_v7());
+        let (stage, told) = watch::channel(Stage::Working);
+        let runtime = store.runtime().clone();
+        let kinds: Vec<&'static str> = handlers.iter().map(|handler| handler.kind()).collect();
+        let mut benches = JoinSet::new();
+        for handler in handlers {
+            let bench = Bench::new(store.clone(), &node, &worker, handler);
+            benches.spawn_on(bench.work(added.clone(), told.clone()), &runtime);
+        }
+        benches.spawn_on(upkeep::keep(store, kinds, told), &runtime);
+        Running { stage, benches }
+    }
+}
+
+/// Jobs that are being worked. Dropped, it stops at once; its leases then run out by themselves.
+pub struct Running {
+    stage: watch::Sender<Stage>,
+    benches: JoinSet<()>,
+}
+
+/// What giving leases back may take.
+const LEAVING: Duration = Duration::from_secs(2);
+
+impl Running {
+    /// Takes no new job, waits up to `patience` for those that run, and gives back the leases of the rest.
+    pub async fn stop(mut self, patience: Duration) {
+        self.stage.send_replace(Stage::Draining);
+        if timeout(patience, Self::gone(&mut self.benches)).await.is_ok() {
+            return;
+        }
+        self.stage.send_replace(Stage::Leaving);
+        if timeout(LEAVING, Self::gone(&mut self.benches)).await.is_err() {
+            tracing::warn!(target: "jobs", "leases could not be given back: they run out by themselves");
+        }
+    }
+
+    async fn gone(benches: &mut JoinSet<()>) {
+        while benches.join_next().await.is_some() {}
+    }
+}
