@@ -80,7 +80,7 @@ impl Line {
         self.now += FRAME;
         let mut pcm = std::mem::take(&mut self.frame);
         pcm.resize(FRAME_BYTES, 0);
-        self.handle(Input::Caller(CallerEvent::Audio { pcm, level_dbfs: -60.0 }));
+        self.handle(Input::Caller(CallerEvent::Audio { pcm, level_dbfs: -60.0, sent_ms: None }));
     }
 
     fn delta(&mut self, bytes: usize) {

@@ -3,10 +3,12 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
+use codecs::SampleRate;
 use protocol::call::fact::Fact;
 use protocol::call::policy::{Policy, Setup};
+use protocol::call::tape::Taped;
 use protocol::exotel::stream::Start;
 use protocol::ids::{CallSid, Secret};
 use url::Url;
@@ -96,6 +98,24 @@ pub trait Recorder: Send + Sync + 'static {
 
     /// One event of a call's supervision. It was logged already.
     fn supervised(&self, call: &CallSid, at: SystemTime, event: &SupervisorEvent<'_>);
+
+    /// What takes the sound of a call whose policy asks for a recording; none where recordings are not kept.
+    fn tape(&self, _call: &CallSid) -> Option<Arc<dyn Tape>> {
+        None
+    }
+}
+
+/// Takes what each side of one call heard, over all the actors that drive it. Called on call arbiters: it must not block, and must
+/// not fail.
+pub trait Tape: Send + Sync + 'static {
+    /// The media stream began: what is taped is at this rate, and its clock starts here.
+    fn began(&self, rate: SampleRate, at: Instant);
+
+    /// Something was heard.
+    fn take(&self, taped: Taped);
+
+    /// The call is over: nothing is heard any more.
+    fn ended(&self);
 }
 
 /// What a supervisor did, or saw.

@@ -12,6 +12,7 @@ use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
 use protocol::call::Call;
 use protocol::call::fact::Fact;
 use protocol::call::io::{CallerCommand, CallerEvent, Input, ModelEvent, Output};
+use protocol::call::tape::Taped;
 
 use crate::caller_leg::{CallerLeg, Command};
 use crate::model_leg::Legs;
@@ -58,12 +59,24 @@ pub(crate) struct CallActor {
     /// When the call was last told of anything; none once the timer has looked at what followed.
     stepped: Option<Instant>,
     exit: Rc<Cell<Exit>>,
+    /// The caller's leg did not take the last audio: it is not heard.
+    refused: bool,
 }
 
 impl CallActor {
     pub(crate) fn new(slot: Arc<CallSlot>, birth: Birth, exit: Rc<Cell<Exit>>) -> Self {
         let legs = Legs::new(Arc::clone(&slot));
-        Self { slot, birth: Some(birth), call: None, legs, caller: None, moving: None, stepped: None, exit }
+        Self {
+            slot,
+            birth: Some(birth),
+            call: None,
+            legs,
+            caller: None,
+            moving: None,
+            stepped: None,
+            exit,
+            refused: false,
+        }
     }
 
     /// Makes or takes over the call: here and not in [`Self::new`], so that a panic in it is caught like any other.
@@ -101,6 +114,12 @@ impl CallActor {
                     None => self.legs.command(&ctx.address(), conn, command),
                 },
                 Output::Record(fact) => self.slot.record(&fact),
+                Output::Tape(Taped::Agent { .. }) if self.refused => {}
+                Output::Tape(taped) => {
+                    if let Some(tape) = &self.slot.tape {
+                        tape.take(taped);
+                    }
+                }
                 Output::Ended(ended) => {
                     self.slot.record(&Fact::Ended(ended));
                     self.exit.set(Exit::Done);
@@ -112,12 +131,17 @@ impl CallActor {
 
     /// The socket's actor freezes while its peer does not read, so what a full mailbox refuses is dropped; a mark without
     /// its audio never comes back, and so never counts as heard. The two commands that undo a backlog always get in.
-    fn to_caller(&self, command: CallerCommand) {
+    fn to_caller(&mut self, command: CallerCommand) {
         let Some(caller) = &self.caller else { return };
         match command {
             CallerCommand::Clear | CallerCommand::Close => caller.do_send(Command(command)),
             CallerCommand::Media(_) | CallerCommand::Mark(_) => {
-                if caller.try_send(Command(command)).is_err() {
+                let audio = matches!(command, CallerCommand::Media(_));
+                let refused = caller.try_send(Command(command)).is_err();
+                if audio {
+                    self.refused = refused;
+                }
+                if refused {
                     self.slot.meters.dropped_playout.increment(1);
                 }
             }

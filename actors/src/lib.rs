@@ -24,6 +24,7 @@ pub mod switchboard;
 
 pub use api::{
     Admission, Admitted, FrontDesk, Limits, MediaEntry, ModelEndpoint, Phase, Recorder, Refusal, Step, SupervisorEvent,
+    Tape,
 };
 pub use probe::probe;
 pub use switchboard::Switchboard;

@@ -4,6 +4,7 @@
 
 pub mod g711;
 pub mod level;
+pub mod ogg;
 pub mod opus;
 pub mod pcm;
 

@@ -12,6 +12,7 @@ mod model;
 mod playout;
 pub mod policy;
 mod session;
+pub mod tape;
 mod turn;
 mod uplink;
 
@@ -158,7 +159,7 @@ impl Call {
 
     fn caller(&mut self, event: CallerEvent) {
         match event {
-            CallerEvent::Audio { pcm, level_dbfs } => self.caller_audio(pcm, level_dbfs),
+            CallerEvent::Audio { pcm, level_dbfs, sent_ms } => self.caller_audio(pcm, level_dbfs, sent_ms),
             CallerEvent::Started { stream, rate } => self.started(stream, rate),
             CallerEvent::Lost { messages } => self.cx.count("caller_lost", u64::from(messages)),
             CallerEvent::Mark(name) => self.playout.marked(&mut self.cx, &name),
@@ -190,11 +191,12 @@ impl Call {
         self.playout.start(&mut self.cx, rate);
     }
 
-    fn caller_audio(&mut self, pcm: Vec<u8>, level_dbfs: f32) {
+    fn caller_audio(&mut self, pcm: Vec<u8>, level_dbfs: f32, sent_ms: Option<u64>) {
         if self.phase != Phase::Live {
             return;
         }
         self.cx.deadlines.set(Timer::MediaSilence, self.cx.now + self.cx.policy.media_silence);
+        self.uplink.tape(&mut self.cx, sent_ms, &pcm);
         let spoken = self.uplink.has_spoken(self.cx.now, pcm.len(), level_dbfs);
         if self.turn.caller_speaks() {
             Uplink::watch_gap(&mut self.cx, true);

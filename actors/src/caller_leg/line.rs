@@ -81,7 +81,7 @@ impl Line {
                 }
                 if !pcm.is_empty() {
                     let level_dbfs = level::rms_dbfs(&pcm);
-                    self.deliver(CallerEvent::Audio { pcm, level_dbfs });
+                    self.deliver(CallerEvent::Audio { pcm, level_dbfs, sent_ms: media.timestamp_ms });
                 }
             }
             Err(_) => self.slot.meters.junk_carrier.increment(1),

@@ -18,7 +18,7 @@ use tokio::sync::{Notify, oneshot};
 use tracing::Span;
 
 use super::meters::Meters;
-use crate::api::{Admission, Limits, Phase, Recorder, Refusal, Step, SupervisorEvent};
+use crate::api::{Admission, Limits, Phase, Recorder, Refusal, Step, SupervisorEvent, Tape};
 use crate::call_actor::{Attach, CallActor, Deliver, Detach, Moved};
 use crate::caller_leg::{CallerLeg, Command, Publish, Superseded};
 use crate::model_leg::Target;
@@ -42,6 +42,8 @@ pub(crate) struct CallSlot {
     pub(crate) meters: Arc<Meters>,
     pub(crate) span: Span,
     recorder: Arc<dyn Recorder>,
+    /// Where what each side hears goes, if it is recorded.
+    pub(crate) tape: Option<Arc<dyn Tape>>,
     history: Arc<Mutex<History>>,
     ended: AtomicBool,
     media_started: AtomicBool,
@@ -107,7 +109,11 @@ impl CallSlot {
     pub(crate) fn record(&self, fact: &Fact) {
         match fact {
             Fact::Ended(_) if self.ended.swap(true, Ordering::AcqRel) => return,
-            Fact::MediaStarted { .. } => self.media_started.store(true, Ordering::Release),
+            Fact::Ended(_) => self.tape.iter().for_each(|tape| tape.ended()),
+            Fact::MediaStarted { rate, at, .. } => {
+                self.media_started.store(true, Ordering::Release);
+                self.tape.iter().for_each(|tape| tape.began(*rate, *at));
+            }
             _ => {}
         }
         lock(&self.history).apply(fact);
@@ -301,6 +307,7 @@ impl Registry {
         self.count_in(&admission.client, admission.max_concurrent)?;
         let slot = Arc::new(CallSlot {
             span: tracing::info_span!("call", call_sid = %admission.call_sid, client = %admission.client),
+            tape: if admission.policy.record { recorder.tape(&admission.call_sid) } else { None },
             sid: admission.call_sid,
             client: admission.client,
             policy: admission.policy,

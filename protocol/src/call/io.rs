@@ -3,6 +3,7 @@
 use codecs::SampleRate;
 
 use super::fact::{Ended, Fact};
+use super::tape::Taped;
 use crate::ids::StreamSid;
 use crate::realtime::command::ClientEvent;
 use crate::realtime::event::{ContentKey, ServerEvent};
@@ -36,6 +37,8 @@ pub enum CallerEvent {
         pcm: Vec<u8>,
         /// Loudness of this frame, dB relative to full scale (-100 for digital silence).
         level_dbfs: f32,
+        /// When it began, ms since the stream began, by the carrier's clock and as it says.
+        sent_ms: Option<u64>,
     },
     /// Messages that the carrier numbered and that never came.
     Lost {
@@ -92,6 +95,8 @@ pub enum Output {
     Model(ConnId, ModelCommand),
     /// Something happened that others must know.
     Record(Fact),
+    /// Something was heard (only where the policy asks for a recording). What was sent to the caller comes before it.
+    Tape(Taped),
     /// The call is over; nothing follows.
     Ended(Ended),
 }

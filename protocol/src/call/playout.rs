@@ -15,6 +15,7 @@ use super::context::{Context, millis};
 use super::deadlines::Timer;
 use super::fact::Fact;
 use super::io::CallerCommand;
+use super::tape::AgentTrack;
 use crate::ids::ResponseId;
 use crate::realtime::event::ContentKey;
 pub(crate) use ledger::Cut;
@@ -49,8 +50,11 @@ struct Mark {
     serial: u64,
     /// Bytes of audio of that content heard once this mark comes back.
     heard: usize,
-    /// When playback should get there.
+    /// When playback should begin and end.
+    begins: Instant,
     due: Instant,
+    /// Where the recording has its end.
+    taped_to: u64,
 }
 
 /// See the module.
@@ -76,6 +80,7 @@ pub(crate) struct Playout {
     sent: bool,
     /// The model was lost in the middle of something, and what there is of it is all there will be.
     cut_off: bool,
+    track: AgentTrack,
 }
 
 /// What came of new audio.
@@ -108,6 +113,7 @@ impl Playout {
             play_end: None,
             sent: false,
             cut_off: resumed,
+            track: AgentTrack::default(),
         }
     }
 
@@ -215,14 +221,17 @@ impl Playout {
     }
 
     fn send(&mut self, cx: &mut Context, piece: Piece) {
-        let end = self.play_end.map_or(cx.now, |end| end.max(cx.now)) + self.duration(piece.pcm.len());
-        self.play_end = Some(end);
+        let begins = self.play_end.map_or(cx.now, |end| end.max(cx.now));
+        let due = begins + self.duration(piece.pcm.len());
+        self.play_end = Some(due);
         self.sent = true;
         self.sequence += 1;
         let heard = self.ledger.sent(piece.serial, piece.audio);
-        self.marks.push_back(Mark { sequence: self.sequence, serial: piece.serial, heard, due: end });
+        let taped = cx.policy.record.then(|| piece.pcm.clone());
         cx.caller(CallerCommand::Media(piece.pcm));
         cx.caller(CallerCommand::Mark(format!("{}-{}", self.generation, self.sequence)));
+        let taped_to = taped.map_or(0, |pcm| self.track.message(cx, self.rate, begins, pcm));
+        self.marks.push_back(Mark { sequence: self.sequence, serial: piece.serial, heard, begins, due, taped_to });
     }
 
     /// A mark came back. A later mark stands for the ones before it: a carrier plays in order.
@@ -237,7 +246,10 @@ impl Playout {
         self.marks_seen = true;
         self.marks_dead = false;
         let mut moved = false;
-        while self.marks.front().is_some_and(|m| m.sequence <= sequence) {
+        while let Some(mark) = self.marks.front().filter(|m| m.sequence <= sequence) {
+            if mark.sequence == sequence {
+                self.track.echoed(cx.now, mark.due);
+            }
             moved |= self.credit();
         }
         if moved {
@@ -274,6 +286,7 @@ impl Playout {
         self.forgive(cx);
         if self.marks.front().is_some() {
             cx.caller(CallerCommand::Clear);
+            self.cut_tape(cx);
         }
         self.cut_off = false;
         self.queue.clear();
@@ -285,6 +298,15 @@ impl Playout {
         self.play_end = None;
         cx.deadlines.clear(Timer::Pace);
         self.ledger.cut(self.rate)
+    }
+
+    /// A carrier plays the message it has picked up to its end: the first one that was not echoed, or one that the clock puts later.
+    fn cut_tape(&mut self, cx: &mut Context) {
+        let picked_up =
+            self.marks.iter().enumerate().filter(|(index, mark)| *index == 0 || mark.begins <= cx.now).last();
+        if let Some(heard_to) = picked_up.map(|(_, mark)| mark.taped_to) {
+            self.track.cut(cx, heard_to);
+        }
     }
 
     /// Whether audio went out since this was last asked.

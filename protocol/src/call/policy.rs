@@ -72,6 +72,8 @@ pub struct Policy {
     pub goodbye_slack: Duration,
     /// Turns of history replayed into a new session.
     pub replay_turns: usize,
+    /// What each side hears is recorded.
+    pub record: bool,
 }
 
 impl Default for Policy {
@@ -96,6 +98,7 @@ impl Default for Policy {
             response_retries: 2,
             goodbye_slack: Duration::from_secs(2),
             replay_turns: 20,
+            record: false,
         }
     }
 }

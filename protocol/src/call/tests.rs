@@ -1,6 +1,7 @@
 //! The call as its two peers would see it, in virtual time.
 
 mod conversation;
+mod tape;
 mod trouble;
 
 use std::sync::Arc;
@@ -139,7 +140,7 @@ impl Desk {
         for _ in 0..ms / 20 {
             self.now += Duration::from_millis(20);
             let silence = vec![0; 320];
-            self.caller(CallerEvent::Audio { pcm: silence, level_dbfs: -100.0 });
+            self.caller(CallerEvent::Audio { pcm: silence, level_dbfs: -100.0, sent_ms: None });
         }
     }
 

@@ -8,6 +8,7 @@ use codecs::SampleRate;
 use super::context::Context;
 use super::deadlines::Timer;
 use super::io::ConnId;
+use super::tape::CallerTrack;
 use crate::realtime::command::ClientEvent;
 
 /// A frame at least this loud may be speech.
@@ -32,6 +33,7 @@ pub(crate) struct Uplink {
     hold: Duration,
     voice: Duration,
     last_loud: Option<Instant>,
+    track: CallerTrack,
 }
 
 impl Uplink {
@@ -44,11 +46,19 @@ impl Uplink {
             hold,
             voice: Duration::ZERO,
             last_loud: None,
+            track: CallerTrack::default(),
         }
     }
 
     pub(crate) fn start(&mut self, rate: SampleRate) {
         self.rate = rate;
+    }
+
+    /// One frame from the caller, for the recording.
+    pub(crate) fn tape(&mut self, cx: &mut Context, sent_ms: Option<u64>, pcm: &[u8]) {
+        if cx.policy.record {
+            self.track.frame(cx, self.rate, sent_ms, pcm);
+        }
     }
 
     /// One frame from the caller: to the session if there is one, else held within the bound, the oldest dropped.

@@ -224,7 +224,7 @@ impl Carrier {
             CallerEvent::Lost { messages: 1 }
         } else {
             let (sample, level_dbfs) = if voice { (7, -20.0) } else { (0, -100.0) };
-            CallerEvent::Audio { pcm: vec![sample; bytes], level_dbfs }
+            CallerEvent::Audio { pcm: vec![sample; bytes], level_dbfs, sent_ms: None }
         };
         self.to_call.push(now, dice, event);
     }

@@ -162,6 +162,7 @@ impl Witness {
                 self.fact(fact, scene);
                 self.history.apply(fact);
             }
+            Output::Tape(_) => {}
             Output::Ended(why) => self.ended(why),
         }
         (0, 0)

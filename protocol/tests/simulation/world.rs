@@ -321,7 +321,7 @@ impl World {
                     self.carrier.from_call.push(self.now, &mut self.dice, command);
                 }
                 Output::Model(ConnId(id), command) => self.tell_server(id, command),
-                Output::Record(_) | Output::Ended(_) => {}
+                Output::Record(_) | Output::Tape(_) | Output::Ended(_) => {}
             }
         }
     }

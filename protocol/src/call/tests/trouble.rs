@@ -270,7 +270,7 @@ fn a_server_that_does_not_notice_the_caller_is_replaced() {
     let mut desk = Desk::live();
     for _ in 0..50 {
         desk.now += Duration::from_millis(20);
-        desk.caller(CallerEvent::Audio { pcm: vec![7; 320], level_dbfs: -20.0 });
+        desk.caller(CallerEvent::Audio { pcm: vec![7; 320], level_dbfs: -20.0, sent_ms: None });
     }
     desk.pass(9000);
     assert_eq!(desk.dialled(), [2]);
@@ -281,7 +281,7 @@ fn a_noisy_line_is_not_taken_for_a_caller_whom_nobody_hears() {
     let mut desk = Desk::live();
     for _ in 0..3000 {
         desk.now += Duration::from_millis(20);
-        desk.caller(CallerEvent::Audio { pcm: vec![7; 320], level_dbfs: -20.0 });
+        desk.caller(CallerEvent::Audio { pcm: vec![7; 320], level_dbfs: -20.0, sent_ms: None });
     }
     assert_eq!((desk.dialled().len(), desk.ended()), (0, None));
 }

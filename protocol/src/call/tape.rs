@@ -1,0 +1,139 @@
+//! What each side heard, and when: the recording of a call, as decisions.
+//!
+//! One clock for both: ours, from the start of the media stream, counted in samples of the stream. Three things are decided here.
+//!
+//! * A frame of the caller's belongs where the carrier's timestamps put it. Timestamps that cannot be (missing, standing still, of
+//!   another unit) count for nothing; then frames follow each other as they come, and a line that fell silent left a gap.
+//! * A message of the agent's belongs where its playback takes place: back to back with the one before it, however far ahead of
+//!   real time it is sent. Playback runs later than our sending, and so do the caller's words in reaching us: echoed marks tell by how
+//!   much both together, so what begins after a pause is placed that much later, where the caller heard it between words of theirs.
+//! * After a `clear` the message being played is played to its end, and nothing after it is heard.
+
+use std::time::{Duration, Instant};
+
+use codecs::SampleRate;
+
+use super::context::Context;
+use super::io::Output;
+
+/// Messages this close to each other are one stretch of sound: less is a timer's lateness or a rounding.
+const SNAP_MS: u64 = 10;
+/// Without timestamps a pause between frames is jitter up to here.
+const JITTER_MS: u64 = 200;
+/// A timestamp may be so far ahead of its frame's arrival: the frame that the count begins with came late itself.
+const EARLY_MS: u64 = 250;
+/// Frames come so late at most: what a stalled line then sends at once is what was said meanwhile.
+const LATE_MS: u64 = 2_000;
+/// Audio beyond what real time holds, by this much, is a carrier that does not keep time: it is left out.
+const AHEAD_MS: u64 = 2_000;
+/// An echo this late says nothing of the way.
+const LONGEST_LAG: Duration = Duration::from_secs(1);
+
+/// Something that was heard. `at` is the sample of the recording at which it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taped {
+    /// The caller's side, as it reached us.
+    Caller {
+        /// Where.
+        at: u64,
+        /// s16le mono at the stream's rate.
+        pcm: Vec<u8>,
+    },
+    /// The agent's side, as it will be played unless a cut comes. Never before what was taped of it last, however it is told.
+    Agent {
+        /// Where.
+        at: u64,
+        /// s16le mono at the stream's rate.
+        pcm: Vec<u8>,
+    },
+    /// Nothing that was placed from here on is heard of the agent.
+    AgentCut {
+        /// Where.
+        at: u64,
+    },
+}
+
+/// The sample of a recording that is at a moment.
+fn sample(cx: &Context, at: Instant, rate: SampleRate) -> u64 {
+    let since = cx.history.started().map_or(Duration::ZERO, |t0| at.saturating_duration_since(t0));
+    u64::try_from(since.as_micros() * u128::from(rate.hz()) / 1_000_000).unwrap_or(u64::MAX)
+}
+
+fn samples(ms: u64, rate: SampleRate) -> u64 {
+    ms * u64::from(rate.hz()) / 1_000
+}
+
+/// Where the caller's frames belong.
+#[derive(Debug, Default)]
+pub(crate) struct CallerTrack {
+    /// Where the next frame follows the last one.
+    end: u64,
+    /// A timestamp of the carrier's, ms, and the sample it stands for.
+    anchor: Option<(u64, u64)>,
+}
+
+impl CallerTrack {
+    /// A frame came in, which the carrier says began at `sent_ms` of its stream.
+    pub(crate) fn frame(&mut self, cx: &mut Context, rate: SampleRate, sent_ms: Option<u64>, pcm: &[u8]) {
+        let (now, length) = (sample(cx, cx.now, rate), pcm.len() as u64 / 2);
+        let arrived = now.saturating_sub(length);
+        let (wanted, slack_ms) = match self.by_timestamp(rate, sent_ms, arrived) {
+            Some(at) => (at, SNAP_MS),
+            None => (arrived, JITTER_MS),
+        };
+        let at = if wanted > self.end + samples(slack_ms, rate) { wanted } else { self.end };
+        if at + length > now + samples(AHEAD_MS, rate) {
+            return cx.count("recording_ahead", 1);
+        }
+        self.end = at + length;
+        cx.out.push_back(Output::Tape(Taped::Caller { at, pcm: pcm.to_vec() }));
+    }
+
+    fn by_timestamp(&mut self, rate: SampleRate, sent_ms: Option<u64>, arrived: u64) -> Option<u64> {
+        let sent = sent_ms?;
+        let (first, base) = *self.anchor.get_or_insert((sent, arrived));
+        let at = sent.checked_sub(first).map(|ms| base.saturating_add(ms.saturating_mul(samples(1, rate))));
+        let early = arrived + samples(EARLY_MS, rate);
+        let credible = at.filter(|&at| at <= early && at + samples(LATE_MS, rate) >= arrived);
+        if credible.is_none() {
+            self.anchor = None;
+        }
+        credible
+    }
+}
+
+/// Where the agent's messages belong.
+#[derive(Debug, Default)]
+pub(crate) struct AgentTrack {
+    /// Where what was sent so far ends.
+    end: u64,
+    /// The shortest time from the moment a message should have been played to its echo: the way there and back.
+    lag: Option<Duration>,
+}
+
+impl AgentTrack {
+    /// A message was sent whose playback begins then. Returns where it ends.
+    pub(crate) fn message(&mut self, cx: &mut Context, rate: SampleRate, begins: Instant, pcm: Vec<u8>) -> u64 {
+        let wanted = sample(cx, begins + self.lag.unwrap_or_default(), rate);
+        let at = if wanted > self.end + samples(SNAP_MS, rate) { wanted } else { self.end };
+        self.end = at + pcm.len() as u64 / 2;
+        cx.out.push_back(Output::Tape(Taped::Agent { at, pcm }));
+        self.end
+    }
+
+    /// The mark of a message that should have been played by `due` was echoed.
+    pub(crate) fn echoed(&mut self, now: Instant, due: Instant) {
+        let lag = now.saturating_duration_since(due);
+        if lag <= LONGEST_LAG {
+            self.lag = Some(self.lag.map_or(lag, |least| least.min(lag)));
+        }
+    }
+
+    /// What was placed from there on is not heard.
+    pub(crate) fn cut(&mut self, cx: &mut Context, at: u64) {
+        if at < self.end {
+            self.end = at;
+            cx.out.push_back(Output::Tape(Taped::AgentCut { at }));
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! The recording: where what each side heard lands, and what is not on it.
+
+use proptest::prelude::*;
+
+use super::super::tape::Taped;
+use super::*;
+
+/// Samples in a ms.
+const MS: u64 = 8;
+
+/// A live call that is recorded.
+fn recorded() -> Desk {
+    let mut desk = Desk::with(Policy { record: true, ..Policy::default() }, GreetedBy::Carrier);
+    desk.ready(1);
+    desk.start_media();
+    desk.take();
+    desk
+}
+
+/// The tape as the one who keeps it would have it.
+#[derive(Debug, Default, PartialEq)]
+struct Tracks {
+    caller: Vec<i16>,
+    agent: Vec<i16>,
+}
+
+impl Tracks {
+    fn of(said: &[Output]) -> Self {
+        let mut tracks = Self::default();
+        for output in said {
+            match output {
+                Output::Tape(Taped::Caller { at, pcm }) => place(&mut tracks.caller, *at, pcm),
+                Output::Tape(Taped::Agent { at, pcm }) => place(&mut tracks.agent, *at, pcm),
+                Output::Tape(Taped::AgentCut { at }) => tracks.agent.truncate(*at as usize),
+                _ => {}
+            }
+        }
+        tracks
+    }
+}
+
+fn place(track: &mut Vec<i16>, at: u64, pcm: &[u8]) {
+    assert!(track.len() as u64 <= at, "nothing is taped over");
+    track.resize(at as usize, 0);
+    track.extend(pcm.as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair)));
+}
+
+/// Stretches that are not silent, as ms from and to.
+fn sounds(track: &[i16]) -> Vec<(u64, u64)> {
+    let mut found: Vec<(u64, u64)> = Vec::new();
+    for (at, _) in track.iter().enumerate().filter(|(_, sample)| **sample != 0) {
+        let at = at as u64;
+        match found.last_mut().filter(|(_, to)| *to == at) {
+            Some((_, to)) => *to = at + 1,
+            None => found.push((at, at + 1)),
+        }
+    }
+    found.into_iter().map(|(from, to)| (from / MS, to / MS)).collect()
+}
+
+impl Desk {
+    /// A loud frame of 20 ms, which the carrier says began at `sent_ms`.
+    fn says(&mut self, sent_ms: Option<u64>) {
+        self.caller(CallerEvent::Audio { pcm: vec![1; 320], level_dbfs: -20.0, sent_ms });
+    }
+
+    fn now_ms(&self) -> u64 {
+        (self.now - self.start).as_millis() as u64
+    }
+
+    /// The model says so much at once, as models do.
+    fn answer(&mut self, ms: usize) {
+        self.response_created(1, "r");
+        self.audio(1, &key("r", "a"), ms);
+        self.server(1, ServerEvent::AudioDone(key("r", "a")));
+        self.response_done(1, "r", ResponseStatus::Completed);
+    }
+
+    /// Time passes at a carrier that plays what it gets and echoes its marks `lag` after it should have been heard.
+    fn plays(&mut self, ms: u64, lag: u64) {
+        let (until, mut at) = (self.now + Duration::from_millis(ms), self.now);
+        let mut owed = std::collections::VecDeque::new();
+        let mut taken = 0;
+        while self.now < until {
+            for output in &self.said[taken..] {
+                match output {
+                    Output::Caller(CallerCommand::Media(pcm)) => {
+                        at = at.max(self.now) + Duration::from_millis(pcm.len() as u64 / 16);
+                    }
+                    Output::Caller(CallerCommand::Mark(name)) => {
+                        owed.push_back((at + Duration::from_millis(lag), name.clone()));
+                    }
+                    _ => {}
+                }
+            }
+            taken = self.said.len();
+            self.wait(5);
+            while let Some((_, name)) = owed.pop_front_if(|(due, _)| *due <= self.now) {
+                self.echo(&name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_call_that_is_not_recorded_tapes_nothing() {
+    let mut desk = Desk::live();
+    desk.says(Some(0));
+    desk.answer(1000);
+    desk.plays(2000, 10);
+    assert_eq!(Tracks::of(&desk.take()), Tracks::default());
+}
+
+#[test]
+fn what_is_sent_ahead_of_real_time_is_taped_where_it_is_played() {
+    let mut desk = recorded();
+    desk.wait(1000);
+    desk.answer(2000);
+    desk.plays(3000, 0);
+    let tracks = Tracks::of(&desk.take());
+    assert_eq!(sounds(&tracks.agent), [(1000, 3000)], "back to back, though sent in bursts of half a second");
+}
+
+#[test]
+fn a_barge_in_leaves_the_message_being_played_and_nothing_after_it() {
+    let mut desk = recorded();
+    desk.answer(5000);
+    desk.plays(1270, 0);
+    desk.speech_started(1, "c");
+    desk.plays(3000, 0);
+    let tracks = Tracks::of(&desk.take());
+    assert_eq!(sounds(&tracks.agent), [(0, 1400)], "the seventh message of 200 ms was being played");
+}
+
+#[test]
+fn a_carrier_that_is_ahead_of_our_clock_is_believed_by_its_marks() {
+    let mut desk = recorded();
+    desk.answer(5000);
+    let marks = desk.marks();
+    desk.wait(195);
+    desk.echo(&marks[0]);
+    desk.speech_started(1, "c");
+    let tracks = Tracks::of(&desk.take());
+    assert_eq!(sounds(&tracks.agent), [(0, 400)], "the second message had begun when the first was echoed");
+}
+
+#[test]
+fn an_answer_that_was_heard_whole_is_not_cut() {
+    let mut desk = recorded();
+    desk.answer(1000);
+    desk.plays(1500, 0);
+    desk.speech_started(1, "c");
+    assert!(!desk.take().iter().any(|output| matches!(output, Output::Tape(Taped::AgentCut { .. }))));
+}
+
+#[test]
+fn the_next_answer_after_a_cut_is_taped_where_it_begins() {
+    let mut desk = recorded();
+    desk.answer(5000);
+    desk.plays(1000, 0);
+    desk.caller_turn(1, "c");
+    desk.plays(500, 0);
+    let at = desk.now_ms();
+    desk.response_created(1, "r2");
+    desk.audio(1, &key("r2", "b"), 400);
+    desk.plays(1000, 0);
+    let tracks = Tracks::of(&desk.take());
+    let sounds = sounds(&tracks.agent);
+    assert_eq!(sounds[1], (at, at + 400), "{sounds:?}");
+}
+
+#[test]
+fn a_far_carrier_is_heard_later_and_the_recording_says_so_from_the_second_answer_on() {
+    let mut desk = recorded();
+    desk.answer(400);
+    desk.plays(1000, 150);
+    desk.caller_turn(1, "c");
+    let at = desk.now_ms();
+    desk.response_created(1, "r2");
+    desk.audio(1, &key("r2", "b"), 400);
+    desk.plays(1000, 150);
+    let sounds = sounds(&Tracks::of(&desk.take()).agent);
+    assert_eq!(sounds[0], (0, 400), "nothing is known of the way yet");
+    assert!(sounds[1].0.abs_diff(at + 150) <= 5, "{sounds:?}, sent at {at}");
+}
+
+#[test]
+fn frames_that_a_stalled_line_sends_at_once_lie_where_they_were_said() {
+    let mut desk = recorded();
+    for n in 0..10 {
+        desk.wait(20);
+        desk.says(Some(n * 20));
+    }
+    desk.wait(300);
+    (10..25).for_each(|n| desk.says(Some(n * 20)));
+    desk.wait(20);
+    desk.says(Some(500));
+    assert_eq!(sounds(&Tracks::of(&desk.take()).caller), [(0, 520)]);
+}
+
+#[test]
+fn a_gap_of_the_line_is_silence() {
+    let mut desk = recorded();
+    for sent_ms in [Some(0), Some(20), Some(60), Some(1060)] {
+        desk.now = desk.start + Duration::from_millis(sent_ms.unwrap_or_default() + 20);
+        desk.says(sent_ms);
+    }
+    assert_eq!(sounds(&Tracks::of(&desk.take()).caller), [(0, 40), (60, 80), (1060, 1080)]);
+}
+
+#[test]
+fn without_timestamps_jitter_leaves_no_holes_and_a_silent_line_does() {
+    let mut desk = recorded();
+    for wait in [20, 35, 5, 20, 120, 1, 1, 1, 1, 1, 20] {
+        desk.wait(wait);
+        desk.says(None);
+    }
+    let at = desk.now_ms();
+    desk.wait(1000);
+    desk.says(None);
+    let sounds = sounds(&Tracks::of(&desk.take()).caller);
+    assert_eq!(sounds, [(0, 220), (at + 980, at + 1000)]);
+}
+
+#[test]
+fn timestamps_that_cannot_be_count_for_nothing() {
+    let wrong: [fn(u64) -> u64; 4] = [|_| 0, |n| n * 20_000, |n| 1_000_000 - n * 20, |n| (n % 7) * 1_000_000];
+    for timestamp in wrong {
+        let mut desk = recorded();
+        for n in 0..200 {
+            desk.wait(20);
+            desk.says(Some(timestamp(n)));
+        }
+        assert_eq!(sounds(&Tracks::of(&desk.take()).caller), [(0, 4000)], "as they came: {}", timestamp(3));
+    }
+}
+
+#[test]
+fn a_sender_faster_than_time_cannot_make_the_recording_longer_than_the_call() {
+    let mut desk = recorded();
+    desk.wait(100);
+    (0..1000).for_each(|_| desk.says(None));
+    let tracks = Tracks::of(&desk.take());
+    assert!(tracks.caller.len() as u64 <= 2_100 * MS, "{}", tracks.caller.len());
+}
+
+#[test]
+fn a_call_that_was_rebuilt_goes_on_taping_on_the_same_clock() {
+    let mut desk = recorded();
+    desk.wait(1000);
+    desk.says(Some(980));
+    let history = desk.call.history().clone();
+    let policy = Arc::new(Policy { record: true, ..Policy::default() });
+    desk.call = Call::resume(desk.now, policy, Arc::new(setup(GreetedBy::Carrier)), history);
+    desk.drain();
+    desk.wait(500);
+    desk.says(Some(1480));
+    assert_eq!(sounds(&Tracks::of(&desk.take()).caller), [(980, 1000), (1480, 1500)]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whenever the caller cuts in: what is on tape is what an honest carrier plays, to within one step of its clock.
+    #[test]
+    fn what_is_on_tape_is_what_was_played(answer in 200_usize..4000, cut in 0_u64..4500, lag in 0_u64..120) {
+        let mut desk = recorded();
+        desk.answer(answer);
+        desk.plays(cut, lag);
+        desk.speech_started(1, "c");
+        desk.plays(500, lag);
+        // Messages of 200 ms, begun when the clear is sent, are played to their end; the last one is shorter.
+        let (whole, now) = (answer as u64, cut.div_ceil(5) * 5);
+        let played = if now >= whole { whole } else { ((now / 200 + 1) * 200).min(whole.next_multiple_of(20)) };
+        let tracks = Tracks::of(&desk.take());
+        let taped = tracks.agent.iter().filter(|sample| **sample != 0).count() as u64 / MS;
+        prop_assert_eq!(taped, played.min(whole), "cut at {} of {}", now, whole);
+    }
+
+    /// Frames of any length, late by any jitter: with timestamps every one lies where it was said.
+    #[test]
+    fn a_frame_with_a_timestamp_is_never_off_by_more_than_the_first_was(
+        frames in prop::collection::vec((10_u64..60, 0_u64..200), 1..60),
+    ) {
+        let mut desk = recorded();
+        let (mut at, mut latest, mut first) = (0, 0, None);
+        for (length, jitter) in frames {
+            // A line delivers in order.
+            latest = (at + length + jitter).max(latest);
+            first.get_or_insert(jitter);
+            desk.now = desk.start + Duration::from_millis(latest);
+            desk.caller(CallerEvent::Audio { pcm: vec![1; length as usize * 16], level_dbfs: -20.0, sent_ms: Some(at) });
+            at += length;
+        }
+        let first = first.filter(|late| *late > 10).unwrap_or_default();
+        prop_assert_eq!(sounds(&Tracks::of(&desk.take()).caller), [(first, at + first)]);
+    }
+}
