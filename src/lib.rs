@@ -7,6 +7,7 @@ pub mod jobs;
 pub mod record;
 pub mod serve;
 pub mod settings;
+pub mod spool;
 pub mod store;
 pub mod telemetry;
 pub mod token;

@@ -108,7 +108,7 @@ impl CallActor {
     fn drain(&mut self, ctx: &mut Context<Self>) {
         while let Some(output) = self.call.as_mut().and_then(|call| call.poll_output()) {
             match output {
-                Output::Caller(command) => self.to_caller(command),
+                Output::Caller(command) => self.tell_caller(command),
                 Output::Model(conn, command) => match &mut self.moving {
                     Some(moving) => moving.unsaid.push((conn, command)),
                     None => self.legs.command(&ctx.address(), conn, command),
@@ -131,7 +131,7 @@ impl CallActor {
 
     /// The socket's actor freezes while its peer does not read, so what a full mailbox refuses is dropped; a mark without
     /// its audio never comes back, and so never counts as heard. The two commands that undo a backlog always get in.
-    fn to_caller(&mut self, command: CallerCommand) {
+    fn tell_caller(&mut self, command: CallerCommand) {
         let Some(caller) = &self.caller else { return };
         match command {
             CallerCommand::Clear | CallerCommand::Close => caller.do_send(Command(command)),

@@ -302,8 +302,7 @@ impl Playout {
 
     /// A carrier plays the message it has picked up to its end: the first one that was not echoed, or one that the clock puts later.
     fn cut_tape(&mut self, cx: &mut Context) {
-        let picked_up =
-            self.marks.iter().enumerate().filter(|(index, mark)| *index == 0 || mark.begins <= cx.now).last();
+        let picked_up = self.marks.iter().enumerate().rfind(|(index, mark)| *index == 0 || mark.begins <= cx.now);
         if let Some(heard_to) = picked_up.map(|(_, mark)| mark.taped_to) {
             self.track.cut(cx, heard_to);
         }

@@ -1,0 +1,147 @@
+//! Our own recordings while they are made: what each side of a call heard, as raw PCM in `SPOOL_DIR`, until it is encoded and stored.
+//!
+//! A call's arbiter only copies a frame into a bounded queue; one thread, which is no arbiter, writes the files. It wakes every 100 ms, so
+//! that a frame costs no wake-up, and what the queue cannot take is dropped, counted, and silence on the recording. A process that dies
+//! loses what was in the queue, about the last tenth of a second: what was written is the kernel's, and is found at the next start.
+//! Nothing is synced during a call, so a machine that dies loses what its kernel had not written yet (Linux: up to some 30 s).
+
+mod press;
+mod reel;
+mod writer;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Instant, SystemTime};
+
+use actors::Tape;
+use codecs::SampleRate;
+use metrics::Counter;
+use protocol::call::tape::Taped;
+use protocol::ids::CallSid;
+
+pub use press::{Press, PressError, Pressed};
+pub use reel::{Finished, Reel, find, left_behind};
+
+/// Pieces that wait to be written. A thousand calls fill a third of it between two ticks.
+const QUEUE: usize = 16_384;
+/// Finished calls that wait to be taken in: more are found at the next start.
+const FINISHED: usize = 1_024;
+
+/// Where the tapes of calls come from. Dropped, it writes what is left.
+pub struct Deck {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    root: PathBuf,
+    pieces: mpsc::SyncSender<Piece>,
+    /// Wakes the writer when there was nothing to write; dropped, it stops it.
+    wake: Mutex<Option<mpsc::SyncSender<()>>>,
+    /// Calls that began since the writer last looked.
+    begun: Mutex<Vec<Arc<Live>>>,
+    dropped: Counter,
+}
+
+/// Something to be written, and whose.
+struct Piece {
+    live: Arc<Live>,
+    taped: Taped,
+}
+
+/// One recorded call, as its tape and the writer know it.
+struct Live {
+    call: CallSid,
+    begun: OnceLock<Begun>,
+    ended: OnceLock<Instant>,
+    dropped: AtomicU64,
+}
+
+#[derive(Clone, Copy)]
+struct Begun {
+    rate: SampleRate,
+    /// The recording's first sample.
+    at: Instant,
+    wall: SystemTime,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Deck {
+    /// Starts writing below a folder, which is made when the first call is recorded. Finished calls come out of the receiver.
+    ///
+    /// # Errors
+    /// When there is no thread for it.
+    pub fn new(root: &Path) -> io::Result<(Self, tokio::sync::mpsc::Receiver<Finished>)> {
+        let (pieces, queue) = mpsc::sync_channel(QUEUE);
+        let (wake, woken) = mpsc::sync_channel(1);
+        let (finished, receiver) = tokio::sync::mpsc::channel(FINISHED);
+        let shared = Arc::new(Shared {
+            root: root.to_owned(),
+            pieces,
+            wake: Mutex::new(Some(wake)),
+            begun: Mutex::default(),
+            dropped: metrics::counter!("callgate_recording_dropped_total"),
+        });
+        let writer = writer::Writer::new(Arc::clone(&shared), queue, finished);
+        let thread = thread::Builder::new().name("callgate-spool".to_owned()).spawn(move || writer.run(&woken))?;
+        Ok((Self { shared, thread: Some(thread) }, receiver))
+    }
+
+    /// What takes the sound of one call.
+    #[must_use]
+    pub fn tape(&self, call: &CallSid) -> Arc<dyn Tape> {
+        let (begun, ended, dropped) = (OnceLock::new(), OnceLock::new(), AtomicU64::new(0));
+        let live = Arc::new(Live { call: call.clone(), begun, ended, dropped });
+        Arc::new(CallTape { shared: Arc::clone(&self.shared), live })
+    }
+}
+
+impl Drop for Deck {
+    fn drop(&mut self) {
+        lock(&self.shared.wake).take();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that writes recordings panicked: what it had is in the spool");
+        }
+    }
+}
+
+struct CallTape {
+    shared: Arc<Shared>,
+    live: Arc<Live>,
+}
+
+impl Tape for CallTape {
+    fn began(&self, rate: SampleRate, at: Instant) {
+        if self.live.begun.set(Begun { rate, at, wall: SystemTime::now() }).is_err() {
+            return;
+        }
+        lock(&self.shared.begun).push(Arc::clone(&self.live));
+        if let Some(wake) = &*lock(&self.shared.wake) {
+            // Full: it is awake.
+            let _ = wake.try_send(());
+        }
+    }
+
+    fn take(&self, taped: Taped) {
+        if self.shared.pieces.try_send(Piece { live: Arc::clone(&self.live), taped }).is_err() {
+            self.shared.dropped.increment(1);
+            self.live.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn ended(&self) {
+        // A call ends once.
+        let _ = self.live.ended.set(Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests;

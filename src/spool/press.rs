@@ -1,0 +1,144 @@
+//! From the spool to an Ogg Opus file: on one thread of low priority, one recording at a time, so that no live call feels it.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::PathBuf;
+use std::thread;
+
+use codecs::ogg::{OggError, OggOpus};
+use codecs::opus::{Channels, Settings};
+use tokio::sync::{mpsc, oneshot};
+
+use super::Finished;
+
+/// Both voices together.
+const BITRATE_BPS: u32 = 32_000;
+/// An hour of both sides takes some 20 s of one core with it.
+const COMPLEXITY: u8 = 5;
+/// The lowest that a thread can have: everything else on the machine goes first.
+const NICE: i32 = 19;
+/// Samples of a side encoded at a time.
+const BLOCK: usize = 4_096;
+const PRESSED: &str = "recording.opus";
+
+/// Why a recording could not be encoded.
+#[derive(Debug, thiserror::Error)]
+pub enum PressError {
+    /// There is nothing to encode: no use trying again.
+    #[error("there is nothing in the spool")]
+    Nothing,
+    /// Try again later.
+    #[error("{0}")]
+    Failed(#[from] OggError),
+    /// The thread is gone: at the next start.
+    #[error("the encoder has stopped")]
+    Stopped,
+}
+
+/// A recording, encoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pressed {
+    /// The file, in the recording's folder of the spool.
+    pub file: PathBuf,
+    /// How long it plays, ms.
+    pub duration_ms: u64,
+}
+
+type Order = (Finished, oneshot::Sender<Result<Pressed, PressError>>);
+
+/// The thread that encodes. Clones are handles to the same one; it stops when the last is dropped.
+#[derive(Clone)]
+pub struct Press {
+    orders: mpsc::Sender<Order>,
+}
+
+impl Press {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn new() -> io::Result<Self> {
+        let (orders, mut queue) = mpsc::channel::<Order>(1);
+        let work = move || {
+            if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+                tracing::warn!(%error, "recordings are encoded at the priority of everything else");
+            }
+            while let Some((finished, answer)) = queue.blocking_recv() {
+                // Nobody may be waiting any more: whoever asks next finds the file encoded again.
+                let _ = answer.send(press(&finished));
+            }
+        };
+        thread::Builder::new().name("callgate-press".to_owned()).spawn(work)?;
+        Ok(Self { orders })
+    }
+
+    /// Encodes a recording once it is its turn.
+    ///
+    /// # Errors
+    /// See [`PressError`].
+    pub async fn encode(&self, finished: Finished) -> Result<Pressed, PressError> {
+        let (answer, done) = oneshot::channel();
+        self.orders.send((finished, answer)).await.map_err(|_| PressError::Stopped)?;
+        done.await.map_err(|_| PressError::Stopped)?
+    }
+}
+
+/// Encodes a recording: caller left, agent right.
+///
+/// # Errors
+/// See [`PressError`].
+pub(super) fn press(finished: &Finished) -> Result<Pressed, PressError> {
+    let (caller, agent, samples) = match finished.tracks() {
+        Ok(tracks) => tracks,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Err(PressError::Nothing);
+        }
+        Err(error) => return Err(OggError::Io(error).into()),
+    };
+    let rate_hz = finished.rate.hz();
+    let settings = Settings { rate_hz, channels: Channels::Stereo, bitrate_bps: BITRATE_BPS, complexity: COMPLEXITY };
+    let (file, part) = (finished.folder.join(PRESSED), finished.folder.join("recording.part"));
+    let out = BufWriter::new(File::create(&part).map_err(OggError::Io)?);
+    let began = finished.began.to_rfc3339();
+    let tags =
+        [("TITLE", finished.call.as_str()), ("DATE", &began), ("DESCRIPTION", "left: caller, right: agent as heard")];
+    // Any number does: it is the only stream of its file.
+    let mut opus = OggOpus::new(out, settings, 1, &tags)?;
+    let mut sides = [Side::new(caller), Side::new(agent)];
+    let mut left = samples;
+    let mut block = Vec::with_capacity(2 * BLOCK);
+    while left > 0 {
+        let length = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
+        let [caller, agent] = &mut sides;
+        block.clear();
+        let pairs = caller.read(length)?.iter().zip(agent.read(length)?);
+        block.extend(pairs.flat_map(|(left, right)| [*left, *right]));
+        opus.push(&block)?;
+        left -= length as u64;
+    }
+    opus.finish()?.flush().map_err(OggError::Io)?;
+    fs::rename(&part, &file).map_err(OggError::Io)?;
+    Ok(Pressed { file, duration_ms: samples * 1_000 / u64::from(rate_hz) })
+}
+
+/// One track, read in blocks: silence where it has ended.
+struct Side {
+    file: BufReader<File>,
+    bytes: Vec<u8>,
+    samples: Vec<i16>,
+}
+
+impl Side {
+    fn new(file: File) -> Self {
+        Self { file: BufReader::new(file), bytes: Vec::new(), samples: Vec::new() }
+    }
+
+    fn read(&mut self, length: usize) -> Result<&[i16], OggError> {
+        self.bytes.clear();
+        (&mut self.file).take(2 * length as u64).read_to_end(&mut self.bytes)?;
+        self.samples.clear();
+        codecs::pcm::bytes_to_i16(&self.bytes, &mut self.samples);
+        self.samples.resize(length, 0);
+        Ok(&self.samples)
+    }
+}

@@ -1,0 +1,232 @@
+//! The files of one recorded call: two tracks of raw samples, and a note of what they are.
+//!
+//! `SPOOL_DIR/CALL_SID/`: `caller.s16` and `agent.s16` (s16le mono from the start of the media stream, holes are silence) and
+//! `call.json`. Every sample has its place in its file, so a cut is a truncation, and whatever a crash leaves can be read. The caller's
+//! track is the clock: it reaches as far as the call did, and what the agent's has beyond it was sent and never heard.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use chrono::{DateTime, Utc};
+use codecs::SampleRate;
+use protocol::call::tape::Taped;
+use protocol::exotel::is_sid;
+use protocol::ids::CallSid;
+use serde::{Deserialize, Serialize};
+
+const CALLER: &str = "caller.s16";
+const AGENT: &str = "agent.s16";
+const NOTE: &str = "call.json";
+
+/// Recordings of one call: more than one only where a call came back after its gateway died.
+const MOST: u32 = 99;
+
+/// The spooled files of a call that is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// The call.
+    pub call: CallSid,
+    /// Their folder, which may not be there when the recording is incomplete.
+    pub folder: PathBuf,
+    /// When its first sample was heard.
+    pub began: DateTime<Utc>,
+    /// Rate of both tracks.
+    pub rate: SampleRate,
+    /// Why there is not all of it, in words.
+    pub incomplete: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Note {
+    call_sid: String,
+    began: DateTime<Utc>,
+    rate_hz: u32,
+    format: String,
+}
+
+/// The tracks of a call while it is recorded. The files are locked as long as they are written.
+#[derive(Debug)]
+pub struct Reel {
+    call: CallSid,
+    folder: PathBuf,
+    began: DateTime<Utc>,
+    rate: SampleRate,
+    caller: File,
+    agent: File,
+    /// Samples on each track.
+    caller_end: u64,
+    agent_end: u64,
+    /// Frames of the caller's that follow each other, and where they begin: they are written together.
+    gathered: Vec<u8>,
+    gathered_at: u64,
+}
+
+impl Reel {
+    /// Makes the files of a call.
+    ///
+    /// # Errors
+    /// When they cannot be made: no room, no right.
+    pub fn create(root: &Path, call: &CallSid, rate: SampleRate, began: SystemTime) -> io::Result<Self> {
+        if !is_sid(call.as_str()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the call's id is no file name"));
+        }
+        let folder = new_folder(root, call)?;
+        let track = |name| OpenOptions::new().write(true).create_new(true).open(folder.join(name));
+        let caller = track(CALLER)?;
+        // Before there is a note: who looks for calls to finish goes by that.
+        caller.try_lock()?;
+        let agent = track(AGENT)?;
+        let began = DateTime::<Utc>::from(began);
+        let format = "s16le mono, one file a side".to_owned();
+        let note = Note { call_sid: call.as_str().to_owned(), began, rate_hz: rate.hz(), format };
+        fs::write(folder.join(NOTE), serde_json::to_vec(&note)?)?;
+        let (call, gathered) = (call.clone(), Vec::new());
+        Ok(Self { call, folder, began, rate, caller, agent, caller_end: 0, agent_end: 0, gathered, gathered_at: 0 })
+    }
+
+    /// Writes what was heard; the caller's frames with the next [`Reel::flush`].
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn put(&mut self, taped: &Taped) -> io::Result<()> {
+        match taped {
+            Taped::Caller { at, pcm } => {
+                if *at != self.gathered_at + self.gathered.len() as u64 / 2 {
+                    self.write_gathered()?;
+                    self.gathered_at = *at;
+                }
+                self.gathered.extend_from_slice(pcm);
+            }
+            Taped::Agent { at, pcm } => {
+                // What an actor that died had sent is still played first.
+                let at = (*at).max(self.agent_end);
+                self.agent.write_all_at(pcm, at * 2)?;
+                self.agent_end = at + pcm.len() as u64 / 2;
+            }
+            Taped::AgentCut { at } if *at < self.agent_end => {
+                self.agent.set_len(at * 2)?;
+                self.agent_end = *at;
+            }
+            Taped::AgentCut { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Hands everything to the kernel; the call has got to sample `now`, whether anybody was heard or not.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn flush(&mut self, now: u64) -> io::Result<()> {
+        self.write_gathered()?;
+        // A quarter of a second is what frames lag behind anyhow.
+        if now > self.caller_end + u64::from(self.rate.hz()) / 4 {
+            self.caller.set_len(now * 2)?;
+            self.caller_end = now;
+        }
+        Ok(())
+    }
+
+    fn write_gathered(&mut self) -> io::Result<()> {
+        if self.gathered.is_empty() {
+            return Ok(());
+        }
+        self.caller.write_all_at(&self.gathered, self.gathered_at * 2)?;
+        self.gathered_at += self.gathered.len() as u64 / 2;
+        self.gathered.clear();
+        self.caller_end = self.caller_end.max(self.gathered_at);
+        Ok(())
+    }
+
+    /// The call ended at sample `end`: what reached beyond it was not heard.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(&mut self, end: u64) -> io::Result<()> {
+        self.write_gathered()?;
+        self.caller.set_len(end * 2)?;
+        if self.agent_end > end {
+            self.agent.set_len(end * 2)?;
+        }
+        Ok(())
+    }
+
+    /// What there is of it, and why there is no more.
+    #[must_use]
+    pub fn leave(&self, incomplete: Option<String>) -> Finished {
+        let Self { call, folder, began, rate, .. } = self;
+        Finished { call: call.clone(), folder: folder.clone(), began: *began, rate: *rate, incomplete }
+    }
+}
+
+fn new_folder(root: &Path, call: &CallSid) -> io::Result<PathBuf> {
+    fs::create_dir_all(root)?;
+    let names = std::iter::once(call.as_str().to_owned()).chain((2..=MOST).map(|n| format!("{call}.{n}")));
+    for name in names {
+        match fs::create_dir(root.join(&name)) {
+            Ok(()) => return Ok(root.join(name)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Calls in the spool that nobody records (any more), in this process or another.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn left_behind(root: &Path) -> io::Result<Vec<Finished>> {
+    let entries = match fs::read_dir(root) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let folder = entry?.path();
+        match find(&folder) {
+            Ok(Some(finished)) => found.push(finished),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(folder = %folder.display(), %error, "this is no recording that can be finished")
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The call of a spool folder; none while it is recorded.
+///
+/// # Errors
+/// When it is no such folder.
+pub fn find(folder: &Path) -> io::Result<Option<Finished>> {
+    match File::open(folder.join(CALLER))?.try_lock_shared() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    let note: Note = serde_json::from_slice(&fs::read(folder.join(NOTE))?)?;
+    let rate = SampleRate::from_hz(note.rate_hz).ok_or_else(|| io::Error::other("a rate nobody records at"))?;
+    let call = CallSid::new(&note.call_sid);
+    Ok(Some(Finished { call, folder: folder.to_owned(), began: note.began, rate, incomplete: None }))
+}
+
+impl Finished {
+    /// The tracks, caller and agent, and how many samples the recording has.
+    pub(super) fn tracks(&self) -> io::Result<(File, File, u64)> {
+        let caller = File::open(self.folder.join(CALLER))?;
+        let samples = caller.metadata()?.len() / 2;
+        Ok((caller, File::open(self.folder.join(AGENT))?, samples))
+    }
+
+    /// Removes the call from the spool: it is stored.
+    ///
+    /// # Errors
+    /// When the files cannot be removed.
+    pub fn remove(&self) -> io::Result<()> {
+        fs::remove_dir_all(&self.folder)
+    }
+}

@@ -1,0 +1,220 @@
+use std::fs;
+use std::io::Cursor;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use codecs::ogg;
+use proptest::prelude::*;
+
+use super::*;
+
+/// A spool of a test's own, gone with it.
+struct Spool(PathBuf);
+
+impl Spool {
+    fn new() -> Self {
+        Self(std::env::temp_dir().join(format!("callgate-spool-{}", uuid::Uuid::now_v7())))
+    }
+
+    fn reel(&self, call: &str) -> Reel {
+        Reel::create(&self.0, &CallSid::new(call), SampleRate::Hz8000, SystemTime::now()).unwrap()
+    }
+
+    fn track(&self, call: &str, name: &str) -> Vec<i16> {
+        let bytes = fs::read(self.0.join(call).join(name)).unwrap();
+        bytes.as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair)).collect()
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A buzz: a codec leaves out what does not change.
+fn loud(samples: usize) -> Vec<u8> {
+    (0..samples).flat_map(|n| if n % 20 < 10 { 4_000_i16 } else { -4_000 }.to_le_bytes()).collect()
+}
+
+fn caller(at: u64, samples: usize) -> Taped {
+    Taped::Caller { at, pcm: loud(samples) }
+}
+
+fn agent(at: u64, samples: usize) -> Taped {
+    Taped::Agent { at, pcm: loud(samples) }
+}
+
+/// Stretches of sound, in samples.
+fn sounds(track: &[i16]) -> Vec<(usize, usize)> {
+    let mut found: Vec<(usize, usize)> = Vec::new();
+    for at in (0..track.len()).filter(|at| track[*at] != 0) {
+        match found.last_mut().filter(|(_, to)| *to == at) {
+            Some((_, to)) => *to = at + 1,
+            None => found.push((at, at + 1)),
+        }
+    }
+    found
+}
+
+#[test]
+fn what_was_heard_lies_where_it_was_heard_and_what_was_cut_does_not() {
+    let spool = Spool::new();
+    let mut reel = spool.reel("a");
+    for taped in [caller(100, 160), caller(260, 160), agent(300, 1_600), agent(1_900, 1_600), caller(1_000, 160)] {
+        reel.put(&taped).unwrap();
+    }
+    reel.put(&Taped::AgentCut { at: 1_900 }).unwrap();
+    reel.put(&agent(4_000, 160)).unwrap();
+    reel.flush(4_000).unwrap();
+    reel.finish(5_000).unwrap();
+    assert_eq!(sounds(&spool.track("a", "caller.s16")), [(100, 420), (1_000, 1_160)]);
+    assert_eq!(sounds(&spool.track("a", "agent.s16")), [(300, 1_900), (4_000, 4_160)]);
+    assert_eq!(spool.track("a", "caller.s16").len(), 5_000, "the caller's track is as long as the call");
+}
+
+#[test]
+fn what_was_sent_and_not_played_when_the_call_ended_is_not_there() {
+    let spool = Spool::new();
+    let mut reel = spool.reel("a");
+    reel.put(&caller(0, 800)).unwrap();
+    reel.put(&agent(0, 4_000)).unwrap();
+    reel.finish(1_000).unwrap();
+    assert_eq!(sounds(&spool.track("a", "agent.s16")), [(0, 1_000)]);
+}
+
+#[test]
+fn an_actor_that_died_had_its_last_audio_played_before_the_next_ones() {
+    let spool = Spool::new();
+    let mut reel = spool.reel("a");
+    reel.put(&agent(0, 4_000)).unwrap();
+    reel.put(&agent(3_000, 1_000)).unwrap();
+    reel.put(&agent(4_000, 1_000)).unwrap();
+    reel.finish(9_000).unwrap();
+    assert_eq!(spool.track("a", "agent.s16").len(), 6_000, "nothing is taped over");
+}
+
+#[test]
+fn a_call_that_is_recorded_is_nobody_elses_and_one_that_is_not_is_found() {
+    let spool = Spool::new();
+    let mut reel = spool.reel("a");
+    reel.put(&caller(0, 160)).unwrap();
+    assert_eq!(left_behind(&spool.0).unwrap(), [], "it is being written");
+    reel.flush(160).unwrap();
+    drop(reel);
+    let found = left_behind(&spool.0).unwrap();
+    assert_eq!((found.len(), found[0].call.as_str(), found[0].rate), (1, "a", SampleRate::Hz8000));
+    fs::create_dir(spool.0.join("junk")).unwrap();
+    assert_eq!(left_behind(&spool.0).unwrap().len(), 1, "what is no recording is left alone");
+    found[0].remove().unwrap();
+    assert_eq!(left_behind(&spool.0).unwrap(), []);
+}
+
+#[test]
+fn a_call_that_comes_back_after_a_crash_is_a_second_recording() {
+    let spool = Spool::new();
+    drop(spool.reel("a"));
+    drop(spool.reel("a"));
+    let mut folders: Vec<_> = left_behind(&spool.0).unwrap().into_iter().map(|found| found.folder).collect();
+    folders.sort();
+    assert_eq!(folders, [spool.0.join("a"), spool.0.join("a.2")]);
+}
+
+#[test]
+fn a_spool_that_was_never_used_is_empty() {
+    assert_eq!(left_behind(&Spool::new().0).unwrap(), []);
+}
+
+#[test]
+fn an_id_that_is_no_file_name_records_nothing() {
+    let spool = Spool::new();
+    let made = Reel::create(&spool.0, &CallSid::new("../../a"), SampleRate::Hz8000, SystemTime::now());
+    assert!(made.is_err());
+}
+
+/// What came out of the deck for one call.
+async fn finished(receiver: &mut tokio::sync::mpsc::Receiver<Finished>) -> Finished {
+    tokio::time::timeout(Duration::from_secs(10), receiver.recv()).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_call_goes_through_the_deck_and_the_press_and_can_be_listened_to() {
+    let spool = Spool::new();
+    let (deck, mut receiver) = Deck::new(&spool.0).unwrap();
+    let tape = deck.tape(&CallSid::new("a"));
+    let began = Instant::now().checked_sub(Duration::from_secs(3)).unwrap();
+    tape.began(SampleRate::Hz8000, began);
+    for n in 0..100 {
+        tape.take(caller(n * 160, 160));
+    }
+    tape.take(agent(16_000, 4_000));
+    tape.take(Taped::AgentCut { at: 18_000 });
+    tape.ended();
+    let finished = finished(&mut receiver).await;
+    assert_eq!((finished.call.as_str(), &finished.incomplete), ("a", &None));
+    let pressed = Press::new().unwrap().encode(finished.clone()).await.unwrap();
+    assert!((3_000..5_000).contains(&pressed.duration_ms), "{pressed:?}");
+    let decoded = ogg::read(Cursor::new(fs::read(&pressed.file).unwrap())).unwrap();
+    let level = |side: usize, from: usize, to: usize| {
+        let samples = decoded.samples.iter().skip(side).step_by(2).skip(from).take(to - from);
+        samples.map(|sample| f64::from(*sample).abs()).sum::<f64>() / (to - from) as f64
+    };
+    assert!(level(0, 100, 15_900) > 5.0 * level(0, 17_000, 24_000).max(1.0), "the caller spoke for 2 s");
+    assert!(level(1, 16_100, 17_900) > 5.0 * level(1, 0, 15_000).max(1.0), "the agent after that");
+    assert!(level(1, 18_400, 24_000) < 50.0, "and was cut");
+    finished.remove().unwrap();
+}
+
+#[tokio::test]
+async fn a_disk_that_will_not_have_it_says_so_and_no_more() {
+    // A file where the folder should be: nothing can be made below it.
+    let spool = Spool::new();
+    fs::write(&spool.0, "in the way").unwrap();
+    let (deck, mut receiver) = Deck::new(&spool.0).unwrap();
+    let tape = deck.tape(&CallSid::new("a"));
+    tape.began(SampleRate::Hz8000, Instant::now());
+    tape.take(caller(0, 160));
+    tape.ended();
+    let finished = finished(&mut receiver).await;
+    assert!(finished.incomplete.as_ref().unwrap().contains("nothing was recorded"), "{finished:?}");
+    assert!(matches!(Press::new().unwrap().encode(finished).await, Err(PressError::Nothing)));
+    fs::remove_file(&spool.0).unwrap();
+}
+
+#[test]
+fn what_the_queue_cannot_take_is_silence_and_the_rest_is_in_place() {
+    let spool = Spool::new();
+    let (deck, mut receiver) = Deck::new(&spool.0).unwrap();
+    let tape = deck.tape(&CallSid::new("a"));
+    tape.began(SampleRate::Hz8000, Instant::now().checked_sub(Duration::from_secs(60)).unwrap());
+    // Much more at once than it holds: how much gets in depends on how soon the writer looks.
+    (0..40_000).for_each(|n| tape.take(caller(n * 10, 10)));
+    tape.ended();
+    drop(deck);
+    let finished = receiver.blocking_recv().unwrap();
+    assert!(find(&finished.folder).unwrap().is_some());
+    let sounds = sounds(&spool.track("a", "caller.s16"));
+    assert!(sounds.iter().all(|(from, to)| from % 10 == 0 && to % 10 == 0), "{sounds:?}");
+    assert_eq!(sounds[0].0, 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// However a process dies between two writes: what is found is what was written, and it is as long as the clock had got.
+    #[test]
+    fn what_a_crash_leaves_is_all_that_was_flushed(frames in 1_usize..200, ahead in 0_usize..4_000) {
+        let spool = Spool::new();
+        let mut reel = spool.reel("a");
+        for n in 0..frames {
+            reel.put(&caller(n as u64 * 160, 160)).unwrap();
+            reel.flush((n as u64 + 1) * 160).unwrap();
+        }
+        reel.put(&agent(frames as u64 * 160, ahead)).unwrap();
+        // No finish: the handles just go.
+        drop(reel);
+        let found = left_behind(&spool.0).unwrap().remove(0);
+        let pressed = press::press(&found).unwrap();
+        prop_assert_eq!(pressed.duration_ms, frames as u64 * 20, "sent ahead, and never heard");
+    }
+}

@@ -1,0 +1,154 @@
+//! The one thread that writes the spool.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use protocol::call::tape::Taped;
+use protocol::ids::CallSid;
+
+use super::reel::{Finished, Reel};
+use super::{Begun, Live, Piece, Shared, lock};
+
+/// How often what was heard is written.
+const TICK: Duration = Duration::from_millis(100);
+
+/// See the module.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    queue: Receiver<Piece>,
+    finished: tokio::sync::mpsc::Sender<Finished>,
+    /// By the address of their [`Live`].
+    open: HashMap<usize, Open>,
+}
+
+/// A call being recorded.
+struct Open {
+    live: Arc<Live>,
+    begun: Begun,
+    state: State,
+}
+
+enum State {
+    Writing(Box<Reel>),
+    /// The disk would not have it: what there is of it, and why there is no more.
+    Failed(Finished),
+}
+
+impl Writer {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        queue: Receiver<Piece>,
+        finished: tokio::sync::mpsc::Sender<Finished>,
+    ) -> Self {
+        Self { shared, queue, finished, open: HashMap::new() }
+    }
+
+    /// Writes until the deck is gone, then what is left.
+    pub(super) fn run(mut self, woken: &Receiver<()>) {
+        loop {
+            let stopped = if self.open.is_empty() {
+                woken.recv().is_err()
+            } else {
+                woken.recv_timeout(TICK) == Err(RecvTimeoutError::Disconnected)
+            };
+            self.tick();
+            if stopped {
+                // Calls that go on are somebody's whose end nobody will tell: what there is of them is found at the next start.
+                return;
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        self.begin();
+        // Before the queue is emptied: what a call said before its end is in it.
+        let over: Vec<usize> =
+            self.open.iter().filter(|(_, open)| open.live.ended.get().is_some()).map(|(key, _)| *key).collect();
+        while let Ok(piece) = self.queue.try_recv() {
+            // None: it was taped after the end of its call.
+            if let Some(open) = self.open.get_mut(&key(&piece.live)) {
+                open.put(&piece.taped);
+            }
+        }
+        self.open.values_mut().for_each(Open::flush);
+        for key in over {
+            if let Some(finished) = self.open.remove(&key).map(Open::finish) {
+                let call = finished.call.clone();
+                if self.finished.try_send(finished).is_err() {
+                    tracing::warn!(call_sid = %call, "the recording waits in the spool for the next start");
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self) {
+        for live in std::mem::take(&mut *lock(&self.shared.begun)) {
+            let Some(begun) = live.begun.get().copied() else { continue };
+            let state = match Reel::create(&self.shared.root, &live.call, begun.rate, begun.wall) {
+                Ok(reel) => State::Writing(Box::new(reel)),
+                Err(error) => {
+                    let folder = self.shared.root.join(live.call.as_str());
+                    let (call, began) = (live.call.clone(), begun.wall.into());
+                    let incomplete = Some(failed(&live.call, "nothing was recorded", &error));
+                    State::Failed(Finished { call, folder, began, rate: begun.rate, incomplete })
+                }
+            };
+            self.open.insert(key(&live), Open { live, begun, state });
+        }
+    }
+}
+
+fn key(live: &Arc<Live>) -> usize {
+    Arc::as_ptr(live).addr()
+}
+
+/// Says once that a recording failed, in the log and in the metrics; the words are for its row.
+fn failed(call: &CallSid, what: &str, error: &io::Error) -> String {
+    metrics::counter!("callgate_recordings_failed_total", "at" => "spool").increment(1);
+    tracing::error!(call_sid = %call, %error, "{what}: the call goes on without its recording");
+    format!("{what}: {error}")
+}
+
+impl Open {
+    fn put(&mut self, taped: &Taped) {
+        self.attempt(|reel| reel.put(taped));
+    }
+
+    fn flush(&mut self) {
+        let now = self.sample(Instant::now());
+        self.attempt(|reel| reel.flush(now));
+    }
+
+    fn sample(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.begun.at).as_micros();
+        u64::try_from(since * u128::from(self.begun.rate.hz()) / 1_000_000).unwrap_or(u64::MAX)
+    }
+
+    /// Writes; a disk that will not have it ends the recording there, and not the call.
+    fn attempt(&mut self, write: impl FnOnce(&mut Reel) -> io::Result<()>) {
+        let State::Writing(reel) = &mut self.state else { return };
+        if let Err(error) = write(reel) {
+            let secs = self.begun.at.elapsed().as_secs();
+            let why = failed(&self.live.call, &format!("nothing was recorded from second {secs} on"), &error);
+            self.state = State::Failed(reel.leave(Some(why)));
+        }
+    }
+
+    /// The call is over.
+    fn finish(mut self) -> Finished {
+        let end = self.live.ended.get().map_or(0, |at| self.sample(*at));
+        let dropped = self.live.dropped.load(Ordering::Relaxed);
+        if dropped > 0 {
+            tracing::warn!(call_sid = %self.live.call, dropped, "frames are missing on this recording: the disk was too slow");
+        }
+        self.attempt(|reel| reel.finish(end));
+        match self.state {
+            State::Writing(reel) => reel.leave(None),
+            State::Failed(finished) => finished,
+        }
+    }
+}
