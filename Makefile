@@ -16,7 +16,8 @@ run: setup ## serves; with no settings at all on loopback, with a webhook key an
 	@$(CARGO) build --locked --bin callgate
 	@tools/run.sh
 
-test: setup ## every test, with what it needs
+test: ## every test, with what it needs: on SQLite, and on a throw-away PostgreSQL
+	@tools/setup.sh tests
 	@tools/test.sh
 
 check: setup ## format, lints, docs, gates

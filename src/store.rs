@@ -17,8 +17,10 @@ mod error;
 mod figures;
 mod jobs;
 mod lite;
+mod migrations;
 mod pg;
 mod pools;
+mod postgres;
 mod schema;
 mod sqlite;
 mod url;
@@ -52,7 +54,9 @@ macro_rules! query {
                 $store
                     .on_runtime(async move {
                         let mut conn = $crate::store::pools::checkout(pool.get()).await?;
-                        $crate::store::pg::$table::$query(&mut conn, $($arg),*).await
+                        let work = $crate::store::pg::$table::$query(&mut conn, $($arg),*);
+                        let done = $crate::store::postgres::bounded(work).await;
+                        $crate::store::postgres::settled(conn, done)
                     })
                     .await
             }
@@ -76,7 +80,9 @@ macro_rules! transaction {
                     .on_runtime(async move {
                         use diesel_async::AsyncConnection as _;
                         let mut conn = $crate::store::pools::checkout(pool.get()).await?;
-                        conn.transaction(async |conn| $crate::store::pg::$table::$query(conn, $($arg),*).await).await
+                        let work = conn.transaction(async |conn| $crate::store::pg::$table::$query(conn, $($arg),*).await);
+                        let done = $crate::store::postgres::bounded(work).await;
+                        $crate::store::postgres::settled(conn, done)
                     })
                     .await
             }
@@ -121,7 +127,13 @@ impl Store {
             .build()
             .map_err(|error| StoreError::Away(format!("no threads for it: {error}")))?;
         let handle = runtime.handle().clone();
-        let pools = Pools::new(url, handle.clone())?;
+        let pools = match Pools::new(url, handle.clone()) {
+            Ok(pools) => pools,
+            Err(error) => {
+                runtime.shutdown_background();
+                return Err(error);
+            }
+        };
         let store = Self { inner: Arc::new(Inner { pools, runtime: Some(runtime), handle }) };
         let pools = store.pools().clone();
         store.on_runtime(pools.migrate()).await?;

@@ -12,6 +12,17 @@ pub enum StoreError {
     /// Its tables cannot be brought up to date. Do not start.
     #[error("the database cannot be migrated: {0}")]
     Migration(String),
+    /// A newer callgate was here. Do not start: what it writes may not be understood, nor what we write fit.
+    #[error(
+        "the database is of a newer callgate: its tables are at version {found}, this program knows them up to {known}; run \
+         that newer version, or go back to a backup from before it"
+    )]
+    Newer {
+        /// The newest version applied.
+        found: String,
+        /// The newest version known here.
+        known: String,
+    },
     /// The number belongs to another client. Choose another, or change that one.
     #[error("the number {number} belongs to the client `{client}` (id {id})")]
     Taken {
@@ -35,16 +46,26 @@ impl StoreError {
     }
 }
 
-/// What databases say of states that pass: SQLite's first, PostgreSQL's then.
-const PASSING: [&str; 8] = [
+/// What databases say of states that pass: SQLite's first, PostgreSQL's then. Missing tables are a database put back from an old
+/// backup, or swapped: what waits is written once it is mended.
+const PASSING: [&str; 17] = [
     "database is locked",
     "disk I/O error",
     "database or disk is full",
     "unable to open database",
     "readonly database",
+    "no such table",
+    "no such column",
+    "has no column named",
     "terminating connection",
     "the database system is",
     "deadlock detected",
+    "canceling statement due to",
+    "No space left on device",
+    "could not extend file",
+    "out of shared memory",
+    "too many clients",
+    "does not exist",
 ];
 
 impl From<Error> for StoreError {
@@ -52,7 +73,11 @@ impl From<Error> for StoreError {
         let away = match &error {
             Error::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _)
             | Error::BrokenTransactionManager => true,
-            Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => true,
+            // Read-only is what a standby is, before it takes over.
+            Error::DatabaseError(
+                DatabaseErrorKind::SerializationFailure | DatabaseErrorKind::ReadOnlyTransaction,
+                _,
+            ) => true,
             // The codes do not come through; the words do.
             Error::DatabaseError(DatabaseErrorKind::Unknown, info) => {
                 PASSING.iter().any(|words| info.message().contains(words))

@@ -4,7 +4,7 @@
 
 pub(super) use diesel_async::RunQueryDsl;
 
-pub(super) use super::pools::PgConn as Conn;
+pub(super) use super::postgres::PgConn as Conn;
 
 #[path = "sql/audit.rs"]
 pub(super) mod audit;

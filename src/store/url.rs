@@ -10,7 +10,7 @@ use protocol::ids::Secret;
 pub enum DatabaseUrl {
     /// `sqlite://path`: a file, relative to the working folder or absolute (`sqlite:///var/lib/callgate.db`).
     Sqlite(String),
-    /// `postgres://user:password@host/database`.
+    /// `postgres://user:password@host/database`, with `sslmode`, `sslrootcert` and the driver's parameters behind a `?`.
     Postgres(Secret),
 }
 
@@ -31,6 +31,14 @@ pub enum DatabaseUrlError {
     /// Not a URL with a host.
     #[error("write it as postgres://user:password@host:port/database")]
     Postgres,
+    /// The driver does not understand something behind the `?`.
+    #[error(
+        "of its parameters one is unknown or malformed: sslmode, sslrootcert, connect_timeout and application_name are some that are known"
+    )]
+    Parameters,
+    /// Another `sslmode` than those there are.
+    #[error("its sslmode must be disable, prefer, require, verify-ca or verify-full")]
+    SslMode,
 }
 
 impl FromStr for DatabaseUrl {
@@ -47,13 +55,7 @@ impl FromStr for DatabaseUrl {
         if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
             return Err(DatabaseUrlError::Scheme);
         }
-        // An empty host with `?host=/folder` is how a socket in the file system is named.
-        match ::url::Url::parse(text) {
-            Ok(url) if url.has_host() || url.query_pairs().any(|(key, _)| key == "host") => {
-                Ok(Self::Postgres(Secret::new(text)))
-            }
-            _ => Err(DatabaseUrlError::Postgres),
-        }
+        Self::postgres(text)
     }
 }
 

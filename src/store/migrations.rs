@@ -1,0 +1,49 @@
+//! The tables' versions: brought up at start, never past what this program knows.
+
+use std::collections::BTreeSet;
+
+use diesel::Connection;
+use diesel::backend::Backend;
+use diesel::connection::SimpleConnection;
+use diesel::migration::MigrationSource;
+use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
+use diesel_async::pooled_connection::deadpool::Object;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::StoreError;
+use super::postgres::PgConn;
+
+pub(super) const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+pub(super) const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// Two gateways that start at once migrate one after the other, however long it takes. The number is arbitrary and only has to stay.
+const LOCK: &str = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; \
+                    SELECT pg_advisory_xact_lock(7243392017)";
+
+/// Runs what is missing. A database that is ahead of this program is left alone.
+pub(super) fn bring_up<DB: Backend>(
+    conn: &mut impl MigrationHarness<DB>,
+    all: EmbeddedMigrations,
+) -> Result<(), StoreError> {
+    let known = MigrationSource::<DB>::migrations(&all).map_err(|error| StoreError::Migration(error.to_string()))?;
+    let known: BTreeSet<String> = known.iter().map(|one| one.name().version().to_string()).collect();
+    let applied = conn.applied_migrations().map_err(|error| StoreError::Migration(error.to_string()))?;
+    let ahead = applied.iter().map(ToString::to_string).filter(|version| !known.contains(version)).max();
+    if let Some(found) = ahead {
+        let known = known.last().cloned().unwrap_or_default();
+        return Err(StoreError::Newer { found, known });
+    }
+    conn.run_pending_migrations(all).map(|_| ()).map_err(|error| StoreError::Migration(error.to_string()))
+}
+
+/// Brings a PostgreSQL up. Diesel's migrations are synchronous: they run on a blocking thread.
+pub(super) async fn bring_up_postgres(conn: Object<PgConn>) -> Result<(), StoreError> {
+    let done = tokio::task::spawn_blocking(move || {
+        let mut conn: AsyncConnectionWrapper<_> = AsyncConnectionWrapper::from(conn);
+        Connection::transaction(&mut conn, |conn| {
+            SimpleConnection::batch_execute(conn, LOCK)?;
+            bring_up(conn, POSTGRES)
+        })
+    });
+    done.await.map_err(|error| StoreError::Migration(error.to_string()))?
+}
