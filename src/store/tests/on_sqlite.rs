@@ -28,6 +28,7 @@ impl Db {
 
     fn execute(&self, statements: &str) -> Result<(), String> {
         let mut conn = Conn::establish(&self.0.display().to_string()).unwrap();
+        conn.batch_execute("PRAGMA busy_timeout=5000").unwrap();
         conn.batch_execute(statements).map_err(|error| error.to_string())
     }
 }
