@@ -1,18 +1,14 @@
-//! The service as others meet it: over loopback, with a database of its own and a simulated model.
+//! The service as others meet it: over loopback, with a database of its own and a simulated model. Once for each database.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail the test")]
 
 #[path = "service/commands.rs"]
 mod commands;
-#[path = "service/media.rs"]
-mod media;
-#[path = "service/operators.rs"]
-mod operators;
-#[path = "service/refusals.rs"]
-mod refusals;
-#[path = "service/reports.rs"]
-mod reports;
-#[path = "service/starts.rs"]
-mod starts;
+#[path = "support/database.rs"]
+mod database;
+#[path = "service/on_postgres.rs"]
+mod on_postgres;
+#[path = "service/on_sqlite.rs"]
+mod on_sqlite;
 #[path = "support/gateway.rs"]
 mod support;

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::Response;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::support::{API_KEY, API_TOKEN, Gateway, eventually, incoming, sid};
+use super::support::{API_KEY, API_TOKEN, Gateway, eventually, incoming, sid};
 
 type Socket = WebSocketStream<TcpStream>;
 

@@ -4,7 +4,7 @@ use callgate::settings::SettingsArgs;
 use protocol::ids::CallSid;
 use reqwest::Method;
 
-use crate::support::{Answer, GREETING, Gateway, incoming, sid};
+use super::support::{Answer, GREETING, Gateway, incoming, sid};
 
 #[actix_web::test]
 async fn probes_and_metrics_answer_anybody() {

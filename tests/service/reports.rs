@@ -4,7 +4,7 @@ use protocol::call::fact::Ended;
 use protocol::ids::CallSid;
 use serde_json::json;
 
-use crate::support::{Gateway, eventually, incoming, sid};
+use super::support::{Gateway, eventually, incoming, sid};
 
 #[actix_web::test]
 async fn reports_in_any_order_and_number_converge() {

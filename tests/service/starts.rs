@@ -2,7 +2,7 @@
 
 use protocol::ids::CallSid;
 
-use crate::support::{Answer, Gateway, incoming, sid, urlencoded};
+use super::support::{Answer, Gateway, incoming, sid, urlencoded};
 
 fn stream_url(answer: &Answer) -> String {
     let after = answer.body.split_once("<Stream url=\"").expect("a stream").1;
@@ -48,7 +48,7 @@ async fn the_model_is_dialled_before_any_media_socket_opens() {
     let gateway = Gateway::start().await;
     gateway.post("/exotel/call-start", &incoming(&sid())).await;
     let model = gateway.running.model().expect("a simulated model").clone();
-    crate::support::eventually("a configured session", || async {
+    super::support::eventually("a configured session", || async {
         model.sessions().iter().any(|session| session.configured)
     })
     .await;
@@ -155,7 +155,7 @@ async fn a_signed_get_signs_its_query_string_without_the_key() {
     let gateway = Gateway::start().await;
     let sid = sid();
     let query = urlencoded(&incoming(&sid));
-    let signature = crate::support::sign(query.as_bytes());
+    let signature = super::support::sign(query.as_bytes());
     let path = format!("/exotel/voicebot?key=not-listed-as-it-is-wrong&{query}");
     let request = gateway.request(reqwest::Method::GET, &path).header("x-exotel-signature", signature);
     let answer = Answer::of(request.send().await.unwrap()).await;

@@ -4,9 +4,12 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{OnceLock, mpsc};
+use std::thread::JoinHandle;
 
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, SqliteConnection};
 use tokio_postgres::NoTls;
 
 /// Tells the tests apart that run once for each database.
@@ -55,6 +58,33 @@ impl Database {
         Self { url: format!("{server}/{name}"), admin: Some(admin.to_owned()) }
     }
 
+    /// Nobody else gets at the tables of calls and clients until what this returns is dropped.
+    pub fn lock(&self) -> Held {
+        let url = self.url.clone();
+        let (locked, is_locked) = mpsc::sync_channel(1);
+        let (release, released) = mpsc::sync_channel::<()>(1);
+        let holder = std::thread::spawn(move || match url.strip_prefix("sqlite://") {
+            Some(file) => {
+                let mut conn = SqliteConnection::establish(file).unwrap();
+                conn.batch_execute("PRAGMA busy_timeout=5000; BEGIN EXCLUSIVE").unwrap();
+                locked.send(()).unwrap();
+                let _ = released.recv();
+                conn.batch_execute("ROLLBACK").unwrap();
+            }
+            None => within(async {
+                let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+                let driven = tokio::spawn(connection);
+                client.batch_execute("BEGIN; LOCK TABLE clients, calls IN ACCESS EXCLUSIVE MODE").await.unwrap();
+                locked.send(()).unwrap();
+                let _ = tokio::task::spawn_blocking(move || released.recv()).await;
+                client.batch_execute("ROLLBACK").await.unwrap();
+                driven.abort();
+            }),
+        });
+        is_locked.recv().unwrap();
+        Held { release: Some(release), holder: Some(holder) }
+    }
+
     /// The file of a SQLite.
     pub fn file(&self) -> PathBuf {
         PathBuf::from(self.url.strip_prefix("sqlite://").unwrap())
@@ -78,6 +108,21 @@ impl Drop for Database {
     }
 }
 
+/// A lock, let go when dropped.
+pub struct Held {
+    release: Option<mpsc::SyncSender<()>>,
+    holder: Option<JoinHandle<()>>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        drop(self.release.take());
+        if let Some(holder) = self.holder.take() {
+            let _ = holder.join();
+        }
+    }
+}
+
 fn name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("callgate-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
@@ -87,8 +132,7 @@ fn name() -> String {
 pub fn execute(url: &str, statements: &str) -> Result<(), String> {
     let (url, statements) = (url.to_owned(), statements.to_owned());
     let done = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
+        within(async {
             let (client, connection) = tokio_postgres::connect(&url, NoTls).await.map_err(|error| error.to_string())?;
             let driven = tokio::spawn(connection);
             let done = client.batch_execute(&statements).await;
@@ -99,6 +143,10 @@ pub fn execute(url: &str, statements: &str) -> Result<(), String> {
         })
     });
     done.join().unwrap()
+}
+
+fn within<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
 /// A PostgreSQL of this process's own.

@@ -1,8 +1,8 @@
-//! A gateway of a test's own: a free port, a database file and a simulated model, all gone with it.
+//! A gateway of a test's own: a free port, a database and a simulated model, all gone with it.
 
 #![allow(dead_code, unreachable_pub, reason = "every test binary uses its part of it")]
 
-use std::path::PathBuf;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -23,22 +23,17 @@ pub const WEBHOOK_KEY: &str = "hook-key";
 pub const ADMIN_TOKEN: &str = "admin-token";
 pub const GREETING: &str = "नमस्ते, Asha & Sons";
 
+pub use crate::database::{Database, Kind, Sqlite};
+
 pub type Form<'a> = &'a [(&'a str, &'a str)];
 
-/// A running gateway and a client to ask it with.
-pub struct Gateway {
+/// A running gateway and a client to ask it with; on one database or the other.
+pub struct Gateway<K: Kind = Sqlite> {
     pub running: Running,
     pub tenant: Client,
+    pub database: Database,
     http: reqwest::Client,
-    folder: Folder,
-}
-
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+    kind: PhantomData<K>,
 }
 
 /// An answer, read whole.
@@ -75,7 +70,7 @@ impl Answer {
     }
 }
 
-impl Gateway {
+impl<K: Kind> Gateway<K> {
     /// On the defaults of a test.
     pub async fn start() -> Self {
         Self::start_with(|_| {}).await
@@ -83,14 +78,17 @@ impl Gateway {
 
     /// With some settings changed.
     pub async fn start_with(change: impl FnOnce(&mut SettingsArgs)) -> Self {
-        let folder = Folder(std::env::temp_dir().join(format!("callgate-test-{}-{}", std::process::id(), count())));
-        std::fs::create_dir_all(&folder.0).unwrap();
+        Self::start_on(K::database(), change).await
+    }
+
+    /// On a database that is there.
+    pub async fn start_on(database: Database, change: impl FnOnce(&mut SettingsArgs)) -> Self {
         let some = |text: &str| Some(text.to_owned());
         let mut args = SettingsArgs {
             host: "127.0.0.1".to_owned(),
             port: "0".to_owned(),
             workers: some("2"),
-            database_url: format!("sqlite://{}/test.db", folder.0.display()),
+            database_url: database.url.clone(),
             simulated_model: some("on"),
             exotel_api_key: some(API_KEY),
             exotel_api_token: some(API_TOKEN),
@@ -111,11 +109,7 @@ impl Gateway {
             .timeout(Duration::from_secs(20))
             .build()
             .unwrap();
-        Self { running, tenant, http, folder }
-    }
-
-    pub fn database_file(&self) -> String {
-        self.folder.0.join("test.db").display().to_string()
+        Self { running, tenant, database, http, kind: PhantomData }
     }
 
     pub fn url(&self, path: &str) -> String {

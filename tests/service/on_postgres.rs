@@ -1,0 +1,20 @@
+//! Each of these on PostgreSQL.
+
+#![allow(clippy::duplicate_mod)]
+
+#[path = "media.rs"]
+mod media;
+#[path = "operators.rs"]
+mod operators;
+#[path = "refusals.rs"]
+mod refusals;
+#[path = "reports.rs"]
+mod reports;
+#[path = "starts.rs"]
+mod starts;
+
+mod support {
+    pub(super) use crate::support::*;
+
+    pub(super) type Gateway = crate::support::Gateway<crate::database::Postgres>;
+}
