@@ -5,7 +5,7 @@ use std::time::Duration;
 use protocol::call::fact::Who;
 use simulator::exotel::{AfterCall, EndedBy, FrameShape, HangUp, Mode, Say, StatusBody, Voice};
 
-use crate::house::{ACCOUNT, House, Wishes, answered, question};
+use super::house::{ACCOUNT, House, Wishes, answered, question};
 
 #[actix_rt::test]
 async fn a_caller_is_greeted_answered_and_on_record() {

@@ -1,5 +1,6 @@
 //! A gateway, its database and its model, for one test.
 
+use std::marker::PhantomData;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -12,6 +13,8 @@ use protocol::ids::{CallSid, PhoneNumber};
 use simulator::exotel::{CallError, CallPlan, CallReport, Mode, Say, Voice, WebhookAuth, place_call};
 use simulator::model::{Faults, ModelHandle, ModelOptions, ModelServer, Script};
 
+use crate::database::{Database, Kind, Sqlite};
+
 pub const NUMBER: &str = "+918047112233";
 pub const KEY: &str = "a-key-of-the-tests";
 pub const ACCOUNT: (&str, &str) = ("api-key", "api-token");
@@ -21,10 +24,15 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Short answers, so that a call takes seconds.
 pub const SHORT: &str = "greeting goodbye_en\nanswer answer_en_booking";
 
-pub struct House {
+pub type House = HouseOn<Sqlite>;
+
+/// On one database or the other.
+pub struct HouseOn<K: Kind> {
     pub running: Running,
     pub model: ModelHandle,
+    pub database: Database,
     folder: PathBuf,
+    kind: PhantomData<K>,
 }
 
 pub struct Wishes {
@@ -39,12 +47,17 @@ impl Default for Wishes {
     }
 }
 
-impl House {
+impl<K: Kind> HouseOn<K> {
     pub async fn new() -> Self {
         Self::with(Wishes::default()).await
     }
 
     pub async fn with(wishes: Wishes) -> Self {
+        Self::on(K::database(), wishes).await
+    }
+
+    /// On a database that is there.
+    pub async fn on(database: Database, wishes: Wishes) -> Self {
         let folder = std::env::temp_dir().join(format!("callgate-calls-{}", uuid::Uuid::now_v7()));
         std::fs::create_dir(&folder).unwrap();
         let options = ModelOptions {
@@ -59,7 +72,7 @@ impl House {
             port: "0".into(),
             // Two, so that a call is admitted on one arbiter and its socket may come on another.
             workers: Some("2".into()),
-            database_url: format!("sqlite://{}", folder.join("calls.db").display()),
+            database_url: database.url.clone(),
             webhook_auth: "key".into(),
             webhook_key: Some(KEY.into()),
             exotel_api_key: Some(ACCOUNT.0.into()),
@@ -87,7 +100,7 @@ impl House {
             recording: false,
         };
         running.store().add_client(client).await.unwrap();
-        Self { running, model, folder }
+        Self { running, model, database, folder, kind: PhantomData }
     }
 
     /// A polite call through the voicebot webhook that asks one question and hangs up after the answer.

@@ -5,6 +5,10 @@
 
 mod carrier;
 mod conversation;
+#[path = "../support/database.rs"]
+mod database;
 mod faults;
 mod house;
 mod model;
+mod on_postgres;
+mod outages;

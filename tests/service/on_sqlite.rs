@@ -16,5 +16,5 @@ mod starts;
 mod support {
     pub(super) use crate::support::*;
 
-    pub(super) type Gateway = crate::support::Gateway<crate::database::Sqlite>;
+    pub(super) type Gateway = crate::support::GatewayOn<crate::database::Sqlite>;
 }

@@ -27,8 +27,10 @@ pub use crate::database::{Database, Kind, Sqlite};
 
 pub type Form<'a> = &'a [(&'a str, &'a str)];
 
+pub type Gateway = GatewayOn<Sqlite>;
+
 /// A running gateway and a client to ask it with; on one database or the other.
-pub struct Gateway<K: Kind = Sqlite> {
+pub struct GatewayOn<K: Kind> {
     pub running: Running,
     pub tenant: Client,
     pub database: Database,
@@ -70,7 +72,7 @@ impl Answer {
     }
 }
 
-impl<K: Kind> Gateway<K> {
+impl<K: Kind> GatewayOn<K> {
     /// On the defaults of a test.
     pub async fn start() -> Self {
         Self::start_with(|_| {}).await

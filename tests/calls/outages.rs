@@ -1,0 +1,194 @@
+//! The database goes away in the middle of calls: killed, hung, or cut off. The calls go on, webhooks say so in time, and what could
+//! not be written is written when it is back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use protocol::ids::CallSid;
+use simulator::exotel::{CallReport, EndedBy, Say};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::database::{Cluster, Database, Postgres, Sqlite};
+use crate::house::{HouseOn, KEY, PATIENCE, Wishes, answered, question};
+
+const SID: &str = "0123456789abcdef0123456789ab19bl";
+const DEADLINE: Duration = Duration::from_millis(1000);
+
+fn wishes() -> Wishes {
+    Wishes { set: |args| args.webhook_deadline_ms = DEADLINE.as_millis().to_string(), ..Wishes::default() }
+}
+
+/// What a webhook or a probe was answered: status, body, `Retry-After`.
+struct Told {
+    status: u16,
+    body: String,
+    retry_after: bool,
+}
+
+async fn ask(addr: std::net::SocketAddr, path: &str) -> Told {
+    let asked = Instant::now();
+    let answer = reqwest::Client::builder().no_proxy().build().unwrap().get(format!("http://{addr}{path}")).send();
+    let answer = answer.await.unwrap();
+    let (status, retry_after) = (answer.status().as_u16(), answer.headers().contains_key("retry-after"));
+    let body = answer.text().await.unwrap();
+    assert!(asked.elapsed() < DEADLINE + Duration::from_millis(500), "{path}: {:?}", asked.elapsed());
+    Told { status, body, retry_after }
+}
+
+async fn until_ready(addr: std::net::SocketAddr) {
+    let ready = async {
+        while ask(addr, "/readyz").await.status != 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, ready).await.expect("ready again");
+}
+
+/// Everything a node says while its database is away.
+async fn says_so(addr: std::net::SocketAddr) {
+    let ready = ask(addr, "/readyz").await;
+    assert!(ready.status == 503 && ready.body.contains("storage_away"), "{}", ready.body);
+    assert_eq!(ask(addr, "/healthz").await.status, 200);
+    let start = format!("/exotel/voicebot?key={KEY}&CallSid={SID}x&CallFrom=09876543211&CallTo=08047112233");
+    let start = ask(addr, &start).await;
+    assert!(start.status == 503 && start.body.contains("storage_away") && start.retry_after, "{}", start.body);
+}
+
+/// A call of two questions. After the first answer the database goes; the second question is asked and answered without it, and the
+/// call ends without it.
+async fn call_without_database<K: crate::database::Kind>(house: &HouseOn<K>, away: impl AsyncFnOnce()) -> CallReport {
+    let mut plan = house.plan();
+    plan.call_sid = Some(SID.into());
+    plan.script = vec![Say::agent_finished(), question(), Say::agent_finished(), question(), Say::agent_finished()];
+    let outage = async {
+        let spoken = |sessions: &[simulator::model::SessionLog]| {
+            sessions.iter().map(|session| session.responses.len()).sum::<usize>() >= 2
+        };
+        assert!(house.model.wait_for(spoken, PATIENCE).await, "the first answer");
+        away().await;
+        says_so(house.running.addr()).await;
+    };
+    let (report, ()) = tokio::join!(house.call(plan), outage);
+    assert_eq!(report.ended_by, EndedBy::Caller, "{report:?}");
+    assert!(answered(&report) && report.utterances.len() == 2, "{report:?}");
+    assert_eq!((report.gave_up, report.faults.as_slice()), (0, &[][..]), "{report:?}");
+    report
+}
+
+/// The call is on record whole, and each step of it once.
+async fn is_whole<K: crate::database::Kind>(house: &HouseOn<K>) {
+    let record = house.record(SID).await;
+    assert_eq!(record.call.status, "completed");
+    assert_eq!(record.turns.len(), 5, "{:?}", record.turns);
+    let audit = house.running.store().audit_of_call(&CallSid::new(SID)).await.unwrap();
+    for once in ["call.media-started", "call.first-audio", "call.ended"] {
+        assert_eq!(audit.iter().filter(|entry| entry.kind == once).count(), 1, "{once}: {audit:?}");
+    }
+}
+
+#[actix_rt::test]
+async fn on_postgres_a_database_that_is_killed_and_started_again_costs_no_call() {
+    let cluster = Cluster::start_with(&[("DURABLE", "1")]);
+    let house: HouseOn<Postgres> = HouseOn::on(Database::on(&cluster.url), wishes()).await;
+    call_without_database(&house, async || cluster.crash()).await;
+    says_so(house.running.addr()).await;
+    cluster.resume();
+    until_ready(house.running.addr()).await;
+    is_whole(&house).await;
+    house.close().await;
+}
+
+#[actix_rt::test]
+async fn on_postgres_a_database_that_hangs_costs_no_call_and_holds_nobody_up() {
+    let cluster = Cluster::start();
+    let wire = Wire::to(cluster.port).await;
+    let mut database = Database::on(&cluster.url);
+    database.url = database.url.replace(&cluster.port.to_string(), &wire.port.to_string());
+    let house: HouseOn<Postgres> = HouseOn::on(database, wishes()).await;
+    call_without_database(&house, async || wire.hang()).await;
+    says_so(house.running.addr()).await;
+    wire.go_on();
+    until_ready(house.running.addr()).await;
+    is_whole(&house).await;
+    house.close().await;
+}
+
+#[actix_rt::test]
+async fn a_file_that_another_process_locks_for_longer_than_anybody_waits_costs_no_call() {
+    let house: HouseOn<Sqlite> = HouseOn::on(Database::sqlite(), wishes()).await;
+    let mut held = None;
+    let mut plan = house.plan();
+    plan.call_sid = Some(SID.into());
+    let outage = async {
+        assert!(house.model.wait_for(|s| s.iter().any(|s| !s.responses.is_empty()), PATIENCE).await);
+        held = Some(house.database.lock());
+        let start = format!("/exotel/voicebot?key={KEY}&CallSid={SID}x&CallFrom=09876543211&CallTo=08047112233");
+        let told = ask(house.running.addr(), &start).await;
+        assert!(told.status == 503 && told.retry_after, "{}", told.body);
+    };
+    let (report, ()) = tokio::join!(house.call(plan), outage);
+    assert!(answered(&report), "{report:?}");
+    drop(held);
+    let record = house.record(SID).await;
+    assert_eq!((record.call.status.as_str(), record.turns.len()), ("completed", 3), "{record:?}");
+    house.close().await;
+}
+
+/// The way to a server, which may stop passing anything on without being closed.
+struct Wire {
+    port: u16,
+    passing: watch::Sender<bool>,
+    up: Arc<AtomicBool>,
+}
+
+impl Wire {
+    async fn to(port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let own = listener.local_addr().unwrap().port();
+        let (passing, watched) = watch::channel(true);
+        let up = Arc::new(AtomicBool::new(true));
+        let alive = Arc::clone(&up);
+        actix_rt::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let Ok(far) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
+                if !alive.load(Ordering::Relaxed) {
+                    return;
+                }
+                let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
+                actix_rt::spawn(pass(near_in, far_out, watched.clone()));
+                actix_rt::spawn(pass(far_in, near_out, watched.clone()));
+            }
+        });
+        Self { port: own, passing, up }
+    }
+
+    fn hang(&self) {
+        self.passing.send_replace(false);
+    }
+
+    fn go_on(&self) {
+        self.passing.send_replace(true);
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.up.store(false, Ordering::Relaxed);
+    }
+}
+
+async fn pass(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    mut passing: watch::Receiver<bool>,
+) {
+    let mut bytes = [0; 16 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut bytes).await {
+        if passing.wait_for(|passing| *passing).await.is_err() || to.write_all(&bytes[..count]).await.is_err() {
+            return;
+        }
+    }
+}
