@@ -1,5 +1,5 @@
 # The front door. Every target installs what is missing (and says so) and needs nothing run before it.
-.PHONY: demo run test check bench load setup
+.PHONY: demo run test check bench load fuzz setup
 CARGO ?= cargo
 # A debug build is a third of a release build's time, and carries a call with ease.
 BIN = $(CARGO) run --quiet --locked --bin callgate --
@@ -32,3 +32,6 @@ bench: setup ## criterion: each stage of the media path per 20 ms frame, and the
 load: setup ## many simulated calls at once against a release build; CALLS, SECS
 	@$(CARGO) build --release --locked --bin callgate
 	@tools/load.sh
+
+fuzz: setup ## inputs nobody thought of, to the parsers and to the call itself; SECS of each target, TARGETS
+	@tools/fuzz.sh

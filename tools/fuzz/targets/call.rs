@@ -1,0 +1,121 @@
+//! A call takes anything, in any order, at any time: it never panics, never says anything after its end, and never has an endless
+//! amount to say at once.
+//!
+//! The input is lines: a byte that says from whom, and what they say. Lines of the carrier and of the model are their messages as
+//! they are on the wire, so that the seeds are conversations.
+#![no_main]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use codecs::SampleRate;
+use libfuzzer_sys::fuzz_target;
+use protocol::call::Call;
+use protocol::call::fact::{Ended, Fact};
+use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Control, Input, ModelCommand, ModelEvent, Output};
+use protocol::call::policy::{GreetedBy, Policy, Setup};
+use protocol::exotel::stream::{self, CarrierMessage};
+use protocol::realtime::event::{self, Parsed};
+use protocol::wire;
+
+/// A step says at most: playout up to its lead, replayed history, and some words.
+const MOST_AT_ONCE: usize = 10_000;
+
+fuzz_target!(|data: &[u8]| {
+    let setup = Setup {
+        instructions: "Help.".to_owned(),
+        greeting: "Namaste".to_owned(),
+        greeted_by: if data.len().is_multiple_of(2) { GreetedBy::Model } else { GreetedBy::Carrier },
+        language: "hi-IN".to_owned(),
+        voice: None,
+        tools: Vec::new(),
+    };
+    let (policy, setup) = (Arc::new(Policy::default()), Arc::new(setup));
+    let mut now = Instant::now();
+    let mut call = Call::new(now, policy.clone(), setup.clone());
+    let mut told = Told::default();
+    told.drain(&mut call);
+    for line in data.split(|byte| *byte == b'\n').take(2_000) {
+        let Some((from, text)) = line.split_first() else { continue };
+        match from {
+            b't' => {
+                now += Duration::from_millis(text.first().map_or(20, |ms| u64::from(*ms).pow(2)));
+                call.handle(now, Input::Tick);
+            }
+            // A call that is over is not begun again.
+            b'r' if told.over => {}
+            b'r' => call = Call::resume(now, policy.clone(), setup.clone(), call.history().clone()),
+            b'h' => call.handle(now, Input::Control(Control::HangUp(Ended::Operator))),
+            _ => {
+                let Some(input) = input(*from, text, told.newest) else { continue };
+                call.handle(now, input);
+            }
+        }
+        told.drain(&mut call);
+    }
+});
+
+#[derive(Default)]
+struct Told {
+    newest: u32,
+    over: bool,
+}
+
+impl Told {
+    fn drain(&mut self, call: &mut Call) {
+        let mut outputs = 0;
+        while let Some(output) = call.poll_output() {
+            outputs += 1;
+            assert!(outputs < MOST_AT_ONCE, "it does not stop talking");
+            assert!(!self.over || matches!(output, Output::Record(Fact::Counted { .. })), "{output:?} after its end");
+            match output {
+                Output::Model(conn, ModelCommand::Dial) => self.newest = conn.0,
+                Output::Caller(CallerCommand::Media(pcm)) => {
+                    assert!(!pcm.is_empty() && pcm.len().is_multiple_of(320), "{} bytes to the carrier", pcm.len());
+                }
+                Output::Ended(_) => self.over = true,
+                _ => {}
+            }
+        }
+    }
+}
+
+fn input(from: u8, text: &[u8], newest: u32) -> Option<Input> {
+    let text = std::str::from_utf8(text).ok();
+    Some(match from {
+        b'c' => Input::Caller(match stream::parse(text?).ok()? {
+            CarrierMessage::Start(start) => {
+                CallerEvent::Started { stream: start.stream_sid, rate: SampleRate::default() }
+            }
+            CarrierMessage::Media(media) => {
+                let mut pcm = Vec::new();
+                stream::decode_payload(&media.payload, &mut pcm).ok()?;
+                CallerEvent::Audio { pcm, level_dbfs: -20.0 }
+            }
+            CarrierMessage::Mark { name } => CallerEvent::Mark(name.into_owned()),
+            CarrierMessage::Dtmf { digit } => CallerEvent::Dtmf(digit),
+            CarrierMessage::Stop { reason } => CallerEvent::Stopped(reason),
+            _ => return None,
+        }),
+        b'g' => Input::Caller(CallerEvent::Gone),
+        b'l' => Input::Caller(CallerEvent::Lost { messages: u32::from(text?.bytes().next()?) }),
+        b'm' => Input::Model(ConnId(newest), model(text?)?),
+        b'o' => Input::Model(ConnId(newest), ModelEvent::Opened),
+        b's' => Input::Model(ConnId(newest.saturating_sub(1)), model(text?)?),
+        b'x' => Input::Model(ConnId(newest), ModelEvent::Closed("gone".to_owned())),
+        b'y' => Input::Model(ConnId(newest), ModelEvent::Refused("401".to_owned())),
+        _ => return None,
+    })
+}
+
+fn model(text: &str) -> Option<ModelEvent> {
+    Some(match event::parse(text).ok()? {
+        Parsed::Audio { key, delta } => {
+            let mut pcm = Vec::new();
+            wire::decode_base64(&delta, &mut pcm).ok()?;
+            pcm.truncate(pcm.len() & !1);
+            ModelEvent::Audio { key, pcm }
+        }
+        Parsed::Event(event) => ModelEvent::Server(event),
+    })
+}

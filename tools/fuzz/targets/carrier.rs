@@ -1,0 +1,15 @@
+//! Whatever arrives on the carrier's socket is a message or an error.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use protocol::exotel::stream::{self, CarrierMessage};
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(CarrierMessage::Media(media)) = stream::parse(text) {
+        let mut pcm = Vec::new();
+        if stream::decode_payload(&media.payload, &mut pcm).is_ok() {
+            assert!(pcm.len().is_multiple_of(2), "whole samples");
+        }
+    }
+});
