@@ -26,10 +26,12 @@ check: setup ## format, lints, docs, gates
 	@$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
 
-bench: setup ## criterion: each stage of the media path per 20 ms frame, and the webhooks
+bench: ## criterion: each stage of the media path per 20 ms frame, the webhooks, and the store on both databases
+	@tools/setup.sh tests
 	@$(CARGO) bench --locked
 
-load: setup ## many simulated calls at once against a release build; CALLS, SECS
+load: setup ## many simulated calls at once against a release build; CALLS, SECS, DATABASE=postgres, STOP_DATABASE_AT
+	@[ "$(DATABASE)" != postgres ] || tools/setup.sh tests
 	@$(CARGO) build --release --locked --bin callgate
 	@tools/load.sh
 

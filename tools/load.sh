@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # Loads a release build: a simulated model, the gateway, and CALLS calls; each a process of its own, so that the gateway's
 # CPU and memory are its own. FLOOR=path/to/a/bare/bridge (started as `FLOOR PORT MODEL_HOST:PORT`) loads that too, in the same
-# run, for the ratio.
+# run, for the ratio. DATABASE=postgres stores on a throw-away PostgreSQL instead of SQLite, durable as a real one is; then
+# STOP_DATABASE_AT=SECONDS crashes it that long after the calls begin, for STOP_DATABASE_SECS (5), and afterwards counts what is on record.
 set -euo pipefail
 bin="${CALLGATE:-${CARGO_TARGET_DIR:-target}/release/callgate}"
 calls="${CALLS:-300}" secs="${SECS:-20}" ramp="${RAMP:-10}" frame_ms="${FRAME_MS:-20}"
 dir="$(mktemp -d)"
 pids=()
-trap 'kill "${pids[@]}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$dir"' EXIT
+cluster=""
+tools="$(cd "$(dirname "$0")" && pwd)"
+trap 'kill "${pids[@]}" 2>/dev/null || true; [ -z "$cluster" ] || "$tools/postgres.sh" remove "$cluster"; wait 2>/dev/null || true; rm -rf "$dir"' EXIT
 
 # Waits until something listens on a port.
 listening() { for _ in $(seq 100); do (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return 0; sleep 0.1; done; echo "nothing listens on port $1" >&2; return 1; }
@@ -28,12 +31,41 @@ if [ -n "${FLOOR:-}" ]; then
     kill "$floor_pid"
 fi
 
-export HOST=127.0.0.1 PORT="$port" DATABASE_URL="sqlite://$dir/load.db" WEBHOOK_AUTH=key WEBHOOK_KEY=load-test RUST_LOG="${RUST_LOG:-warn}" \
+database="sqlite://$dir/load.db"
+if [ "${DATABASE:-sqlite}" = postgres ]; then
+    started="$(DURABLE=1 "$tools/postgres.sh" start $$)"
+    word() { tr ' ' '\n' <<<"$started" | sed -n "s/^$1=//p"; }
+    cluster="$(word DIR)" database="$(word URL)"
+elif [ -n "${STOP_DATABASE_AT:-}" ]; then
+    echo "STOP_DATABASE_AT needs DATABASE=postgres: SQLite has nothing to stop" >&2
+    exit 64
+fi
+
+export HOST=127.0.0.1 PORT="$port" DATABASE_URL="$database" WEBHOOK_AUTH=key WEBHOOK_KEY=load-test RUST_LOG="${RUST_LOG:-warn}" \
     REALTIME_URL="ws://127.0.0.1:$model_port/v1/realtime" MAX_CALLS=$((calls + 10))
 "$bin" client add --name Load --number +918047112233 --greeting Hello --calls-per-minute 1000000 --caller-calls-per-minute 1000000 >/dev/null
 "$bin" serve >"$dir/serve.log" 2>&1 & gateway=$!
 pids+=("$gateway")
 listening "$port"
-echo "== callgate"
+if [ -n "${STOP_DATABASE_AT:-}" ]; then
+    {
+        sleep "$STOP_DATABASE_AT"
+        "$tools/postgres.sh" crash "$cluster" && echo "== the database was stopped"
+        sleep "${STOP_DATABASE_SECS:-5}"
+        "$tools/postgres.sh" resume "$cluster" && echo "== the database is back"
+    } & pids+=($!)
+fi
+echo "== callgate, on ${DATABASE:-sqlite}"
 "$bin" load --calls "$calls" --ramp "$ramp" --secs "$secs" --frame-ms "$frame_ms" --pid "$gateway" \
     --gateway "http://127.0.0.1:$port" --model-url "http://127.0.0.1:$model_port" --key load-test || { tail -5 "$dir/serve.log"; exit 1; }
+
+if [ -n "${STOP_DATABASE_AT:-}" ]; then
+    # Written within the longest pause between two attempts.
+    for _ in $(seq 30); do
+        on_record="$("$bin" calls --limit 100000 | grep -c completed || true)"
+        [ "$on_record" -ge "$calls" ] && break
+        sleep 1
+    done
+    echo "== on record as completed: $on_record of $calls"
+    [ "$on_record" -ge "$calls" ]
+fi

@@ -58,6 +58,15 @@ impl Database {
         Self { url: format!("{server}/{name}"), admin: Some(admin.to_owned()) }
     }
 
+    /// Runs statements beside whoever else uses it.
+    pub fn execute(&self, statements: &str) -> Result<(), String> {
+        let Some(file) = self.url.strip_prefix("sqlite://") else { return execute(&self.url, statements) };
+        let mut conn = SqliteConnection::establish(file).map_err(|error| error.to_string())?;
+        conn.batch_execute("PRAGMA busy_timeout=5000")
+            .and_then(|()| conn.batch_execute(statements))
+            .map_err(|error| error.to_string())
+    }
+
     /// Nobody else gets at the tables of calls and clients until what this returns is dropped.
     pub fn lock(&self) -> Held {
         let url = self.url.clone();
