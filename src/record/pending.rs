@@ -13,6 +13,9 @@ use crate::store::{Batch, Store, StoreError};
 /// Ended calls kept while the database is away; the oldest go first.
 const MAX_ENDED: usize = 20_000;
 
+/// Calls written in one transaction: after an outage many wait, and a database far away takes some ms for each.
+const AT_ONCE: usize = 64;
+
 /// The folds of all calls that a write takes.
 pub(super) struct Pending {
     default_model: String,
@@ -52,8 +55,10 @@ impl Pending {
             Ok(batch) => batch,
             Err(error) => return self.failed(&error),
         };
-        if let Err(error) = store.write_batch(batch).await {
-            return self.failed(&error);
+        for calls in batch.calls.chunks(AT_ONCE) {
+            if let Err(error) = store.write_batch(Batch { calls: calls.to_vec() }).await {
+                return self.failed(&error);
+            }
         }
         if std::mem::take(&mut self.away) {
             tracing::info!("the record is being written again");

@@ -191,3 +191,15 @@ async fn a_stray_fact_of_a_finished_call_is_not_kept_for_ever_and_changes_nothin
     assert!(pending.write(&store).await);
     assert_eq!(pending.folds(), 0);
 }
+
+#[tokio::test]
+async fn more_calls_than_one_transaction_takes_are_all_written() {
+    let db = TempDb::new();
+    let store = db.store().await;
+    let mut pending = Pending::new("gpt-realtime-2.1".to_owned());
+    for n in 0..200 {
+        pending.fact(CallSid::new(format!("c{n}")), Utc::now(), Fact::Ended(Ended::AgentHungUp));
+    }
+    assert!(pending.write(&store).await);
+    assert_eq!((store.recent_calls(1000).await.unwrap().len(), pending.folds()), (200, 0));
+}

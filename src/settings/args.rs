@@ -45,7 +45,7 @@ pub struct SettingsArgs {
     #[arg(long, env = "RAILWAY_PUBLIC_DOMAIN", hide_env_values = true, value_name = "DOMAIN")]
     pub railway_public_domain: Option<String>,
 
-    /// Database: sqlite://FILE or postgres://user:password@host/database.
+    /// Database: sqlite://FILE or postgres://user:password@host/database?sslmode=disable|prefer|require|verify-ca|verify-full&sslrootcert=FILE.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", default_value = DATABASE_URL)]
     pub database_url: String,
 

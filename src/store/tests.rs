@@ -15,6 +15,7 @@ use super::*;
 
 #[path = "../../tests/support/database.rs"]
 pub(crate) mod database;
+mod full_disk;
 mod on_postgres;
 mod on_sqlite;
 
