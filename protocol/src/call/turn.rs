@@ -244,7 +244,11 @@ impl Turn {
         self.discarded.clear();
         cx.deadlines.clear(Timer::Answer);
         cx.deadlines.clear(Timer::RetryResponse);
-        cx.deadlines.clear(Timer::Deaf);
+        if cx.deadlines.is_set(Timer::Deaf) {
+            // They spoke to a session that did not show that it heard, and ended before that could be told: they wait all the same.
+            cx.deadlines.clear(Timer::Deaf);
+            self.owe(cx);
+        }
     }
 }
 

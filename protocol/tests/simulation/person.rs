@@ -59,7 +59,9 @@ impl Person {
             }
             self.talking = None;
             self.turns_left = self.turns_left.saturating_sub(1);
-            if until - from >= 900 * MS {
+            // What follows a breath that the server took for the end is a turn of its own.
+            let last_words = if self.breath.1 < until { from.max(self.breath.1) } else { from };
+            if until - last_words >= 900 * MS {
                 self.owed_since.get_or_insert(now);
             }
             self.next_talk = now + dice.within(self.manners.patience_ms) * MS;

@@ -213,13 +213,14 @@ impl Scenario {
         let micros = |d: Duration| u64::try_from(d.as_micros()).unwrap_or(NEVER);
         if !self.troubled {
             // Closing silence, thought, a tail of speech too short to be noticed, and the way there and back.
-            return 5 * SEC;
+            return 6 * SEC;
         }
         // A silent session, its replacement, and that one silent too; or responses that fail and are asked for again.
         let policy = &self.policy;
         let retry = 5 * SEC + micros(policy.answer_wait);
         let silent = 2 * micros(policy.answer_wait) + micros(policy.model_wait);
-        5 * SEC + silent + u64::from(policy.response_retries) * retry
+        let one_trouble = silent + u64::from(policy.response_retries) * retry;
+        5 * SEC + one_trouble.max(micros(policy.patience))
     }
 
     fn figures(&mut self, dice: &mut Dice) {
@@ -304,25 +305,28 @@ impl Scenario {
             (p / 10.0, Refused),
             (p / 10.0, RefusesAll),
         ];
-        // Nothing bounds the silence of sessions that hear nothing and end before that can be told: one or the other.
-        match dice.within((0, 3)) {
-            0 => self.temper.deaf = dice.pick(&[0.3, 1.0]),
-            1 => self.temper.expires_after = dice.within((8, 40)) * SEC,
-            _ => self.temper.drops = dice.pick(&[0.0, 0.3, 0.8]),
+        if dice.chance(0.3) {
+            self.temper.deaf = dice.pick(&[0.3, 1.0]);
+            // A word that only the server's ear would have noticed is lost with it.
+            self.manners.utterance_ms = (1000, 4000);
+        }
+        if dice.chance(0.4) {
+            self.temper.expires_after = dice.within((8, 40)) * SEC;
+        }
+        if dice.chance(0.5) {
+            self.temper.drops = dice.pick(&[0.3, 0.8]);
         }
     }
 
     fn rude_responses(&mut self, dice: &mut Dice) {
-        match dice.within((0, 4)) {
-            0 => self.temper.mute = dice.pick(&[0.1, 0.5]),
-            1 => self.temper.fails = dice.pick(&[0.1, 0.6]),
-            2 => (self.temper.mute, self.temper.fails) = (0.1, 0.1),
-            3 => self.temper.empty = 0.1,
-            _ => {}
+        if dice.chance(0.4) {
+            self.temper.mute = dice.pick(&[0.1, 0.5]);
         }
-        if self.temper.mute > 0.0 {
-            // Every key asks anew, and gives the model more time.
-            self.mishaps.dtmf = 0.0;
+        if dice.chance(0.4) {
+            self.temper.fails = dice.pick(&[0.1, 0.6]);
+        }
+        if dice.chance(0.2) {
+            self.temper.empty = 0.1;
         }
         self.temper.incomplete = dice.pick(&[0.0, 0.2]);
         self.temper.calls_tool = dice.pick(&[0.0, 0.2]);
