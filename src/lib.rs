@@ -4,6 +4,7 @@ pub mod cli;
 pub mod demo;
 pub mod http;
 pub mod jobs;
+pub mod objects;
 pub mod record;
 pub mod serve;
 pub mod settings;
