@@ -5,6 +5,7 @@ mod audit;
 mod calls;
 mod check;
 mod client;
+mod jobs;
 mod load;
 mod simulate;
 mod table;
@@ -81,6 +82,7 @@ async fn run(command: Command) -> Result<bool, Failure> {
         Command::Client(args) => client::run(args, &mut screen).await?,
         Command::Calls(args) => return calls::run(&args, &mut screen).await,
         Command::Audit(args) => return audit::run(args, &mut screen).await,
+        Command::Jobs(args) => jobs::run(&args, &mut screen).await?,
         Command::Check(args) => return check::run(&args, &mut screen).await,
     }
     screen.flush().map_err(anyhow::Error::from)?;

@@ -100,6 +100,7 @@ fn settings(folder: &Path, port: u16, key: &str) -> anyhow::Result<Settings> {
         host: "127.0.0.1".to_owned(),
         port: port.to_string(),
         database_url: format!("sqlite://{}", folder.join("demo.db").display()),
+        recordings_url: format!("file://{}", folder.join("recordings").display()),
         webhook_auth: "key".to_owned(),
         webhook_key: Some(key.to_owned()),
         simulated_model: Some("on".to_owned()),

@@ -12,7 +12,9 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use protocol::ids::Secret;
 use url::Url;
 
+use crate::jobs::Jobs;
 use crate::record::RecordWriter;
+use crate::settings::RecordingHosts;
 use crate::store::Store;
 use crate::token::TokenKey;
 
@@ -46,6 +48,8 @@ pub struct Gateway {
     pub store: Store,
     /// Takes what calls report to the database.
     pub recorder: RecordWriter,
+    /// Wakes whoever does what a webhook left to be done.
+    pub jobs: Jobs,
     /// The live calls.
     pub switchboard: Switchboard,
     /// Finds clients and writes calls down.
@@ -71,8 +75,8 @@ pub struct Rules {
     pub deadline: Duration,
     /// `ws://` or `wss://`, as Exotel reaches us, with a slash at the end.
     pub stream_base: Url,
-    /// Hosts (and theirs) where a recording may be.
-    pub recording_hosts: Vec<String>,
+    /// Where a recording may be.
+    pub recording_hosts: RecordingHosts,
     /// Bearer token of `/api`; none: it is off.
     pub admin_token: Option<Secret>,
     /// Live calls this node may have.
@@ -132,14 +136,9 @@ impl Gateway {
         self.strangers.written.hit(address::guesser(address), &now, WRITTEN_A_MINUTE, now).is_ok()
     }
 
-    /// Whether a recording may be at that address: https, and one of the hosts or a host below it.
+    /// Whether a recording may be at that address, as far as the address tells.
     fn is_recording_url(&self, url: &str) -> bool {
-        let Ok(url) = Url::parse(url) else { return false };
-        let host = url.host_str().unwrap_or_default();
-        let below = |known: &String| {
-            host.strip_suffix(known.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        };
-        url.scheme() == "https" && self.rules.recording_hosts.iter().any(below)
+        self.rules.recording_hosts.check_text(url).is_ok()
     }
 
     /// How long a webhook may take, and anything else that asks the database.

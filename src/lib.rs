@@ -2,6 +2,8 @@
 
 pub mod cli;
 pub mod demo;
+pub mod events;
+pub mod fetch;
 pub mod http;
 pub mod jobs;
 pub mod objects;

@@ -11,7 +11,7 @@ use object_store::azure::MicrosoftAzureBuilder;
 use object_store::buffered::BufWriter;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
-use object_store::path::Path;
+use object_store::path::{Path, PathPart};
 use object_store::{Attribute, Attributes, ClientOptions, Error, ObjectStore, ObjectStoreExt};
 use sha2::{Digest, Sha256};
 use tokio::fs;
@@ -25,7 +25,7 @@ use crate::settings::RecordingTarget;
 mod tests;
 
 /// Larger objects go up in parts of this size; S3 wants at least 5 MiB.
-const PART_BYTES: usize = 8 << 20;
+const PART_BYTES: usize = 5 << 20;
 /// Parts of one object under way at a time.
 const PARTS_AT_ONCE: usize = 2;
 /// What is read of a file at a time.
@@ -194,7 +194,7 @@ impl Objects {
     #[must_use]
     pub fn upload(&self, key: &str, content_type: Option<&str>) -> Upload {
         let path = self.path(key);
-        let url = format!("{}{}", self.base, Path::from(key));
+        let url = format!("{}{}", self.base, clean(key));
         let mut writer = BufWriter::with_capacity(self.store.clone(), path, PART_BYTES);
         if let Some(content_type) = content_type.filter(|_| self.keeps_types) {
             let told = [(Attribute::ContentType, content_type.to_owned())];
@@ -212,8 +212,14 @@ impl Objects {
     }
 
     fn path(&self, key: &str) -> Path {
-        self.prefix.parts().chain(Path::from(key).parts()).collect()
+        self.prefix.parts().chain(clean(key).parts()).collect()
     }
+}
+
+/// A key as a path. Names made of dots would be read as ways up and out, if not here then by whoever reads the URL.
+fn clean(key: &str) -> Path {
+    let parts = key.split('/').filter(|part| !part.is_empty());
+    parts.map(|part| if part.bytes().all(|byte| byte == b'.') { "_" } else { part }).map(PathPart::from).collect()
 }
 
 fn limits() -> ClientOptions {

@@ -21,11 +21,14 @@ use tokio::time::timeout;
 use crate::http::auth::Gate;
 use crate::http::request_id::name_request;
 use crate::http::{Desk, Gateway, Rules, Strangers, routes};
+use crate::jobs::{self, Jobs};
 use crate::record::{RecordRules, RecordWriter};
 use crate::settings::{PublicUrl, Settings};
 use crate::store::Store;
 use crate::telemetry;
 use crate::token::TokenKey;
+
+mod work;
 
 /// Connections that may wait to be accepted: a node takes thousands of calls, and they can come at once.
 const BACKLOG: u32 = 2048;
@@ -39,6 +42,8 @@ const CLOSING_SECS: u64 = 2;
 const ENDING: Duration = Duration::from_secs(3);
 /// What the database gets to take the last records.
 const FLUSHING: Duration = Duration::from_secs(10);
+/// What jobs that run get to end; the rest is done by another node, or at the next start.
+const WORKING: Duration = Duration::from_secs(5);
 /// How often old samples are taken out of the metrics.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// Restarts of one actor within `RESTART_WINDOW` before its call is given up.
@@ -90,6 +95,7 @@ pub struct Running {
     server: ServerHandle,
     server_task: JoinHandle<io::Result<()>>,
     upkeep: JoinHandle<()>,
+    work: jobs::Running,
     model: Option<ModelHandle>,
 }
 
@@ -106,8 +112,10 @@ pub async fn start(mut settings: Settings) -> anyhow::Result<Running> {
     let addr = listener.local_addr().context("the bound address")?;
     settings.http.public.bound_to(addr.port());
     let store = Store::open(&settings.database).await?;
+    let jobs = Jobs::default();
+    let work = work::start(&settings, &store, &jobs)?;
     let model = simulated_model(&mut settings).await?;
-    let gateway = Arc::new(gateway(&settings, store, page.clone())?);
+    let gateway = Arc::new(gateway(&settings, store, jobs, page.clone())?);
     let server = run(listener, settings.http.workers.get(), Arc::clone(&gateway))?;
     let handle = server.handle();
     let server_task = actix_rt::spawn(server);
@@ -121,7 +129,7 @@ pub async fn start(mut settings: Settings) -> anyhow::Result<Running> {
     let public = settings.http.public;
     tracing::info!(%addr, public_base_url = %public.base(), source = %public.source(), "listening");
     let drain = settings.calls.drain;
-    Ok(Running { addr, public, gateway, drain, server: handle, server_task, upkeep, model })
+    Ok(Running { addr, public, gateway, drain, server: handle, server_task, upkeep, work, model })
 }
 
 impl Running {
@@ -181,6 +189,7 @@ impl Running {
         if !timeout(FLUSHING, self.gateway.recorder.flush()).await.unwrap_or(false) {
             tracing::error!("the database did not take the last records: what was not written is lost");
         }
+        self.work.stop(WORKING).await;
         self.server.stop(true).await;
         self.upkeep.abort();
         if let Some(model) = &self.model {
@@ -231,6 +240,7 @@ async fn simulated_model(settings: &mut Settings) -> anyhow::Result<Option<Model
 fn gateway(
     settings: &Settings,
     store: Store,
+    jobs: Jobs,
     page: metrics_exporter_prometheus::PrometheusHandle,
 ) -> anyhow::Result<Gateway> {
     let Settings { webhooks, exotel, calls, .. } = settings;
@@ -262,6 +272,7 @@ fn gateway(
         gate: Gate::new(&webhooks.auth, webhooks.key.clone(), exotel.api_key.clone(), exotel.api_token.clone()),
         page,
         strangers: Strangers::default(),
+        jobs,
         store,
     })
 }

@@ -17,6 +17,8 @@ use crate::telemetry::LogFormat;
 
 pub(crate) mod args;
 mod env_file;
+mod hosts;
+mod node;
 mod public_url;
 mod read;
 
@@ -26,6 +28,7 @@ mod tests;
 pub use args::SettingsArgs;
 pub(crate) use args::{DATABASE_URL, REALTIME_MODEL};
 pub use env_file::load_env_file;
+pub use hosts::{Forbidden, RecordingHosts};
 pub use public_url::{PublicUrl, UrlSource};
 
 /// A setting that is wrong or missing: the process exits with 64.
@@ -60,6 +63,8 @@ pub struct Settings {
     pub webhooks: WebhookSettings,
     /// Where recordings come from and go to.
     pub recordings: RecordingSettings,
+    /// `NODE_NAME`: jobs that need what lies on this machine are bound to it.
+    pub node: String,
     /// Limits on calls.
     pub calls: CallSettings,
     /// `ADMIN_TOKEN`.
@@ -137,8 +142,10 @@ pub struct WebhookSettings {
 pub struct RecordingSettings {
     /// `RECORDINGS_URL`.
     pub target: RecordingTarget,
-    /// `RECORDING_HOSTS`, lower case.
-    pub hosts: Vec<String>,
+    /// `RECORDING_HOSTS`.
+    pub hosts: RecordingHosts,
+    /// `RECORDING_MAX_MIB`, in bytes.
+    pub max_bytes: u64,
 }
 
 /// Where recordings are kept.

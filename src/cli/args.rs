@@ -38,6 +38,8 @@ pub enum Command {
     /// The audit log.
     #[command(subcommand)]
     Audit(Audit),
+    /// What still has to be done (recordings to fetch, events to tell), and what was given up.
+    Jobs(JobsArgs),
     /// Validates the settings and reaches what they name; serves nothing.
     Check(Box<SettingsArgs>),
 }
@@ -324,6 +326,12 @@ pub struct ClientFields {
     /// Calls are recorded.
     #[arg(long, value_enum, value_name = "on|off")]
     pub recording: Option<Switch>,
+    /// Where the client is told of its calls, https (http to this machine); empty for nowhere.
+    #[arg(long, value_name = "URL")]
+    pub events_url: Option<String>,
+    /// What its events are signed with [default: one is made, and shown once].
+    #[arg(long, value_name = "SECRET")]
+    pub events_secret: Option<String>,
 }
 
 /// On or off.
@@ -333,6 +341,23 @@ pub enum Switch {
     On,
     /// Off.
     Off,
+}
+
+/// `jobs`.
+#[derive(Args, Clone, Debug)]
+pub struct JobsArgs {
+    /// Those that were done, too.
+    #[arg(long)]
+    pub all: bool,
+    /// How many of the latest.
+    #[arg(long, default_value_t = 50)]
+    pub limit: i64,
+    /// Only those before this id: the next page.
+    #[arg(long, value_name = "ID")]
+    pub before: Option<i64>,
+    /// Where they are.
+    #[command(flatten)]
+    pub database: Database,
 }
 
 /// `calls`.

@@ -9,7 +9,7 @@ use protocol::ids::CallSid;
 use super::args::CallsArgs;
 use super::client::open;
 use super::{Failure, table};
-use crate::store::{AuditEntry, Call, CallWithTurns, Figures};
+use crate::store::{AuditEntry, Call, CallWithTurns, Figures, Recording};
 use crate::transcript;
 
 /// Prints; false when the call that was asked for is not on record.
@@ -26,7 +26,8 @@ pub(super) async fn run(args: &CallsArgs, screen: &mut impl Write) -> Result<boo
         return Ok(false);
     };
     let events = store.audit_of_call(&sid).await.context("reading the call's audit")?;
-    show(&found, &events, screen).map_err(anyhow::Error::from)?;
+    let recordings = store.recordings_of_call(&sid).await.context("reading the call's recordings")?;
+    show(&found, &recordings, &events, screen).map_err(anyhow::Error::from)?;
     Ok(true)
 }
 
@@ -62,7 +63,12 @@ fn list(calls: &[(Call, Option<String>)], screen: &mut impl Write) -> io::Result
     table::print(screen, &["started", "call", "client", "status", "duration", "why it ended"], &rows)
 }
 
-fn show(found: &CallWithTurns, events: &[AuditEntry], screen: &mut impl Write) -> io::Result<()> {
+fn show(
+    found: &CallWithTurns,
+    recordings: &[Recording],
+    events: &[AuditEntry],
+    screen: &mut impl Write,
+) -> io::Result<()> {
     let call = &found.call;
     let number =
         |n: &Option<protocol::ids::PhoneNumber>| n.as_ref().map_or_else(|| "–".to_owned(), |n| n.reveal().to_owned());
@@ -86,8 +92,19 @@ fn show(found: &CallWithTurns, events: &[AuditEntry], screen: &mut impl Write) -
     if found.turns.is_empty() {
         writeln!(screen, "(nobody spoke)")?;
     }
+    if !recordings.is_empty() {
+        writeln!(screen, "\nRecordings")?;
+        table::print(screen, &["status", "bytes", "where"], &recordings.iter().map(recording).collect::<Vec<_>>())?;
+    }
     writeln!(screen, "\nTimeline")?;
     events.iter().try_for_each(|event| writeln!(screen, "{}  {:<24} {}", time(event.at), event.kind, event.outcome))
+}
+
+fn recording(recording: &Recording) -> Vec<String> {
+    let bytes = recording.bytes.map_or_else(|| "–".to_owned(), |bytes| bytes.to_string());
+    let at = recording.stored_url.as_ref().unwrap_or(&recording.source_url);
+    let why = recording.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+    vec![recording.status.clone(), bytes, format!("{at}{why}")]
 }
 
 fn figures(figures: &Figures) -> Vec<(&'static str, String)> {

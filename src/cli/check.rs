@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::Failure;
+use crate::objects::Objects;
 use crate::settings::{Settings, SettingsArgs};
 use crate::store::Store;
 
@@ -25,7 +26,7 @@ pub(super) async fn run(args: &SettingsArgs, screen: &mut impl Write) -> Result<
     let public = &settings.http.public;
     say("settings", Ok(format!("public URL {} ({})", public.base(), public.source())))?;
     say("database", database(&settings).await)?;
-    say("recordings", recordings(&settings))?;
+    say("recordings", recordings(&settings).await)?;
     say("model", model(&settings).await)?;
     Ok(good)
 }
@@ -37,17 +38,11 @@ async fn database(settings: &Settings) -> anyhow::Result<String> {
     Ok(format!("reached; {clients} active clients"))
 }
 
-/// Nothing is stored there yet; a folder can be looked at all the same.
-fn recordings(settings: &Settings) -> anyhow::Result<String> {
-    match &settings.recordings.target {
-        crate::settings::RecordingTarget::Folder(folder) => {
-            std::fs::create_dir_all(folder).with_context(|| format!("the folder {}", folder.display()))?;
-            Ok(format!("the folder {}", folder.display()))
-        }
-        crate::settings::RecordingTarget::Objects(url) => {
-            Ok(format!("{url} (not reached: recordings are not stored yet)"))
-        }
-    }
+/// Something small is stored there, and removed.
+async fn recordings(settings: &Settings) -> anyhow::Result<String> {
+    let objects = Objects::open(&settings.recordings.target)?;
+    objects.check().await?;
+    Ok(format!("{objects} takes what is stored"))
 }
 
 async fn model(settings: &Settings) -> anyhow::Result<String> {

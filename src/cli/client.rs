@@ -5,12 +5,13 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use protocol::exotel::normalise_number;
-use protocol::ids::PhoneNumber;
+use protocol::ids::{PhoneNumber, Secret};
 
 use super::args::{AddArgs, Client as Ask, ClientFields, Database, SetArgs, Switch};
 use super::{Failure, table};
+use crate::events;
 use crate::settings::SettingsError;
-use crate::store::{Agent, Client, ClientChanges, ClientLimits, DatabaseUrl, NewClient, Store};
+use crate::store::{Agent, Client, ClientChanges, ClientLimits, DatabaseUrl, EventsTarget, NewClient, Store};
 
 /// Region of numbers without a country code.
 const REGION: &str = "IN";
@@ -24,14 +25,14 @@ pub(super) async fn run(ask: Ask, screen: &mut impl Write) -> Result<(), Failure
         Ask::List(database) => list(&open(&database).await?, screen).await,
         Ask::Show(args) => {
             let store = open(&args.database).await?;
-            show(&find(&store, &args.client).await?, screen)
+            show(&store, &find(&store, &args.client).await?, screen).await
         }
         Ask::Set(args) => set(*args, screen).await,
         Ask::Disable(args) => {
             let store = open(&args.database).await?;
             let client = find(&store, &args.client).await?;
             let changes = ClientChanges { active: Some(false), ..ClientChanges::default() };
-            show(&change(&store, client.id, changes).await?, screen)
+            show(&store, &change(&store, client.id, changes).await?, screen).await
         }
     }
 }
@@ -44,7 +45,8 @@ pub(super) async fn open(database: &Database) -> Result<Store, Failure> {
 }
 
 async fn add(args: AddArgs, screen: &mut impl Write) -> Result<(), Failure> {
-    let AddArgs { name, number, fields, database } = args;
+    let AddArgs { name, number, mut fields, database } = args;
+    let wish = EventsWish::of(&mut fields)?;
     let instructions = instructions(&fields)?;
     check(&fields)?;
     let new = NewClient {
@@ -68,12 +70,15 @@ async fn add(args: AddArgs, screen: &mut impl Write) -> Result<(), Failure> {
         },
         recording: fields.recording == Some(Switch::On),
     };
-    let client = open(&database).await?.add_client(new).await.context("adding the client")?;
-    show(&client, screen)
+    let store = open(&database).await?;
+    let client = store.add_client(new).await.context("adding the client")?;
+    wish.grant(&store, client.id, screen).await?;
+    show(&store, &client, screen).await
 }
 
 async fn set(args: SetArgs, screen: &mut impl Write) -> Result<(), Failure> {
-    let SetArgs { client, name, number, active, fields, database } = args;
+    let SetArgs { client, name, number, active, mut fields, database } = args;
+    let wish = EventsWish::of(&mut fields)?;
     let instructions = instructions(&fields)?;
     check(&fields)?;
     let emptied = |text: Option<String>| text.map(|t| Some(t).filter(|t| !t.is_empty()));
@@ -96,7 +101,52 @@ async fn set(args: SetArgs, screen: &mut impl Write) -> Result<(), Failure> {
     };
     let store = open(&database).await?;
     let id = find(&store, &client).await?.id;
-    show(&change(&store, id, changes).await?, screen)
+    wish.grant(&store, id, screen).await?;
+    show(&store, &change(&store, id, changes).await?, screen).await
+}
+
+/// What is wished of a client's events.
+struct EventsWish {
+    url: Option<String>,
+    secret: Option<Secret>,
+}
+
+impl EventsWish {
+    fn of(fields: &mut ClientFields) -> Result<Self, Failure> {
+        let (url, secret) = (fields.events_url.take(), fields.events_secret.take());
+        if let Some(url) = url.as_deref().filter(|url| !url.is_empty()) {
+            events::check_url(url).map_err(|problem| Failure::Usage(format!("--events-url {problem}")))?;
+        }
+        match secret {
+            Some(secret) if secret.len() < 16 => Err(Failure::Usage(
+                "--events-secret is too short: 16 characters or more, or none to have one made".into(),
+            )),
+            secret => Ok(Self { url, secret: secret.map(Secret::new) }),
+        }
+    }
+
+    /// Sets what was wished. A secret that was made is shown here and never again.
+    async fn grant(self, store: &Store, client: i64, screen: &mut impl Write) -> Result<(), Failure> {
+        let known = store.events_target(client).await.context("looking the client's events up")?;
+        let target = match (self.url.as_deref(), self.secret, known) {
+            (None, None, _) => return Ok(()),
+            (Some(""), _, _) => None,
+            (None, Some(_), None) => {
+                return Err(Failure::Usage("--events-secret wants an --events-url beside it".into()));
+            }
+            (None, Some(secret), Some(known)) => Some(EventsTarget { secret, ..known }),
+            (Some(url), Some(secret), _) => Some(EventsTarget { url: url.to_owned(), secret }),
+            (Some(url), None, Some(known)) => Some(EventsTarget { url: url.to_owned(), ..known }),
+            (Some(url), None, None) => {
+                let secret = events::new_secret().context("no randomness for a secret")?;
+                writeln!(screen, "The secret of its events, shown this once: {}\n", secret.reveal())
+                    .map_err(anyhow::Error::from)?;
+                Some(EventsTarget { url: url.to_owned(), secret })
+            }
+        };
+        store.set_events_target(client, target).await.context("setting the client's events")?;
+        Ok(())
+    }
 }
 
 async fn change(store: &Store, id: i64, changes: ClientChanges) -> anyhow::Result<Client> {
@@ -176,7 +226,8 @@ async fn list(store: &Store, screen: &mut impl Write) -> Result<(), Failure> {
     .map_err(|e| Failure::Other(e.into()))
 }
 
-fn show(client: &Client, screen: &mut impl Write) -> Result<(), Failure> {
+async fn show(store: &Store, client: &Client, screen: &mut impl Write) -> Result<(), Failure> {
+    let events = store.events_target(client.id).await.context("looking the client's events up")?;
     let or = |value: Option<i32>, default: &str| value.map_or_else(|| default.to_owned(), |n| n.to_string());
     let Client { agent, limits, .. } = client;
     let rows = [
@@ -194,6 +245,7 @@ fn show(client: &Client, screen: &mut impl Write) -> Result<(), Failure> {
         ("calls a minute of one caller", or(limits.caller_calls_per_minute, "the default")),
         ("longest call, s", or(limits.max_call_secs, "as the node")),
         ("recording", if client.recording { "on" } else { "off" }.to_owned()),
+        ("events", events.map_or_else(|| "not told".to_owned(), |to| format!("{} (signed with its secret)", to.url))),
     ];
     table::pairs(screen, &rows).map_err(|e| Failure::Other(e.into()))
 }

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::audit::Seen;
 use super::error::Refused;
 use super::{Gateway, auth};
-use crate::store::{Call, Client, Figures, StoreError};
+use crate::store::{Call, Client, Figures, Recording, StoreError};
 
 /// Calls listed unless asked otherwise, and at most.
 const LISTED: i64 = 50;
@@ -48,6 +48,8 @@ pub(super) async fn call(gateway: web::Data<Gateway>, request: HttpRequest, sid:
             ask(&gateway, gateway.store.call(&CallSid::new(sid.as_str()))).await?.ok_or(Refused::UnknownCall)?;
         let mut call = call_json(&gateway, &found.call, found.client.as_deref());
         call["turns"] = found.turns.iter().map(turn_json).collect();
+        let recordings = ask(&gateway, gateway.store.recordings_of_call(&found.call.call_sid)).await?;
+        call["recordings"] = recordings.iter().map(recording_json).collect();
         Ok(call)
     })
     .await
@@ -172,6 +174,21 @@ fn figures_json(figures: &Figures) -> Value {
         "frames_lost": figures.frames_lost,
         "tokens": figures.tokens,
         "cost_microusd": figures.cost_microusd,
+    })
+}
+
+fn recording_json(recording: &Recording) -> Value {
+    json!({
+        "id": recording.id,
+        "source": recording.source_url,
+        "status": recording.status,
+        "url": recording.stored_url,
+        "bytes": recording.bytes,
+        "sha256": recording.sha256,
+        "content_type": recording.content_type,
+        "error": recording.error,
+        "created_at": recording.created_at,
+        "updated_at": recording.updated_at,
     })
 }
 

@@ -80,6 +80,7 @@ pub(super) async fn handle(
     let rest = gateway.deadline() / 4;
     let (outcome, response) = match result {
         Ok(answer) => {
+            gateway.jobs.wake();
             seen.write(gateway, answer.outcome, told, rest).await;
             (answer.outcome, answer.response)
         }

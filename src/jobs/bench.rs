@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::Utc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::run::{LEASE, Work, run};
 use super::{Job, Stage};
@@ -14,6 +14,8 @@ use crate::store::{Store, StoreError};
 
 /// How often jobs are looked for that another node added.
 const POLL: Duration = Duration::from_secs(1);
+/// Jobs that come together are looked for once.
+const GATHER: Duration = Duration::from_millis(25);
 /// How long a database that is away is left alone.
 const AWAY: Duration = Duration::from_secs(3);
 
@@ -41,7 +43,7 @@ impl Bench {
             tokio::select! {
                 // The sender is gone when the whole runner was dropped.
                 told = stage.changed() => if told.is_err() { return },
-                Ok(()) = added.changed(), if has_room => {}
+                Ok(()) = added.changed(), if has_room => sleep(GATHER).await,
                 Some(_) = self.running.join_next() => {}
                 () = sleep_until(again), if has_room => {}
             }

@@ -84,3 +84,124 @@ async fn a_folder_that_cannot_be_made_is_refused_by_name() {
     let refused = Objects::open(&RecordingTarget::Folder("/proc/no/such".into())).unwrap_err();
     assert!(matches!(&refused, ObjectsError::Refused(why) if why.contains("/proc/no/such")), "{refused}");
 }
+
+/// A bucket as S3 serves one, as far as an upload asks: by the API's documents, in this process.
+mod bucket {
+    use std::collections::BTreeMap;
+    use std::sync::{Arc, Mutex};
+
+    use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+
+    #[derive(Default)]
+    pub(super) struct Bucket {
+        pub(super) objects: Mutex<BTreeMap<String, (Vec<u8>, String)>>,
+        pub(super) parts: Mutex<BTreeMap<(String, u32), Vec<u8>>>,
+        pub(super) part_count: Mutex<usize>,
+        pub(super) types: Mutex<BTreeMap<String, String>>,
+        /// Answers 503 to so many requests first.
+        pub(super) unwell: Mutex<u32>,
+        pub(super) forbids: bool,
+    }
+
+    async fn serve(bucket: web::Data<Arc<Bucket>>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
+        if bucket.forbids || !request.headers().contains_key("authorization") {
+            return HttpResponse::Forbidden().body("<Error><Code>AccessDenied</Code></Error>");
+        }
+        let mut unwell = bucket.unwell.lock().unwrap();
+        if *unwell > 0 {
+            *unwell -= 1;
+            return HttpResponse::ServiceUnavailable().finish();
+        }
+        let key = request.path().to_owned();
+        let query: BTreeMap<String, String> =
+            url::form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect();
+        let kind = request.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
+        let part = query.get("partNumber").map(|part| part.parse::<u32>().unwrap());
+        match (request.method().as_str(), part) {
+            ("PUT", Some(part)) => {
+                bucket.parts.lock().unwrap().insert((key, part), body.to_vec());
+                *bucket.part_count.lock().unwrap() += 1;
+                HttpResponse::Ok().insert_header(("etag", format!("\"{part}\""))).finish()
+            }
+            ("PUT", None) => {
+                bucket.objects.lock().unwrap().insert(key, (body.to_vec(), kind.unwrap_or_default()));
+                HttpResponse::Ok().insert_header(("etag", "\"whole\"")).finish()
+            }
+            ("POST", _) if query.contains_key("delete") => {
+                let text = String::from_utf8(body.to_vec()).unwrap();
+                let root = key.trim_end_matches('/');
+                for named in text.split("<Key>").skip(1).map(|rest| rest.split("</Key>").next().unwrap()) {
+                    bucket.objects.lock().unwrap().remove(&format!("{root}/{named}"));
+                }
+                HttpResponse::Ok().content_type("application/xml").body("<DeleteResult></DeleteResult>")
+            }
+            ("POST", _) if query.contains_key("uploads") => {
+                bucket.types.lock().unwrap().insert(key, kind.unwrap_or_default());
+                let xml = "<InitiateMultipartUploadResult><Bucket>b</Bucket><Key>k</Key><UploadId>u</UploadId></InitiateMultipartUploadResult>";
+                HttpResponse::Ok().content_type("application/xml").body(xml)
+            }
+            ("POST", _) => {
+                let mut parts = bucket.parts.lock().unwrap();
+                let mine: Vec<_> = parts.keys().filter(|(of, _)| *of == key).cloned().collect();
+                let whole = mine.iter().flat_map(|id| parts.remove(id).unwrap()).collect();
+                let kind = bucket.types.lock().unwrap().remove(&key).unwrap();
+                bucket.objects.lock().unwrap().insert(key, (whole, kind));
+                let xml = "<CompleteMultipartUploadResult><Location>l</Location><Bucket>b</Bucket><Key>k</Key><ETag>\"e\"</ETag></CompleteMultipartUploadResult>";
+                HttpResponse::Ok().content_type("application/xml").body(xml)
+            }
+            _ => {
+                bucket.objects.lock().unwrap().remove(&key);
+                HttpResponse::NoContent().finish()
+            }
+        }
+    }
+
+    /// Serves a bucket; the address it is at.
+    pub(super) fn start(bucket: Arc<Bucket>) -> String {
+        let app = move || {
+            let limit = web::PayloadConfig::new(64 << 20);
+            App::new().app_data(web::Data::new(bucket.clone())).app_data(limit).default_service(web::to(serve))
+        };
+        let server = HttpServer::new(app).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
+        let address = server.addrs()[0];
+        tokio::spawn(server.run());
+        format!("http://{address}")
+    }
+}
+
+fn s3(bucket: &Arc<bucket::Bucket>) -> Objects {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = AmazonS3Builder::new()
+        .with_endpoint(bucket::start(bucket.clone()))
+        .with_access_key_id("AKIDEXAMPLE")
+        .with_secret_access_key("secret");
+    Objects::s3(&Url::parse("s3://calls/acme/recordings").unwrap(), builder).unwrap()
+}
+
+#[actix_web::test]
+async fn a_bucket_takes_small_objects_whole_and_large_ones_in_parts_with_their_type() {
+    let bucket = Arc::new(bucket::Bucket { unwell: 1.into(), ..Default::default() });
+    let objects = s3(&bucket);
+    objects.check().await.unwrap();
+    assert!(bucket.objects.lock().unwrap().is_empty(), "what was written to look is gone");
+    let folder = Folder::new("s3");
+    std::fs::create_dir_all(&folder.0).unwrap();
+    for (bytes, parts) in [(1000, 0), (2 * PART_BYTES + 77, 3)] {
+        let (file, data) = (folder.0.join("spool.raw"), sound(bytes));
+        std::fs::write(&file, &data).unwrap();
+        let stored = objects.put_file(&file, &format!("c1/{bytes}.ogg"), Some("audio/ogg")).await.unwrap();
+        assert_eq!(stored.url, format!("s3://calls/acme/recordings/c1/{bytes}.ogg"));
+        assert_eq!((stored.bytes, stored.sha256), (bytes as u64, sha(&data)));
+        let held = bucket.objects.lock().unwrap().get(&format!("/calls/acme/recordings/c1/{bytes}.ogg")).cloned();
+        let (held, kind) = held.unwrap();
+        assert!(held == data && kind == "audio/ogg", "{bytes}: {} {kind}", held.len());
+        assert_eq!(*bucket.part_count.lock().unwrap(), parts);
+    }
+}
+
+#[actix_web::test]
+async fn a_bucket_that_forbids_is_said_to_refuse() {
+    let bucket = Arc::new(bucket::Bucket { forbids: true, ..Default::default() });
+    let refused = s3(&bucket).check().await.unwrap_err();
+    assert!(matches!(refused, ObjectsError::Refused(_)), "{refused}");
+}

@@ -14,6 +14,7 @@ pub(super) const WEBHOOK_AUTH: &str = "signature";
 pub(super) const WEBHOOK_DEADLINE_MS: &str = "2000";
 pub(super) const RECORDINGS_URL: &str = "file://./recordings";
 pub(super) const RECORDING_HOSTS: &str = "exotel.com,exotel.in,s3-ap-southeast-1.amazonaws.com";
+pub(super) const RECORDING_MAX_MIB: &str = "512";
 pub(super) const MAX_CALLS: &str = "1000";
 pub(super) const MAX_CALL_SECS: &str = "3300";
 pub(super) const DRAIN_SECS: &str = "3300";
@@ -105,9 +106,17 @@ pub struct SettingsArgs {
     #[arg(long, env = "RECORDINGS_URL", hide_env_values = true, value_name = "URL", default_value = RECORDINGS_URL)]
     pub recordings_url: String,
 
-    /// Hosts a RecordingUrl may point to, subdomains included, comma-separated; https only.
+    /// Hosts a RecordingUrl may point to, subdomains included, comma-separated, name or name:port; https only, save for this machine (localhost, 127.0.0.1).
     #[arg(long, env = "RECORDING_HOSTS", hide_env_values = true, value_name = "HOSTS", default_value = RECORDING_HOSTS)]
     pub recording_hosts: String,
+
+    /// Largest recording that is fetched, MiB.
+    #[arg(long, env = "RECORDING_MAX_MIB", hide_env_values = true, value_name = "MIB", default_value = RECORDING_MAX_MIB)]
+    pub recording_max_mib: String,
+
+    /// Name of this node among those that share the database; jobs that need a file of this machine are bound to it [default: the host's name].
+    #[arg(long, env = "NODE_NAME", hide_env_values = true, value_name = "NAME")]
+    pub node_name: Option<String>,
 
     /// Live calls on this node.
     #[arg(long, env = "MAX_CALLS", hide_env_values = true, value_name = "COUNT", default_value = MAX_CALLS)]

@@ -41,6 +41,7 @@ pub(super) fn settings(args: &SettingsArgs) -> Read<Settings> {
             account_sid: set(&args.exotel_account_sid).map(str::to_owned),
         },
         recordings: recordings(args)?,
+        node: super::node::name(set(&args.node_name))?,
         calls: CallSettings {
             max_calls: number("MAX_CALLS", or(&args.max_calls, args::MAX_CALLS), 1, 1_000_000)?,
             max_call: secs("MAX_CALL_SECS", or(&args.max_call_secs, args::MAX_CALL_SECS), 1)?,
@@ -167,13 +168,10 @@ fn recordings(args: &SettingsArgs) -> Read<RecordingSettings> {
         },
         _ => return Err(error(format!("`{text}` is no place for recordings: use file://, s3://, gs:// or az://"))),
     };
-    let hosts: Vec<String> =
-        list(or(&args.recording_hosts, args::RECORDING_HOSTS)).map(str::to_ascii_lowercase).collect();
-    if let Some(host) = hosts.iter().find(|host| host.contains(['/', ':', '*'])) {
-        let problem = format!("`{host}` is no host name: give names such as exotel.com, comma-separated");
-        return Err(SettingsError::new("RECORDING_HOSTS", problem));
-    }
-    Ok(RecordingSettings { target, hosts })
+    let hosts = or(&args.recording_hosts, args::RECORDING_HOSTS).parse();
+    let hosts = hosts.map_err(|problem: String| SettingsError::new("RECORDING_HOSTS", problem))?;
+    let max_mib = number("RECORDING_MAX_MIB", or(&args.recording_max_mib, args::RECORDING_MAX_MIB), 1, 1 << 20)?;
+    Ok(RecordingSettings { target, hosts, max_bytes: max_mib << 20 })
 }
 
 fn audit_numbers(args: &SettingsArgs) -> Read<AuditNumbers> {

@@ -34,7 +34,8 @@ fn nothing_set_gives_the_documented_defaults() {
     assert_eq!(settings.webhooks.auth, [Way::Signature]);
     assert_eq!(settings.webhooks.deadline, Duration::from_millis(2000));
     assert_eq!(settings.recordings.target, RecordingTarget::Folder(PathBuf::from("./recordings")));
-    assert!(settings.recordings.hosts.contains(&"exotel.com".to_owned()));
+    assert_eq!(settings.recordings.hosts.check_text("https://recordings.exotel.com/a.mp3"), Ok(()));
+    assert_eq!(settings.recordings.max_bytes, 512 << 20);
     let hour = Duration::from_secs(3300);
     assert_eq!(settings.calls, CallSettings { max_calls: 1000, max_call: hour, drain: hour });
     assert_eq!((settings.log.format, settings.log.filter.as_str()), (LogFormat::Auto, "info"));

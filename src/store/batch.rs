@@ -56,6 +56,6 @@ impl Store {
     /// # Errors
     /// When the database fails; then nothing was written.
     pub async fn write_batch(&self, batch: Batch) -> Result<(), StoreError> {
-        transaction!(self, batch::write(&batch))
+        transaction!(self, outbound::write(&batch))
     }
 }

@@ -223,7 +223,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn begin_call(&self, new: NewCall) -> Result<Begun, StoreError> {
-        query!(self, write, calls::begin(&new))
+        transaction!(self, outbound::begin(&new))
     }
 
     /// Writes down what the carrier says of a call, and answers with the row. A call nobody heard of before gets one.
@@ -231,7 +231,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn report_call(&self, report: CallEndReport) -> Result<Call, StoreError> {
-        transaction!(self, calls::report(&report))
+        transaction!(self, outbound::report(&report))
     }
 
     /// A call with its transcript.

@@ -7,7 +7,7 @@ use super::columns::Maybe;
 use super::schema::calls;
 
 /// How a call went. None: not known (yet).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Queryable, Selectable)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Queryable, Selectable, Serialize)]
 #[diesel(table_name = calls)]
 pub struct Figures {
     /// From the start of the media stream to the end (without media: the conversation as the carrier told), ms.
@@ -17,6 +17,7 @@ pub struct Figures {
     /// The agent was heard, ms.
     pub agent_talk_ms: Option<i64>,
     /// Turns of the transcript.
+    #[serde(rename = "turns")]
     pub turn_count: Option<i32>,
     /// Times the caller cut the agent short.
     pub interruptions: Option<i32>,

@@ -260,6 +260,3 @@ impl Store {
         query!(self, write, jobs::forget(done, failed))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -18,6 +18,8 @@ pub(super) mod health;
 pub(super) mod jobs;
 #[path = "locking/lite.rs"]
 pub(super) mod locking;
+#[path = "sql/outbound.rs"]
+pub(super) mod outbound;
 #[path = "sql/recordings.rs"]
 pub(super) mod recordings;
 #[path = "sql/turns.rs"]

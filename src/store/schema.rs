@@ -19,6 +19,8 @@ diesel::table! {
         caller_calls_per_minute -> Nullable<Integer>,
         max_call_secs -> Nullable<Integer>,
         recording -> Bool,
+        events_url -> Nullable<Text>,
+        events_secret -> Nullable<Text>,
         created_at -> Timestamp,
         updated_at -> Timestamp,
     }
@@ -84,6 +86,8 @@ diesel::table! {
         stored_url -> Nullable<Text>,
         bytes -> Nullable<BigInt>,
         sha256 -> Nullable<Text>,
+        error -> Nullable<Text>,
+        content_type -> Nullable<Text>,
         created_at -> Timestamp,
         updated_at -> Timestamp,
     }

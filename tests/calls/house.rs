@@ -73,6 +73,7 @@ impl<K: Kind> HouseOn<K> {
             // Two, so that a call is admitted on one arbiter and its socket may come on another.
             workers: Some("2".into()),
             database_url: database.url.clone(),
+            recordings_url: database.recordings_url(),
             webhook_auth: "key".into(),
             webhook_key: Some(KEY.into()),
             exotel_api_key: Some(ACCOUNT.0.into()),

@@ -99,6 +99,39 @@ fn what_is_wrong_or_missing_is_one_line_and_exit_64() {
 }
 
 #[test]
+fn a_clients_secret_is_shown_once_and_its_events_are_where_it_wants_them() {
+    let folder = Folder::new();
+    let url = "https://crm.example/callgate";
+    let added = folder.said(&["client", "add", "--name", "Acme", "--number", "08047112233", "--events-url", url]);
+    let secret = added.split("whsec_").nth(1).expect("a secret").split_whitespace().next().unwrap().to_owned();
+    assert_eq!(secret.len(), 64);
+    let shown = folder.said(&["client", "show", "08047112233"]);
+    assert!(shown.contains(url) && shown.contains("signed") && !shown.contains(&secret), "{shown}");
+    // Another address keeps the secret; none is shown again.
+    let moved = folder.said(&["client", "set", "08047112233", "--events-url", "https://b.example/x"]);
+    assert!(moved.contains("https://b.example/x") && !moved.contains("whsec_"), "{moved}");
+    let own = ["client", "set", "08047112233", "--events-secret", "sixteen-letters-"];
+    assert!(!folder.said(&own).contains("sixteen-letters-"));
+    let off = folder.said(&["client", "set", "08047112233", "--events-url", ""]);
+    assert!(off.contains("not told") && !off.contains("b.example"), "{off}");
+    for (words, named) in [
+        (["--events-url", "http://crm.example"], "https"),
+        (["--events-secret", "short"], "16"),
+        (["--events-secret", "sixteen-letters-"], "--events-url"),
+    ] {
+        let error = folder.refused(&["client", "set", "08047112233", words[0], words[1]], 64);
+        assert!(error.contains(named), "{error}");
+    }
+}
+
+#[test]
+fn what_is_to_be_done_can_be_listed() {
+    let folder = Folder::new();
+    assert!(folder.said(&["jobs"]).contains("Nothing is to be done"));
+    assert!(folder.said(&["jobs", "--all", "--limit", "3", "--before", "9"]).contains("Nothing"));
+}
+
+#[test]
 fn a_start_that_fails_is_exit_1() {
     let folder = Folder::new();
     let error = folder.refused(&["client", "list", "--database-url", "sqlite:///nowhere/at/all.db"], 1);
@@ -127,6 +160,8 @@ fn help_tells_every_setting_with_its_variable_and_default() {
         ("WEBHOOK_DEADLINE_MS", "2000"),
         ("RECORDINGS_URL", "file://./recordings"),
         ("RECORDING_HOSTS", "exotel.com"),
+        ("RECORDING_MAX_MIB", "512"),
+        ("NODE_NAME", "host's name"),
         ("MAX_CALLS", "1000"),
         ("MAX_CALL_SECS", "3300"),
         ("DRAIN_SECS", "3300"),

@@ -12,6 +12,8 @@ mod refusals;
 mod reports;
 #[path = "starts.rs"]
 mod starts;
+#[path = "work.rs"]
+mod work;
 
 mod support {
     pub(super) use crate::support::*;

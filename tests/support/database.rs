@@ -100,8 +100,21 @@ impl Database {
     }
 }
 
+impl Database {
+    /// Where recordings are kept beside it.
+    pub fn recordings_url(&self) -> String {
+        format!("file://{}", self.recordings().display())
+    }
+
+    fn recordings(&self) -> PathBuf {
+        let name = self.url.rsplit('/').next().unwrap_or_default();
+        std::env::temp_dir().join(format!("{name}.recordings"))
+    }
+}
+
 impl Drop for Database {
     fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(self.recordings());
         match &self.admin {
             None => {
                 for end in ["", "-wal", "-shm"] {

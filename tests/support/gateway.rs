@@ -91,6 +91,7 @@ impl<K: Kind> GatewayOn<K> {
             port: "0".to_owned(),
             workers: some("2"),
             database_url: database.url.clone(),
+            recordings_url: database.recordings_url(),
             simulated_model: some("on"),
             exotel_api_key: some(API_KEY),
             exotel_api_token: some(API_TOKEN),

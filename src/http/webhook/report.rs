@@ -29,12 +29,12 @@ pub(super) async fn call_end(gateway: &Gateway, fields: &Fields, seen: &mut Seen
     Ok(answer("ok", &json!({ "call_sid": sid.as_str(), "status": call.status })))
 }
 
-/// `POST` or `GET /exotel/recording`: where a recording is. It is kept as `pending`; fetching it is not done by this service yet.
+/// `POST` or `GET /exotel/recording`: where a recording is. It is kept as `pending`, and fetched by a job.
 pub(super) async fn recording(gateway: &Gateway, fields: &Fields, seen: &mut Seen) -> Result<Answer, Refused> {
     let told = RecordingReady::try_from(fields)?;
     seen.call = Some(told.call_sid.clone());
     if !gateway.is_recording_url(&told.url) {
-        let problem = "is not allowed: its host is none of RECORDING_HOSTS".to_owned();
+        let problem = "is not allowed: it must be https, on one of RECORDING_HOSTS".to_owned();
         return Err(FieldError { field: "RecordingUrl", problem }.into());
     }
     let mut report = empty_report(told.call_sid.clone());

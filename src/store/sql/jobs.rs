@@ -64,6 +64,15 @@ pub(in crate::store) async fn enqueue(conn: &mut Conn, job: &NewJob) -> Result<b
     Ok(added > 0)
 }
 
+/// Lets a job that nobody has tried yet be done now.
+pub(in crate::store) async fn hurry(conn: &mut Conn, kind: &str, key: &str) -> Result<(), StoreError> {
+    let now = Utc::now().naive_utc();
+    let row = dsl::jobs.filter(dsl::kind.eq(kind).and(dsl::key.eq(key)));
+    let row = row.filter(dsl::status.eq(WAITING).and(dsl::attempts.eq(0)).and(dsl::run_at.gt(now)));
+    diesel::update(row).set(dsl::run_at.eq(now)).execute(conn).await?;
+    Ok(())
+}
+
 pub(in crate::store) async fn lease(
     conn: &mut Conn,
     worker: &str,

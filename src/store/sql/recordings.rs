@@ -1,29 +1,124 @@
 //! Queries of `recordings`.
 
-use chrono::NaiveDateTime;
+use chrono::{NaiveDateTime, Utc};
 use diesel::prelude::*;
+use protocol::ids::CallSid;
+use serde_json::json;
 
-use super::{Conn, RunQueryDsl};
-use crate::store::StoreError;
+use super::{Conn, RunQueryDsl, calls, jobs, outbound};
+use crate::objects::Stored;
+use crate::store::columns::Word;
+use crate::store::outbound::{Event, RECORDING_STORED};
+use crate::store::recordings::FETCH_RECORDING;
+use crate::store::schema;
 use crate::store::schema::recordings::dsl;
+use crate::store::{NewJob, Recording, StoreError};
 
-/// A recording that can be fetched; told again, it stays as it is.
+const PENDING: &str = "pending";
+const STORED: &str = "stored";
+const FAILED: &str = "failed";
+
+/// A recording that can be fetched; told again, it stays as it is. Whoever fetches it is told with it.
 pub(in crate::store) async fn announce(
     conn: &mut Conn,
     call_id: i64,
     url: &str,
     at: NaiveDateTime,
 ) -> Result<(), StoreError> {
-    diesel::insert_into(dsl::recordings)
+    add(conn, call_id, url, at, FETCH_RECORDING, None).await?;
+    Ok(())
+}
+
+pub(in crate::store) async fn announce_own(
+    conn: &mut Conn,
+    call: &CallSid,
+    source: &str,
+    kind: &'static str,
+    node: Option<&str>,
+) -> Result<i64, StoreError> {
+    let now = Utc::now().naive_utc();
+    let call_id = calls::ensure(conn, call, now).await?;
+    add(conn, call_id, source, now, kind, node).await
+}
+
+async fn add(
+    conn: &mut Conn,
+    call_id: i64,
+    source: &str,
+    at: NaiveDateTime,
+    kind: &'static str,
+    node: Option<&str>,
+) -> Result<i64, StoreError> {
+    let added = diesel::insert_into(dsl::recordings)
         .values((
             dsl::call_id.eq(call_id),
-            dsl::source_url.eq(url),
-            dsl::status.eq("pending"),
+            dsl::source_url.eq(source),
+            dsl::status.eq(PENDING),
             dsl::created_at.eq(at),
             dsl::updated_at.eq(at),
         ))
         .on_conflict((dsl::call_id, dsl::source_url))
         .do_nothing()
+        .returning(dsl::id)
+        .get_result::<i64>(conn)
+        .await
+        .optional()?;
+    if let Some(id) = added {
+        let job = NewJob::new(kind, id.to_string(), json!({ "recording_id": id }));
+        jobs::enqueue(conn, &NewJob { node: node.map(str::to_owned), ..job }).await?;
+        return Ok(id);
+    }
+    let known = dsl::recordings.filter(dsl::call_id.eq(call_id).and(dsl::source_url.eq(source)));
+    Ok(known.select(dsl::id).first(conn).await?)
+}
+
+pub(in crate::store) async fn by_id(conn: &mut Conn, id: i64) -> Result<Option<(Recording, CallSid)>, StoreError> {
+    let found = dsl::recordings
+        .inner_join(schema::calls::table)
+        .filter(dsl::id.eq(id))
+        .select((Recording::as_select(), schema::calls::call_sid))
+        .first::<(Recording, Word<CallSid>)>(conn)
+        .await
+        .optional()?;
+    Ok(found.map(|(recording, sid)| (recording, sid.into())))
+}
+
+pub(in crate::store) async fn of_call(conn: &mut Conn, call: &CallSid) -> Result<Vec<Recording>, StoreError> {
+    let rows = dsl::recordings.inner_join(schema::calls::table).filter(schema::calls::call_sid.eq(call.as_str()));
+    Ok(rows.order(dsl::id).select(Recording::as_select()).load(conn).await?)
+}
+
+pub(in crate::store) async fn stored(
+    conn: &mut Conn,
+    id: i64,
+    stored: &Stored,
+    content_type: Option<&str>,
+) -> Result<(), StoreError> {
+    let changed = diesel::update(dsl::recordings.filter(dsl::id.eq(id).and(dsl::status.ne(STORED))))
+        .set((
+            dsl::status.eq(STORED),
+            dsl::stored_url.eq(&stored.url),
+            dsl::bytes.eq(i64::try_from(stored.bytes).unwrap_or(i64::MAX)),
+            dsl::sha256.eq(&stored.sha256),
+            dsl::content_type.eq(content_type),
+            dsl::error.eq(None::<String>),
+            dsl::updated_at.eq(Utc::now().naive_utc()),
+        ))
+        .execute(conn)
+        .await?;
+    if changed == 0 {
+        return Ok(());
+    }
+    if let Some((_, call)) = by_id(conn, id).await? {
+        let event = Event { call: &call, what: RECORDING_STORED, recording: Some(id), at: Utc::now() };
+        outbound::tell(conn, &event).await?;
+    }
+    Ok(())
+}
+
+pub(in crate::store) async fn failed(conn: &mut Conn, id: i64, why: &str) -> Result<(), StoreError> {
+    diesel::update(dsl::recordings.filter(dsl::id.eq(id).and(dsl::status.ne(STORED))))
+        .set((dsl::status.eq(FAILED), dsl::error.eq(why), dsl::updated_at.eq(Utc::now().naive_utc())))
         .execute(conn)
         .await?;
     Ok(())

@@ -12,6 +12,8 @@ use crate::store::{DatabaseUrl, Store, migrations};
 
 #[path = "both.rs"]
 mod both;
+#[path = "jobs.rs"]
+mod jobs;
 
 type Conn = AsyncConnectionWrapper<AsyncPgConnection>;
 type Backend = diesel::pg::Pg;

@@ -11,6 +11,8 @@ use crate::store::migrations;
 
 #[path = "both.rs"]
 mod both;
+#[path = "jobs.rs"]
+mod jobs;
 
 type Conn = SqliteConnection;
 type Backend = diesel::sqlite::Sqlite;

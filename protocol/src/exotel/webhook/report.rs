@@ -88,7 +88,7 @@ fn secs(told: &str) -> Option<u64> {
 pub struct RecordingReady {
     /// The call.
     pub call_sid: CallSid,
-    /// Where it is: https. Whether that host may be asked is not judged here.
+    /// Where it is: a web address. Whether that host may be asked is not judged here.
     pub url: String,
 }
 
@@ -102,9 +102,10 @@ impl TryFrom<&Fields> for RecordingReady {
             .recording()
             .map(str::trim)
             .ok_or_else(|| FieldError::new("RecordingUrl", "is missing: send the recording's address"))?;
-        match url.get(..8) {
-            Some(scheme) if scheme.eq_ignore_ascii_case("https://") => Ok(Self { call_sid, url: url.to_owned() }),
-            _ => Err(FieldError::new("RecordingUrl", "is malformed: it must begin with https://")),
+        let begins = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+        match begins("https://") || begins("http://") {
+            true => Ok(Self { call_sid, url: url.to_owned() }),
+            false => Err(FieldError::new("RecordingUrl", "is malformed: it must begin with https://")),
         }
     }
 }

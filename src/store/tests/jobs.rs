@@ -1,14 +1,17 @@
+//! What holds of jobs on every database.
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{TimeDelta, Utc};
 use dashmap::DashMap;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::*;
-use crate::store::tests::TempDb;
+use super::Db;
+use crate::store::{Job, JobStatus, NewJob, Store};
 
 const KIND: &str = "sweep";
 const HERE: &str = "here";
@@ -28,7 +31,7 @@ fn keys(jobs: &[Job]) -> Vec<&str> {
 
 #[tokio::test]
 async fn a_job_is_added_once_and_stays_done() {
-    let db = TempDb::new();
+    let db = Db::new();
     let store = db.store().await;
     assert!(store.enqueue_job(job("a")).await.unwrap());
     assert!(!store.enqueue_job(job("a")).await.unwrap());
@@ -44,7 +47,7 @@ async fn a_job_is_added_once_and_stays_done() {
 
 #[tokio::test]
 async fn a_dead_workers_job_is_taken_over_and_its_late_word_changes_nothing() {
-    let db = TempDb::new();
+    let db = Db::new();
     let store = db.store().await;
     store.enqueue_job(job("a")).await.unwrap();
     let dead = take(&store, 1, Duration::ZERO).await.remove(0);
@@ -61,7 +64,7 @@ async fn a_dead_workers_job_is_taken_over_and_its_late_word_changes_nothing() {
 
 #[tokio::test]
 async fn a_failed_attempt_waits_for_its_time_and_keeps_its_reason() {
-    let db = TempDb::new();
+    let db = Db::new();
     let store = db.store().await;
     store.enqueue_job(job("a")).await.unwrap();
     let first = take(&store, 1, LONG).await.remove(0);
@@ -76,7 +79,7 @@ async fn a_failed_attempt_waits_for_its_time_and_keeps_its_reason() {
 
 #[tokio::test]
 async fn a_job_that_is_given_up_says_why_and_is_listed() {
-    let db = TempDb::new();
+    let db = Db::new();
     let store = db.store().await;
     for key in ["a", "b", "c"] {
         store.enqueue_job(job(key)).await.unwrap();
@@ -94,7 +97,7 @@ async fn a_job_that_is_given_up_says_why_and_is_listed() {
 
 #[tokio::test]
 async fn jobs_of_one_ordering_are_done_one_after_the_other() {
-    let db = TempDb::new();
+    let db = Db::new();
     let store = db.store().await;
     for (key, order) in [("a1", "a"), ("b1", "b"), ("a2", "a"), ("b2", "b")] {
         store.enqueue_job(job(key).ordered(order)).await.unwrap();
@@ -114,7 +117,7 @@ async fn jobs_of_one_ordering_are_done_one_after_the_other() {
 
 #[tokio::test]
 async fn a_job_bound_to_a_node_is_done_there_alone_until_it_is_moved() {
-    let db = TempDb::new();
+    let db = Db::new();
     let store = db.store().await;
     store.enqueue_job(job("file").on("there")).await.unwrap();
     assert!(take(&store, 10, LONG).await.is_empty());
@@ -126,7 +129,7 @@ async fn a_job_bound_to_a_node_is_done_there_alone_until_it_is_moved() {
 
 #[tokio::test]
 async fn finished_jobs_are_forgotten_in_their_time() {
-    let db = TempDb::new();
+    let db = Db::new();
     let store = db.store().await;
     for key in ["a", "b", "c"] {
         store.enqueue_job(job(key)).await.unwrap();
@@ -145,7 +148,7 @@ async fn finished_jobs_are_forgotten_in_their_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_job_is_run_by_two_workers_at_once_and_none_is_lost() {
     const JOBS: usize = 60;
-    let db = TempDb::new();
+    let db = Db::new();
     let store = db.store().await;
     for n in 0..JOBS {
         let ordered = job(&n.to_string()).ordered((n % 7).to_string());
@@ -272,13 +275,13 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_workers_do_no_job_is_held_twice_lost_or_out_of_order(steps in proptest::collection::vec(step(), 1..60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let db = TempDb::new();
+            let db = Db::new();
             let store = db.store().await;
             let mut model = Model::default();
             for step in &steps {

@@ -1,0 +1,175 @@
+//! What clients are told of their calls: `call.started`, `call.ended`, `recording.stored`, POSTed to the client's `events_url`.
+//!
+//! The job that tells is added in the transaction that writes what it tells of, so nothing is told that did not happen and nothing
+//! that happened is forgotten. An event may come twice (its id is the same then), and those of one call come in order.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use chrono::Utc;
+use hmac::{Hmac, KeyInit, Mac};
+use protocol::ids::{CallSid, Secret};
+use rand::TryRngCore;
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use url::{Host, Url};
+
+#[cfg(test)]
+mod tests;
+
+use crate::fetch::{ClientError, client, words};
+use crate::jobs::{Handler, Job, JobError, Patience};
+use crate::store::{CALL_ENDED, EventsTarget, SEND_EVENT, Store, Told};
+
+/// Connecting, TLS included.
+const CONNECT: Duration = Duration::from_secs(5);
+/// An answer, from the first byte of the request on.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Tells clients.
+pub struct Events {
+    store: Store,
+    client: Client,
+}
+
+impl Events {
+    /// Tells what a store holds.
+    ///
+    /// # Errors
+    /// When there can be no HTTP client.
+    pub fn new(store: Store) -> Result<Self, ClientError> {
+        Ok(Self { store, client: client(CONNECT, ANSWER)? })
+    }
+
+    async fn post(&self, target: &EventsTarget, id: &str, body: String) -> Result<(), JobError> {
+        let timestamp = Utc::now().timestamp();
+        let request = self
+            .client
+            .post(&target.url)
+            .header("content-type", "application/json")
+            .header("callgate-event-id", id)
+            .header("callgate-timestamp", timestamp)
+            .header("callgate-signature", signature(&target.secret, timestamp, &body))
+            .timeout(ANSWER)
+            .body(body);
+        let status = request.send().await.map_err(|error| JobError::Retry(words(&error)))?.status();
+        match status {
+            _ if status.is_success() => Ok(()),
+            StatusCode::GONE => Err(JobError::GiveUp(format!("the receiver answered {status}"))),
+            _ => Err(JobError::Retry(format!("the receiver answered {status}"))),
+        }
+    }
+}
+
+impl Handler for Events {
+    const KIND: &'static str = SEND_EVENT;
+    /// Many, since a receiver that hangs must not hold up the others.
+    const AT_ONCE: usize = 32;
+    const PATIENCE: Patience = Patience {
+        first_pause: Duration::from_secs(1),
+        longest_pause: Duration::from_secs(15 * 60),
+        longest_age: Duration::from_secs(24 * 3600),
+        most_attempts: 1000,
+        one_attempt: Duration::from_secs(30),
+    };
+
+    async fn run(&self, job: &Job) -> Result<(), JobError> {
+        let text = |name: &str| job.payload[name].as_str().unwrap_or_default();
+        let (id, what, call) = (text("id"), text("type"), CallSid::new(text("call_sid")));
+        let told = self.store.told_of(&call, job.payload["recording_id"].as_i64()).await?;
+        let told = told.ok_or_else(|| JobError::GiveUp("there is no such call".to_owned()))?;
+        if what == CALL_ENDED && !told.call.is_over() {
+            return Err(JobError::Retry("the call goes on after all".to_owned()));
+        }
+        let target = self.store.events_target(told.client.id).await?;
+        let target = target.ok_or_else(|| JobError::GiveUp("the client has no events_url any more".to_owned()))?;
+        let body = json!({
+            "id": id,
+            "type": what,
+            "created_at": job.created_at,
+            "call_sid": call.as_str(),
+            "data": data(what, &told),
+        });
+        self.post(&target, id, body.to_string()).await
+    }
+}
+
+/// What there is to say of each kind of event.
+fn data(what: &str, told: &Told) -> Value {
+    if let Some(recording) = &told.recording {
+        return json!({
+            "client": told.client.name,
+            "recording_id": recording.id,
+            "source": recording.source_url,
+            "url": recording.stored_url,
+            "bytes": recording.bytes,
+            "sha256": recording.sha256,
+            "content_type": recording.content_type,
+        });
+    }
+    let call = &told.call;
+    let parties = &call.parties;
+    let number = |e164: &Option<protocol::ids::PhoneNumber>, raw: &Option<protocol::ids::PhoneNumber>| {
+        e164.as_ref().or(raw.as_ref()).map(|number| number.reveal().to_owned())
+    };
+    let mut data = json!({
+        "client": told.client.name,
+        "from": number(&parties.from, &parties.from_raw),
+        "to": number(&parties.to, &parties.to_raw),
+        "direction": parties.direction,
+        "started_at": call.times.started_at,
+    });
+    if what == CALL_ENDED {
+        data["status"] = json!(call.status);
+        data["ended_why"] = json!(call.ended_why);
+        data["media_at"] = json!(call.times.media_at);
+        data["ended_at"] = json!(call.times.ended_at);
+        data["figures"] = json!(call.figures);
+    }
+    data
+}
+
+/// `v1=` and the HMAC-SHA256 of `timestamp.body` in lower-case hex.
+fn signature(secret: &Secret, timestamp: i64, body: &str) -> String {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.reveal().as_bytes()) else {
+        // HMAC takes keys of any length.
+        return String::new();
+    };
+    mac.update(format!("{timestamp}.{body}").as_bytes());
+    let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("v1={hex}")
+}
+
+/// A secret for a client that brought none.
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub fn new_secret() -> Result<Secret, rand::rand_core::OsError> {
+    let mut key = [0_u8; 32];
+    rand::rngs::OsRng.try_fill_bytes(&mut key)?;
+    Ok(Secret::new(key.iter().fold("whsec_".to_owned(), |text, byte| format!("{text}{byte:02x}"))))
+}
+
+/// Checks the URL of a client's events.
+///
+/// # Errors
+/// What is wrong with it, and the mend.
+pub fn check_url(text: &str) -> Result<(), String> {
+    let mend = "write it as https://host/path (http:// is for this machine only)";
+    let url = Url::parse(text).map_err(|error| format!("is not a URL ({error}): {mend}"))?;
+    let here = match url.host() {
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        None => return Err(format!("names no host: {mend}")),
+    };
+    match url.scheme() {
+        _ if !url.username().is_empty() || url.password().is_some() => {
+            Err("carries credentials: the signature says who calls".to_owned())
+        }
+        "https" => Ok(()),
+        "http" if here => Ok(()),
+        _ => Err(format!("is not https: {mend}")),
+    }
+}

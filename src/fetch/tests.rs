@@ -1,0 +1,290 @@
+//! Against real web servers on this machine, a real database and a real folder.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use chrono::Utc;
+use futures_util::stream;
+use protocol::ids::CallSid;
+use sha2::{Digest, Sha256};
+
+use super::*;
+use crate::settings::RecordingTarget;
+use crate::store::tests::TempDb;
+use crate::store::{CallEndReport, Parties};
+
+const MIB: usize = 1 << 20;
+
+/// What the host was asked, newest last.
+type Asked = Arc<std::sync::Mutex<Vec<(String, Option<String>)>>>;
+
+#[derive(Clone)]
+struct Site {
+    asked: Asked,
+    other: String,
+    sick: Arc<AtomicU32>,
+}
+
+fn sound() -> Vec<u8> {
+    (0..3 * MIB).map(|n| u8::try_from(n / 7 % 251).unwrap()).collect()
+}
+
+/// A server that sends its head and then says nothing, or little.
+fn slowly(pause: Duration) -> HttpResponse {
+    let bytes = stream::unfold((), move |()| async move {
+        tokio::time::sleep(pause).await;
+        Some((Ok::<_, std::io::Error>(web::Bytes::from_static(b"x")), ()))
+    });
+    HttpResponse::Ok().content_type("audio/mpeg").streaming(bytes)
+}
+
+async fn serve(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
+    let auth = request.headers().get("authorization").map(|auth| auth.to_str().unwrap().to_owned());
+    site.asked.lock().unwrap().push((request.uri().to_string(), auth.clone()));
+    let to = |target: String| HttpResponse::Found().insert_header(("location", target)).finish();
+    let endless = || stream::repeat_with(|| Ok::<_, std::io::Error>(web::Bytes::from(vec![0; MIB])));
+    match request.path() {
+        "/a.mp3" => HttpResponse::Ok().content_type("audio/mpeg").body(sound()),
+        "/locked.mp3" if auth.as_deref() == Some("Basic a2V5OnRva2Vu") => HttpResponse::Ok().body(sound()),
+        "/locked.mp3" => HttpResponse::Unauthorized().finish(),
+        "/forbidden.mp3" => HttpResponse::Forbidden().finish(),
+        "/sick.mp3" if site.sick.fetch_sub(1, Ordering::AcqRel) > 1 => HttpResponse::InternalServerError().finish(),
+        "/sick.mp3" => HttpResponse::Ok().body(sound()),
+        "/here" => to("/a.mp3".to_owned()),
+        "/there" => to(format!("{}/a.mp3", site.other)),
+        "/elsewhere" => to("https://evil.example/a.mp3".to_owned()),
+        "/inside" => to("http://169.254.169.254/latest/meta-data".to_owned()),
+        "/round" => to("/round".to_owned()),
+        "/huge" => HttpResponse::Ok().no_chunking(5 << 30).streaming(endless()),
+        "/endless" => HttpResponse::Ok().streaming(endless()),
+        "/drip" => slowly(Duration::from_millis(10)),
+        "/silent" => slowly(Duration::from_secs(3600)),
+        "/broken" => {
+            let body = stream::iter([Ok(web::Bytes::from(vec![0; MIB])), Err(std::io::Error::other("gone"))]);
+            HttpResponse::Ok().no_chunking(4 * MIB as u64).streaming(body)
+        }
+        "/empty" => HttpResponse::Ok().finish(),
+        _ => HttpResponse::NotFound().finish(),
+    }
+}
+
+/// Serves a site; its base URL.
+fn start(site: Site) -> String {
+    let app = move || App::new().app_data(web::Data::new(site.clone())).default_service(web::to(serve));
+    let server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(0).bind("127.0.0.1:0").unwrap();
+    let address = server.addrs()[0];
+    actix_rt::spawn(server.run());
+    format!("http://{address}")
+}
+
+struct Town {
+    store: Store,
+    fetch: Fetch,
+    base: String,
+    asked: Asked,
+    others_asked: Asked,
+    _db: TempDb,
+    folder: std::path::PathBuf,
+}
+
+impl Drop for Town {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Town {
+    async fn new() -> Self {
+        Self::listing(|base, other| format!("{base},{other}")).await
+    }
+
+    /// With some of two hosts listed, each as host:port.
+    async fn listing(list: impl Fn(&str, &str) -> String) -> Self {
+        let db = TempDb::new();
+        let store = db.store().await;
+        let (asked, others_asked) = (Asked::default(), Asked::default());
+        let site = |asked: &Asked, other: &str| Site {
+            asked: asked.clone(),
+            other: other.to_owned(),
+            sick: Arc::new(AtomicU32::new(3)),
+        };
+        let other = start(site(&others_asked, ""));
+        let base = start(site(&asked, &other));
+        let host = |url: &str| url.trim_start_matches("http://").to_owned();
+        let hosts: RecordingHosts = list(&host(&base), &host(&other)).parse().unwrap();
+        let folder = db.0.with_extension("recordings");
+        let objects = Objects::open(&RecordingTarget::Folder(folder.clone())).unwrap();
+        let limits = FetchLimits {
+            bytes: 8 * MIB as u64,
+            connect: Duration::from_secs(2),
+            idle: Duration::from_millis(300),
+            grace: Duration::from_millis(1100),
+            least_rate: 4096,
+        };
+        let credentials = Credentials { key: Secret::new("key"), token: Secret::new("token") };
+        let fetch = Fetch::new(store.clone(), objects, hosts, Some(credentials), limits).unwrap();
+        Self { store, fetch, base, asked, others_asked, _db: db, folder }
+    }
+
+    /// Announces a recording as the webhooks do, and takes up the job that came of it.
+    async fn announce(&self, url: &str) -> Job {
+        let report = CallEndReport {
+            call_sid: CallSid::new("c1"),
+            status: None,
+            parties: Parties::default(),
+            answered_at: None,
+            ended_at: None,
+            duration_secs: None,
+            recording_url: Some(url.to_owned()),
+            at: Utc::now(),
+        };
+        self.store.report_call(report.clone()).await.unwrap();
+        self.store.report_call(report).await.unwrap();
+        let mut jobs = self.store.lease_jobs("w", Fetch::KIND, "here", 10, Duration::from_secs(60)).await.unwrap();
+        assert_eq!(jobs.len(), 1, "announced twice, fetched once");
+        jobs.remove(0)
+    }
+
+    /// What becomes of a recording in one attempt.
+    async fn fetch(&self, path: &str) -> Result<(), JobError> {
+        let job = self.announce(&format!("{}{path}", self.base)).await;
+        self.fetch.run(&job).await
+    }
+
+    async fn row(&self) -> Recording {
+        self.store.recordings_of_call(&CallSid::new("c1")).await.unwrap().remove(0)
+    }
+
+    fn files(&self) -> usize {
+        fn count(folder: &std::path::Path) -> usize {
+            let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+            entries.map(|path| if path.is_dir() { count(&path) } else { 1 }).sum()
+        }
+        count(&self.folder)
+    }
+}
+
+fn gives_up(outcome: Result<(), JobError>, words: &str) {
+    let Err(JobError::GiveUp(why)) = outcome else { panic!("not given up: {outcome:?}") };
+    assert!(why.contains(words), "{why}");
+}
+
+fn tries_again(outcome: Result<(), JobError>, words: &str) {
+    let Err(JobError::Retry(why)) = outcome else { panic!("not tried again: {outcome:?}") };
+    assert!(why.contains(words), "{why}");
+}
+
+#[actix_web::test]
+async fn a_recording_is_stored_as_it_was_sent_with_its_type_and_checksum() {
+    let town = Town::new().await;
+    let job = town.announce(&format!("{}/a.mp3", town.base)).await;
+    assert_eq!(town.row().await.status, "pending");
+    town.fetch.run(&job).await.unwrap();
+    let row = town.row().await;
+    assert_eq!((row.status.as_str(), row.bytes), ("stored", Some(3 * MIB as i64)));
+    assert_eq!((row.content_type.as_deref(), row.error), (Some("audio/mpeg"), None));
+    let file = Url::parse(&row.stored_url.unwrap()).unwrap().to_file_path().unwrap();
+    assert!(file.ends_with(format!("c1/exotel-{}.mp3", row.id)), "{}", file.display());
+    let stored = std::fs::read(file).unwrap();
+    assert!(stored == sound());
+    let sha: String = Sha256::digest(&stored).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(row.sha256, Some(sha));
+    // Done again, nothing is asked for again.
+    town.fetch.run(&job).await.unwrap();
+    assert_eq!(town.asked.lock().unwrap().len(), 1);
+}
+
+#[actix_web::test]
+async fn our_credentials_open_the_recording_and_wrong_ones_are_given_up_in_words() {
+    let town = Town::new().await;
+    town.fetch("/locked.mp3").await.unwrap();
+    let town = Town::new().await;
+    let job = town.announce(&format!("{}/forbidden.mp3", town.base)).await;
+    let Err(JobError::GiveUp(why)) = town.fetch.run(&job).await else { panic!("not given up") };
+    assert!(why.contains("403") && why.contains("EXOTEL_API_TOKEN"), "{why}");
+    town.fetch.given_up(&job, &why).await.unwrap();
+    let row = town.row().await;
+    assert_eq!((row.status.as_str(), row.error), ("failed", Some(why)));
+}
+
+#[actix_web::test]
+async fn a_redirect_is_followed_and_another_host_never_sees_our_credentials() {
+    let town = Town::new().await;
+    town.fetch("/here").await.unwrap();
+    assert!(town.asked.lock().unwrap().iter().all(|(_, auth)| auth.is_some()));
+    let town = Town::new().await;
+    town.fetch("/there").await.unwrap();
+    assert!(town.asked.lock().unwrap()[0].1.is_some());
+    assert_eq!(*town.others_asked.lock().unwrap(), [("/a.mp3".to_owned(), None)]);
+    // A URL that proves itself is not given a second proof.
+    let town = Town::new().await;
+    town.fetch("/a.mp3?X-Amz-Signature=00").await.unwrap();
+    assert_eq!(town.asked.lock().unwrap()[0].1, None);
+}
+
+#[actix_web::test]
+async fn a_redirect_to_where_nothing_may_be_fetched_is_given_up() {
+    for (path, words) in
+        [("/elsewhere", "none of RECORDING_HOSTS"), ("/inside", "not https"), ("/round", "more than 3 redirects")]
+    {
+        gives_up(Town::new().await.fetch(path).await, words);
+    }
+    let town = Town::listing(|base, _| base.to_owned()).await;
+    gives_up(town.fetch("/there").await, "not https");
+    assert!(town.others_asked.lock().unwrap().is_empty(), "it was not even asked");
+}
+
+#[actix_web::test]
+async fn a_name_that_stands_for_a_private_address_is_not_connected_to() {
+    // `localhost` is a public name's stand-in here: it is listed as no machine of ours, and resolves to this one.
+    let town = Town::listing(|base, _| base.to_owned()).await;
+    let hosts: RecordingHosts = "rec.example".parse().unwrap();
+    let limits = FetchLimits::default();
+    let client = client::guarded(&hosts, &limits).unwrap();
+    let port = Url::parse(&town.base).unwrap().port().unwrap();
+    let error = client.get(format!("http://localhost:{port}/a.mp3")).send().await.unwrap_err();
+    assert_eq!(client::refused_by_guard(&error), Some(Forbidden::Private), "{error:?}");
+    assert_eq!(failed(error), forbidden(Forbidden::Private));
+    assert!(town.asked.lock().unwrap().is_empty());
+}
+
+#[actix_web::test]
+async fn what_is_too_large_is_given_up_whether_it_says_so_or_not() {
+    let town = Town::new().await;
+    gives_up(town.fetch("/huge").await, "larger than the limit: 5368709120 bytes");
+    let town = Town::new().await;
+    gives_up(town.fetch("/endless").await, "larger than the limit");
+    assert_eq!(town.files(), 0);
+}
+
+#[actix_web::test]
+async fn a_host_that_drips_hangs_or_breaks_off_is_left_and_tried_again() {
+    for (path, words) in [
+        ("/drip", "bytes in 1 s"),
+        ("/silent", "did not answer in time"),
+        ("/broken", "broke off"),
+        ("/empty", "empty recording"),
+        ("/none.mp3", "404"),
+    ] {
+        let town = Town::new().await;
+        tries_again(town.fetch(path).await, words);
+        assert_eq!(town.row().await.status, "pending", "{path}");
+    }
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let town = Town::listing(|_, _| nobody.to_string()).await;
+    let job = town.announce(&format!("http://{nobody}/a.mp3")).await;
+    tries_again(town.fetch.run(&job).await, "cannot be connected to");
+}
+
+#[actix_web::test]
+async fn a_host_that_is_sick_for_a_while_gives_the_recording_in_the_end() {
+    let town = Town::new().await;
+    let job = town.announce(&format!("{}/sick.mp3", town.base)).await;
+    for _ in 0..2 {
+        tries_again(town.fetch.run(&job).await, "500");
+    }
+    town.fetch.run(&job).await.unwrap();
+    assert_eq!(town.row().await.status, "stored");
+}

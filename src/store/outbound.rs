@@ -1,0 +1,79 @@
+//! What clients are told of their calls: each event is a job, added in the same transaction as what it tells of.
+
+use chrono::{DateTime, Utc};
+use protocol::ids::{CallSid, Secret};
+
+use super::{Client, Recording, Store, StoreError, query};
+
+/// The kind of the jobs that tell clients.
+pub const SEND_EVENT: &str = "send_event";
+/// Begun.
+pub const CALL_STARTED: &str = "call.started";
+/// Ended, by whichever account of it stands.
+pub const CALL_ENDED: &str = "call.ended";
+/// A recording can be had.
+pub const RECORDING_STORED: &str = "recording.stored";
+
+/// Where a client is told, and what its events are signed with.
+#[derive(Clone, Debug)]
+pub struct EventsTarget {
+    /// `https://`, or `http://` to this machine.
+    pub url: String,
+    /// Key of the signature.
+    pub secret: Secret,
+}
+
+/// What an event tells of, as it is when it is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// The call.
+    pub call: super::Call,
+    /// Whose it is.
+    pub client: Client,
+    /// The recording, if it is about one.
+    pub recording: Option<Recording>,
+}
+
+/// A job to tell a call's client something.
+pub(super) struct Event<'a> {
+    pub(super) call: &'a CallSid,
+    pub(super) what: &'static str,
+    pub(super) recording: Option<i64>,
+    /// Not before.
+    pub(super) at: DateTime<Utc>,
+}
+
+impl Event<'_> {
+    /// What the job is known by: one for each thing that is told.
+    pub(super) fn key(&self) -> String {
+        let Self { what, call, .. } = self;
+        self.recording.map_or_else(|| format!("{what}/{call}"), |id| format!("{what}/{call}/{id}"))
+    }
+}
+
+impl Store {
+    /// Where a client is told of its calls; none when it does not want to be.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn events_target(&self, client: i64) -> Result<Option<EventsTarget>, StoreError> {
+        query!(self, read, outbound::target(client))
+    }
+
+    /// Sets where a client is told; none for nowhere. False when there is no such client.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_events_target(&self, client: i64, target: Option<EventsTarget>) -> Result<bool, StoreError> {
+        query!(self, write, outbound::set_target(client, target.as_ref()))
+    }
+
+    /// What there is to tell of a call, or of a recording of it; none when there is no such call, or it is nobody's.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn told_of(&self, call: &CallSid, recording: Option<i64>) -> Result<Option<Told>, StoreError> {
+        let call = call.clone();
+        query!(self, read, outbound::told(&call, recording))
+    }
+}

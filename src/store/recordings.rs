@@ -1,0 +1,100 @@
+//! Recordings: announced at once, stored later, or failed in words.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use protocol::ids::CallSid;
+
+use super::columns::Time;
+use super::schema::recordings;
+use super::{Store, StoreError, query, transaction};
+use crate::objects::Stored;
+
+/// The kind of the jobs that fetch the carrier's recordings.
+pub const FETCH_RECORDING: &str = "fetch_recording";
+
+/// A recording.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+pub struct Recording {
+    /// Row id.
+    pub id: i64,
+    /// Its call's row.
+    pub call_id: i64,
+    /// Where it came from: the carrier's URL, or a word for what we made ourselves. Unique within the call.
+    pub source_url: String,
+    /// `pending`, `stored` or `failed`.
+    pub status: String,
+    /// Where it is.
+    pub stored_url: Option<String>,
+    /// Its size.
+    pub bytes: Option<i64>,
+    /// SHA-256 of what is stored, lower-case hex.
+    pub sha256: Option<String>,
+    /// What its source said it is.
+    pub content_type: Option<String>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// When it was announced.
+    #[diesel(deserialize_as = Time)]
+    pub created_at: DateTime<Utc>,
+    /// When its status became what it is.
+    #[diesel(deserialize_as = Time)]
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Store {
+    /// Announces a recording of a call and adds the job that will store it, in one go. The job's payload is `{"recording_id"}`, its key
+    /// the same number. Announced again, everything stays as it is. Answers with the recording's id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn announce_recording(
+        &self,
+        call: &CallSid,
+        source: &str,
+        kind: &'static str,
+        node: Option<&str>,
+    ) -> Result<i64, StoreError> {
+        let (call, source, node) = (call.clone(), source.to_owned(), node.map(str::to_owned));
+        transaction!(self, recordings::announce_own(&call, &source, kind, node.as_deref()))
+    }
+
+    /// A recording with its call.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn recording(&self, id: i64) -> Result<Option<(Recording, CallSid)>, StoreError> {
+        query!(self, read, recordings::by_id(id))
+    }
+
+    /// The recordings of a call, in the order in which they were announced.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn recordings_of_call(&self, call: &CallSid) -> Result<Vec<Recording>, StoreError> {
+        let call = call.clone();
+        query!(self, read, recordings::of_call(&call))
+    }
+
+    /// A recording is where it shall be, and its client will be told. Said again, it stays as it is.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn recording_stored(
+        &self,
+        id: i64,
+        stored: &Stored,
+        content_type: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let (stored, content_type) = (stored.clone(), content_type.map(str::to_owned));
+        transaction!(self, recordings::stored(id, &stored, content_type.as_deref()))
+    }
+
+    /// There will be no recording. One that is stored stays.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn recording_failed(&self, id: i64, why: &str) -> Result<(), StoreError> {
+        let why = why.to_owned();
+        query!(self, write, recordings::failed(id, &why))
+    }
+}

@@ -1,0 +1,86 @@
+//! What is done beside the calls: recordings fetched, clients told, and the jobs that see to it.
+
+use std::sync::{Arc, Mutex};
+
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use callgate::store::EventsTarget;
+use protocol::ids::{CallSid, Secret};
+use serde_json::{Value, json};
+
+use super::support::{Gateway, eventually, incoming, sid};
+
+type Heard = Arc<Mutex<Vec<Value>>>;
+
+/// A recording host and an event receiver in one.
+async fn serve(heard: web::Data<Heard>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
+    match request.path() {
+        "/a.mp3" if request.headers().contains_key("authorization") => {
+            HttpResponse::Ok().content_type("audio/mpeg").body(vec![7; 100_000])
+        }
+        "/events" => {
+            heard.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+            HttpResponse::NoContent().finish()
+        }
+        _ => HttpResponse::Unauthorized().finish(),
+    }
+}
+
+/// Its host:port, and what it heard.
+fn neighbour() -> (String, Heard) {
+    let heard = Heard::default();
+    let served = heard.clone();
+    let app = move || App::new().app_data(web::Data::new(served.clone())).default_service(web::to(serve));
+    let server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(0).bind("127.0.0.1:0").unwrap();
+    let host = server.addrs()[0].to_string();
+    actix_rt::spawn(server.run());
+    (host, heard)
+}
+
+#[actix_web::test]
+async fn an_announced_recording_is_fetched_and_shown_and_the_client_is_told_in_order() {
+    let (host, heard) = neighbour();
+    let gateway = Gateway::start_with(|args| args.recording_hosts = host.clone()).await;
+    let target = EventsTarget { url: format!("http://{host}/events"), secret: Secret::new("whsec_0123456789") };
+    let store = gateway.running.store();
+    assert!(store.set_events_target(gateway.tenant.id, Some(target)).await.unwrap());
+    let sid = sid();
+    gateway.post("/exotel/call-start", &incoming(&sid)).await;
+    gateway.post("/exotel/call-end", &[("CallSid", &sid), ("Status", "completed")]).await;
+    let url = format!("http://{host}/a.mp3");
+    for _ in 0..2 {
+        let answer = gateway.post("/exotel/recording", &[("CallSid", &sid), ("RecordingUrl", &url)]).await;
+        assert_eq!(answer.json(), json!({ "call_sid": sid, "recording": "pending" }));
+    }
+    let call = CallSid::new(&sid);
+    eventually("the recording is stored", || async {
+        let rows = store.recordings_of_call(&call).await.unwrap();
+        rows.len() == 1 && rows[0].status == "stored"
+    })
+    .await;
+    let shown = gateway.operate(reqwest::Method::GET, &format!("/api/v1/calls/{sid}")).await.json();
+    let recording = &shown["recordings"][0];
+    assert_eq!((&recording["status"], &recording["bytes"]), (&json!("stored"), &json!(100_000)));
+    assert!(recording["url"].as_str().unwrap().ends_with(".mp3") && recording["error"].is_null());
+    eventually("three events are told", || async { heard.lock().unwrap().len() >= 3 }).await;
+    let types: Vec<Value> = heard.lock().unwrap().iter().map(|event| event["type"].clone()).collect();
+    assert_eq!(types.len(), 3, "{types:?}");
+    assert_eq!(types[0], "call.started");
+    assert!(types.contains(&json!("call.ended")) && types.contains(&json!("recording.stored")));
+    gateway.stop().await;
+}
+
+#[actix_web::test]
+async fn a_recording_that_may_not_be_had_says_why() {
+    let (host, _) = neighbour();
+    let gateway = Gateway::start_with(|args| args.recording_hosts = host.clone()).await;
+    let sid = sid();
+    let url = format!("http://{host}/locked.mp3");
+    gateway.post("/exotel/recording", &[("CallSid", &sid), ("RecordingUrl", &url)]).await;
+    let call = CallSid::new(&sid);
+    eventually("the recording is given up", || async {
+        let rows = gateway.running.store().recordings_of_call(&call).await.unwrap();
+        rows.iter().any(|row| row.status == "failed" && row.error.as_deref().is_some_and(|why| why.contains("401")))
+    })
+    .await;
+    gateway.stop().await;
+}
