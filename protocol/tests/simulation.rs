@@ -13,6 +13,8 @@ mod link;
 mod log;
 #[path = "simulation/person.rs"]
 mod person;
+#[path = "simulation/recording.rs"]
+mod recording;
 #[path = "simulation/response.rs"]
 mod response;
 #[path = "simulation/scenario.rs"]

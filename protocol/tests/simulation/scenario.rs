@@ -109,7 +109,7 @@ impl Scenario {
     pub(crate) fn calm(seed: u64) -> Self {
         Self {
             seed,
-            policy: Policy::default(),
+            policy: Policy { record: true, ..Policy::default() },
             greeted_by: GreetedBy::Model,
             rate: SampleRate::Hz8000,
             habits: Habits {

@@ -12,6 +12,7 @@ use protocol::realtime::event::ServerEvent;
 
 use super::carrier::Carrier;
 use super::link::{MS, Micros, NEVER};
+use super::recording::Recording;
 use super::scenario::Scenario;
 use super::tally::Tally;
 use super::tape::Tape;
@@ -62,6 +63,7 @@ pub(crate) struct Witness {
     marks: HashMap<String, u32>,
     era: u32,
     step: Step,
+    recording: Recording,
     pub(crate) tally: Tally,
 }
 
@@ -94,6 +96,7 @@ impl Witness {
             marks: HashMap::new(),
             era: 0,
             step: Step::default(),
+            recording: Recording::default(),
             tally: Tally::default(),
         }
     }
@@ -162,7 +165,7 @@ impl Witness {
                 self.fact(fact, scene);
                 self.history.apply(fact);
             }
-            Output::Tape(_) => {}
+            Output::Tape(taped) => self.recording.taped(taped, scene.now - self.started, self.bytes_per_ms),
             Output::Ended(why) => self.ended(why),
         }
         (0, 0)
@@ -184,6 +187,7 @@ impl Witness {
         assert!(self.play_end - scene.now <= self.lead, "{} us ahead of real time", self.play_end - scene.now);
         self.step.mark_owed = true;
         self.tally.add("messages", 1);
+        self.recording.sent(index, audio);
         (index, audio)
     }
 
@@ -340,16 +344,20 @@ impl Witness {
         self.era += 1;
         self.play_end = 0;
         self.speaking = false;
+        self.recording.restarted();
         self.step = Step::default();
         self.conns.values_mut().for_each(|c| c.closed = true);
     }
 
     /// On the way out.
-    pub(crate) fn finish(&self, call: &Call) {
+    pub(crate) fn finish(&self, call: &Call, tape: &Tape) {
         assert!(self.tally.ended.is_some(), "the call ended");
         assert!(self.conns.values().all(|c| c.closed), "no connection is left open");
         let recorded: Vec<Turn> = self.history.turns().collect();
         let known: Vec<Turn> = call.history().turns().collect();
         assert_eq!(recorded, known, "what was recorded is what the call knows");
+        if let Some(bound_ms) = self.short_ms {
+            self.recording.is_true(tape, bound_ms as usize * self.bytes_per_ms);
+        }
     }
 }

@@ -382,7 +382,7 @@ impl Drop for World {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             let call = self.call.as_ref().expect("a call that ended");
-            self.witness.finish(call);
+            self.witness.finish(call, &self.tape);
             let collisions: u32 = self.servers.iter().map(|s| s.collisions).sum();
             assert!(self.scenario.troubled || collisions == 0, "a response was asked for while one was active");
         } else if let Some(log) = &self.log {
