@@ -24,6 +24,7 @@ use crate::http::{Desk, Gateway, Rules, Strangers, routes};
 use crate::jobs::{self, Jobs};
 use crate::record::{RecordRules, RecordWriter};
 use crate::settings::{PublicUrl, Settings};
+use crate::spool::{Deck, Spool, TapingRecorder};
 use crate::store::Store;
 use crate::telemetry;
 use crate::token::TokenKey;
@@ -96,6 +97,7 @@ pub struct Running {
     server_task: JoinHandle<io::Result<()>>,
     upkeep: JoinHandle<()>,
     work: jobs::Running,
+    spool: Spool,
     model: Option<ModelHandle>,
 }
 
@@ -114,8 +116,10 @@ pub async fn start(mut settings: Settings) -> anyhow::Result<Running> {
     let store = Store::open(&settings.database).await?;
     let jobs = Jobs::default();
     let work = work::start(&settings, &store, &jobs)?;
+    let (deck, spool) = Spool::start(settings.recordings.spool.clone(), store.clone(), jobs.clone(), &settings.node)
+        .context("no thread to write recordings on")?;
     let model = simulated_model(&mut settings).await?;
-    let gateway = Arc::new(gateway(&settings, store, jobs, page.clone())?);
+    let gateway = Arc::new(gateway(&settings, store, jobs, deck, page.clone())?);
     let server = run(listener, settings.http.workers.get(), Arc::clone(&gateway))?;
     let handle = server.handle();
     let server_task = actix_rt::spawn(server);
@@ -129,7 +133,7 @@ pub async fn start(mut settings: Settings) -> anyhow::Result<Running> {
     let public = settings.http.public;
     tracing::info!(%addr, public_base_url = %public.base(), source = %public.source(), "listening");
     let drain = settings.calls.drain;
-    Ok(Running { addr, public, gateway, drain, server: handle, server_task, upkeep, work, model })
+    Ok(Running { addr, public, gateway, drain, server: handle, server_task, upkeep, work, spool, model })
 }
 
 impl Running {
@@ -189,6 +193,7 @@ impl Running {
         if !timeout(FLUSHING, self.gateway.recorder.flush()).await.unwrap_or(false) {
             tracing::error!("the database did not take the last records: what was not written is lost");
         }
+        self.spool.stop(FLUSHING).await;
         self.work.stop(WORKING).await;
         self.server.stop(true).await;
         self.upkeep.abort();
@@ -241,6 +246,7 @@ fn gateway(
     settings: &Settings,
     store: Store,
     jobs: Jobs,
+    deck: Deck,
     page: metrics_exporter_prometheus::PrometheusHandle,
 ) -> anyhow::Result<Gateway> {
     let Settings { webhooks, exotel, calls, .. } = settings;
@@ -255,7 +261,7 @@ fn gateway(
     let switchboard = Switchboard::new(
         settings.model.endpoint(),
         limits,
-        Arc::new(recorder.clone()),
+        Arc::new(TapingRecorder { record: recorder.clone(), deck }),
         Arc::new(crate::http::StaticDesk(Arc::clone(&desk))),
     );
     // A configured secret lets a token outlive this process, and be taken by another node of the same account.

@@ -142,6 +142,8 @@ pub struct WebhookSettings {
 pub struct RecordingSettings {
     /// `RECORDINGS_URL`.
     pub target: RecordingTarget,
+    /// `SPOOL_DIR`: where our own are written during a call.
+    pub spool: PathBuf,
     /// `RECORDING_HOSTS`.
     pub hosts: RecordingHosts,
     /// `RECORDING_MAX_MIB`, in bytes.

@@ -5,6 +5,7 @@
 //! loses what was in the queue, about the last tenth of a second: what was written is the kernel's, and is found at the next start.
 //! Nothing is synced during a call, so a machine that dies loses what its kernel had not written yet (Linux: up to some 30 s).
 
+mod keep;
 mod press;
 mod reel;
 mod writer;
@@ -16,22 +17,30 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Instant, SystemTime};
 
-use actors::Tape;
+use actors::{Recorder, SupervisorEvent, Tape};
 use codecs::SampleRate;
 use metrics::Counter;
+use protocol::call::fact::Fact;
 use protocol::call::tape::Taped;
 use protocol::ids::CallSid;
 
+pub use keep::{EncodeRecording, Spool};
 pub use press::{Press, PressError, Pressed};
 pub use reel::{Finished, Reel, find, left_behind};
+
+use crate::record::RecordWriter;
 
 /// Pieces that wait to be written. A thousand calls fill a third of it between two ticks.
 const QUEUE: usize = 16_384;
 /// Finished calls that wait to be taken in: more are found at the next start.
 const FINISHED: usize = 1_024;
 
-/// Where the tapes of calls come from. Dropped, it writes what is left.
-pub struct Deck {
+/// Where the tapes of calls come from. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Deck(Arc<Shared>);
+
+/// The thread that writes. Dropped, it writes what is left, and no more.
+pub struct Spooling {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -77,7 +86,7 @@ impl Deck {
     ///
     /// # Errors
     /// When there is no thread for it.
-    pub fn new(root: &Path) -> io::Result<(Self, tokio::sync::mpsc::Receiver<Finished>)> {
+    pub fn start(root: &Path) -> io::Result<(Self, Spooling, tokio::sync::mpsc::Receiver<Finished>)> {
         let (pieces, queue) = mpsc::sync_channel(QUEUE);
         let (wake, woken) = mpsc::sync_channel(1);
         let (finished, receiver) = tokio::sync::mpsc::channel(FINISHED);
@@ -90,7 +99,7 @@ impl Deck {
         });
         let writer = writer::Writer::new(Arc::clone(&shared), queue, finished);
         let thread = thread::Builder::new().name("callgate-spool".to_owned()).spawn(move || writer.run(&woken))?;
-        Ok((Self { shared, thread: Some(thread) }, receiver))
+        Ok((Self(Arc::clone(&shared)), Spooling { shared, thread: Some(thread) }, receiver))
     }
 
     /// What takes the sound of one call.
@@ -98,11 +107,11 @@ impl Deck {
     pub fn tape(&self, call: &CallSid) -> Arc<dyn Tape> {
         let (begun, ended, dropped) = (OnceLock::new(), OnceLock::new(), AtomicU64::new(0));
         let live = Arc::new(Live { call: call.clone(), begun, ended, dropped });
-        Arc::new(CallTape { shared: Arc::clone(&self.shared), live })
+        Arc::new(CallTape { shared: Arc::clone(&self.0), live })
     }
 }
 
-impl Drop for Deck {
+impl Drop for Spooling {
     fn drop(&mut self) {
         lock(&self.shared.wake).take();
         if let Some(thread) = self.thread.take()
@@ -110,6 +119,28 @@ impl Drop for Deck {
         {
             tracing::error!("the thread that writes recordings panicked: what it had is in the spool");
         }
+    }
+}
+
+/// Takes what happens in calls to their record, and what is heard in them to the spool.
+pub struct TapingRecorder {
+    /// The record.
+    pub record: RecordWriter,
+    /// The spool.
+    pub deck: Deck,
+}
+
+impl Recorder for TapingRecorder {
+    fn record(&self, call: &CallSid, at: SystemTime, fact: &Fact) {
+        self.record.record(call, at, fact);
+    }
+
+    fn supervised(&self, call: &CallSid, at: SystemTime, event: &SupervisorEvent<'_>) {
+        self.record.supervised(call, at, event);
+    }
+
+    fn tape(&self, call: &CallSid) -> Option<Arc<dyn Tape>> {
+        Some(self.deck.tape(call))
     }
 }
 

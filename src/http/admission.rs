@@ -25,6 +25,7 @@ pub fn admission(call: &CallSid, client: &Client, greeted_by: GreetedBy, node: &
         tools: tools(client),
     };
     let mut policy = node.clone();
+    policy.record = client.recording;
     if let Some(secs) = client.limits.max_call_secs.and_then(|secs| u64::try_from(secs).ok()).filter(|secs| *secs > 0) {
         policy.max_call = policy.max_call.min(Duration::from_secs(secs));
     }

@@ -7,6 +7,7 @@ use crate::fetch::{Credentials, Fetch, FetchLimits};
 use crate::jobs::{Jobs, Running};
 use crate::objects::Objects;
 use crate::settings::Settings;
+use crate::spool::{EncodeRecording, Press};
 use crate::store::Store;
 
 /// Starts working the jobs of a store.
@@ -25,7 +26,9 @@ pub(super) fn start(settings: &Settings, store: &Store, jobs: &Jobs) -> anyhow::
     let limits = FetchLimits { bytes: settings.recordings.max_bytes, ..FetchLimits::default() };
     let hosts = settings.recordings.hosts.clone();
     let credentials = credentials.map(|(key, token)| Credentials { key, token });
+    let press = Press::new().context("no thread to encode recordings on")?;
+    let encode = EncodeRecording::new(store.clone(), objects.clone(), press, settings.recordings.spool.clone());
     let fetch = Fetch::new(store.clone(), objects, hosts, credentials, limits)?;
     let events = Events::new(store.clone())?;
-    Ok(jobs.runner(store.clone(), &settings.node).with(fetch).with(events).start())
+    Ok(jobs.runner(store.clone(), &settings.node).with(fetch).with(events).with(encode).start())
 }

@@ -171,7 +171,8 @@ fn recordings(args: &SettingsArgs) -> Read<RecordingSettings> {
     let hosts = or(&args.recording_hosts, args::RECORDING_HOSTS).parse();
     let hosts = hosts.map_err(|problem: String| SettingsError::new("RECORDING_HOSTS", problem))?;
     let max_mib = number("RECORDING_MAX_MIB", or(&args.recording_max_mib, args::RECORDING_MAX_MIB), 1, 1 << 20)?;
-    Ok(RecordingSettings { target, hosts, max_bytes: max_mib << 20 })
+    let spool = PathBuf::from(or(&args.spool_dir, args::SPOOL_DIR));
+    Ok(RecordingSettings { target, spool, hosts, max_bytes: max_mib << 20 })
 }
 
 fn audit_numbers(args: &SettingsArgs) -> Read<AuditNumbers> {

@@ -45,6 +45,8 @@ struct Note {
     began: DateTime<Utc>,
     rate_hz: u32,
     format: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    incomplete: Option<String>,
 }
 
 /// The tracks of a call while it is recorded. The files are locked as long as they are written.
@@ -80,11 +82,21 @@ impl Reel {
         caller.try_lock()?;
         let agent = track(AGENT)?;
         let began = DateTime::<Utc>::from(began);
-        let format = "s16le mono, one file a side".to_owned();
-        let note = Note { call_sid: call.as_str().to_owned(), began, rate_hz: rate.hz(), format };
-        fs::write(folder.join(NOTE), serde_json::to_vec(&note)?)?;
-        let (call, gathered) = (call.clone(), Vec::new());
-        Ok(Self { call, folder, began, rate, caller, agent, caller_end: 0, agent_end: 0, gathered, gathered_at: 0 })
+        let reel = Self {
+            call: call.clone(),
+            folder,
+            began,
+            rate,
+            caller,
+            agent,
+            caller_end: 0,
+            agent_end: 0,
+            gathered: Vec::new(),
+            gathered_at: 0,
+        };
+        let note = Note::of(&reel.leave(None));
+        fs::write(reel.folder.join(NOTE), serde_json::to_vec(&note)?)?;
+        Ok(reel)
     }
 
     /// Writes what was heard; the caller's frames with the next [`Reel::flush`].
@@ -153,11 +165,36 @@ impl Reel {
         Ok(())
     }
 
-    /// What there is of it, and why there is no more.
+    /// What there is of it, and why there is no more: that is noted as well, in the block that the note has already, for the disk may
+    /// be full.
     #[must_use]
     pub fn leave(&self, incomplete: Option<String>) -> Finished {
         let Self { call, folder, began, rate, .. } = self;
-        Finished { call: call.clone(), folder: folder.clone(), began: *began, rate: *rate, incomplete }
+        let finished = Finished { call: call.clone(), folder: folder.clone(), began: *began, rate: *rate, incomplete };
+        if finished.incomplete.is_some()
+            && let Err(error) = note_again(&finished)
+        {
+            tracing::warn!(call_sid = %call, %error, "why this recording is incomplete is not noted in the spool");
+        }
+        finished
+    }
+}
+
+/// Longer than the note before, so nothing of that is left.
+fn note_again(finished: &Finished) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).open(finished.folder.join(NOTE))?;
+    file.write_all_at(&serde_json::to_vec(&Note::of(finished))?, 0)
+}
+
+impl Note {
+    fn of(finished: &Finished) -> Self {
+        Self {
+            call_sid: finished.call.as_str().to_owned(),
+            began: finished.began,
+            rate_hz: finished.rate.hz(),
+            format: "s16le mono, one file a side".to_owned(),
+            incomplete: finished.incomplete.clone(),
+        }
     }
 }
 
@@ -211,7 +248,7 @@ pub fn find(folder: &Path) -> io::Result<Option<Finished>> {
     let note: Note = serde_json::from_slice(&fs::read(folder.join(NOTE))?)?;
     let rate = SampleRate::from_hz(note.rate_hz).ok_or_else(|| io::Error::other("a rate nobody records at"))?;
     let call = CallSid::new(&note.call_sid);
-    Ok(Some(Finished { call, folder: folder.to_owned(), began: note.began, rate, incomplete: None }))
+    Ok(Some(Finished { call, folder: folder.to_owned(), began: note.began, rate, incomplete: note.incomplete }))
 }
 
 impl Finished {

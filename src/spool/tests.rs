@@ -140,7 +140,7 @@ async fn finished(receiver: &mut tokio::sync::mpsc::Receiver<Finished>) -> Finis
 #[tokio::test]
 async fn a_call_goes_through_the_deck_and_the_press_and_can_be_listened_to() {
     let spool = Spool::new();
-    let (deck, mut receiver) = Deck::new(&spool.0).unwrap();
+    let (deck, spooling, mut receiver) = Deck::start(&spool.0).unwrap();
     let tape = deck.tape(&CallSid::new("a"));
     let began = Instant::now().checked_sub(Duration::from_secs(3)).unwrap();
     tape.began(SampleRate::Hz8000, began);
@@ -163,6 +163,7 @@ async fn a_call_goes_through_the_deck_and_the_press_and_can_be_listened_to() {
     assert!(level(1, 16_100, 17_900) > 5.0 * level(1, 0, 15_000).max(1.0), "the agent after that");
     assert!(level(1, 18_400, 24_000) < 50.0, "and was cut");
     finished.remove().unwrap();
+    drop(spooling);
 }
 
 #[tokio::test]
@@ -170,7 +171,7 @@ async fn a_disk_that_will_not_have_it_says_so_and_no_more() {
     // A file where the folder should be: nothing can be made below it.
     let spool = Spool::new();
     fs::write(&spool.0, "in the way").unwrap();
-    let (deck, mut receiver) = Deck::new(&spool.0).unwrap();
+    let (deck, spooling, mut receiver) = Deck::start(&spool.0).unwrap();
     let tape = deck.tape(&CallSid::new("a"));
     tape.began(SampleRate::Hz8000, Instant::now());
     tape.take(caller(0, 160));
@@ -178,19 +179,20 @@ async fn a_disk_that_will_not_have_it_says_so_and_no_more() {
     let finished = finished(&mut receiver).await;
     assert!(finished.incomplete.as_ref().unwrap().contains("nothing was recorded"), "{finished:?}");
     assert!(matches!(Press::new().unwrap().encode(finished).await, Err(PressError::Nothing)));
+    drop(spooling);
     fs::remove_file(&spool.0).unwrap();
 }
 
 #[test]
 fn what_the_queue_cannot_take_is_silence_and_the_rest_is_in_place() {
     let spool = Spool::new();
-    let (deck, mut receiver) = Deck::new(&spool.0).unwrap();
+    let (deck, spooling, mut receiver) = Deck::start(&spool.0).unwrap();
     let tape = deck.tape(&CallSid::new("a"));
     tape.began(SampleRate::Hz8000, Instant::now().checked_sub(Duration::from_secs(60)).unwrap());
     // Much more at once than it holds: how much gets in depends on how soon the writer looks.
     (0..40_000).for_each(|n| tape.take(caller(n * 10, 10)));
     tape.ended();
-    drop(deck);
+    drop(spooling);
     let finished = receiver.blocking_recv().unwrap();
     assert!(find(&finished.folder).unwrap().is_some());
     let sounds = sounds(&spool.track("a", "caller.s16"));

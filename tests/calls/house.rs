@@ -1,5 +1,6 @@
 //! A gateway, its database and its model, for one test.
 
+use std::io::Cursor;
 use std::marker::PhantomData;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -8,8 +9,10 @@ use std::time::Duration;
 
 use callgate::serve::{Running, start};
 use callgate::settings::{Settings, SettingsArgs};
-use callgate::store::{Agent, CallWithTurns, ClientLimits, NewClient};
+use callgate::store::{Agent, CallWithTurns, ClientLimits, NewClient, Recording, Store};
+use codecs::ogg::Decoded;
 use protocol::ids::{CallSid, PhoneNumber};
+use sha2::{Digest, Sha256};
 use simulator::exotel::{CallError, CallPlan, CallReport, Mode, Say, Voice, WebhookAuth, place_call};
 use simulator::model::{Faults, ModelHandle, ModelOptions, ModelServer, Script};
 
@@ -39,11 +42,13 @@ pub struct Wishes {
     pub script: &'static str,
     pub faults: &'static [&'static str],
     pub set: fn(&mut SettingsArgs),
+    /// The client's calls are recorded.
+    pub recording: bool,
 }
 
 impl Default for Wishes {
     fn default() -> Self {
-        Self { script: SHORT, faults: &[], set: |_| {} }
+        Self { script: SHORT, faults: &[], set: |_| {}, recording: false }
     }
 }
 
@@ -79,6 +84,7 @@ impl<K: Kind> HouseOn<K> {
             exotel_api_key: Some(ACCOUNT.0.into()),
             exotel_api_token: Some(ACCOUNT.1.into()),
             realtime_url: format!("ws://{}/v1/realtime", server.addr()),
+            spool_dir: folder.join("spool").display().to_string(),
             ..SettingsArgs::default()
         };
         (wishes.set)(&mut args);
@@ -98,7 +104,7 @@ impl<K: Kind> HouseOn<K> {
                 tools: "[]".into(),
             },
             limits: ClientLimits::default(),
-            recording: false,
+            recording: wishes.recording,
         };
         running.store().add_client(client).await.unwrap();
         Self { running, model, database, folder, kind: PhantomData }
@@ -132,12 +138,57 @@ impl<K: Kind> HouseOn<K> {
         found
     }
 
+    /// The only recording of a call, once it is stored: its row, and what one hears.
+    pub async fn recording(&self, sid: &str) -> (Recording, Decoded) {
+        let stored = stored(self.running.store(), sid).await;
+        let emptied = async {
+            let mut look = tokio::time::interval(Duration::from_millis(20));
+            while std::fs::read_dir(self.spool()).unwrap().next().is_some() {
+                look.tick().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, emptied).await.expect("what is stored is spooled no more");
+        stored
+    }
+
+    pub fn spool(&self) -> PathBuf {
+        self.folder.join("spool")
+    }
+
     pub async fn close(self) {
         let (folder, model) = (self.folder.clone(), self.model.clone());
         self.running.stop().await.unwrap();
         model.stop();
         let _ = std::fs::remove_dir_all(folder);
     }
+}
+
+/// The only recording of a call, once it is stored or failed.
+pub async fn settled(store: &Store, sid: &str) -> Recording {
+    let settled = async {
+        let mut look = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            look.tick().await;
+            let mut rows = store.recordings_of_call(&CallSid::new(sid)).await.unwrap();
+            assert!(rows.len() <= 1, "one call, one recording: {rows:?}");
+            if let Some(row) = rows.pop().filter(|row| row.status != "pending") {
+                return row;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, settled).await.expect("the recording comes to something")
+}
+
+/// The only recording of a call, once it is stored: its row, and what one hears.
+pub async fn stored(store: &Store, sid: &str) -> (Recording, Decoded) {
+    let row = settled(store, sid).await;
+    assert_eq!((row.status.as_str(), &row.error), ("stored", &None), "{row:?}");
+    let url: url::Url = row.stored_url.as_deref().unwrap().parse().unwrap();
+    let file = std::fs::read(url.to_file_path().unwrap()).unwrap();
+    assert_eq!(row.bytes, Some(file.len() as i64));
+    let sha256: String = Sha256::digest(&file).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(row.sha256.as_deref(), Some(sha256.as_str()));
+    (row, codecs::ogg::read(Cursor::new(file)).unwrap())
 }
 
 pub fn question() -> Say {

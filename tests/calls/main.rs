@@ -12,3 +12,4 @@ mod house;
 mod model;
 mod on_postgres;
 mod outages;
+mod recording;

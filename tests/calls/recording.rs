@@ -1,0 +1,335 @@
+//! Our own recordings, held against what the simulated carrier really said and played.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use actors::switchboard::Fault;
+use callgate::store::Store;
+use codecs::ogg::Decoded;
+use protocol::ids::CallSid;
+use simulator::exotel::{CallPlan, CallReport, EndedBy, EventKind, Mode, Say, Stereo, Voice, WebhookAuth, place_call};
+use tokio::sync::mpsc;
+
+use crate::house::{House, KEY, NUMBER, PATIENCE, Wishes, answered, question, settled, stored};
+
+const SID: &str = "0123456789abcdef0123456789ab18bl";
+/// Hop of the level tracks, ms.
+const HOP_MS: usize = 10;
+/// Louder than anything a codec makes of silence.
+const LOUD: f64 = 150.0;
+/// Silence within speech; more divides it.
+const PAUSE_MS: usize = 400;
+
+fn recorded() -> Wishes {
+    Wishes { recording: true, ..Wishes::default() }
+}
+
+/// Loudness of one side, hop by hop.
+fn levels(samples: impl Iterator<Item = i16>, rate_hz: u32) -> Vec<f64> {
+    let samples: Vec<i16> = samples.collect();
+    let hop = rate_hz as usize * HOP_MS / 1_000;
+    let rms = |hop: &[i16]| (hop.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / hop.len() as f64).sqrt();
+    samples.chunks(hop).map(rms).collect()
+}
+
+/// Both sides of a call as one heard them.
+struct Heard {
+    caller: Vec<f64>,
+    agent: Vec<f64>,
+}
+
+impl Heard {
+    fn of(decoded: &Decoded) -> Self {
+        let side = |side: usize| levels(decoded.samples.iter().skip(side).step_by(2).copied(), decoded.rate_hz);
+        Self { caller: side(0), agent: side(1) }
+    }
+
+    fn by_carrier(sound: &Stereo) -> Self {
+        let side = |samples: &[i16]| levels(samples.iter().copied(), sound.rate.hz());
+        Self { caller: side(&sound.left), agent: side(&sound.right) }
+    }
+
+    fn ms(&self) -> usize {
+        self.caller.len() * HOP_MS
+    }
+}
+
+/// When a side is heard, ms from and to.
+fn speech(levels: &[f64]) -> Vec<(usize, usize)> {
+    let mut found: Vec<(usize, usize)> = Vec::new();
+    for at in (0..levels.len()).filter(|at| levels[*at] > LOUD).map(|at| at * HOP_MS) {
+        match found.last_mut().filter(|(_, to)| at - *to < PAUSE_MS) {
+            Some((_, to)) => *to = at + HOP_MS,
+            None => found.push((at, at + HOP_MS)),
+        }
+    }
+    found
+}
+
+/// How alike two level tracks are when the second is moved by so many hops: 1 is the same.
+fn likeness(one: &[f64], other: &[f64], by: isize) -> f64 {
+    let moved = |at: usize| at.checked_add_signed(by).and_then(|at| other.get(at)).copied().unwrap_or(0.0);
+    let pairs: Vec<(f64, f64)> = one.iter().enumerate().map(|(at, level)| (*level, moved(at))).collect();
+    let mean = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / pairs.len() as f64;
+    let (one, other) = (mean(|pair| pair.0), mean(|pair| pair.1));
+    let sum = |of: &dyn Fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>();
+    let covariance = sum(&|pair| (pair.0 - one) * (pair.1 - other));
+    covariance / (sum(&|pair| (pair.0 - one).powi(2)) * sum(&|pair| (pair.1 - other).powi(2))).sqrt().max(1.0)
+}
+
+/// The recording sounds as the call did: same places, same sounds. Both clocks begin as the stream does, the carrier's with its
+/// handshake and ours with the `start` it sends then: they are some ms apart, more where a test shares its cores.
+#[track_caller]
+fn assert_alike(heard: &Heard, carrier: &Heard) {
+    for (name, one, other) in [("caller", &heard.caller, &carrier.caller), ("agent", &heard.agent, &carrier.agent)] {
+        let best = (-15..=15).max_by(|a, b| likeness(one, other, *a).total_cmp(&likeness(one, other, *b))).unwrap();
+        let alike = likeness(one, other, best);
+        assert!(alike > 0.9, "{name}: {alike:.3} alike at best, moved by {} ms", best * HOP_MS as isize);
+    }
+}
+
+/// Ends of speech are where they were; `message_ms` more where a `clear` fell on the edge of a message.
+#[track_caller]
+fn assert_same_places(name: &str, one: &[f64], other: &[f64], message_ms: usize) {
+    let (one, other) = (speech(one), speech(other));
+    assert_eq!(one.len(), other.len(), "{name}: {one:?} and {other:?}");
+    for (one, other) in one.iter().zip(&other) {
+        // 150 ms: the clocks (see above), and what a level track blurs at its edges.
+        let off = one.0.abs_diff(other.0).max(one.1.abs_diff(other.1).saturating_sub(message_ms));
+        assert!(off <= 150, "{name}: {one:?} is {other:?} at the carrier");
+    }
+}
+
+#[actix_rt::test]
+async fn a_barge_in_is_on_the_recording_as_the_caller_heard_it() {
+    let script = "greeting goodbye_en\nanswer answer_en_hours\nanswer answer_en_booking";
+    let house = House::with(Wishes { script, ..recorded() }).await;
+    let mut plan = house.plan();
+    let over = Say::BargeIn(Duration::from_millis(2000), Voice::clip("caller_en_interrupt"));
+    plan.script = vec![Say::agent_finished(), question(), over, Say::agent_finished()];
+    let report = house.call(plan).await;
+    assert_eq!(report.clears, 1);
+    assert!(report.heard.cleared_ms > 0, "something was sent and never played: {:?}", report.heard);
+    house.record(&report.call_sid).await;
+    let (row, decoded) = house.recording(&report.call_sid).await;
+    assert!(row.source_url.starts_with("own:"), "{row:?}");
+    let (heard, carrier) = (Heard::of(&decoded), Heard::by_carrier(&report.sound));
+    assert!(heard.ms().abs_diff(carrier.ms()) < 200, "{} ms and {} ms", heard.ms(), carrier.ms());
+    assert_alike(&heard, &carrier);
+    assert_same_places("caller", &heard.caller, &carrier.caller, 0);
+    assert_same_places("agent", &heard.agent, &carrier.agent, 200);
+    house.close().await;
+}
+
+#[actix_rt::test]
+async fn a_caller_who_hangs_up_in_the_middle_of_an_answer_heard_no_more_of_it() {
+    let script = "greeting goodbye_en\nanswer answer_en_hours";
+    let house = House::with(Wishes { script, ..recorded() }).await;
+    let mut plan = house.plan();
+    plan.script = vec![Say::agent_finished(), question(), Say::AgentSpeaks, Say::Wait(Duration::from_millis(1500))];
+    let report = house.call(plan).await;
+    house.record(&report.call_sid).await;
+    let (_, decoded) = house.recording(&report.call_sid).await;
+    let (heard, carrier) = (Heard::of(&decoded), Heard::by_carrier(&report.sound));
+    assert!(heard.ms().abs_diff(report.media_ms as usize) < 200, "{} of {} ms", heard.ms(), report.media_ms);
+    assert_alike(&heard, &carrier);
+    let last = *speech(&heard.agent).last().unwrap();
+    assert!((1_000..2_500).contains(&(last.1 - last.0)), "the answer takes much longer: {last:?}");
+    house.close().await;
+}
+
+#[actix_rt::test]
+async fn a_wideband_call_is_recorded_at_its_own_rate() {
+    let house = House::with(recorded()).await;
+    let mut plan = house.plan();
+    plan.rate = codecs::SampleRate::Hz16000;
+    let report = house.call(plan).await;
+    house.record(&report.call_sid).await;
+    let (_, decoded) = house.recording(&report.call_sid).await;
+    assert_eq!(decoded.rate_hz, 16_000);
+    assert_alike(&Heard::of(&decoded), &Heard::by_carrier(&report.sound));
+    house.close().await;
+}
+
+#[actix_rt::test]
+async fn a_rude_line_is_recorded_in_place() {
+    let house = House::with(recorded()).await;
+    let mut plan = house.plan();
+    plan.rude.burst = 0.01;
+    plan.rude.lost = 0.01;
+    plan.rude.duplicate = 0.02;
+    plan.rude.odd_frames = true;
+    let report = house.call(plan).await;
+    house.record(&report.call_sid).await;
+    let (_, decoded) = house.recording(&report.call_sid).await;
+    let (heard, carrier) = (Heard::of(&decoded), Heard::by_carrier(&report.sound));
+    assert!(heard.ms().abs_diff(report.media_ms as usize) < 300, "{} of {} ms", heard.ms(), report.media_ms);
+    assert_alike(&heard, &carrier);
+    house.close().await;
+}
+
+#[actix_rt::test]
+async fn faults_of_ours_leave_one_recording_of_the_whole_call() {
+    for fault in [Fault::PanicCall, Fault::PanicModel] {
+        let house = House::with(recorded()).await;
+        let mut plan = house.plan();
+        plan.call_sid = Some(SID.into());
+        plan.script = vec![Say::agent_finished(), question(), Say::agent_finished(), question(), Say::agent_finished()];
+        let injected = async {
+            let spoken = |s: &[simulator::model::SessionLog]| s.iter().map(|s| s.responses.len()).sum::<usize>() >= 2;
+            assert!(house.model.wait_for(spoken, PATIENCE).await, "the first answer");
+            while !house.running.switchboard().inject_fault(&CallSid::new(SID), fault) {
+                tokio::task::yield_now().await;
+            }
+        };
+        let (report, ()) = tokio::join!(house.call(plan), injected);
+        assert!(answered(&report), "{fault:?}: {report:?}");
+        house.record(SID).await;
+        let (_, decoded) = house.recording(SID).await;
+        let (heard, carrier) = (Heard::of(&decoded), Heard::by_carrier(&report.sound));
+        assert!(heard.ms().abs_diff(report.media_ms as usize) < 200, "{} of {} ms", heard.ms(), report.media_ms);
+        assert_alike(&heard, &carrier);
+        house.close().await;
+    }
+}
+
+#[actix_rt::test]
+async fn a_call_whose_client_does_not_want_it_is_not_recorded() {
+    let house = House::new().await;
+    let report = house.call(house.plan()).await;
+    let record = house.record(&report.call_sid).await;
+    assert!(house.running.store().recordings_of_call(&record.call.call_sid).await.unwrap().is_empty());
+    assert!(!house.spool().exists());
+    house.close().await;
+}
+
+/// A gateway that is a process of its own, with the simulated model, so that it can be killed.
+struct Process {
+    folder: PathBuf,
+    child: Option<Child>,
+    port: u16,
+}
+
+impl Process {
+    async fn new() -> Self {
+        let folder = std::env::temp_dir().join(format!("callgate-recording-{}", uuid::Uuid::now_v7()));
+        std::fs::create_dir_all(folder.join("spool")).unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let process = Self { folder, child: None, port };
+        let words = ["client", "add", "--name", "Clinic", "--number", NUMBER, "--recording", "on"];
+        let added = process.command(env!("CARGO_BIN_EXE_callgate"), &words).status().unwrap();
+        assert!(added.success());
+        process
+    }
+
+    fn command(&self, program: &str, words: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        let database = format!("sqlite://{}", self.folder.join("calls.db").display());
+        command.args(words).current_dir(&self.folder).env_clear().env("PATH", std::env::var("PATH").unwrap());
+        command.env("DATABASE_URL", database).env("HOST", "127.0.0.1").env("PORT", self.port.to_string());
+        command.env("WEBHOOK_AUTH", "key").env("WEBHOOK_KEY", KEY).env("SIMULATED_MODEL", "on").env("WORKERS", "1");
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
+    async fn serve(&mut self, command: &mut Command) {
+        self.child = Some(command.spawn().unwrap());
+        let ready = async {
+            let mut look = tokio::time::interval(Duration::from_millis(20));
+            let url = format!("http://127.0.0.1:{}/readyz", self.port);
+            loop {
+                look.tick().await;
+                if reqwest::get(&url).await.is_ok_and(|answer| answer.status().is_success()) {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, ready).await.expect("it serves");
+    }
+
+    /// SIGKILL: nothing of it gets to do anything any more.
+    fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    async fn store(&self) -> Store {
+        Store::open(&format!("sqlite://{}", self.folder.join("calls.db").display()).parse().unwrap()).await.unwrap()
+    }
+
+    fn plan(&self) -> CallPlan {
+        let gateway = format!("http://127.0.0.1:{}", self.port).parse().unwrap();
+        let mut plan = CallPlan::new(gateway, "+919876543210", NUMBER);
+        plan.mode = Mode::Voicebot;
+        plan.auth = WebhookAuth { key: Some(KEY.into()), ..WebhookAuth::default() };
+        plan.script = vec![Say::agent_finished(), question(), Say::agent_finished(), question(), Say::agent_finished()];
+        plan.timeout = PATIENCE;
+        plan
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[actix_rt::test]
+async fn a_gateway_that_is_killed_in_the_middle_of_a_call_loses_at_most_the_last_second_of_its_recording() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut process = Process::new().await;
+    let mut serve = process.command(env!("CARGO_BIN_EXE_callgate"), &["serve"]);
+    process.serve(&mut serve).await;
+    let mut plan = process.plan();
+    let (observer, mut events) = mpsc::channel(256);
+    plan.observer = Some(observer);
+    let killed = async {
+        let mut spoken = 0;
+        while let Some(event) = events.recv().await {
+            spoken += u32::from(event.kind == EventKind::CallerStops);
+            if spoken == 1 && event.kind == EventKind::AgentSpeaks {
+                return process.kill();
+            }
+        }
+        panic!("the answer never came");
+    };
+    let (report, ()) = tokio::join!(place_call(plan), killed);
+    let report: CallReport = report.unwrap();
+    assert_eq!(report.ended_by, EndedBy::Broken, "{report:?}");
+    process.serve(&mut serve).await;
+    let (_, decoded) = stored(&process.store().await, &report.call_sid).await;
+    let (heard, carrier) = (Heard::of(&decoded), Heard::by_carrier(&report.sound));
+    let lost = report.media_ms as i64 - heard.ms() as i64;
+    assert!((-200..=1_000).contains(&lost), "{lost} ms of {} ms are lost", report.media_ms);
+    assert_alike(&heard, &carrier);
+}
+
+#[actix_rt::test]
+async fn a_full_disk_costs_the_recording_in_words_and_not_the_call() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut process = Process::new().await;
+    let spool = process.folder.join("spool");
+    // A disk of its own that is soon full, in a namespace of its own: nothing is left mounted.
+    let mounted = format!("mount -t tmpfs -o size=96k tmpfs {} && exec \"$@\"", spool.display());
+    let words = ["-Urm", "sh", "-c", &mounted, "sh"];
+    if !process.command("unshare", &words).arg("true").status().is_ok_and(|status| status.success()) {
+        return eprintln!("not run: this machine lets nobody mount a small disk");
+    }
+    let mut serve = process.command("unshare", &words);
+    serve.args([env!("CARGO_BIN_EXE_callgate"), "serve"]);
+    process.serve(&mut serve).await;
+    let report = place_call(process.plan()).await.unwrap();
+    assert_eq!(report.ended_by, EndedBy::Caller, "{report:?}");
+    assert!(answered(&report), "the call went on: {report:?}");
+    let row = settled(&process.store().await, &report.call_sid).await;
+    assert_eq!(row.status, "failed");
+    let why = row.error.unwrap();
+    assert!(why.contains("nothing was recorded from second") && why.contains("No space left"), "{why}");
+    let metrics =
+        reqwest::get(format!("http://127.0.0.1:{}/metrics", process.port)).await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("callgate_recordings_failed_total{at=\"spool\"} 1"), "{metrics}");
+}
