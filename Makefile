@@ -1,5 +1,5 @@
 # The front door. Every target installs what is missing (and says so) and needs nothing run before it.
-.PHONY: demo run test check bench load fuzz setup
+.PHONY: demo run test check bench load fuzz drill setup
 CARGO ?= cargo
 # A debug build is a third of a release build's time, and carries a call with ease.
 BIN = $(CARGO) run --quiet --locked --bin callgate --
@@ -37,3 +37,8 @@ load: setup ## many simulated calls at once against a release build; CALLS, SECS
 
 fuzz: setup ## inputs nobody thought of, to the parsers and to the call itself; SECS of each target, TARGETS
 	@tools/fuzz.sh
+
+drill: ## what on-call engineers fear, done to a gateway with live calls: the model, the gateway and the database die
+	@tools/setup.sh tests
+	@$(CARGO) build --locked --bin callgate
+	@tools/drill.sh
