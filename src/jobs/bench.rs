@@ -81,15 +81,18 @@ impl Bench {
         while self.running.try_join_next().is_some() {}
         let free = self.handler.at_once().saturating_sub(self.running.len());
         let kind = self.handler.kind();
+        let asked = Instant::now();
         let due = if free > 0 { self.store.next_job(kind, &self.node).await? } else { None };
-        let Some(due) = due else { return Ok((Vec::new(), POLL)) };
+        // Where very much waits, looking takes its time: it never takes more than a tenth of it.
+        let rest = asked.elapsed() * 9;
+        let Some(due) = due else { return Ok((Vec::new(), POLL.max(rest))) };
         if let Ok(wait) = (due - Utc::now()).to_std() {
-            return Ok((Vec::new(), wait.min(POLL)));
+            return Ok((Vec::new(), wait.min(POLL).max(rest)));
         }
         let limit = i64::try_from(free).unwrap_or(i64::MAX);
         let jobs = self.store.lease_jobs(&self.worker, kind, &self.node, limit, LEASE).await?;
         // Others may be due behind these; if another node was quicker, there is no hurry.
-        let pause = if jobs.is_empty() { POLL } else { Duration::ZERO };
+        let pause = if jobs.is_empty() { POLL } else { rest };
         Ok((jobs, pause))
     }
 }

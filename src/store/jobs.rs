@@ -170,7 +170,13 @@ impl Store {
         how_long: Duration,
     ) -> Result<Vec<Job>, StoreError> {
         let (worker, kind, node) = (worker.to_owned(), kind.to_owned(), node.to_owned());
-        transaction!(self, jobs::lease(&worker, &kind, &node, limit, how_long))
+        let at = node.clone();
+        let mut ids = query!(self, read, jobs::due(&kind, &at, limit))?;
+        ids.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        transaction!(self, jobs::lease(&worker, &node, &ids, how_long))
     }
 
     /// When the next job of a kind is due on a node, or was; none when there is none that could be taken.

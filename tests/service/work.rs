@@ -82,5 +82,17 @@ async fn a_recording_that_may_not_be_had_says_why() {
         rows.iter().any(|row| row.status == "failed" && row.error.as_deref().is_some_and(|why| why.contains("401")))
     })
     .await;
+    let url = gateway.database.url.clone();
+    let said = |words: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_callgate"));
+        let output = command.args(words).args(["--database-url", &url]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    eventually("the job is closed", || async { said(&["jobs"]).contains("failed") }).await;
+    let jobs = said(&["jobs", "--limit", "5"]);
+    assert!(jobs.contains("fetch_recording") && jobs.contains("401"), "{jobs}");
+    let shown = said(&["calls", &sid]);
+    assert!(shown.contains("Recordings") && shown.contains("401") && shown.contains("/locked.mp3"), "{shown}");
     gateway.stop().await;
 }

@@ -21,19 +21,23 @@ type Held = (i64, i32);
 
 diesel::alias!(jobs as earlier: Earlier);
 
-/// The jobs of a kind that a node could take, if they were due: none that has to wait for an earlier one of its ordering.
-macro_rules! takeable {
-    ($kind:expr, $node:expr) => {{
+/// The jobs that a node could take, if they were due: none that has to wait for an earlier one of its ordering.
+macro_rules! unblocked {
+    ($node:expr) => {{
         let unfinished = earlier.field(dsl::status).eq(WAITING).or(earlier.field(dsl::status).eq(RUNNING));
         let blocked = earlier
             .filter(earlier.field(dsl::ordering).eq(dsl::ordering))
             .filter(earlier.field(dsl::id).lt(dsl::id))
             .filter(unfinished);
-        dsl::jobs
-            .filter(dsl::kind.eq($kind))
-            .filter(dsl::node.is_null().or(dsl::node.eq($node).assume_not_null()))
-            .filter(not(exists(blocked)))
+        dsl::jobs.filter(dsl::node.is_null().or(dsl::node.eq($node).assume_not_null())).filter(not(exists(blocked)))
     }};
+}
+
+/// Those of a kind.
+macro_rules! takeable {
+    ($kind:expr, $node:expr) => {
+        unblocked!($node).filter(dsl::kind.eq($kind))
+    };
 }
 
 /// The row, if it is still held.
@@ -73,18 +77,30 @@ pub(in crate::store) async fn hurry(conn: &mut Conn, kind: &str, key: &str) -> R
     Ok(())
 }
 
+/// Jobs that could be leased: those of workers that died, then the longest due. It only reads: with many that wait for others, looking takes longer than leasing.
+pub(in crate::store) async fn due(conn: &mut Conn, kind: &str, node: &str, limit: i64) -> Result<Vec<i64>, StoreError> {
+    let now = Utc::now().naive_utc();
+    let lost = takeable!(kind, node).filter(dsl::status.eq(RUNNING));
+    let lost = lost.filter(dsl::leased_until.le(now).assume_not_null()).order((dsl::run_at, dsl::id)).limit(limit);
+    let mut due: Vec<i64> = lost.select(dsl::id).load(conn).await?;
+    let waits = takeable!(kind, node).filter(dsl::status.eq(WAITING)).filter(dsl::run_at.le(now));
+    due.extend(waits.order((dsl::run_at, dsl::id)).limit(limit).select(dsl::id).load::<i64>(conn).await?);
+    Ok(due)
+}
+
+/// Leases those of some jobs that are due still.
 pub(in crate::store) async fn lease(
     conn: &mut Conn,
     worker: &str,
-    kind: &str,
     node: &str,
-    limit: i64,
+    ids: &[i64],
     how_long: Duration,
 ) -> Result<Vec<Job>, StoreError> {
     let now = Utc::now();
     let waits = dsl::status.eq(WAITING).and(dsl::run_at.le(now.naive_utc()));
     let lost = dsl::status.eq(RUNNING).and(dsl::leased_until.le(now.naive_utc()).assume_not_null());
-    let due = takeable!(kind, node).filter(waits.or(lost)).order((dsl::run_at, dsl::id)).limit(limit).select(dsl::id);
+    // By their ids alone: with the kind beside them, SQLite would look through all of the kind.
+    let due = unblocked!(node).filter(dsl::id.eq_any(ids.to_vec())).filter(waits.or(lost)).select(dsl::id);
     let ids: Vec<i64> = skip_locked!(due).load(conn).await?;
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -109,8 +125,8 @@ pub(in crate::store) async fn next(
     kind: &str,
     node: &str,
 ) -> Result<Option<DateTime<Utc>>, StoreError> {
-    let waits = takeable!(kind, node).filter(dsl::status.eq(WAITING)).select(min(dsl::run_at));
-    let waits: Option<NaiveDateTime> = waits.first(conn).await?;
+    let waits = takeable!(kind, node).filter(dsl::status.eq(WAITING)).order(dsl::run_at).select(dsl::run_at);
+    let waits: Option<NaiveDateTime> = waits.first(conn).await.optional()?;
     let runs = takeable!(kind, node).filter(dsl::status.eq(RUNNING)).select(min(dsl::leased_until));
     let runs: Option<NaiveDateTime> = runs.first(conn).await?;
     Ok(waits.into_iter().chain(runs).min().map(|at| at.and_utc()))
