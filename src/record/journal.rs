@@ -103,8 +103,8 @@ async fn run(store: Store, mut items: mpsc::Receiver<Item>) {
     while open || !entries.is_empty() {
         if write.is_none() && entries.is_due(Instant::now()) {
             let batch = entries.take();
-            let store = store.clone();
-            write = Some(Box::pin(async move { write_all(&store, batch).await }));
+            let (store, again) = (store.clone(), entries.failures > 0);
+            write = Some(Box::pin(async move { write_all(&store, batch, again).await }));
         }
         let wake = entries.due.unwrap_or_else(|| Instant::now() + TELL);
         tokio::select! {
@@ -136,11 +136,17 @@ async fn written(write: &mut Option<Write>) -> Outcome {
 }
 
 /// Writes a batch; when the database refuses it, entry by entry, so that the others are written.
-async fn write_all(store: &Store, batch: Vec<AuditEntry>) -> Outcome {
+///
+/// Behind a failure nobody knows what was committed before it: what is there already is not appended `again`.
+async fn write_all(store: &Store, batch: Vec<AuditEntry>, again: bool) -> Outcome {
     if batch.is_empty() {
         return (0, Ok(()));
     }
-    match store.append_audit(batch.clone()).await {
+    let whole = match again {
+        true => store.append_audit_again(batch.clone()).await,
+        false => store.append_audit(batch.clone()).await,
+    };
+    match whole {
         Ok(()) => return (batch.len(), Ok(())),
         Err(StoreError::Refused(error)) => {
             tracing::error!(%error, entries = batch.len(), "the database refused audit entries: trying them one by one");

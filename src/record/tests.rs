@@ -9,6 +9,8 @@ use super::*;
 use crate::store::tests::{TempDb, WriteLock, new_call, new_client};
 use crate::store::{CallWithTurns, End, Tokens};
 
+mod lost_answer;
+
 fn at(ms: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_790_000_000) + Duration::from_millis(ms)
 }

@@ -60,6 +60,14 @@ impl Store {
         transaction!(self, audit::append(&entries))
     }
 
+    /// The same, leaving out those that are there already: for entries whose first append may have been committed without an answer.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn append_audit_again(&self, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
+        transaction!(self, audit::append_again(&entries))
+    }
+
     /// The id and hash of the last entry; none when somebody took them away.
     ///
     /// # Errors

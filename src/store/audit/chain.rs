@@ -77,7 +77,7 @@ pub(in crate::store) struct Link {
 
 impl Link {
     /// The columns the hash covers.
-    pub(super) fn covered(&self) -> Covered {
+    pub(in crate::store) fn covered(&self) -> Covered {
         Covered {
             at: self.at.naive_utc(),
             kind: self.kind.clone(),
