@@ -165,8 +165,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
         let handle = move |gateway: web::Data<Gateway>, request: HttpRequest, body: web::Payload| async move {
             webhook::handle(hook, &gateway, &request, body).await
         };
-        let resource = web::resource(path).route(web::get().to(handle)).route(web::post().to(handle));
-        config.service(resource.default_service(web::to(|| wrong_method("GET, POST"))));
+        let routes = [web::get(), web::head(), web::post()];
+        let resource = routes.into_iter().fold(web::resource(path), |all, route| all.route(route.to(handle)));
+        config.service(resource.default_service(web::to(|| wrong_method("GET, HEAD, POST"))));
     }
     let get = |path: &str| web::resource(path).default_service(web::to(|| wrong_method("GET")));
     let probe = |path: &str| web::resource(path).default_service(web::to(|| wrong_method("GET, HEAD")));
@@ -176,7 +177,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(probe("/healthz").route(web::get().to(probe::alive)).route(web::head().to(probe::alive)))
         .service(probe("/readyz").route(web::get().to(probe::ready)).route(web::head().to(probe::ready)))
         .service(get("/metrics").route(web::get().to(probe::metrics)))
-        .service(get("/api/v1/clients").route(web::get().to(operator::clients)))
+        .configure(operator::clients::routes)
         .service(get("/api/v1/calls").route(web::get().to(operator::calls)))
         .service(get("/api/v1/calls/{sid}").route(web::get().to(operator::call)))
         .service(

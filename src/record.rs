@@ -15,11 +15,12 @@ use protocol::ids::CallSid;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-use crate::store::{AuditEntry, Store};
+use crate::store::{AuditEntry, CallEndReport, Store};
 
 mod audit;
 mod fold;
 mod journal;
+mod late;
 mod numbers;
 mod pending;
 mod price;
@@ -27,7 +28,9 @@ mod price;
 #[cfg(test)]
 mod tests;
 
+pub use late::LateAudit;
 pub use numbers::AuditNumbers;
+pub use price::{PriceError, Prices};
 
 use journal::Journal;
 use pending::Pending;
@@ -45,6 +48,7 @@ const LONGEST_RETRY: Duration = Duration::from_secs(10);
 
 enum Item {
     Fact { call: CallSid, at: DateTime<Utc>, fact: Fact },
+    Report(Box<CallEndReport>),
     Flush(oneshot::Sender<bool>),
 }
 
@@ -62,13 +66,19 @@ pub struct RecordWriter {
 pub struct RecordRules {
     /// Calls whose client names no model are priced as this one.
     pub model: String,
+    /// What tokens cost.
+    pub prices: Prices,
     /// What becomes of phone numbers in the audit log.
     pub numbers: AuditNumbers,
 }
 
 impl Default for RecordRules {
     fn default() -> Self {
-        Self { model: crate::settings::REALTIME_MODEL.to_owned(), numbers: AuditNumbers::default() }
+        Self {
+            model: crate::settings::REALTIME_MODEL.to_owned(),
+            prices: Prices::default(),
+            numbers: AuditNumbers::default(),
+        }
     }
 }
 
@@ -79,8 +89,13 @@ impl RecordWriter {
         let (queue, items) = mpsc::channel(QUEUE);
         let runtime = store.runtime().clone();
         let journal = Journal::new(store.clone(), rules.numbers);
-        runtime.spawn(write(Pending::new(rules.model), store, journal.clone(), items));
+        runtime.spawn(write(Pending::new(rules.model, rules.prices), store, journal.clone(), items));
         Self { queue, journal, dropping: Arc::default() }
+    }
+
+    /// Keeps what the carrier reported while the database is away, and writes it once it can be: the carrier may not tell it again.
+    pub fn report(&self, report: CallEndReport) {
+        self.push(Item::Report(Box::new(report)));
     }
 
     /// Appends to the audit log, soon.
@@ -147,6 +162,7 @@ async fn write(mut pending: Pending, store: Store, journal: Journal, mut items: 
                             }
                             pending.fact(call, at, fact);
                         }
+                        Item::Report(report) => pending.report(*report),
                         Item::Flush(done) => due.flush(done),
                     }
                 }

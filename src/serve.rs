@@ -131,6 +131,10 @@ pub async fn start(mut settings: Settings) -> anyhow::Result<Running> {
         }
     });
     let public = settings.http.public;
+    if let Some((row, hash)) = gateway.store.audit_head().await? {
+        // Outside the database, so that a log rewritten from end to end does not fit it.
+        tracing::info!(row, hash, "the audit log ends here");
+    }
     tracing::info!(%addr, public_base_url = %public.base(), source = %public.source(), "listening");
     let drain = settings.calls.drain;
     Ok(Running { addr, public, gateway, drain, server: handle, server_task, upkeep, work, spool, model })
@@ -165,6 +169,12 @@ impl Running {
     #[must_use]
     pub fn recorder(&self) -> &RecordWriter {
         &self.gateway.recorder
+    }
+
+    /// What requests are served with: to serve them without a socket.
+    #[must_use]
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
     }
 
     /// The simulated model, when it was asked for.
@@ -254,7 +264,11 @@ fn gateway(
     policy.validate()?;
     let recorder = RecordWriter::new(
         store.clone(),
-        RecordRules { model: settings.model.model.clone(), numbers: settings.audit_numbers },
+        RecordRules {
+            model: settings.model.model.clone(),
+            prices: settings.prices.clone(),
+            numbers: settings.audit_numbers,
+        },
     );
     let desk = Arc::new(Desk::new(store.clone(), recorder.clone(), policy, webhooks.deadline));
     let limits = Limits { max_calls: calls.max_calls, restarts: RESTARTS, restart_window: RESTART_WINDOW };

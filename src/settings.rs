@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::http::address::Cidr;
 use crate::http::auth::Way;
-use crate::record::AuditNumbers;
+use crate::record::{AuditNumbers, Prices};
 use crate::store::DatabaseUrl;
 use crate::telemetry::LogFormat;
 
@@ -57,6 +57,8 @@ pub struct Settings {
     pub database: DatabaseUrl,
     /// The Realtime server.
     pub model: ModelSettings,
+    /// `PRICES`.
+    pub prices: Prices,
     /// The Exotel account.
     pub exotel: ExotelSettings,
     /// Who may call webhooks, and how soon they are answered.

@@ -32,7 +32,8 @@ pub(crate) mod tests;
 
 pub use audit::{AuditEntry, Broken, Whole};
 pub use batch::{Batch, CallUpdate, Finish, MediaStart};
-pub use calls::{Begun, Call, CallEndReport, CallWithTurns, End, Entry, NewCall, Parties, Times};
+pub(crate) use calls::merge::is_end;
+pub use calls::{Begun, Call, CallEndReport, CallPage, CallWithTurns, End, Entry, NewCall, Parties, Times};
 pub use clients::{Agent, Client, ClientChanges, ClientLimits, NewClient};
 pub use error::StoreError;
 pub use figures::{Figures, Tokens};

@@ -9,7 +9,7 @@ use super::*;
 use crate::jobs::{Jobs, Running};
 use crate::objects::Stored;
 use crate::store::tests::{TempDb, new_call, new_client};
-use crate::store::{Batch, CallUpdate, Finish, JobStatus, RECORDING_STORED};
+use crate::store::{Batch, CallUpdate, End, Finish, JobStatus, RECORDING_STORED};
 
 const SECRET: &str = "whsec_test";
 
@@ -66,8 +66,15 @@ impl House {
     }
 
     async fn end(&self, sid: &str) {
-        let finish = Finish { at: Utc::now(), status: "completed".to_owned(), why: "the caller hung up".to_owned() };
+        let finish = Finish {
+            at: Utc::now(),
+            status: "completed".to_owned(),
+            why: "the caller hung up".to_owned(),
+            by: End::Gateway,
+            weak: false,
+        };
         let update = CallUpdate {
+            on_air: false,
             call_sid: CallSid::new(sid),
             since: Utc::now(),
             media: None,
@@ -75,7 +82,7 @@ impl House {
             figures: None,
             finish: Some(finish),
         };
-        self.store.write_batch(Batch { calls: vec![update] }).await.unwrap();
+        self.store.write_batch(Batch { calls: vec![update], reports: vec![] }).await.unwrap();
         self.jobs.wake();
     }
 

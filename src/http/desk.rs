@@ -68,8 +68,11 @@ impl Desk {
     /// Finds the client, holds its limits, and writes the call down: whoever does so first has begun it.
     pub(super) async fn open(&self, opening: Opening) -> Result<Opened, Refused> {
         let to = normalise_number(opening.to.reveal(), REGION).map(PhoneNumber::new).ok_or_else(not_a_number)?;
-        let client = self.store.client_by_number(&to).await?.filter(|client| client.active);
-        let client = client.ok_or(Refused::UnknownClient)?;
+        let client = self.store.client_by_number(&to).await?.ok_or(Refused::UnknownClient)?;
+        // A call that had begun when its client was disabled goes on, and its webhooks with it.
+        if !client.active && !self.has_begun(&opening.call, client.id).await? {
+            return Err(Refused::UnknownClient);
+        }
         let parties = parties(opening.from, Some(opening.to), opening.direction, &client.region);
         self.check_rates(&opening.call, &client, &parties, Instant::now())?;
         let new = NewCall {
@@ -83,12 +86,22 @@ impl Desk {
             Begun::New(call) => (call, false),
             Begun::Known(call) => (call, true),
         };
+        // Whoever began a call has it, whatever number a repeat names.
+        let client = match call.client_id.filter(|owner| *owner != client.id) {
+            Some(owner) => self.store.client(owner).await?.ok_or(Refused::UnknownClient)?,
+            None => client,
+        };
         let greeted_by = match opening.entry {
             Entry::CallStart => GreetedBy::Carrier,
             Entry::Voicebot | Entry::Static => GreetedBy::Model,
         };
         let admission = admission(&opening.call, &client, greeted_by, &self.policy);
         Ok(Opened { client, call, replayed, admission })
+    }
+
+    async fn has_begun(&self, call: &CallSid, client: i64) -> Result<bool, Refused> {
+        let known = self.store.call(call).await?;
+        Ok(known.is_some_and(|known| known.call.entry.is_some() && known.call.client_id == Some(client)))
     }
 
     fn check_rates(&self, call: &CallSid, client: &Client, parties: &Parties, now: Instant) -> Result<(), Refused> {

@@ -23,6 +23,9 @@ pub enum Refused {
     /// 400: the body is not what its content type says.
     #[error("the body is not {0}")]
     Body(&'static str),
+    /// 400: a field that nobody knows.
+    #[error("the field `{0}` is not known")]
+    UnknownField(String),
     /// 401: a webhook or a static media socket without the right credentials.
     #[error("{0}")]
     Auth(AuthError),
@@ -47,6 +50,9 @@ pub enum Refused {
     /// 404: no active client has that number.
     #[error("no active client has that number")]
     UnknownClient,
+    /// 404: no such client.
+    #[error("no client has that id or number")]
+    NoSuchClient,
     /// 404: no such call.
     #[error("no call has that CallSid")]
     UnknownCall,
@@ -62,12 +68,18 @@ pub enum Refused {
     /// 409: the call is not live.
     #[error("the call is not live on this node")]
     NotLive,
+    /// 409: another client has that number.
+    #[error("the number belongs to another client (id {0})")]
+    NumberTaken(i64),
     /// 413: more than a webhook can be.
     #[error("the body is larger than 64 KiB")]
     TooLarge,
     /// 415: a body in a form we do not read.
     #[error("the content type must be application/json, application/x-www-form-urlencoded or multipart/form-data")]
     MediaType,
+    /// 415: an operator's body that is no JSON.
+    #[error("the content type must be application/json")]
+    NotJson,
     /// 426: a media URL without a WebSocket upgrade.
     #[error("this is a media stream: it takes a WebSocket upgrade")]
     NoUpgrade,
@@ -98,17 +110,17 @@ impl Refused {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Field(_) | Self::Body(_) => StatusCode::BAD_REQUEST,
+            Self::Field(_) | Self::Body(_) | Self::UnknownField(_) => StatusCode::BAD_REQUEST,
             Self::Auth(_) | Self::Operator | Self::Token(_) | Self::TokenUsed | Self::CallOver => {
                 StatusCode::UNAUTHORIZED
             }
             Self::Address | Self::ApiOff => StatusCode::FORBIDDEN,
-            Self::UnknownClient | Self::UnknownCall | Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::UnknownClient | Self::NoSuchClient | Self::UnknownCall | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
-            Self::NotLive => StatusCode::CONFLICT,
+            Self::NotLive | Self::NumberTaken(_) => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::MediaType | Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NoUpgrade => StatusCode::UPGRADE_REQUIRED,
             Self::TooMany { .. } | Self::Guessing { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Switchboard(_) | Self::StorageAway => StatusCode::SERVICE_UNAVAILABLE,
@@ -124,6 +136,7 @@ impl Refused {
             // A field error says which of the two it is in its first words alone.
             Self::Field(error) if error.problem.starts_with("is missing") => "missing_field",
             Self::Field(_) => "malformed_field",
+            Self::UnknownField(_) => "unknown_field",
             Self::Auth(error) => error.code(),
             Self::Operator => "unauthenticated",
             Self::Token(TokenError::Malformed) => "token_malformed",
@@ -133,14 +146,15 @@ impl Refused {
             Self::CallOver => "call_over",
             Self::Address => "address_not_allowed",
             Self::ApiOff => "api_off",
-            Self::UnknownClient => "unknown_client",
+            Self::UnknownClient | Self::NoSuchClient => "unknown_client",
             Self::UnknownCall => "unknown_call",
             Self::NoRoute => "not_found",
             Self::Method(_) => "method_not_allowed",
             Self::Slow => "body_timeout",
             Self::NotLive => "not_live",
+            Self::NumberTaken(_) => "number_taken",
             Self::TooLarge => "body_too_large",
-            Self::MediaType => "unsupported_media_type",
+            Self::MediaType | Self::NotJson => "unsupported_media_type",
             Self::NoUpgrade => "upgrade_required",
             Self::TooMany { .. } | Self::Guessing { .. } => "rate_limited",
             Self::Switchboard(Refusal::Draining) => "draining",
@@ -152,10 +166,12 @@ impl Refused {
 
     /// The field at fault, in Exotel's spelling.
     #[must_use]
-    pub fn field(&self) -> Option<&'static str> {
+    pub fn field(&self) -> Option<&str> {
         match self {
             Self::Field(error) => Some(error.field).filter(|field| *field != BODY),
             Self::UnknownClient => Some("CallTo"),
+            Self::NumberTaken(_) => Some("number"),
+            Self::UnknownField(name) => Some(name),
             _ => None,
         }
     }

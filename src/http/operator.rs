@@ -1,55 +1,67 @@
 //! `/api/v1`: clients and calls for operators, behind `ADMIN_TOKEN`.
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use chrono::{DateTime, Utc};
-use protocol::call::fact::{Ended, Turn, Who};
+use chrono::{DateTime, NaiveDate, Utc};
+use protocol::call::fact::Ended;
 use protocol::exotel::webhook::{FieldError, Fields};
-use protocol::ids::{CallSid, PhoneNumber};
+use protocol::ids::CallSid;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::audit::Seen;
 use super::error::Refused;
 use super::{Gateway, auth};
-use crate::store::{Call, Client, Figures, Recording, StoreError};
+use crate::store::{CallPage, StoreError};
 
-/// Calls listed unless asked otherwise, and at most.
+pub(super) mod clients;
+mod json;
+
+use json::{call_json, recording_json, step_json, turn_json};
+
+/// Rows of a page unless asked otherwise, and at most.
 const LISTED: i64 = 50;
 const MOST_LISTED: i64 = 500;
 
-/// `GET /api/v1/clients`.
-pub(super) async fn clients(gateway: web::Data<Gateway>, request: HttpRequest) -> HttpResponse {
-    answer(async {
-        check(&gateway, &request).await?;
-        let clients = ask(&gateway, gateway.store.clients()).await?;
-        Ok(json!({ "clients": clients.iter().map(client_json).collect::<Vec<_>>() }))
-    })
-    .await
-}
-
-/// `GET /api/v1/calls`: the latest, newest first.
+/// `GET /api/v1/calls`: the latest, newest first, a page at a time.
 pub(super) async fn calls(gateway: web::Data<Gateway>, request: HttpRequest) -> HttpResponse {
     answer(async {
         check(&gateway, &request).await?;
-        let limit = limit(request.query_string())?;
-        let calls = ask(&gateway, gateway.store.recent_calls(limit)).await?;
+        let asked = Asked::of(&request);
+        let page = CallPage {
+            client: match asked.text("client") {
+                Some(named) => Some(clients::find(&gateway, named).await?.id),
+                None => None,
+            },
+            status: asked.text("status").map(str::to_owned),
+            since: asked.time("since")?,
+            until: asked.time("until")?,
+            after: asked.cursor()?,
+            // One more shows whether there are more.
+            limit: asked.limit()? + 1,
+        };
+        let most = page.limit - 1;
+        let mut calls = ask(&gateway, gateway.store.calls_page(page)).await?;
+        let next = next(&mut calls, most, |(call, _)| call.id);
         let calls: Vec<Value> =
             calls.iter().map(|(call, client)| call_json(&gateway, call, client.as_deref())).collect();
-        Ok(json!({ "calls": calls }))
+        Ok(json!({ "calls": calls, "next": next }))
     })
     .await
 }
 
-/// `GET /api/v1/calls/{sid}`: one call with its transcript.
+/// `GET /api/v1/calls/{sid}`: one call with its transcript and its timeline.
 pub(super) async fn call(gateway: web::Data<Gateway>, request: HttpRequest, sid: web::Path<String>) -> HttpResponse {
     answer(async {
         check(&gateway, &request).await?;
-        let found =
-            ask(&gateway, gateway.store.call(&CallSid::new(sid.as_str()))).await?.ok_or(Refused::UnknownCall)?;
+        let sid = CallSid::new(sid.as_str());
+        let found = ask(&gateway, gateway.store.call(&sid)).await?.ok_or(Refused::UnknownCall)?;
+        let steps = ask(&gateway, gateway.store.audit_of_call(&sid)).await?;
         let mut call = call_json(&gateway, &found.call, found.client.as_deref());
         call["turns"] = found.turns.iter().map(turn_json).collect();
         let recordings = ask(&gateway, gateway.store.recordings_of_call(&found.call.call_sid)).await?;
         call["recordings"] = recordings.iter().map(recording_json).collect();
+        call["timeline"] = steps.iter().map(step_json).collect();
         Ok(call)
     })
     .await
@@ -73,19 +85,69 @@ pub(super) async fn hang_up(gateway: web::Data<Gateway>, request: HttpRequest, s
     .await
 }
 
-/// `?limit=`.
-fn limit(query: &str) -> Result<i64, Refused> {
-    let malformed =
-        |_| FieldError { field: "limit", problem: format!("is malformed: a number from 1 to {MOST_LISTED}") };
-    match Fields::from_urlencoded(query.as_bytes()).get("limit") {
-        Some(limit) => Ok(limit.parse::<i64>().map_err(malformed)?.clamp(1, MOST_LISTED)),
-        None => Ok(LISTED),
+/// What the query string of a list asks for.
+struct Asked(Fields);
+
+impl Asked {
+    fn of(request: &HttpRequest) -> Self {
+        Self(Fields::from_urlencoded(request.query_string().as_bytes()))
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(str::trim)
+    }
+
+    fn limit(&self) -> Result<i64, Refused> {
+        let limit = self.text("limit").map_or(Ok(LISTED), str::parse);
+        let limit = limit.map_err(|_| malformed("limit", &format!("a number from 1 to {MOST_LISTED}")))?;
+        Ok(limit.clamp(1, MOST_LISTED))
+    }
+
+    /// `next` of the page before.
+    fn cursor(&self) -> Result<Option<i64>, Refused> {
+        let cursor = self.text("after").map(str::parse).transpose();
+        cursor.map_err(|_| malformed("after", "give the `next` of the page before"))
+    }
+
+    /// RFC 3339, or a day in UTC. A `+` that was not escaped comes as a space.
+    fn time(&self, name: &'static str) -> Result<Option<DateTime<Utc>>, Refused> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let whole = || DateTime::parse_from_rfc3339(&text.replace(' ', "+")).map(|at| at.to_utc()).ok();
+        let day = || Some(text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0)?.and_utc());
+        let wanted = "a time such as 2026-11-22T10:00:00Z, or a day";
+        whole().or_else(day).map(Some).ok_or_else(|| malformed(name, wanted))
     }
 }
 
-async fn answer(work: impl Future<Output = Result<Value, Refused>>) -> HttpResponse {
-    match work.await {
-        Ok(body) => HttpResponse::Ok().json(body),
+fn malformed(field: &'static str, wanted: &str) -> Refused {
+    FieldError { field, problem: format!("is malformed: {wanted}") }.into()
+}
+
+/// Cuts a page to its size; what comes after it, if anything, begins behind the row that is named.
+fn next<T>(rows: &mut Vec<T>, most: i64, id: impl Fn(&T) -> i64) -> Option<String> {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    if rows.len() <= most {
+        return None;
+    }
+    rows.truncate(most);
+    rows.last().map(|row| id(row).to_string())
+}
+
+/// What an operator is told, and with which status.
+struct Done {
+    status: StatusCode,
+    body: Value,
+}
+
+impl From<Value> for Done {
+    fn from(body: Value) -> Self {
+        Self { status: StatusCode::OK, body }
+    }
+}
+
+async fn answer<T: Into<Done>>(work: impl Future<Output = Result<T, Refused>>) -> HttpResponse {
+    match work.await.map(Into::into) {
+        Ok(Done { status, body }) => HttpResponse::build(status).json(body),
         Err(refused) => refused.answer(),
     }
 }
@@ -104,102 +166,4 @@ async fn check(gateway: &Gateway, request: &HttpRequest) -> Result<(), Refused> 
 
 async fn ask<T>(gateway: &Gateway, query: impl Future<Output = Result<T, StoreError>>) -> Result<T, Refused> {
     Ok(timeout(gateway.deadline(), query).await.map_err(|_| Refused::StorageAway)??)
-}
-
-fn client_json(client: &Client) -> Value {
-    let agent = &client.agent;
-    let limits = &client.limits;
-    json!({
-        "id": client.id,
-        "name": client.name,
-        "number": client.exotel_number.reveal(),
-        "active": client.active,
-        "greeting": agent.greeting,
-        "language": agent.language,
-        "voice": agent.voice,
-        "instructions": agent.instructions,
-        "model": agent.model,
-        "time_zone": client.time_zone,
-        "region": client.region,
-        "max_concurrent": limits.max_concurrent,
-        "calls_per_minute": limits.calls_per_minute,
-        "caller_calls_per_minute": limits.caller_calls_per_minute,
-        "max_call_secs": limits.max_call_secs,
-        "recording": if client.recording { "on" } else { "off" },
-        "created_at": client.created_at,
-        "updated_at": client.updated_at,
-    })
-}
-
-fn call_json(gateway: &Gateway, call: &Call, client: Option<&str>) -> Value {
-    let number = |number: &Option<PhoneNumber>| number.as_ref().map(|number| number.reveal().to_owned());
-    let times = &call.times;
-    json!({
-        "call_sid": call.call_sid.as_str(),
-        "client": client,
-        "from": number(&call.parties.from).or(number(&call.parties.from_raw)),
-        "to": number(&call.parties.to).or(number(&call.parties.to_raw)),
-        "direction": call.parties.direction,
-        "entry": call.entry.map(crate::store::Entry::name),
-        "status": call.status,
-        "carrier_status": call.carrier_status,
-        "ended_by": call.ended_by.map(crate::store::End::name),
-        "ended_why": call.ended_why,
-        "live": gateway.switchboard.phase(&call.call_sid).is_some(),
-        "started_at": times.started_at,
-        "answered_at": at(times.answered_at),
-        "media_at": at(times.media_at),
-        "ended_at": at(times.ended_at),
-        "figures": figures_json(&call.figures),
-    })
-}
-
-fn at(time: Option<DateTime<Utc>>) -> Option<String> {
-    time.map(|time| time.to_rfc3339())
-}
-
-fn figures_json(figures: &Figures) -> Value {
-    json!({
-        "duration_ms": figures.duration_ms,
-        "caller_talk_ms": figures.caller_talk_ms,
-        "agent_talk_ms": figures.agent_talk_ms,
-        "turns": figures.turn_count,
-        "interruptions": figures.interruptions,
-        "first_audio_ms": figures.first_audio_ms,
-        "answer_p50_ms": figures.answer_p50_ms,
-        "answer_p95_ms": figures.answer_p95_ms,
-        "answer_max_ms": figures.answer_max_ms,
-        "unheard_ms": figures.unheard_ms,
-        "model_reconnects": figures.model_reconnects,
-        "frames_lost": figures.frames_lost,
-        "tokens": figures.tokens,
-        "cost_microusd": figures.cost_microusd,
-    })
-}
-
-fn recording_json(recording: &Recording) -> Value {
-    json!({
-        "id": recording.id,
-        "source": recording.source_url,
-        "status": recording.status,
-        "url": recording.stored_url,
-        "bytes": recording.bytes,
-        "sha256": recording.sha256,
-        "content_type": recording.content_type,
-        "error": recording.error,
-        "created_at": recording.created_at,
-        "updated_at": recording.updated_at,
-    })
-}
-
-fn turn_json(turn: &Turn) -> Value {
-    json!({
-        "index": turn.index,
-        "who": match turn.who { Who::Caller => "caller", Who::Agent => "agent" },
-        "text": turn.text,
-        "at_ms": turn.at_ms,
-        "heard_ms": turn.heard_ms,
-        "generated_ms": turn.generated_ms,
-        "interrupted": turn.interrupted,
-    })
 }

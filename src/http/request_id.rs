@@ -1,4 +1,6 @@
-//! `X-Request-Id` on every answer: the sender's own, or a new one.
+//! What every answer gets: `X-Request-Id`, the sender's own or a new one, and its place in the metrics.
+
+use std::time::{Duration, Instant};
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -41,6 +43,14 @@ impl RequestId {
     }
 }
 
+/// Counts an answer by its route, as it is written in the table of routes: what strangers ask for makes no new series.
+fn count<B>(response: &ServiceResponse<B>, after: Duration) {
+    let route = response.request().match_pattern().unwrap_or_else(|| "none".to_owned());
+    let status = response.status().as_u16().to_string();
+    metrics::histogram!("callgate_http_seconds", "route" => route.clone()).record(after);
+    metrics::counter!("callgate_http_requests_total", "route" => route, "status" => status).increment(1);
+}
+
 /// The middleware.
 ///
 /// # Errors
@@ -48,7 +58,9 @@ impl RequestId {
 pub async fn name_request<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
     let id = request.headers().get(HEADER).and_then(RequestId::sent).unwrap_or_else(RequestId::fresh);
     request.extensions_mut().insert(id.clone());
+    let arrived = Instant::now();
     let mut response = next.call(request).await?;
     response.headers_mut().insert(HEADER, id.0);
+    count(&response, arrived.elapsed());
     Ok(response)
 }

@@ -42,6 +42,14 @@ impl Hook {
         }
     }
 
+    /// The content type of what it answers.
+    const fn content_type(self) -> &'static str {
+        match self {
+            Self::CallStart => "application/xml",
+            _ => "application/json",
+        }
+    }
+
     async fn serve(self, gateway: &Gateway, fields: &Fields, seen: &mut Seen) -> Result<Answer, Refused> {
         match self {
             Self::CallStart => start::call_start(gateway, fields, seen).await,
@@ -71,6 +79,11 @@ pub(super) async fn handle(
     let mut seen = Seen::new(hook.kind(), gateway, request);
     let (result, told) = match receive(gateway, request, payload, &seen).await {
         // The rest of the deadline is the audit's.
+        // Some flows look first: that begins nothing.
+        Ok(fields) if request.method() == Method::HEAD => {
+            let response = HttpResponse::Ok().content_type(hook.content_type()).finish();
+            (Ok(Answer { outcome: "head", response }), fields.to_json())
+        }
         Ok(fields) => {
             let served = timeout(gateway.deadline() * 3 / 4, hook.serve(gateway, &fields, &mut seen)).await;
             (served.unwrap_or(Err(Refused::StorageAway)), fields.to_json())
@@ -106,7 +119,7 @@ async fn receive(
     gateway.check_address(seen.address)?;
     let raw = body::read(payload).await?;
     let query = request.query_string();
-    let is_get = request.method() == Method::GET;
+    let is_get = [Method::GET, Method::HEAD].contains(request.method());
     let from_query = without_key(query);
     let signed = if is_get { from_query.as_bytes() } else { &raw };
     let presented = Presented { headers: request.headers(), query, signed };

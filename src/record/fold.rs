@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use protocol::call::fact::{Ended, Fact, Turn, Who};
 use protocol::realtime::event::Usage;
 
-use crate::store::{CallUpdate, Figures, Finish, MediaStart, Tokens};
+use crate::store::{CallUpdate, End, Figures, Finish, MediaStart, Tokens};
 use protocol::ids::CallSid;
 
 /// What is counted as a frame lost.
@@ -90,14 +90,14 @@ impl Fold {
         self.duration_ms = self.media_at.and_then(|media| u64::try_from((at - media).num_milliseconds()).ok());
         // The carrier's own word for it says more than `completed`.
         let status = match ended {
-            Ended::CallEnd { status } => match status.as_str() {
-                "failed" | "busy" | "no-answer" | "canceled" => status,
-                _ => ended.status(),
-            },
+            Ended::CallEnd { status } => status,
             _ => ended.status(),
         };
-        self.unwritten.finish = Some(Finish { at, status: status.to_owned(), why: ended.words() });
-        self.unwritten.figures = true;
+        let by = if matches!(ended, Ended::CallEnd { .. }) { End::Carrier } else { End::Gateway };
+        let weak = matches!(ended, Ended::CallEnd { .. } | Ended::NoMedia);
+        self.unwritten.finish = Some(Finish { at, status: status.to_owned(), why: ended.words(), by, weak });
+        // A call that came to nothing has no figures, only what it cost.
+        self.unwritten.figures |= self.media_at.is_some() || self.tokens.is_some();
     }
 
     /// Whether the call was seen to begin, and goes on.
@@ -119,6 +119,7 @@ impl Fold {
         Some(CallUpdate {
             call_sid: call_sid.clone(),
             since: self.since,
+            on_air: self.media_at.is_some(),
             media: media.clone(),
             turns: turns.values().cloned().collect(),
             figures: figures.then(|| self.figures()),

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
+use super::late;
 use super::numbers::AuditNumbers;
 use super::{GATHER, LONGEST_RETRY, RETRY};
 use crate::store::{AuditEntry, Store, StoreError};
@@ -155,7 +156,7 @@ async fn write_all(store: &Store, batch: Vec<AuditEntry>, again: bool) -> Outcom
     }
     for (done, entry) in batch.iter().enumerate() {
         let written = match store.append_audit(vec![entry.clone()]).await {
-            Err(StoreError::Refused(error)) => put_off(store, entry, &error.to_string()).await,
+            Err(StoreError::Refused(error)) => late::put_off(store, entry, &error.to_string()).await,
             written => written,
         };
         if let Err(error) = written {
@@ -261,13 +262,6 @@ impl Entries {
 
 fn lost(count: usize) {
     metrics::counter!("callgate_audit_lost_total").increment(u64::try_from(count).unwrap_or(u64::MAX));
-}
-
-/// What the database refuses is kept from holding up the rest.
-async fn put_off(_store: &Store, entry: &AuditEntry, why: &str) -> Result<(), StoreError> {
-    tracing::error!(kind = entry.kind, error = why, "an audit entry was refused by the database and is given up");
-    lost(1);
-    Ok(())
 }
 
 #[cfg(test)]

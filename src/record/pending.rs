@@ -7,11 +7,13 @@ use protocol::call::fact::Fact;
 use protocol::ids::CallSid;
 
 use super::fold::Fold;
-use super::price;
-use crate::store::{Batch, Store, StoreError};
+use super::price::Prices;
+use crate::store::{Batch, CallEndReport, Store, StoreError};
 
 /// Ended calls kept while the database is away; the oldest go first.
 const MAX_ENDED: usize = 20_000;
+/// Reports kept while the database is away; the oldest go first.
+const MAX_REPORTS: usize = 20_000;
 
 /// Calls written in one transaction: after an outage many wait, and a database far away takes some ms for each.
 const AT_ONCE: usize = 64;
@@ -19,15 +21,25 @@ const AT_ONCE: usize = 64;
 /// The folds of all calls that a write takes.
 pub(super) struct Pending {
     default_model: String,
+    prices: Prices,
     folds: HashMap<CallSid, Fold>,
     /// Calls that ended and are not yet written, oldest first.
     ended: VecDeque<CallSid>,
+    /// What the carrier reported, and the database would not take.
+    reports: VecDeque<CallEndReport>,
     away: bool,
 }
 
 impl Pending {
-    pub(super) fn new(default_model: String) -> Self {
-        Self { default_model, folds: HashMap::new(), ended: VecDeque::new(), away: false }
+    pub(super) fn new(default_model: String, prices: Prices) -> Self {
+        Self {
+            default_model,
+            prices,
+            reports: VecDeque::new(),
+            folds: HashMap::new(),
+            ended: VecDeque::new(),
+            away: false,
+        }
     }
 
     pub(super) fn fact(&mut self, call: CallSid, at: DateTime<Utc>, fact: Fact) {
@@ -45,18 +57,28 @@ impl Pending {
         }
     }
 
+    pub(super) fn report(&mut self, report: CallEndReport) {
+        self.reports.push_back(report);
+        if self.reports.len() > MAX_REPORTS {
+            self.reports.pop_front();
+            dropped(1);
+        }
+    }
+
     /// Writes what is new; true when there is nothing left to write.
     pub(super) async fn write(&mut self, store: &Store) -> bool {
         let batch = match self.batch(store).await {
-            Ok(batch) if batch.calls.is_empty() => {
+            Ok(batch) if batch.calls.is_empty() && batch.reports.is_empty() => {
                 self.written();
                 return true;
             }
             Ok(batch) => batch,
             Err(error) => return self.failed(&error),
         };
-        for calls in batch.calls.chunks(AT_ONCE) {
-            if let Err(error) = store.write_batch(Batch { calls: calls.to_vec() }).await {
+        let calls = batch.calls.chunks(AT_ONCE).map(|calls| Batch { calls: calls.to_vec(), ..Batch::default() });
+        let reports = batch.reports.chunks(AT_ONCE).map(|told| Batch { reports: told.to_vec(), ..Batch::default() });
+        for piece in calls.chain(reports) {
+            if let Err(error) = store.write_batch(piece).await {
                 return self.failed(&error);
             }
         }
@@ -73,14 +95,15 @@ impl Pending {
             let Some(figures) = update.figures.as_mut() else { continue };
             let (Some(tokens), true) = (&figures.tokens, update.finish.is_some()) else { continue };
             let model = store.model_of_call(&update.call_sid).await?;
-            figures.cost_microusd = price::microusd(model.as_deref().unwrap_or(&self.default_model), tokens);
+            figures.cost_microusd = self.prices.microusd(model.as_deref().unwrap_or(&self.default_model), tokens);
         }
         // Two nodes that write the same calls take the rows in one order, and so never wait for each other.
         calls.sort_unstable_by(|one, other| one.call_sid.cmp(&other.call_sid));
-        Ok(Batch { calls })
+        Ok(Batch { calls, reports: self.reports.iter().cloned().collect() })
     }
 
     fn written(&mut self) {
+        self.reports.clear();
         for sid in self.ended.drain(..) {
             self.folds.remove(&sid);
         }

@@ -180,7 +180,7 @@ async fn a_stray_fact_of_a_finished_call_is_not_kept_for_ever_and_changes_nothin
     let db = TempDb::new();
     let store = db.store().await;
     let sid = CallSid::new("c1");
-    let mut pending = Pending::new("gpt-realtime-2.1".to_owned());
+    let mut pending = Pending::new("gpt-realtime-2.1".to_owned(), Prices::default());
     pending.fact(sid.clone(), Utc::now(), media_started());
     pending.fact(sid.clone(), Utc::now(), Fact::Ended(Ended::AgentHungUp));
     assert!(pending.write(&store).await);
@@ -198,7 +198,7 @@ async fn a_stray_fact_of_a_finished_call_is_not_kept_for_ever_and_changes_nothin
 async fn more_calls_than_one_transaction_takes_are_all_written() {
     let db = TempDb::new();
     let store = db.store().await;
-    let mut pending = Pending::new("gpt-realtime-2.1".to_owned());
+    let mut pending = Pending::new("gpt-realtime-2.1".to_owned(), Prices::default());
     for n in 0..200 {
         pending.fact(CallSid::new(format!("c{n}")), Utc::now(), Fact::Ended(Ended::AgentHungUp));
     }

@@ -6,6 +6,7 @@ use crate::events::Events;
 use crate::fetch::{Credentials, Fetch, FetchLimits};
 use crate::jobs::{Jobs, Running};
 use crate::objects::Objects;
+use crate::record::LateAudit;
 use crate::settings::Settings;
 use crate::spool::{EncodeRecording, Press};
 use crate::store::Store;
@@ -30,5 +31,7 @@ pub(super) fn start(settings: &Settings, store: &Store, jobs: &Jobs) -> anyhow::
     let encode = EncodeRecording::new(store.clone(), objects.clone(), press, settings.recordings.spool.clone());
     let fetch = Fetch::new(store.clone(), objects, hosts, credentials, limits)?;
     let events = Events::new(store.clone())?;
-    Ok(jobs.runner(store.clone(), &settings.node).with(fetch).with(events).with(encode).start())
+    let late = LateAudit::new(store.clone());
+    let runner = jobs.runner(store.clone(), &settings.node);
+    Ok(runner.with(fetch).with(events).with(encode).with(late).start())
 }

@@ -71,6 +71,10 @@ pub struct SettingsArgs {
     #[arg(long, env = "REALTIME_AUDIO", hide_env_values = true, value_name = "FORMAT", default_value = REALTIME_AUDIO)]
     pub realtime_audio: String,
 
+    /// Prices for the estimated cost of a call, US dollars for a million tokens: JSON, or a file that holds it [default: OpenAI's list prices].
+    #[arg(long, env = "PRICES", hide_env_values = true, value_name = "JSON|FILE")]
+    pub prices: Option<String>,
+
     /// API key of the Exotel account: user name of Basic credentials.
     #[arg(long, env = "EXOTEL_API_KEY", hide_env_values = true, value_name = "KEY")]
     pub exotel_api_key: Option<String>,

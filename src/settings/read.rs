@@ -17,7 +17,7 @@ use super::{
 };
 use crate::http::address::Cidr;
 use crate::http::auth::Way;
-use crate::record::AuditNumbers;
+use crate::record::{AuditNumbers, Prices};
 use crate::store::DatabaseUrl;
 use crate::telemetry::LogFormat;
 
@@ -35,6 +35,7 @@ pub(super) fn settings(args: &SettingsArgs) -> Read<Settings> {
         http,
         database: database(&args.database_url)?,
         model: model(args)?,
+        prices: prices(args)?,
         exotel: ExotelSettings {
             api_key: secret(&args.exotel_api_key),
             api_token: secret(&args.exotel_api_token),
@@ -120,6 +121,11 @@ fn model(args: &SettingsArgs) -> Read<ModelSettings> {
     };
     let model = or(&args.realtime_model, args::REALTIME_MODEL).to_owned();
     Ok(ModelSettings { key: secret(&args.openai_api_key), simulated, url, model, audio })
+}
+
+fn prices(args: &SettingsArgs) -> Read<Prices> {
+    let table = set(&args.prices).map_or_else(|| Ok(Prices::default()), Prices::read);
+    table.map_err(|error| SettingsError::new("PRICES", error.to_string()))
 }
 
 fn webhooks(args: &SettingsArgs, host: &str) -> Read<WebhookSettings> {

@@ -145,3 +145,20 @@ fn no_secret_is_shown() {
     assert!(!format!("{:?}", read(&words.concat()).unwrap()).contains("hush"));
     assert!(!refused(&["--public-base-url", "https://me:hush@x.example"]).contains("hush"));
 }
+
+#[test]
+fn the_example_names_every_setting_with_its_default() {
+    let example = include_str!("../../.env.example");
+    let told: std::collections::BTreeMap<&str, &str> =
+        example.lines().filter_map(|line| line.strip_prefix("# ")?.split_once('=')).collect();
+    let command = <SettingsArgs as clap::Args>::augment_args(clap::Command::new("serve"));
+    let mut settings = 0;
+    for setting in command.get_arguments() {
+        let Some(name) = setting.get_env().and_then(|name| name.to_str()) else { continue };
+        let default = setting.get_default_values().first().and_then(|value| value.to_str()).unwrap_or_default();
+        assert_eq!(told.get(name), Some(&default), "{name} in .env.example");
+        settings += 1;
+    }
+    let named = told.keys().filter(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')).count();
+    assert_eq!(named, settings, ".env.example names a setting that is none");
+}

@@ -4,13 +4,15 @@ use chrono::{DateTime, Utc};
 use protocol::call::fact::Turn;
 use protocol::ids::{CallSid, StreamSid};
 
-use super::{Figures, Store, StoreError, transaction};
+use super::{CallEndReport, End, Figures, Store, StoreError, transaction};
 
 /// Everything to be written at once: all of it or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// One entry a call.
     pub calls: Vec<CallUpdate>,
+    /// What the carrier reported while the database was away.
+    pub reports: Vec<CallEndReport>,
 }
 
 /// What is new of one call.
@@ -20,6 +22,8 @@ pub struct CallUpdate {
     pub call_sid: CallSid,
     /// When it was first heard of: for the row, should there be none.
     pub since: DateTime<Utc>,
+    /// The node that tells this had the call's media: one that waited for it in vain has no say over one that had it.
+    pub on_air: bool,
     /// Its media stream began.
     pub media: Option<MediaStart>,
     /// New or better known turns.
@@ -39,7 +43,7 @@ pub struct MediaStart {
     pub stream: StreamSid,
 }
 
-/// The gateway's account of a call's end. The first one stands.
+/// The account of a call's end. The gateway's first one stands.
 #[derive(Clone, Debug)]
 pub struct Finish {
     /// When.
@@ -48,6 +52,10 @@ pub struct Finish {
     pub status: String,
     /// Why, in words.
     pub why: String,
+    /// Whose account it is.
+    pub by: End,
+    /// It counts only while nobody told of an end: the carrier's word passed on, or a wait in vain.
+    pub weak: bool,
 }
 
 impl Store {

@@ -13,6 +13,8 @@ use super::columns::{Maybe, MaybeTime, Time, Word};
 use super::schema::calls;
 use super::{Figures, Store, StoreError, query, transaction};
 
+pub(super) mod merge;
+
 /// A call.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
 pub struct Call {
@@ -191,6 +193,23 @@ pub struct CallEndReport {
     pub at: DateTime<Utc>,
 }
 
+/// Which calls to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallPage {
+    /// Of that client.
+    pub client: Option<i64>,
+    /// With that status.
+    pub status: Option<String>,
+    /// Started then or later.
+    pub since: Option<DateTime<Utc>>,
+    /// Started before.
+    pub until: Option<DateTime<Utc>>,
+    /// Behind the row with that id.
+    pub after: Option<i64>,
+    /// At most.
+    pub limit: i64,
+}
+
 /// A call with its transcript.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CallWithTurns {
@@ -200,21 +219,6 @@ pub struct CallWithTurns {
     pub client: Option<String>,
     /// What was said, in order; of the agent only what was heard.
     pub turns: Vec<Turn>,
-}
-
-/// The carrier's statuses, the less final first: of two reports the later in this list counts, in whatever order they come.
-pub(super) const CARRIER_STATUSES: [&str; 8] =
-    ["queued", "ringing", "in-progress", "canceled", "no-answer", "busy", "failed", "completed"];
-/// From here on a status is an end.
-const FIRST_END: usize = 3;
-
-/// The carrier's statuses that are at least as final as this one, and whether this one is an end. Any known status counts for more than
-/// one that nobody documented.
-pub(super) fn rank(status: &str) -> (&'static [&'static str], bool) {
-    match CARRIER_STATUSES.iter().position(|known| *known == status) {
-        Some(rank) => (&CARRIER_STATUSES[rank..], rank >= FIRST_END),
-        None => (&CARRIER_STATUSES, false),
-    }
 }
 
 impl Store {
@@ -251,6 +255,14 @@ impl Store {
         query!(self, read, calls::recent(limit))
     }
 
+    /// A page of calls, the latest row first, each with its client's name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn calls_page(&self, page: CallPage) -> Result<Vec<(Call, Option<String>)>, StoreError> {
+        query!(self, read, calls::page(&page))
+    }
+
     /// The model that a call's client chose, if it did.
     ///
     /// # Errors
@@ -260,3 +272,6 @@ impl Store {
         query!(self, read, calls::model(&sid))
     }
 }
+
+#[cfg(test)]
+mod tests;

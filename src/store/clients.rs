@@ -114,6 +114,8 @@ pub struct ClientChanges {
     pub instructions: Option<String>,
     /// Model.
     pub model: Option<Option<String>>,
+    /// Function tools: a JSON array.
+    pub tools: Option<String>,
     /// Calls are recorded.
     pub recording: Option<bool>,
     /// Live calls.
@@ -141,6 +143,14 @@ impl Store {
     /// When the database fails.
     pub async fn clients(&self) -> Result<Vec<Client>, StoreError> {
         query!(self, read, clients::all())
+    }
+
+    /// Up to `limit` clients behind a row id, in the order in which they were added.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn clients_page(&self, after: i64, limit: i64) -> Result<Vec<Client>, StoreError> {
+        query!(self, read, clients::page(after, limit))
     }
 
     /// The client of a number in E.164, whether it is active or not.

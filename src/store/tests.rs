@@ -114,15 +114,23 @@ pub(crate) fn turn(index: u32, text: &str) -> Turn {
 }
 
 pub(crate) fn update(sid: &str) -> CallUpdate {
-    CallUpdate { call_sid: CallSid::new(sid), since: at(0), media: None, turns: vec![], figures: None, finish: None }
+    CallUpdate {
+        call_sid: CallSid::new(sid),
+        since: at(0),
+        on_air: false,
+        media: None,
+        turns: vec![],
+        figures: None,
+        finish: None,
+    }
 }
 
 pub(crate) fn finish(status: &str, why: &str) -> Option<Finish> {
-    Some(Finish { at: at(50), status: status.to_owned(), why: why.to_owned() })
+    Some(Finish { at: at(50), status: status.to_owned(), why: why.to_owned(), by: End::Gateway, weak: false })
 }
 
 pub(crate) fn batch(calls: Vec<CallUpdate>) -> Batch {
-    Batch { calls }
+    Batch { calls, reports: vec![] }
 }
 
 #[tokio::test]

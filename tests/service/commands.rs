@@ -80,7 +80,7 @@ fn a_file_of_settings_that_cannot_be_read_is_named_without_its_secrets() {
 #[test]
 fn what_is_wrong_or_missing_is_one_line_and_exit_64() {
     let folder = Folder::new();
-    let cases: [(&[&str], &str); 10] = [
+    let cases: [(&[&str], &str); 11] = [
         (&["serve", "--port", "http"], "PORT"),
         (&["serve"], "EXOTEL_API_TOKEN"),
         (&["serve", "--webhook-auth", "key", "--webhook-key", "k"], "OPENAI_API_KEY"),
@@ -89,6 +89,7 @@ fn what_is_wrong_or_missing_is_one_line_and_exit_64() {
         (&["client", "add", "--name", "Acme"], "--number"),
         (&["client", "add", "--name", "Acme", "--number", "12"], "12"),
         (&["serve", "--audit-numbers", "half"], "AUDIT_NUMBERS"),
+        (&["serve", "--prices", "prices.json"], "PRICES"),
         (&["serve", "--no-such-flag"], "--no-such-flag"),
         (&[], "--help"),
     ];
@@ -150,6 +151,7 @@ fn help_tells_every_setting_with_its_variable_and_default() {
         ("REALTIME_URL", "wss://api.openai.com/v1/realtime"),
         ("REALTIME_MODEL", "gpt-realtime-2.1"),
         ("REALTIME_AUDIO", "pcm24k"),
+        ("PRICES", "list prices"),
         ("EXOTEL_API_KEY", ""),
         ("EXOTEL_API_TOKEN", ""),
         ("EXOTEL_ACCOUNT_SID", ""),

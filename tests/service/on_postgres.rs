@@ -2,8 +2,12 @@
 
 #![allow(clippy::duplicate_mod)]
 
+#[path = "every_hook.rs"]
+mod every_hook;
 #[path = "media.rs"]
 mod media;
+#[path = "nodes.rs"]
+mod nodes;
 #[path = "operators.rs"]
 mod operators;
 #[path = "refusals.rs"]

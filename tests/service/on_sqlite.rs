@@ -2,10 +2,16 @@
 
 #![allow(clippy::duplicate_mod)]
 
+#[path = "every_hook.rs"]
+mod every_hook;
 #[path = "media.rs"]
 mod media;
+#[path = "nodes.rs"]
+mod nodes;
 #[path = "operators.rs"]
 mod operators;
+#[path = "page.rs"]
+mod page;
 #[path = "refusals.rs"]
 mod refusals;
 #[path = "reports.rs"]

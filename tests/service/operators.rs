@@ -85,3 +85,152 @@ async fn an_operator_can_end_a_live_call() {
     assert_eq!(gateway.audited("api.hangup", "ok").await.len(), 1);
     gateway.stop().await;
 }
+
+#[actix_web::test]
+async fn calls_come_a_page_at_a_time_and_by_what_is_asked_for() {
+    let gateway = Gateway::start().await;
+    let sids: Vec<String> = (0..5).map(|_| sid()).collect();
+    for sid in &sids {
+        gateway.post("/exotel/voicebot", &incoming(sid)).await;
+    }
+    gateway.post("/exotel/call-end", &[("CallSid", &sids[1]), ("Status", "busy")]).await;
+    let get = async |query: &str| gateway.operate(Method::GET, &format!("/api/v1/calls?{query}")).await.json();
+    let named = |page: &serde_json::Value| -> Vec<String> {
+        page["calls"].as_array().unwrap().iter().map(|call| call["call_sid"].as_str().unwrap().to_owned()).collect()
+    };
+    let (mut seen, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = get(&format!("limit=2{after}")).await;
+        assert!((1..=2).contains(&named(&page).len()));
+        seen.extend(named(&page));
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&after={next}");
+    }
+    assert_eq!(seen, sids.iter().rev().cloned().collect::<Vec<_>>());
+    assert_eq!(named(&get("status=busy").await), sids[1..2]);
+    assert_eq!(named(&get("client=08037091588").await).len(), 5);
+    assert_eq!(named(&get(&format!("client={}&status=in-progress", gateway.tenant.id)).await).len(), 4);
+    assert_eq!(named(&get("since=2020-01-01&until=2020-01-02T00:00:00%2B05:30").await).len(), 0);
+    assert_eq!(named(&get("since=2020-01-01").await).len(), 5);
+    for (query, field) in [("after=x", "after"), ("since=yesterday", "since"), ("until=1", "until")] {
+        let answer = gateway.operate(Method::GET, &format!("/api/v1/calls?{query}")).await;
+        assert_eq!(answer.refused(400, "malformed_field")["field"], field);
+    }
+    gateway.operate(Method::GET, "/api/v1/calls?client=999").await.refused(404, "unknown_client");
+    gateway.stop().await;
+}
+
+#[actix_web::test]
+async fn one_call_shows_its_figures_its_turns_and_its_timeline() {
+    let gateway = Gateway::start().await;
+    let sid = sid();
+    gateway.post("/exotel/voicebot", &incoming(&sid)).await;
+    gateway.post("/exotel/call-end", &[("CallSid", &sid), ("Status", "completed")]).await;
+    assert!(gateway.running.switchboard().drained(std::time::Duration::from_secs(5)).await);
+    gateway.running.recorder().flush().await;
+    let call = gateway.operate(Method::GET, &format!("/api/v1/calls/{sid}")).await.json();
+    let kinds: Vec<&str> = call["timeline"].as_array().unwrap().iter().map(|s| s["kind"].as_str().unwrap()).collect();
+    for kind in ["webhook.voicebot", "webhook.call-end", "supervisor.start", "call.model-dialled", "call.ended"] {
+        assert!(kinds.contains(&kind), "{kind}: {kinds:?}");
+    }
+    let figures = call["figures"].as_object().unwrap();
+    for figure in [
+        "duration_ms",
+        "caller_talk_ms",
+        "agent_talk_ms",
+        "turns",
+        "interruptions",
+        "first_audio_ms",
+        "answer_p50_ms",
+        "answer_p95_ms",
+        "answer_max_ms",
+        "unheard_ms",
+        "model_reconnects",
+        "frames_lost",
+        "tokens",
+        "cost_microusd",
+    ] {
+        assert!(figures.contains_key(figure), "{figure}");
+    }
+    assert_eq!((&call["status"], &call["live"]), (&"completed".into(), &false.into()));
+    gateway.stop().await;
+}
+
+#[actix_web::test]
+async fn operators_add_change_and_disable_clients() {
+    let gateway = Gateway::start().await;
+    let send = async |method: Method, path: &str, body: serde_json::Value| {
+        let request = gateway.request(method, path).bearer_auth(crate::support::ADMIN_TOKEN).json(&body);
+        Answer::of(request.send().await.unwrap()).await
+    };
+    let new = serde_json::json!({ "name": "City Clinic", "number": "080 4711-2233", "language": "hi-IN", "max_concurrent": 3,
+        "recording": "on", "tools": [{ "name": "book", "description": "Books.", "parameters": { "type": "object" } }] });
+    let added = send(Method::POST, "/api/v1/clients", new.clone()).await;
+    assert_eq!(added.status, 201, "{added:?}");
+    let client = added.json();
+    let place = format!("/api/v1/clients/{}", client["id"]);
+    assert_eq!(added.header("location"), Some(&*place));
+    assert_eq!((&client["number"], &client["recording"]), (&"+918047112233".into(), &"on".into()));
+    assert_eq!((&client["tools"][0]["name"], &client["max_concurrent"]), (&"book".into(), &3.into()));
+    let sid = sid();
+    let call = [("CallSid", sid.as_str()), ("From", "09876543210"), ("To", "08047112233")];
+    assert_eq!(gateway.post("/exotel/voicebot", &call).await.status, 200);
+
+    let taken = send(Method::POST, "/api/v1/clients", new).await;
+    assert_eq!(taken.refused(409, "number_taken")["field"], "number");
+    let changed =
+        send(Method::PATCH, &place, serde_json::json!({ "greeting": "Namaste", "max_concurrent": null })).await;
+    assert_eq!((changed.status.as_u16(), &changed.json()["greeting"]), (200, &"Namaste".into()));
+    assert_eq!((&changed.json()["max_concurrent"], &changed.json()["language"]), (&().into(), &"hi-IN".into()));
+    let by_number = gateway.operate(Method::GET, "/api/v1/clients/+918047112233").await;
+    assert_eq!(by_number.json()["greeting"], "Namaste");
+    let disabled = gateway.operate(Method::POST, &format!("{place}/disable")).await;
+    assert_eq!(disabled.json()["active"], false);
+    let call = [("CallSid", "other"), ("From", "09876543210"), ("To", "08047112233")];
+    gateway.post("/exotel/voicebot", &call).await.refused(404, "unknown_client");
+
+    let page = gateway.operate(Method::GET, "/api/v1/clients?limit=1").await.json();
+    assert_eq!(page["clients"].as_array().unwrap().len(), 1);
+    let rest = format!("/api/v1/clients?limit=5&after={}", page["next"].as_str().unwrap());
+    let rest = gateway.operate(Method::GET, &rest).await.json();
+    assert_eq!((&rest["clients"][0]["name"], &rest["next"]), (&"City Clinic".into(), &().into()));
+    for kind in ["api.client-added", "api.client-changed", "api.client-disabled"] {
+        assert_eq!(gateway.audited(kind, "ok").await.len(), 1, "{kind}");
+    }
+    gateway.stop().await;
+}
+
+#[actix_web::test]
+async fn what_an_operator_writes_wrong_is_named() {
+    let gateway = Gateway::start().await;
+    let patch = async |body: &str, kind: &str| {
+        let path = format!("/api/v1/clients/{}", gateway.tenant.id);
+        let request = gateway.request(Method::PATCH, &path).bearer_auth(crate::support::ADMIN_TOKEN);
+        Answer::of(request.header("content-type", kind).body(body.to_owned()).send().await.unwrap()).await
+    };
+    let json = "application/json";
+    for (body, field) in [
+        (r#"{"name":" "}"#, "name"),
+        (r#"{"number":"12"}"#, "number"),
+        (r#"{"language":"english please"}"#, "language"),
+        (r#"{"region":"India"}"#, "region"),
+        (r#"{"max_concurrent":-1}"#, "max_concurrent"),
+        (r#"{"calls_per_minute":"many"}"#, "calls_per_minute"),
+        (r#"{"recording":"maybe"}"#, "recording"),
+        (r#"{"tools":{}}"#, "tools"),
+        (r#"{"greeting":7}"#, "greeting"),
+    ] {
+        assert_eq!(patch(body, json).await.refused(400, "malformed_field")["field"], field, "{body}");
+    }
+    assert_eq!(patch(r#"{"greting":"Hi"}"#, json).await.refused(400, "unknown_field")["field"], "greting");
+    patch("{", json).await.refused(400, "malformed_body");
+    patch("{}", "text/plain").await.refused(415, "unsupported_media_type");
+    let missing = gateway.request(Method::POST, "/api/v1/clients").bearer_auth(crate::support::ADMIN_TOKEN);
+    let missing = Answer::of(missing.json(&serde_json::json!({ "name": "A" })).send().await.unwrap()).await;
+    assert_eq!(missing.refused(400, "missing_field")["field"], "number");
+    gateway.operate(Method::GET, "/api/v1/clients/999").await.refused(404, "unknown_client");
+    gateway.operate(Method::DELETE, "/api/v1/clients/1").await.refused(405, "method_not_allowed");
+    let bare = gateway.request(Method::POST, "/api/v1/clients").body("{}");
+    Answer::of(bare.send().await.unwrap()).await.refused(401, "unauthenticated");
+    gateway.stop().await;
+}

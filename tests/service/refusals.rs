@@ -121,8 +121,8 @@ async fn wrong_paths_and_methods_are_answered_in_json() {
     gateway.get_bare("/exotel/call-begin").await.refused(404, "not_found");
     gateway.get_bare("/").await.refused(404, "not_found");
     for (method, path, allowed) in [
-        (Method::PUT, "/exotel/call-start", "GET, POST"),
-        (Method::DELETE, "/exotel/passthru", "GET, POST"),
+        (Method::PUT, "/exotel/call-start", "GET, HEAD, POST"),
+        (Method::DELETE, "/exotel/passthru", "GET, HEAD, POST"),
         (Method::POST, "/healthz", "GET, HEAD"),
         (Method::POST, "/metrics", "GET"),
         (Method::POST, "/exotel/media", "GET"),

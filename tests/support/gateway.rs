@@ -103,7 +103,11 @@ impl<K: Kind> GatewayOn<K> {
         };
         change(&mut args);
         let running = start(Settings::read(&args).unwrap()).await.unwrap();
-        let tenant = running.store().add_client(tenant(NUMBER)).await.unwrap();
+        let known = running.store().client_by_number(&PhoneNumber::new(NUMBER)).await.unwrap();
+        let tenant = match known {
+            Some(tenant) => tenant,
+            None => running.store().add_client(tenant(NUMBER)).await.unwrap(),
+        };
         // No connection is kept: a stop must not wait for an idle one.
         let http = reqwest::Client::builder()
             .pool_max_idle_per_host(0)
@@ -113,6 +117,12 @@ impl<K: Kind> GatewayOn<K> {
             .build()
             .unwrap();
         Self { running, tenant, database, http, kind: PhantomData }
+    }
+
+    /// Another node on the same database.
+    pub async fn beside(&self) -> Self {
+        let url = self.database.url.clone();
+        Self::start_with(|args| args.database_url = url).await
     }
 
     pub fn url(&self, path: &str) -> String {

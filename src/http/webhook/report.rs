@@ -7,11 +7,12 @@ use chrono::{DateTime, Utc};
 use protocol::call::fact::Ended;
 use protocol::exotel::webhook::{CallEnd, FieldError, Fields, RecordingReady, StreamReport, call_sid};
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::super::audit::Seen;
 use super::super::desk::parties;
 use super::{Answer, Gateway, Refused, answer};
-use crate::store::{Call, CallEndReport, End, Parties};
+use crate::store::{Call, CallEndReport, End, Parties, StoreError, is_end};
 
 /// Region in which numbers of reports are read: the client is not looked up for them.
 const REGION: &str = "IN";
@@ -20,12 +21,12 @@ const REGION: &str = "IN";
 pub(super) async fn call_end(gateway: &Gateway, fields: &Fields, seen: &mut Seen) -> Result<Answer, Refused> {
     let told = CallEnd::try_from(fields)?;
     seen.call = Some(told.call_sid.clone());
-    let is_final = told.is_final();
-    let (sid, status) = (told.call_sid.clone(), told.status.clone());
-    let call = gateway.store.report_call(report_of(gateway, told, fields)).await?;
-    if is_final {
-        gateway.switchboard.end(&sid, Ended::CallEnd { status });
+    let sid = told.call_sid.clone();
+    // First, since it needs no database.
+    if told.is_final() {
+        gateway.switchboard.end(&sid, Ended::CallEnd { status: told.status.clone() });
     }
+    let call = write_down(gateway, report_of(gateway, told, fields)).await?;
     Ok(answer("ok", &json!({ "call_sid": sid.as_str(), "status": call.status })))
 }
 
@@ -39,7 +40,7 @@ pub(super) async fn recording(gateway: &Gateway, fields: &Fields, seen: &mut See
     }
     let mut report = empty_report(told.call_sid.clone());
     report.recording_url = Some(told.url);
-    gateway.store.report_call(report).await?;
+    write_down(gateway, report).await?;
     Ok(answer("ok", &json!({ "call_sid": told.call_sid.as_str(), "recording": "pending" })))
 }
 
@@ -50,22 +51,30 @@ pub(super) async fn passthru(gateway: &Gateway, fields: &Fields, seen: &mut Seen
     let sid = call_sid(fields)?;
     seen.call = Some(sid.clone());
     let stream = StreamReport::try_from(fields)?;
+    let over = stream.call_status();
     // The stream is over by the time the next applet asks, whatever its socket still believes.
-    let reported = stream.status.is_some() || stream.stream_sid.is_some();
-    if reported {
+    if let Some(status) = over {
         let ended = match gateway.switchboard.phase(&sid) {
-            Some(Phase::Waiting) => Ended::NoMedia,
+            // If it was here at all, it was on another node.
+            Some(Phase::Waiting) => Ended::CallEnd { status: status.to_owned() },
             _ => Ended::CallerHungUp { reason: stream.status.clone() },
         };
         gateway.switchboard.end(&sid, ended);
     }
-    // The account of the end may still be on its way to the database.
-    gateway.recorder.flush().await;
-    let report = match CallEnd::try_from(fields) {
+    // The account of the end may still be on its way to the database. One that hangs must not keep the report from being kept.
+    let _ = timeout(gateway.deadline() / 4, gateway.recorder.flush()).await;
+    let mut report = match CallEnd::try_from(fields) {
         Ok(told) => report_of(gateway, told, fields),
         Err(_) => empty_report(sid.clone()),
     };
-    let call = gateway.store.report_call(report).await?;
+    // While the applets go on the carrier calls it in progress; for the caller's talk with us, the stream's end is the end.
+    if let Some(over) = over.filter(|_| !report.status.as_deref().is_some_and(is_end)) {
+        report.status = Some(over.to_owned());
+    }
+    if report.recording_url.is_none() {
+        report.recording_url = stream.recording_url.filter(|url| gateway.is_recording_url(url));
+    }
+    let call = write_down(gateway, report).await?;
     let stream_failed = stream.error.is_some() || stream.status.as_deref() == Some("failed");
     let (outcome, status, next) = match hands_on(&call) || stream_failed {
         true => ("transfer", StatusCode::OK, "transfer"),
@@ -73,6 +82,22 @@ pub(super) async fn passthru(gateway: &Gateway, fields: &Fields, seen: &mut Seen
     };
     let body = json!({ "call_sid": sid.as_str(), "next": next });
     Ok(Answer { outcome, response: HttpResponse::build(status).json(body) })
+}
+
+/// Writes a report down. One that a database that is away did not take is kept, and written later: the carrier is told to come again, and
+/// may not.
+async fn write_down(gateway: &Gateway, report: CallEndReport) -> Result<Call, Refused> {
+    let (store, recorder) = (gateway.store.clone(), gateway.recorder.clone());
+    // By itself: whoever asked may stop waiting.
+    let written = actix_rt::spawn(async move {
+        let kept = report.clone();
+        let written = store.report_call(report).await;
+        if written.as_ref().is_err_and(StoreError::is_away) {
+            recorder.report(kept);
+        }
+        written
+    });
+    Ok(written.await.map_err(|_| Refused::StorageAway)??)
 }
 
 /// Whether the end of a call as we stored it leaves the caller to somebody else.
@@ -90,7 +115,7 @@ fn report_of(gateway: &Gateway, told: CallEnd, fields: &Fields) -> CallEndReport
     CallEndReport {
         status: Some(told.status),
         parties: parties(told.from, told.to, direction, REGION),
-        answered_at: None,
+        answered_at: told.answered_at.and_then(|at| DateTime::from_timestamp(at, 0)),
         ended_at: told.ended_at.and_then(|at| DateTime::from_timestamp(at, 0)),
         duration_secs: told.conversation_secs.and_then(|secs| i64::try_from(secs).ok()),
         recording_url,

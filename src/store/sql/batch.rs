@@ -1,6 +1,7 @@
 //! Writing what running calls did.
 
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::{Conn, RunQueryDsl, calls, turns};
 use crate::store::columns::coalesce;
@@ -9,6 +10,16 @@ use crate::store::{Batch, CallUpdate, End, Figures, Finish, MediaStart, StoreErr
 
 /// Once the end of a call is told by us, it stands, and so do the figures.
 const OURS: &str = End::Gateway.name();
+
+/// The row of a call, if what a node says of it still counts: no gateway told its end, and no other node had its media.
+macro_rules! open {
+    ($id:expr, $on_air:expr) => {
+        dsl::calls
+            .find($id)
+            .filter(dsl::ended_by.is_null().or(dsl::ended_by.ne(OURS).assume_not_null()))
+            .filter(dsl::media_at.is_null().or($on_air.into_sql::<Bool>()))
+    };
+}
 
 pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<(), StoreError> {
     for update in &batch.calls {
@@ -27,15 +38,26 @@ async fn write_call(conn: &mut Conn, update: &CallUpdate) -> Result<(), StoreErr
     }
     // Figures first: a finished call's are closed.
     if let Some(figures) = &update.figures {
-        set_figures(conn, id, figures).await?;
+        set_figures(conn, id, update.on_air, figures).await?;
     }
     if let Some(finish) = &update.finish {
-        set_finish(conn, id, finish).await?;
+        set_finish(conn, id, update.on_air, finish).await?;
     }
     Ok(())
 }
 
 async fn media_started(conn: &mut Conn, id: i64, media: &MediaStart) -> Result<(), StoreError> {
+    // Another node may have waited for this stream, and given up.
+    let given_up = dsl::calls.find(id).filter(dsl::media_at.is_null()).filter(dsl::ended_by.eq(OURS));
+    diesel::update(given_up)
+        .set((
+            dsl::status.eq(calls::IN_PROGRESS),
+            dsl::ended_by.eq(None::<&str>),
+            dsl::ended_why.eq(None::<&str>),
+            dsl::ended_at.eq(None::<chrono::NaiveDateTime>),
+        ))
+        .execute(conn)
+        .await?;
     diesel::update(dsl::calls.find(id).filter(dsl::media_at.is_null()))
         .set((dsl::media_at.eq(media.at.naive_utc()), dsl::stream_sid.eq(media.stream.as_str())))
         .execute(conn)
@@ -43,10 +65,9 @@ async fn media_started(conn: &mut Conn, id: i64, media: &MediaStart) -> Result<(
     Ok(())
 }
 
-async fn set_figures(conn: &mut Conn, id: i64, figures: &Figures) -> Result<(), StoreError> {
+async fn set_figures(conn: &mut Conn, id: i64, on_air: bool, figures: &Figures) -> Result<(), StoreError> {
     let tokens = figures.tokens.as_ref().and_then(|tokens| serde_json::to_string(tokens).ok());
-    let row = dsl::calls.find(id).filter(dsl::ended_by.is_null().or(dsl::ended_by.ne(OURS).assume_not_null()));
-    diesel::update(row)
+    diesel::update(open!(id, on_air))
         .set((
             dsl::duration_ms.eq(coalesce(figures.duration_ms, dsl::duration_ms)),
             dsl::caller_talk_ms.eq(figures.caller_talk_ms),
@@ -68,16 +89,17 @@ async fn set_figures(conn: &mut Conn, id: i64, figures: &Figures) -> Result<(), 
     Ok(())
 }
 
-async fn set_finish(conn: &mut Conn, id: i64, finish: &Finish) -> Result<(), StoreError> {
-    let row = dsl::calls.find(id).filter(dsl::ended_by.is_null().or(dsl::ended_by.ne(OURS).assume_not_null()));
-    diesel::update(row)
-        .set((
-            dsl::status.eq(&finish.status),
-            dsl::ended_by.eq(OURS),
-            dsl::ended_why.eq(&finish.why),
-            dsl::ended_at.eq(finish.at.naive_utc()),
-        ))
-        .execute(conn)
-        .await?;
+async fn set_finish(conn: &mut Conn, id: i64, on_air: bool, finish: &Finish) -> Result<(), StoreError> {
+    let end = (
+        dsl::status.eq(&finish.status),
+        dsl::ended_by.eq(finish.by.name()),
+        dsl::ended_why.eq(&finish.why),
+        dsl::ended_at.eq(finish.at.naive_utc()),
+    );
+    if finish.weak {
+        diesel::update(dsl::calls.find(id).filter(dsl::ended_by.is_null())).set(end).execute(conn).await?;
+    } else {
+        diesel::update(open!(id, on_air)).set(end).execute(conn).await?;
+    }
     Ok(())
 }

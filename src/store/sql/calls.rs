@@ -5,14 +5,14 @@ use diesel::prelude::*;
 use protocol::ids::{CallSid, PhoneNumber};
 
 use super::{Conn, RunQueryDsl, clients, recordings, turns};
-use crate::store::calls::rank;
+use crate::store::calls::merge::merge;
 use crate::store::columns::coalesce;
 use crate::store::schema;
 use crate::store::schema::calls::dsl;
-use crate::store::{Begun, Call, CallEndReport, CallWithTurns, End, NewCall, Parties, StoreError};
+use crate::store::{Begun, Call, CallEndReport, CallPage, CallWithTurns, End, NewCall, StoreError};
 
 /// The status of a call whose end nobody told.
-const IN_PROGRESS: &str = "in-progress";
+pub(in crate::store) const IN_PROGRESS: &str = "in-progress";
 
 pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Begun, StoreError> {
     let parties = &new.parties;
@@ -37,10 +37,20 @@ pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Be
     if let Some(call) = inserted {
         return Ok(Begun::New(call));
     }
-    // The carrier's reports may have come first. Of several beginnings one finds the entry empty.
+    // The carrier's reports may have come first: what they told stands where the beginning tells nothing. Of several beginnings one
+    // finds the entry empty.
     let row = dsl::calls.filter(dsl::call_sid.eq(new.call_sid.as_str()));
     let claimed = diesel::update(row.filter(dsl::entry.is_null()))
-        .set(own)
+        .set((
+            dsl::client_id.eq(new.client_id),
+            dsl::entry.eq(new.entry.name()),
+            dsl::started_at.eq(new.at.naive_utc()),
+            dsl::from_number.eq(coalesce(parties.from.as_ref().map(PhoneNumber::reveal), dsl::from_number)),
+            dsl::from_raw.eq(coalesce(parties.from_raw.as_ref().map(PhoneNumber::reveal), dsl::from_raw)),
+            dsl::to_number.eq(coalesce(parties.to.as_ref().map(PhoneNumber::reveal), dsl::to_number)),
+            dsl::to_raw.eq(coalesce(parties.to_raw.as_ref().map(PhoneNumber::reveal), dsl::to_raw)),
+            dsl::direction.eq(coalesce(parties.direction.as_deref(), dsl::direction)),
+        ))
         .returning(Call::as_returning())
         .get_result(conn)
         .await
@@ -53,71 +63,60 @@ pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Be
 
 /// Makes sure of a row for a call that is spoken of before it began.
 pub(in crate::store) async fn ensure(conn: &mut Conn, sid: &CallSid, at: NaiveDateTime) -> Result<i64, StoreError> {
-    let row = dsl::calls.filter(dsl::call_sid.eq(sid.as_str())).select(dsl::id);
-    if let Some(id) = row.first(conn).await.optional()? {
-        return Ok(id);
-    }
-    diesel::insert_into(dsl::calls)
+    let inserted = diesel::insert_into(dsl::calls)
         .values((dsl::call_sid.eq(sid.as_str()), dsl::status.eq(IN_PROGRESS), dsl::started_at.eq(at)))
         .on_conflict(dsl::call_sid)
         .do_nothing()
-        .execute(conn)
-        .await?;
-    Ok(row.first(conn).await?)
+        .returning(dsl::id)
+        .get_result(conn)
+        .await
+        .optional()?;
+    match inserted {
+        Some(id) => Ok(id),
+        None => Ok(dsl::calls.filter(dsl::call_sid.eq(sid.as_str())).select(dsl::id).first(conn).await?),
+    }
 }
 
+/// Whether the end of a call is known.
+pub(in crate::store) async fn is_over(conn: &mut Conn, sid: &CallSid) -> Result<bool, StoreError> {
+    let ended = dsl::calls.filter(dsl::call_sid.eq(sid.as_str())).filter(dsl::ended_by.is_not_null());
+    Ok(ended.select(dsl::id).first::<i64>(conn).await.optional()?.is_some())
+}
+
+/// Puts a report into its row, and answers with it. Needs a transaction.
 pub(in crate::store) async fn report(conn: &mut Conn, report: &CallEndReport) -> Result<Call, StoreError> {
     let at = report.at.naive_utc();
     let id = ensure(conn, &report.call_sid, at).await?;
-    fill(conn, id, report).await?;
-    if let Some(status) = &report.status {
-        carrier_status(conn, id, status, report).await?;
+    // Writing the row before reading it makes other reports of the call wait for the end of this transaction.
+    let row = dsl::calls.find(id);
+    let locked = diesel::update(row).set(dsl::status.eq(dsl::status)).returning(Call::as_returning());
+    let mut call = locked.get_result(conn).await?;
+    let before = call.clone();
+    merge(&mut call, report);
+    if call != before {
+        let parties = &call.parties;
+        diesel::update(row)
+            .set((
+                dsl::from_number.eq(parties.from.as_ref().map(PhoneNumber::reveal)),
+                dsl::from_raw.eq(parties.from_raw.as_ref().map(PhoneNumber::reveal)),
+                dsl::to_number.eq(parties.to.as_ref().map(PhoneNumber::reveal)),
+                dsl::to_raw.eq(parties.to_raw.as_ref().map(PhoneNumber::reveal)),
+                dsl::direction.eq(parties.direction.as_deref()),
+                dsl::status.eq(&call.status),
+                dsl::carrier_status.eq(call.carrier_status.as_deref()),
+                dsl::ended_by.eq(call.ended_by.map(End::name)),
+                dsl::ended_why.eq(call.ended_why.as_deref()),
+                dsl::answered_at.eq(call.times.answered_at.map(|at| at.naive_utc())),
+                dsl::ended_at.eq(call.times.ended_at.map(|at| at.naive_utc())),
+                dsl::duration_ms.eq(call.figures.duration_ms),
+            ))
+            .execute(conn)
+            .await?;
     }
     if let Some(url) = &report.recording_url {
         recordings::announce(conn, id, url, at).await?;
     }
-    Ok(dsl::calls.find(id).select(Call::as_select()).first(conn).await?)
-}
-
-/// Fills what nobody told yet.
-async fn fill(conn: &mut Conn, id: i64, report: &CallEndReport) -> Result<(), StoreError> {
-    let Parties { from, from_raw, to, to_raw, direction } = &report.parties;
-    diesel::update(dsl::calls.find(id))
-        .set((
-            dsl::from_number.eq(coalesce(dsl::from_number, from.as_ref().map(PhoneNumber::reveal))),
-            dsl::from_raw.eq(coalesce(dsl::from_raw, from_raw.as_ref().map(PhoneNumber::reveal))),
-            dsl::to_number.eq(coalesce(dsl::to_number, to.as_ref().map(PhoneNumber::reveal))),
-            dsl::to_raw.eq(coalesce(dsl::to_raw, to_raw.as_ref().map(PhoneNumber::reveal))),
-            dsl::direction.eq(coalesce(dsl::direction, direction.as_deref())),
-            dsl::answered_at.eq(coalesce(dsl::answered_at, report.answered_at.map(|at| at.naive_utc()))),
-            dsl::duration_ms.eq(coalesce(dsl::duration_ms, report.duration_secs.map(|secs| secs.saturating_mul(1000)))),
-        ))
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
-/// Keeps the most final status; an end is the call's end unless the gateway tells of one.
-async fn carrier_status(conn: &mut Conn, id: i64, status: &str, report: &CallEndReport) -> Result<(), StoreError> {
-    let (as_final, is_end) = rank(status);
-    let row = dsl::calls.find(id);
-    let less_final = dsl::carrier_status.is_null().or(dsl::carrier_status.ne_all(as_final.to_vec()).assume_not_null());
-    diesel::update(row.filter(less_final)).set(dsl::carrier_status.eq(status)).execute(conn).await?;
-    if !is_end {
-        return Ok(());
-    }
-    let ours_to_say = dsl::ended_by.is_null().or(dsl::ended_by.ne(End::Gateway.name()).assume_not_null());
-    let ended_at = report.ended_at.unwrap_or(report.at).naive_utc();
-    diesel::update(row.filter(dsl::carrier_status.eq(status)).filter(ours_to_say))
-        .set((
-            dsl::status.eq(status),
-            dsl::ended_by.eq(End::Carrier.name()),
-            dsl::ended_why.eq(format!("the carrier reported the call as {status}")),
-            dsl::ended_at.eq(coalesce(dsl::ended_at, Some(ended_at))),
-        ))
-        .execute(conn)
-        .await?;
-    Ok(())
+    Ok(call)
 }
 
 pub(in crate::store) async fn with_turns(conn: &mut Conn, sid: &CallSid) -> Result<Option<CallWithTurns>, StoreError> {
@@ -132,6 +131,35 @@ pub(in crate::store) async fn with_turns(conn: &mut Conn, sid: &CallSid) -> Resu
 pub(in crate::store) async fn recent(conn: &mut Conn, limit: i64) -> Result<Vec<(Call, Option<String>)>, StoreError> {
     let newest_first = (dsl::started_at.desc(), dsl::id.desc());
     let calls: Vec<Call> = dsl::calls.order(newest_first).limit(limit).select(Call::as_select()).load(conn).await?;
+    named(conn, calls).await
+}
+
+pub(in crate::store) async fn page(
+    conn: &mut Conn,
+    page: &CallPage,
+) -> Result<Vec<(Call, Option<String>)>, StoreError> {
+    let mut calls = dsl::calls.order(dsl::id.desc()).limit(page.limit).select(Call::as_select()).into_boxed();
+    if let Some(client) = page.client {
+        calls = calls.filter(dsl::client_id.eq(client));
+    }
+    if let Some(status) = &page.status {
+        calls = calls.filter(dsl::status.eq(status));
+    }
+    if let Some(since) = page.since {
+        calls = calls.filter(dsl::started_at.ge(since.naive_utc()));
+    }
+    if let Some(until) = page.until {
+        calls = calls.filter(dsl::started_at.lt(until.naive_utc()));
+    }
+    if let Some(after) = page.after {
+        calls = calls.filter(dsl::id.lt(after));
+    }
+    let calls = calls.load(conn).await?;
+    named(conn, calls).await
+}
+
+/// Calls with their clients' names.
+async fn named(conn: &mut Conn, calls: Vec<Call>) -> Result<Vec<(Call, Option<String>)>, StoreError> {
     let clients: Vec<i64> = calls.iter().filter_map(|call| call.client_id).collect();
     let names = clients::names(conn, &clients).await?;
     let named = |call: Call| {

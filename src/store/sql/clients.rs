@@ -39,6 +39,11 @@ pub(in crate::store) async fn all(conn: &mut Conn) -> Result<Vec<Client>, StoreE
     Ok(dsl::clients.order((dsl::name, dsl::id)).select(Client::as_select()).load(conn).await?)
 }
 
+pub(in crate::store) async fn page(conn: &mut Conn, after: i64, limit: i64) -> Result<Vec<Client>, StoreError> {
+    let page = dsl::clients.filter(dsl::id.gt(after)).order(dsl::id).limit(limit);
+    Ok(page.select(Client::as_select()).load(conn).await?)
+}
+
 pub(in crate::store) async fn by_number(conn: &mut Conn, number: &PhoneNumber) -> Result<Option<Client>, StoreError> {
     let found = dsl::clients.filter(dsl::exotel_number.eq(number.reveal())).select(Client::as_select());
     Ok(found.first(conn).await.optional()?)
@@ -69,6 +74,7 @@ pub(in crate::store) async fn change(
                 changes.voice.as_ref().map(|to| dsl::voice.eq(to.as_deref())),
                 changes.instructions.as_ref().map(|to| dsl::instructions.eq(to)),
                 changes.model.as_ref().map(|to| dsl::model.eq(to.as_deref())),
+                changes.tools.as_ref().map(|to| dsl::tools.eq(to)),
             ),
             (
                 changes.max_concurrent.map(|to| dsl::max_concurrent.eq(to)),

@@ -39,11 +39,18 @@ pub(in crate::store) async fn report(conn: &mut Conn, report: &CallEndReport) ->
 pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<(), StoreError> {
     batch::write(conn, batch).await?;
     for update in batch.calls.iter().filter(|update| update.finish.is_some()) {
+        // An account that did not count tells nothing.
+        if !calls::is_over(conn, &update.call_sid).await? {
+            continue;
+        }
         let ended = Event { call: &update.call_sid, what: CALL_ENDED, recording: None, at: Utc::now() };
         if tell(conn, &ended).await? {
             // The carrier's word, if it waits, need not wait any longer.
             jobs::hurry(conn, SEND_EVENT, &ended.key()).await?;
         }
+    }
+    for told in &batch.reports {
+        report(conn, told).await?;
     }
     Ok(())
 }

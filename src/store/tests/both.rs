@@ -108,6 +108,7 @@ async fn a_batch_writes_media_turns_figures_and_the_first_end() {
     let tokens = Tokens { input_audio: 7, ..Tokens::default() };
     let figures = Figures { turn_count: Some(2), tokens: Some(tokens), cost_microusd: Some(5), ..Figures::default() };
     let whole = CallUpdate {
+        on_air: true,
         media: Some(MediaStart { at: at(2), stream: StreamSid::new("s1") }),
         turns: vec![turn(0, "Hello"), turn(1, "Hi")],
         figures: Some(figures.clone()),

@@ -21,6 +21,8 @@ pub struct CallEnd {
     pub direction: Direction,
     /// Unix seconds.
     pub started_at: Option<i64>,
+    /// When it was answered, unix seconds.
+    pub answered_at: Option<i64>,
     /// Unix seconds.
     pub ended_at: Option<i64>,
     /// Seconds of conversation.
@@ -35,8 +37,7 @@ impl CallEnd {
     /// Whether the call is over; else this tells that it rings or was answered.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        !matches!(self.status.as_str(), "queued" | "ringing" | "in-progress" | "initiated" | "answered")
-            && !self.event.as_deref().is_some_and(|event| event.eq_ignore_ascii_case("answered"))
+        is_end(&self.status)
     }
 }
 
@@ -52,10 +53,19 @@ impl TryFrom<&Fields> for CallEnd {
             .or_else(|| stream.get("Status"))
             .or_else(|| fields.first(&["DialCallStatus", "CallType"]))
             .ok_or_else(|| FieldError::new("CallStatus", "is missing: send CallStatus or Status"))?;
+        let event = fields.get("EventType").map(str::to_owned);
+        let is_event = |name: &str| event.as_deref().is_some_and(|event| event.eq_ignore_ascii_case(name));
+        let mut status = status_word(status)?;
+        // Of an event on the way (`answered`, `ringing`, `Dial`) the status is a leg's: `busy` is a phone that rings.
+        if event.is_some() && !is_event("terminal") && is_end(&status) {
+            "in-progress".clone_into(&mut status);
+        }
+        let updated = fields.get("DateUpdated").and_then(unix_from_ist);
         Ok(Self {
             call_sid,
-            status: status_word(status)?,
-            event: fields.get("EventType").map(str::to_owned),
+            status,
+            answered_at: updated.filter(|_| is_event("answered")),
+            event,
             from: fields.number(&["CallFrom", "From"]),
             to: fields.number(&["CallTo", "To"]),
             direction: Direction::told(fields),
@@ -66,6 +76,11 @@ impl TryFrom<&Fields> for CallEnd {
             custom_field: fields.get("CustomField").map(str::to_owned),
         })
     }
+}
+
+/// The statuses that end a call; whatever else is told does not.
+fn is_end(status: &str) -> bool {
+    matches!(status, "completed" | "failed" | "busy" | "no-answer" | "canceled")
 }
 
 /// One spelling for a status.
@@ -140,6 +155,21 @@ pub struct StreamReport {
     pub error: Option<String>,
     /// e.g. `Streaming_call_throttled`.
     pub detailed_status: Option<String>,
+}
+
+impl StreamReport {
+    /// What it says of the call, in the words of a call's status; none when it says nothing of the stream.
+    #[must_use]
+    pub fn call_status(&self) -> Option<&'static str> {
+        let told = self.status.as_deref().map(str::to_ascii_lowercase);
+        match told.as_deref() {
+            _ if self.error.is_some() => Some("failed"),
+            Some("failed") => Some("failed"),
+            Some("cancelled" | "canceled") => Some("canceled"),
+            Some(_) => Some("completed"),
+            None => self.stream_sid.as_ref().map(|_| "completed"),
+        }
+    }
 }
 
 impl TryFrom<&Fields> for StreamReport {

@@ -1,0 +1,198 @@
+//! Signed call-starts, from the raw request to the answer, through the real handlers and a real SQLite file: every one is on the disk,
+//! its audit entry too, before it is answered.
+//!
+//! The calls are reported over before they start, so that no session is dialled: what is measured is the webhook plane alone. No socket
+//! is in it; the store's threads are. CPU is the whole process's.
+
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a bench that cannot be set up must stop, and prints"
+)]
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use actix_http::Request;
+use actix_web::dev::{Service, ServiceResponse};
+use actix_web::{App, Error, test, web};
+use callgate::http::routes;
+use callgate::serve::{Running, start};
+use callgate::settings::{Settings, SettingsArgs};
+use callgate::store::{Agent, CallEndReport, ClientLimits, NewClient, Parties};
+use chrono::Utc;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use hmac::{Hmac, KeyInit, Mac};
+use protocol::ids::{CallSid, PhoneNumber};
+use sha2::Sha256;
+
+const TOKEN: &str = "7f3b0c5e9a1d4f6880e2c4a6b8d0f1e3";
+/// Each may have 600 calls a minute.
+const CLIENTS: usize = 100;
+/// Requests under way at once when as many as possible are asked for.
+const AT_ONCE: usize = 256;
+/// Half of the 5,000 a second that a core should do.
+const HALF_LOAD: usize = 2_500;
+
+fn main() {
+    // `cargo test --benches` wants to know that it works, not how fast.
+    let quick = std::env::args().any(|word| word == "--test");
+    actix_rt::System::new().block_on(run(quick));
+}
+
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+async fn run(quick: bool) {
+    let count = if quick { 200 } else { 20_000 };
+    // In the target folder: a temporary folder may be memory.
+    let folder = Folder(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("call-starts-{}", std::process::id())));
+    std::fs::create_dir_all(&folder.0).expect("a folder");
+    let running = gateway(&folder).await;
+    for client in 0..CLIENTS {
+        running.store().add_client(tenant(client)).await.expect("a client");
+    }
+    let gateway = web::Data::from(std::sync::Arc::clone(running.gateway()));
+    let app = test::init_service(App::new().app_data(gateway).configure(routes)).await;
+
+    report_over(&running, 0..2 * count).await;
+    let (cpu, since) = (cpu(), Instant::now());
+    at_once(&app, 0..count).await;
+    let (cpu, wall) = (self::cpu() - cpu, since.elapsed());
+    let rate = |time: Duration| (count as f64 / time.as_secs_f64()).round();
+    println!("{count} signed call-starts, {AT_ONCE} at once: {} a second, {} a second of CPU", rate(wall), rate(cpu));
+
+    let mut times = paced(&app, count..2 * count).await;
+    times.sort_unstable();
+    let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)].as_secs_f64() * 1e3;
+    println!("at {HALF_LOAD} a second: p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms", at(50), at(99), at(100));
+    let whole = running.store().verify_audit().await.expect("an audit log").expect("a whole chain");
+    assert!(whole.rows >= 2 * count as u64, "every call-start is audited");
+    running.stop().await.expect("a stop");
+}
+
+async fn gateway(folder: &Folder) -> Running {
+    let some = |text: &str| Some(text.to_owned());
+    let args = SettingsArgs {
+        host: "127.0.0.1".to_owned(),
+        port: "0".to_owned(),
+        database_url: format!("sqlite://{}/bench.db", folder.0.display()),
+        simulated_model: some("on"),
+        exotel_api_token: some(TOKEN),
+        drain_secs: "0".to_owned(),
+        ..SettingsArgs::default()
+    };
+    start(Settings::read(&args).expect("settings")).await.expect("a gateway")
+}
+
+fn number(client: usize) -> String {
+    format!("+9180{client:08}")
+}
+
+fn tenant(client: usize) -> NewClient {
+    NewClient {
+        name: format!("Client {client}"),
+        exotel_number: PhoneNumber::new(number(client)),
+        region: "IN".to_owned(),
+        time_zone: "Asia/Kolkata".to_owned(),
+        agent: Agent {
+            greeting: "Namaste, and thank you for calling.".to_owned(),
+            language: "en-IN".to_owned(),
+            voice: None,
+            instructions: "Help.".to_owned(),
+            model: None,
+            tools: "[]".to_owned(),
+        },
+        limits: ClientLimits { calls_per_minute: Some(i32::MAX), ..ClientLimits::default() },
+        recording: false,
+    }
+}
+
+fn sid(call: usize) -> String {
+    format!("{call:031}p")
+}
+
+async fn report_over(running: &Running, calls: std::ops::Range<usize>) {
+    let report = |call| CallEndReport {
+        call_sid: CallSid::new(sid(call)),
+        status: Some("completed".to_owned()),
+        parties: Parties::default(),
+        answered_at: None,
+        ended_at: None,
+        duration_secs: None,
+        recording_url: None,
+        at: Utc::now(),
+    };
+    let reports = futures_util::stream::iter(calls.map(|call| running.store().report_call(report(call))));
+    reports.for_each_concurrent(AT_ONCE, async |done| drop(done.await.expect("a report"))).await;
+}
+
+fn request(call: usize) -> Request {
+    let (caller, to) = (call % 90_000_000, number(call % CLIENTS));
+    let body = format!(
+        "CallSid={}&CallFrom=098{caller:08}&CallTo=%2B{}&Direction=incoming&Created=Tue%2C+25+Aug+2026+12%3A07%3A08&DialWhomNumber=&From=098{caller:08}&To=09513886363&CurrentTime=2026-08-25+12%3A07%3A09",
+        sid(call),
+        &to[1..]
+    );
+    let mut mac = Hmac::<Sha256>::new_from_slice(TOKEN.as_bytes()).expect("any length");
+    mac.update(body.as_bytes());
+    let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    test::TestRequest::post()
+        .uri("/exotel/call-start")
+        .peer_addr(([127, 0, 0, 1], 9).into())
+        .insert_header(("content-type", "application/x-www-form-urlencoded"))
+        .insert_header(("x-exotel-signature", hex))
+        .set_payload(body)
+        .to_request()
+}
+
+async fn ask(app: &impl Service<Request, Response = ServiceResponse, Error = Error>, call: usize) {
+    let answer = test::call_service(app, request(call)).await;
+    assert_eq!(answer.status(), 200, "call {call}");
+}
+
+async fn at_once(
+    app: &impl Service<Request, Response = ServiceResponse, Error = Error>,
+    calls: std::ops::Range<usize>,
+) {
+    futures_util::stream::iter(calls).for_each_concurrent(AT_ONCE, async |call| ask(app, call).await).await;
+}
+
+/// So many a second whatever the answers take, and how long each took from when it was due.
+async fn paced(
+    app: &impl Service<Request, Response = ServiceResponse, Error = Error>,
+    calls: std::ops::Range<usize>,
+) -> Vec<Duration> {
+    let began = Instant::now();
+    let first = calls.start;
+    let asked = calls.map(|call| async move {
+        let due = began + Duration::from_secs_f64((call - first) as f64 / HALF_LOAD as f64);
+        tokio::time::sleep_until(due.into()).await;
+        ask(app, call).await;
+        due.elapsed()
+    });
+    asked.collect::<FuturesUnordered<_>>().collect().await
+}
+
+/// CPU time of this process and its threads.
+fn cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
+    let ticks: u64 = stat
+        .rsplit(')')
+        .next()
+        .into_iter()
+        .flat_map(str::split_whitespace)
+        .skip(11)
+        .take(2)
+        .map(|ticks| ticks.parse::<u64>().expect("ticks"))
+        .sum();
+    // A tick is a hundredth of a second on every Linux there is.
+    Duration::from_millis(ticks * 10)
+}

@@ -1,0 +1,268 @@
+//! `/api/v1/clients`: the tenants.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, web};
+use protocol::exotel::normalise_number;
+use protocol::exotel::webhook::FieldError;
+use protocol::ids::PhoneNumber;
+use serde_json::{Map, Value, json};
+
+use super::json::client_json;
+use super::{Asked, Done, Gateway, Refused, answer, ask, check, malformed, next};
+use crate::http::audit::Seen;
+use crate::http::{body, wrong_method};
+use crate::store::{Agent, Client, ClientChanges, ClientLimits, NewClient, StoreError};
+
+/// What a client has that is added without more than a name and a number.
+const LANGUAGE: &str = "en-IN";
+const TIME_ZONE: &str = "Asia/Kolkata";
+const REGION: &str = "IN";
+const INSTRUCTIONS: &str = "You answer the phone. Be brief, friendly and helpful; answer in the caller's language.";
+
+/// Its routes.
+pub(in crate::http) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::resource("/api/v1/clients")
+                .route(web::get().to(list))
+                .route(web::post().to(add))
+                .default_service(web::to(|| wrong_method("GET, POST"))),
+        )
+        .service(
+            web::resource("/api/v1/clients/{client}")
+                .route(web::get().to(show))
+                .route(web::patch().to(change))
+                .default_service(web::to(|| wrong_method("GET, PATCH"))),
+        )
+        .service(
+            web::resource("/api/v1/clients/{client}/disable")
+                .route(web::post().to(disable))
+                .default_service(web::to(|| wrong_method("POST"))),
+        );
+}
+
+/// `GET /api/v1/clients`: in the order in which they were added, a page at a time.
+async fn list(gateway: web::Data<Gateway>, request: HttpRequest) -> HttpResponse {
+    answer(async {
+        check(&gateway, &request).await?;
+        let asked = Asked::of(&request);
+        let (after, most) = (asked.cursor()?.unwrap_or(0), asked.limit()?);
+        let mut clients = ask(&gateway, gateway.store.clients_page(after, most + 1)).await?;
+        let next = next(&mut clients, most, |client| client.id);
+        Ok(json!({ "clients": clients.iter().map(client_json).collect::<Vec<_>>(), "next": next }))
+    })
+    .await
+}
+
+/// `POST /api/v1/clients`: `name` and `number` at least. 201, and where it is from now on.
+async fn add(gateway: web::Data<Gateway>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let mut place = None;
+    let mut response = answer(async {
+        check(&gateway, &request).await?;
+        let told = read(&request, payload).await?;
+        let new = new_client(changes(&told)?)?;
+        let client = ask_write(&gateway, gateway.store.add_client(new)).await?;
+        write_down("api.client-added", &gateway, &request, told).await;
+        place = Some(format!("/api/v1/clients/{}", client.id));
+        Ok(Done { status: StatusCode::CREATED, body: client_json(&client) })
+    })
+    .await;
+    if let Some(place) = place.and_then(|place| header::HeaderValue::from_str(&place).ok()) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    response
+}
+
+/// `GET /api/v1/clients/{id or number}`.
+async fn show(gateway: web::Data<Gateway>, request: HttpRequest, named: web::Path<String>) -> HttpResponse {
+    answer(async {
+        check(&gateway, &request).await?;
+        Ok(client_json(&find(&gateway, &named).await?))
+    })
+    .await
+}
+
+/// `PATCH /api/v1/clients/{id or number}`: what is not named stays as it is.
+async fn change(
+    gateway: web::Data<Gateway>,
+    request: HttpRequest,
+    named: web::Path<String>,
+    payload: web::Payload,
+) -> HttpResponse {
+    answer(async {
+        check(&gateway, &request).await?;
+        let told = read(&request, payload).await?;
+        let changes = changes(&told)?;
+        let id = find(&gateway, &named).await?.id;
+        let changed = ask_write(&gateway, gateway.store.change_client(id, changes)).await?;
+        write_down("api.client-changed", &gateway, &request, told).await;
+        Ok(client_json(&changed.ok_or(Refused::NoSuchClient)?))
+    })
+    .await
+}
+
+/// `POST /api/v1/clients/{id or number}/disable`: its calls are taken no more; those that have begun go on.
+async fn disable(gateway: web::Data<Gateway>, request: HttpRequest, named: web::Path<String>) -> HttpResponse {
+    answer(async {
+        check(&gateway, &request).await?;
+        let id = find(&gateway, &named).await?.id;
+        let changes = ClientChanges { active: Some(false), ..ClientChanges::default() };
+        let changed = ask_write(&gateway, gateway.store.change_client(id, changes)).await?;
+        write_down("api.client-disabled", &gateway, &request, Map::new()).await;
+        Ok(client_json(&changed.ok_or(Refused::NoSuchClient)?))
+    })
+    .await
+}
+
+/// A client by its id, or its number in any spelling.
+pub(super) async fn find(gateway: &Gateway, named: &str) -> Result<Client, Refused> {
+    let found = match named.parse::<i64>() {
+        Ok(id) if named.len() < 7 => ask(gateway, gateway.store.client(id)).await?,
+        _ => {
+            let number = normalise_number(named, REGION).map(PhoneNumber::new).ok_or(Refused::NoSuchClient)?;
+            ask(gateway, gateway.store.client_by_number(&number)).await?
+        }
+    };
+    found.ok_or(Refused::NoSuchClient)
+}
+
+/// A write whose failure may be the operator's doing: that is told apart from a database that is away.
+async fn ask_write<T>(gateway: &Gateway, write: impl Future<Output = Result<T, StoreError>>) -> Result<T, Refused> {
+    let judged = async {
+        match write.await {
+            Err(StoreError::Taken { id, .. }) => Ok(Err(Refused::NumberTaken(id))),
+            Err(error) => Err(error),
+            Ok(done) => Ok(Ok(done)),
+        }
+    };
+    ask(gateway, judged).await?
+}
+
+async fn write_down(kind: &'static str, gateway: &Gateway, request: &HttpRequest, mut told: Map<String, Value>) {
+    let path = Value::String(request.path().to_owned());
+    told.insert("path".to_owned(), path);
+    Seen::new(kind, gateway, request).write(gateway, "ok", Value::Object(told), gateway.deadline()).await;
+}
+
+async fn read(request: &HttpRequest, payload: web::Payload) -> Result<Map<String, Value>, Refused> {
+    let body = body::read(payload).await?;
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+        return Err(Refused::NotJson);
+    }
+    serde_json::from_slice(&body).map_err(|_| Refused::Body("a JSON object"))
+}
+
+fn new_client(changes: ClientChanges) -> Result<NewClient, Refused> {
+    let missing = |field| FieldError { field, problem: "is missing: a new client needs one".to_owned() };
+    Ok(NewClient {
+        name: changes.name.ok_or_else(|| missing("name"))?,
+        exotel_number: changes.exotel_number.ok_or_else(|| missing("number"))?,
+        region: changes.region.unwrap_or_else(|| REGION.to_owned()),
+        time_zone: changes.time_zone.unwrap_or_else(|| TIME_ZONE.to_owned()),
+        agent: Agent {
+            greeting: changes.greeting.unwrap_or_default(),
+            language: changes.language.unwrap_or_else(|| LANGUAGE.to_owned()),
+            voice: changes.voice.flatten(),
+            instructions: changes.instructions.unwrap_or_else(|| INSTRUCTIONS.to_owned()),
+            model: changes.model.flatten(),
+            tools: changes.tools.unwrap_or_else(|| "[]".to_owned()),
+        },
+        limits: ClientLimits {
+            max_concurrent: changes.max_concurrent.flatten(),
+            calls_per_minute: changes.calls_per_minute.flatten(),
+            caller_calls_per_minute: changes.caller_calls_per_minute.flatten(),
+            max_call_secs: changes.max_call_secs.flatten(),
+        },
+        recording: changes.recording.unwrap_or(false),
+    })
+}
+
+/// What a body says of a client. A field that is malformed is named; one that nobody knows is refused: it is a slip of the pen.
+fn changes(told: &Map<String, Value>) -> Result<ClientChanges, Refused> {
+    let mut changes = ClientChanges::default();
+    for (name, value) in told {
+        match name.as_str() {
+            "name" => changes.name = Some(filled("name", value)?),
+            "number" => changes.exotel_number = Some(number(value)?),
+            "active" => changes.active = Some(flag("active", value)?),
+            "region" => changes.region = Some(region(value)?),
+            "time_zone" => changes.time_zone = Some(filled("time_zone", value)?),
+            "greeting" => changes.greeting = Some(text("greeting", value)?),
+            "language" => changes.language = Some(language(value)?),
+            "voice" => changes.voice = Some(optional("voice", value)?),
+            "instructions" => changes.instructions = Some(text("instructions", value)?),
+            "model" => changes.model = Some(optional("model", value)?),
+            "tools" => changes.tools = Some(tools(value)?),
+            "recording" => changes.recording = Some(flag("recording", value)?),
+            "max_concurrent" => changes.max_concurrent = Some(count("max_concurrent", value)?),
+            "calls_per_minute" => changes.calls_per_minute = Some(count("calls_per_minute", value)?),
+            "caller_calls_per_minute" => {
+                changes.caller_calls_per_minute = Some(count("caller_calls_per_minute", value)?);
+            }
+            "max_call_secs" => changes.max_call_secs = Some(count("max_call_secs", value)?),
+            _ => return Err(Refused::UnknownField(name.chars().take(64).collect())),
+        }
+    }
+    Ok(changes)
+}
+
+fn text(field: &'static str, value: &Value) -> Result<String, Refused> {
+    value.as_str().map(str::to_owned).ok_or_else(|| malformed(field, "a text"))
+}
+
+fn filled(field: &'static str, value: &Value) -> Result<String, Refused> {
+    let text = text(field, value)?;
+    if text.trim().is_empty() { Err(malformed(field, "a text that is not empty")) } else { Ok(text) }
+}
+
+/// A text; empty or null for the default.
+fn optional(field: &'static str, value: &Value) -> Result<Option<String>, Refused> {
+    if value.is_null() { Ok(None) } else { Ok(Some(text(field, value)?).filter(|text| !text.trim().is_empty())) }
+}
+
+fn flag(field: &'static str, value: &Value) -> Result<bool, Refused> {
+    match (value.as_bool(), value.as_str()) {
+        (Some(flag), _) => Ok(flag),
+        (_, Some("on")) => Ok(true),
+        (_, Some("off")) => Ok(false),
+        _ => Err(malformed(field, "true or false, or \"on\" or \"off\"")),
+    }
+}
+
+/// A limit; 0 or null for the node's.
+fn count(field: &'static str, value: &Value) -> Result<Option<i32>, Refused> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let count = value.as_i64().and_then(|count| i32::try_from(count).ok()).filter(|count| *count >= 0);
+    count.map(|count| Some(count).filter(|count| *count > 0)).ok_or_else(|| malformed(field, "a number, 0 or more"))
+}
+
+fn number(value: &Value) -> Result<PhoneNumber, Refused> {
+    let number = value.as_str().and_then(|number| normalise_number(number, REGION)).map(PhoneNumber::new);
+    number.ok_or_else(|| malformed("number", "a phone number such as +918047112233"))
+}
+
+fn region(value: &Value) -> Result<String, Refused> {
+    let region = value.as_str().filter(|region| region.len() == 2 && region.bytes().all(|b| b.is_ascii_alphabetic()));
+    region.map(str::to_ascii_uppercase).ok_or_else(|| malformed("region", "two letters (ISO 3166), such as IN"))
+}
+
+fn language(value: &Value) -> Result<String, Refused> {
+    let sane = |tag: &&str| {
+        let mut parts = tag.split('-');
+        let primary = parts
+            .next()
+            .is_some_and(|part| (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic()));
+        primary && parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
+    };
+    let tag = value.as_str().filter(sane);
+    tag.map(str::to_owned).ok_or_else(|| malformed("language", "a BCP 47 tag such as en-IN or hi-IN"))
+}
+
+fn tools(value: &Value) -> Result<String, Refused> {
+    let is_tool = |tool: &Value| tool["name"].as_str().is_some_and(|name| !name.is_empty());
+    let good = value.as_array().is_some_and(|tools| tools.iter().all(is_tool));
+    if good { Ok(value.to_string()) } else { Err(malformed("tools", "an array of {name, description, parameters}")) }
+}

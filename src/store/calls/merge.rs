@@ -1,0 +1,108 @@
+//! What a report of the carrier's changes of a call: the same in whatever order reports come, and however often.
+
+use chrono::{DateTime, TimeDelta, Timelike, Utc};
+use protocol::call::fact::Ended;
+use protocol::ids::PhoneNumber;
+
+use super::{Call, CallEndReport, End, Parties};
+
+/// The carrier's statuses, the less final first: of two reports the later in this list counts.
+const STATUSES: [&str; 8] =
+    ["queued", "ringing", "in-progress", "canceled", "no-answer", "busy", "failed", "completed"];
+/// From here on a status is an end.
+const FIRST_END: usize = 3;
+
+/// Puts a report into the row.
+pub(in crate::store) fn merge(call: &mut Call, report: &CallEndReport) {
+    parties(call, &report.parties);
+    call.times.answered_at = merged(call.times.answered_at, report.answered_at, Ord::min);
+    let told_ms = report.duration_secs.map(|secs| secs.saturating_mul(1000));
+    let duration_ms = &mut call.figures.duration_ms;
+    // Once there was media, what was measured stands.
+    if call.times.media_at.is_none() || duration_ms.is_none() {
+        *duration_ms = merged(*duration_ms, told_ms, Ord::max);
+    }
+    if let Some(status) = &report.status {
+        told(call, status, report);
+    }
+}
+
+/// call-start owns who called whom. Before it, of two reports that differ the same one always counts; after it, they fill what is empty.
+fn parties(call: &mut Call, told: &Parties) {
+    let begun = call.entry.is_some();
+    let own = &mut call.parties;
+    let number = |own: &mut Option<PhoneNumber>, told: &Option<PhoneNumber>| {
+        let better = match (&*own, told) {
+            (None, told) => told.is_some(),
+            (Some(own), Some(told)) => !begun && told.reveal() < own.reveal(),
+            (Some(_), None) => false,
+        };
+        if better {
+            own.clone_from(told);
+        }
+    };
+    number(&mut own.from, &told.from);
+    number(&mut own.from_raw, &told.from_raw);
+    number(&mut own.to, &told.to);
+    number(&mut own.to_raw, &told.to_raw);
+    own.direction = match (own.direction.take(), told.direction.clone()) {
+        (Some(own), Some(told)) if !begun => Some(own.min(told)),
+        (own, told) => own.or(told),
+    };
+}
+
+/// Keeps the most final status; an end is the call's end unless the gateway tells of one.
+fn told(call: &mut Call, status: &str, report: &CallEndReport) {
+    if call.carrier_status.as_deref().is_none_or(|known| finality(status) > finality(known)) {
+        call.carrier_status = Some(status.to_owned());
+    }
+    // A gateway that waited for the stream in vain knows less than the carrier; whatever else a gateway says of an end stands.
+    let in_vain = call.times.media_at.is_none() && call.ended_why.as_deref() == Some(&*Ended::NoMedia.words());
+    if in_vain && is_end(status) {
+        (call.ended_by, call.times.ended_at) = (None, None);
+    }
+    if !is_end(status) || call.ended_by == Some(End::Gateway) {
+        return;
+    }
+    if call.carrier_status.as_deref() == Some(status) {
+        status.clone_into(&mut call.status);
+        call.ended_by = Some(End::Carrier);
+        call.ended_why = Some(format!("the carrier reported the call as {status}"));
+    }
+    let at = report.ended_at.unwrap_or_else(|| by_our_clock(report.at));
+    call.times.ended_at = Some(match call.times.ended_at {
+        None => at,
+        Some(known) => match (is_theirs(known), is_theirs(at)) {
+            (true, true) => known.max(at),
+            (false, false) => known.min(at),
+            (true, false) => known,
+            (false, true) => at,
+        },
+    });
+}
+
+/// Any known status counts for more than one that nobody documented.
+fn finality(status: &str) -> (usize, &str) {
+    (STATUSES.iter().position(|known| *known == status).map_or(0, |rank| rank + 1), status)
+}
+
+/// Whether a status of the carrier's ends a call.
+pub(crate) fn is_end(status: &str) -> bool {
+    STATUSES[FIRST_END..].contains(&status)
+}
+
+/// The carrier tells whole seconds. A time of our own clock, which stands in until it does, never is one.
+fn is_theirs(at: DateTime<Utc>) -> bool {
+    at.nanosecond() == 0
+}
+
+fn by_our_clock(at: DateTime<Utc>) -> DateTime<Utc> {
+    if is_theirs(at) { at + TimeDelta::microseconds(1) } else { at }
+}
+
+fn merged<T>(one: Option<T>, other: Option<T>, pick: fn(T, T) -> T) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(pick(one, other)),
+        (one, other) => one.or(other),
+    }
+}

@@ -1,0 +1,202 @@
+//! What is told of a call comes to one row, whatever the order, however often, and by whomever.
+
+use proptest::prelude::*;
+use protocol::call::fact::Ended;
+
+use super::*;
+use crate::store::tests::{TempDb, new_client};
+use crate::store::{Batch, CallUpdate, Finish, MediaStart};
+
+fn at(secs: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_790_000_000 + secs, 0).unwrap()
+}
+
+/// One thing that is told.
+#[derive(Clone, Copy, Debug)]
+enum Told {
+    /// call-start.
+    Began,
+    /// A report of the carrier's.
+    Report { status: Option<&'static str>, from: Option<&'static str>, ended: Option<i64>, secs: Option<i64>, at: i64 },
+    /// The node that had the call's media tells how it ended.
+    Lived,
+    /// A node that waited for the stream in vain.
+    InVain,
+}
+
+const NUMBERS: [Option<&str>; 3] = [None, Some("09876543210"), Some("+91 98765-43210")];
+
+async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str>, told: Told) {
+    let number = |raw: Option<&str>| Parties {
+        from: raw.map(|_| PhoneNumber::new("+919876543210")),
+        from_raw: raw.map(PhoneNumber::new),
+        ..Parties::default()
+    };
+    let update = CallUpdate {
+        call_sid: CallSid::new(sid),
+        since: at(0),
+        on_air: false,
+        media: None,
+        turns: vec![],
+        figures: None,
+        finish: None,
+    };
+    let update = match told {
+        Told::Began => {
+            let parties = Parties {
+                to: Some(PhoneNumber::new("+918047112233")),
+                to_raw: Some(PhoneNumber::new("08047112233")),
+                direction: Some("incoming".to_owned()),
+                ..number(begins_from)
+            };
+            let new = NewCall { call_sid: CallSid::new(sid), client_id, entry: Entry::Voicebot, parties, at: at(0) };
+            store.begin_call(new).await.unwrap();
+            return;
+        }
+        Told::Report { status, from, ended, secs, at: told_at } => {
+            let report = CallEndReport {
+                call_sid: CallSid::new(sid),
+                status: status.map(str::to_owned),
+                // Reports of one call that differ in the caller's spelling differ before call-start only: it owns the parties.
+                parties: if begins_from.is_some() { number(from) } else { number(NUMBERS[1]) },
+                answered_at: secs.map(|_| at(told_at)),
+                ended_at: ended.map(at),
+                duration_secs: secs,
+                recording_url: secs.map(|secs| format!("https://recordings.exotel.com/{secs}.mp3")),
+                at: at(told_at),
+            };
+            store.report_call(report).await.unwrap();
+            return;
+        }
+        Told::Lived => CallUpdate {
+            on_air: true,
+            media: Some(MediaStart { at: at(2), stream: StreamSid::new("s1") }),
+            figures: Some(Figures { duration_ms: Some(57_000), turn_count: Some(3), ..Figures::default() }),
+            finish: Some(Finish {
+                at: at(59),
+                status: "completed".to_owned(),
+                why: "the agent ended the call".to_owned(),
+                by: End::Gateway,
+                weak: false,
+            }),
+            ..update
+        },
+        Told::InVain => CallUpdate {
+            finish: Some(Finish {
+                at: at(60),
+                status: "failed".to_owned(),
+                why: Ended::NoMedia.words(),
+                by: End::Gateway,
+                weak: true,
+            }),
+            ..update
+        },
+    };
+    store.write_batch(Batch { calls: vec![update], reports: vec![] }).await.unwrap();
+}
+
+async fn row(store: &Store, sid: &str) -> Call {
+    let mut call = store.call(&CallSid::new(sid)).await.unwrap().unwrap().call;
+    (call.id, call.call_sid) = (0, CallSid::new(""));
+    call
+}
+
+fn told() -> impl Strategy<Value = Told> {
+    let statuses = [
+        None,
+        Some("ringing"),
+        Some("in-progress"),
+        Some("busy"),
+        Some("canceled"),
+        Some("completed"),
+        Some("odd"),
+        Some("odder"),
+    ];
+    let report = (
+        prop::sample::select(statuses.to_vec()),
+        prop::sample::select(NUMBERS.to_vec()),
+        prop::option::of(50..70_i64),
+        prop::option::of(30..60_i64),
+        55..80_i64,
+    );
+    let report = report.prop_map(|(status, from, ended, secs, at)| Told::Report { status, from, ended, secs, at });
+    prop_oneof![5 => report, 1 => Just(Told::Lived), 2 => Just(Told::InVain)]
+}
+
+/// What is told of one call, and two orders of it, each with repeats.
+fn tellings() -> impl Strategy<Value = (Option<&'static str>, Vec<Told>, Vec<usize>, Vec<usize>)> {
+    (prop::sample::select(NUMBERS.to_vec()), prop::collection::vec(told(), 1..5)).prop_flat_map(|(from, mut told)| {
+        told.push(Told::Began);
+        let order = || {
+            let all: Vec<usize> = (0..told.len()).collect();
+            let repeats = prop::collection::vec(0..told.len(), 0..4);
+            repeats.prop_flat_map(move |repeats| Just([all.clone(), repeats].concat()).prop_shuffle())
+        };
+        (Just(from), Just(told.clone()), order(), order())
+    })
+}
+
+#[test]
+fn any_order_and_any_number_come_to_the_same_row() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let db = TempDb::new();
+    let (one, other) = runtime.block_on(async { (db.store().await, db.store().await) });
+    let client = runtime.block_on(one.add_client(new_client("+918047112233"))).unwrap().id;
+    let case = std::cell::Cell::new(0);
+    let config = ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |((from, told, first, second) in tellings())| {
+        case.set(case.get() + 1);
+        runtime.block_on(async {
+            let sids = [format!("a{}", case.get()), format!("b{}", case.get())];
+            for (sid, order) in sids.iter().zip([&first, &second]) {
+                for (at, step) in order.iter().enumerate() {
+                    let store = if at % 2 == 0 { &one } else { &other };
+                    tell(store, sid, client, from, told[*step]).await;
+                }
+            }
+            prop_assert_eq!(row(&one, &sids[0]).await, row(&one, &sids[1]).await, "{:?} against {:?}", first, second);
+            Ok(())
+        })?;
+    });
+}
+
+#[tokio::test]
+async fn what_is_told_at_the_same_time_by_two_nodes_comes_to_the_same_row() {
+    let db = TempDb::new();
+    let (one, other) = (db.store().await, db.store().await);
+    let client = one.add_client(new_client("+918047112233")).await.unwrap().id;
+    let report = |status, at| Told::Report { status, from: NUMBERS[2], ended: None, secs: Some(40), at };
+    let all =
+        [Told::Began, report(Some("in-progress"), 3), report(Some("completed"), 61), Told::InVain, report(None, 62)];
+    for told in all {
+        tell(&one, "alone", client, NUMBERS[1], told).await;
+    }
+    for round in 0..10 {
+        let sid = format!("c{round}");
+        let tasks: Vec<_> = (0..20)
+            .map(|n| {
+                let (store, sid) = (if n % 2 == 0 { one.clone() } else { other.clone() }, sid.clone());
+                tokio::spawn(async move { tell(&store, &sid, client, NUMBERS[1], all[n % 5]).await })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(row(&one, &sid).await, row(&one, "alone").await, "{sid}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_waited_in_vain_has_no_say_over_the_one_that_had_the_call() {
+    let db = TempDb::new();
+    let store = db.store().await;
+    let client = store.add_client(new_client("+918047112233")).await.unwrap().id;
+    for (sid, order) in [("a", [Told::InVain, Told::Lived]), ("b", [Told::Lived, Told::InVain])] {
+        tell(&store, sid, client, NUMBERS[1], Told::Began).await;
+        for told in order {
+            tell(&store, sid, client, NUMBERS[1], told).await;
+        }
+        let call = row(&store, sid).await;
+        assert_eq!((call.status.as_str(), call.ended_why.as_deref()), ("completed", Some("the agent ended the call")));
+    }
+}
