@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::PathBuf;
 use std::thread;
+use std::time::Duration;
 
 use codecs::ogg::{OggError, OggOpus};
 use codecs::opus::{Channels, Settings};
@@ -17,8 +18,11 @@ const BITRATE_BPS: u32 = 32_000;
 const COMPLEXITY: u8 = 5;
 /// The lowest that a thread can have: everything else on the machine goes first.
 const NICE: i32 = 19;
-/// Samples of a side encoded at a time.
-const BLOCK: usize = 4_096;
+/// Samples of a side encoded at a time: about a third of a millisecond's work.
+const BLOCK: usize = 800;
+/// The rest after each block. A low priority alone does not do: once it runs on a core, such a thread is not always put off it the
+/// moment that a frame comes in. An hour of recording rests for some 40 s.
+const REST: Duration = Duration::from_millis(1);
 const PRESSED: &str = "recording.opus";
 
 /// Why a recording could not be encoded.
@@ -115,6 +119,8 @@ pub(super) fn press(finished: &Finished) -> Result<Pressed, PressError> {
         block.extend(pairs.flat_map(|(left, right)| [*left, *right]));
         opus.push(&block)?;
         left -= length as u64;
+        #[expect(clippy::disallowed_methods, reason = "to stand aside, not to wait for something")]
+        thread::sleep(REST);
     }
     opus.finish()?.flush().map_err(OggError::Io)?;
     fs::rename(&part, &file).map_err(OggError::Io)?;
