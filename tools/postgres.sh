@@ -57,8 +57,9 @@ start() { # PID
     dir="$(mktemp -d "${TMPDIR:-/tmp}/callgate-postgres-XXXXXX")"
     chmod 755 "$dir"
     # From here on it goes with the process it is for, however that ends.
-    setsid bash -c 'while kill -0 "$1" 2>/dev/null && [ -d "$2" ]; do sleep 0.5; done; [ ! -d "$2" ] || exec "$0" remove "$2"' \
-        "$(readlink -f "$0")" "$1" "$dir" >/dev/null 2>&1 </dev/null &
+    # It carries what it needs: this file may not be here any more by then.
+    setsid bash -c "$(declare -f as_owner remove); bin=\$3; while kill -0 \$1 2>/dev/null && [ -d \$2 ]; do sleep 0.5; done; [ ! -d \$2 ] || remove \$2" \
+        watch "$1" "$dir" "$bin" >/dev/null 2>&1 </dev/null &
     options="-c listen_addresses=127.0.0.1 -c max_connections=300 -c unix_socket_directories=$dir -c shared_buffers=32MB ${OPTIONS:-}"
     [ -n "${DURABLE:-}" ] || options="$options -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
     if [ -z "${NO_TLS:-}" ]; then
