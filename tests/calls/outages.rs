@@ -55,6 +55,31 @@ async fn says_so(addr: std::net::SocketAddr) {
     let start = format!("/exotel/voicebot?key={KEY}&CallSid={SID}x&CallFrom=09876543211&CallTo=08047112233");
     let start = ask(addr, &start).await;
     assert!(start.status == 503 && start.body.contains("storage_away") && start.retry_after, "{}", start.body);
+    // The carrier is told to come again, and may not.
+    for path in [
+        format!("/exotel/call-end?key={KEY}&CallSid={SID}e&Status=no-answer"),
+        format!("/exotel/recording?key={KEY}&CallSid={SID}r&RecordingUrl=https://recordings.exotel.com/a.mp3"),
+    ] {
+        let told = ask(addr, &path).await;
+        assert!(told.status == 503 && told.retry_after, "{path}: {}", told.body);
+    }
+}
+
+/// What was reported only while nobody could write it down is on record all the same.
+async fn reports_are_kept<K: crate::database::Kind>(house: &HouseOn<K>) {
+    for (sid, status) in [(format!("{SID}e"), "no-answer"), (format!("{SID}r"), "in-progress")] {
+        let sid = CallSid::new(sid);
+        let written = async {
+            loop {
+                house.running.recorder().flush().await;
+                match house.running.store().call(&sid).await.unwrap() {
+                    Some(found) => return found.call.status,
+                    None => tokio::task::yield_now().await,
+                }
+            }
+        };
+        assert_eq!(tokio::time::timeout(PATIENCE, written).await.expect("it is written"), status);
+    }
 }
 
 /// A call of two questions. After the first answer the database goes; the second question is asked and answered without it, and the
@@ -98,6 +123,7 @@ async fn on_postgres_a_database_that_is_killed_and_started_again_costs_no_call()
     cluster.resume();
     until_ready(house.running.addr()).await;
     is_whole(&house).await;
+    reports_are_kept(&house).await;
     house.close().await;
 }
 
@@ -113,6 +139,7 @@ async fn on_postgres_a_database_that_hangs_costs_no_call_and_holds_nobody_up() {
     wire.go_on();
     until_ready(house.running.addr()).await;
     is_whole(&house).await;
+    reports_are_kept(&house).await;
     house.close().await;
 }
 
