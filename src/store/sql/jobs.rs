@@ -144,17 +144,7 @@ pub(in crate::store) async fn finish(
     status: JobStatus,
     error: Option<&str>,
 ) -> Result<bool, StoreError> {
-    let finished = diesel::update(held!(held))
-        .set((
-            dsl::status.eq(status.name()),
-            error.map(|error| dsl::last_error.eq(error)),
-            dsl::lease_owner.eq(None::<String>),
-            dsl::leased_until.eq(None::<NaiveDateTime>),
-            dsl::updated_at.eq(Utc::now().naive_utc()),
-        ))
-        .execute(conn)
-        .await?;
-    Ok(finished > 0)
+    release(conn, held, status.name(), error, None).await
 }
 
 pub(in crate::store) async fn put_back(
@@ -163,10 +153,21 @@ pub(in crate::store) async fn put_back(
     error: Option<&str>,
     run_at: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
-    let back = diesel::update(held!(held))
+    release(conn, held, WAITING, error, Some(run_at)).await
+}
+
+/// Ends a lease; false when it was somebody else's by then. Without an error or a time the row keeps the ones it has.
+async fn release(
+    conn: &mut Conn,
+    held: Held,
+    status: &str,
+    error: Option<&str>,
+    run_at: Option<DateTime<Utc>>,
+) -> Result<bool, StoreError> {
+    let released = diesel::update(held!(held))
         .set((
-            dsl::status.eq(WAITING),
-            dsl::run_at.eq(run_at.naive_utc()),
+            dsl::status.eq(status),
+            run_at.map(|at| dsl::run_at.eq(at.naive_utc())),
             error.map(|error| dsl::last_error.eq(error)),
             dsl::lease_owner.eq(None::<String>),
             dsl::leased_until.eq(None::<NaiveDateTime>),
@@ -174,7 +175,7 @@ pub(in crate::store) async fn put_back(
         ))
         .execute(conn)
         .await?;
-    Ok(back > 0)
+    Ok(released > 0)
 }
 
 pub(in crate::store) async fn relocate(conn: &mut Conn, kind: &str, key: &str, node: &str) -> Result<bool, StoreError> {
