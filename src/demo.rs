@@ -61,8 +61,6 @@ pub async fn run(demo: &Demo, screen: &mut impl Write) -> anyhow::Result<bool> {
     let (report, shown) = tokio::join!(place_call(plan), show(events, screen));
     shown?;
     let report = report.context("placing the demo's call")?;
-    running.recorder().flush().await;
-
     let record = record(&running, &report).await?;
     let sessions = running.model().map(|model| model.sessions()).unwrap_or_default();
     transcript::print(screen, &record.turns)?;
@@ -162,19 +160,12 @@ async fn show(mut events: mpsc::Receiver<Event>, screen: &mut impl Write) -> std
 
 /// The call as stored; the model's late words about its last turn may still be on their way.
 async fn record(running: &Running, report: &CallReport) -> anyhow::Result<CallWithTurns> {
-    let sid = CallSid::new(&report.call_sid);
-    let complete = async {
-        loop {
-            running.recorder().flush().await;
-            if let Some(found) = running.store().call(&sid).await?
-                && found.call.is_over()
-            {
-                return anyhow::Ok(found);
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(RECORDED_WITHIN, complete).await.context("the record of the call was not completed")?
+    let incomplete = "the record of the call was not completed";
+    anyhow::ensure!(running.switchboard().drained(RECORDED_WITHIN).await, incomplete);
+    let written = tokio::time::timeout(RECORDED_WITHIN, running.recorder().flush()).await;
+    anyhow::ensure!(written.unwrap_or(false), incomplete);
+    let found = running.store().call(&CallSid::new(&report.call_sid)).await?;
+    found.filter(|found| found.call.is_over()).context(incomplete)
 }
 
 fn figures(
