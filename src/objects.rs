@@ -66,11 +66,19 @@ impl From<Error> for ObjectsError {
     }
 }
 
-/// The error and what it is about, without its details: those run to pages.
+/// What the store says, without its details: those run to pages. Stores that answer in XML say it in a code and a message.
 fn words(error: &dyn std::error::Error) -> String {
     let text = error.to_string();
-    let short: String = text.lines().next().unwrap_or_default().chars().take(300).collect();
-    short.trim_end().to_owned()
+    let told = |name: &str| {
+        let from = text.split_once(&format!("<{name}>"))?.1;
+        from.split_once("</").map(|(told, _)| told.trim()).filter(|told| !told.is_empty())
+    };
+    let said = match (told("Code"), told("Message")) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), None) => code.to_owned(),
+        _ => text.lines().next().unwrap_or_default().to_owned(),
+    };
+    said.chars().take(300).collect::<String>().trim_end().to_owned()
 }
 
 /// What was stored.
@@ -142,7 +150,9 @@ impl Objects {
 
     fn s3(url: &Url, bucket: AmazonS3Builder) -> Result<Self, ObjectsError> {
         // Whoever names a plain endpoint wants it: a store of his own, in his own network.
-        let plain = bucket.get_config_value(&AmazonS3ConfigKey::Endpoint).is_some_and(|url| url.starts_with("http://"));
+        let endpoints = [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint];
+        let endpoint = endpoints.iter().find_map(|key| bucket.get_config_value(key));
+        let plain = endpoint.is_some_and(|url| url.starts_with("http://"));
         let bucket = bucket.with_url(url.as_str()).with_client_options(limits().with_allow_http(plain));
         Ok(Self::bucket(url, bucket.build()?))
     }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail the test")]
 
+#[path = "service/bucket.rs"]
+mod bucket;
 #[path = "service/commands.rs"]
 mod commands;
 #[path = "support/database.rs"]
@@ -10,5 +12,7 @@ mod database;
 mod on_postgres;
 #[path = "service/on_sqlite.rs"]
 mod on_sqlite;
+#[path = "support/s3.rs"]
+mod s3;
 #[path = "support/gateway.rs"]
 mod support;

@@ -41,7 +41,7 @@ async fn database(settings: &Settings) -> anyhow::Result<String> {
 /// Something small is stored there, and removed.
 async fn recordings(settings: &Settings) -> anyhow::Result<String> {
     let objects = Objects::open(&settings.recordings.target)?;
-    objects.check().await?;
+    objects.check().await.with_context(|| objects.to_string())?;
     Ok(format!("{objects} takes what is stored"))
 }
 

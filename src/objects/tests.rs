@@ -1,6 +1,10 @@
-//! Against a real folder, and against the library's S3 client with the bucket served by this process.
+//! Against a real folder, and a real server that speaks S3.
 
 use super::*;
+
+#[path = "../../tests/support/s3.rs"]
+mod s3;
+use s3::{ACCESS_KEY, BUCKET, S3, SECRET};
 
 /// A folder of a test's own, gone with it.
 struct Folder(path::PathBuf);
@@ -85,123 +89,70 @@ async fn a_folder_that_cannot_be_made_is_refused_by_name() {
     assert!(matches!(&refused, ObjectsError::Refused(why) if why.contains("/proc/no/such")), "{refused}");
 }
 
-/// A bucket as S3 serves one, as far as an upload asks: by the API's documents, in this process.
-mod bucket {
-    use std::collections::BTreeMap;
-    use std::sync::{Arc, Mutex};
-
-    use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-
-    #[derive(Default)]
-    pub(super) struct Bucket {
-        pub(super) objects: Mutex<BTreeMap<String, (Vec<u8>, String)>>,
-        pub(super) parts: Mutex<BTreeMap<(String, u32), Vec<u8>>>,
-        pub(super) part_count: Mutex<usize>,
-        pub(super) types: Mutex<BTreeMap<String, String>>,
-        /// Answers 503 to so many requests first.
-        pub(super) unwell: Mutex<u32>,
-        pub(super) forbids: bool,
-    }
-
-    async fn serve(bucket: web::Data<Arc<Bucket>>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
-        if bucket.forbids || !request.headers().contains_key("authorization") {
-            return HttpResponse::Forbidden().body("<Error><Code>AccessDenied</Code></Error>");
-        }
-        let mut unwell = bucket.unwell.lock().unwrap();
-        if *unwell > 0 {
-            *unwell -= 1;
-            return HttpResponse::ServiceUnavailable().finish();
-        }
-        let key = request.path().to_owned();
-        let query: BTreeMap<String, String> =
-            url::form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect();
-        let kind = request.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
-        let part = query.get("partNumber").map(|part| part.parse::<u32>().unwrap());
-        match (request.method().as_str(), part) {
-            ("PUT", Some(part)) => {
-                bucket.parts.lock().unwrap().insert((key, part), body.to_vec());
-                *bucket.part_count.lock().unwrap() += 1;
-                HttpResponse::Ok().insert_header(("etag", format!("\"{part}\""))).finish()
-            }
-            ("PUT", None) => {
-                bucket.objects.lock().unwrap().insert(key, (body.to_vec(), kind.unwrap_or_default()));
-                HttpResponse::Ok().insert_header(("etag", "\"whole\"")).finish()
-            }
-            ("POST", _) if query.contains_key("delete") => {
-                let text = String::from_utf8(body.to_vec()).unwrap();
-                let root = key.trim_end_matches('/');
-                for named in text.split("<Key>").skip(1).map(|rest| rest.split("</Key>").next().unwrap()) {
-                    bucket.objects.lock().unwrap().remove(&format!("{root}/{named}"));
-                }
-                HttpResponse::Ok().content_type("application/xml").body("<DeleteResult></DeleteResult>")
-            }
-            ("POST", _) if query.contains_key("uploads") => {
-                bucket.types.lock().unwrap().insert(key, kind.unwrap_or_default());
-                let xml = "<InitiateMultipartUploadResult><Bucket>b</Bucket><Key>k</Key><UploadId>u</UploadId></InitiateMultipartUploadResult>";
-                HttpResponse::Ok().content_type("application/xml").body(xml)
-            }
-            ("POST", _) => {
-                let mut parts = bucket.parts.lock().unwrap();
-                let mine: Vec<_> = parts.keys().filter(|(of, _)| *of == key).cloned().collect();
-                let whole = mine.iter().flat_map(|id| parts.remove(id).unwrap()).collect();
-                let kind = bucket.types.lock().unwrap().remove(&key).unwrap();
-                bucket.objects.lock().unwrap().insert(key, (whole, kind));
-                let xml = "<CompleteMultipartUploadResult><Location>l</Location><Bucket>b</Bucket><Key>k</Key><ETag>\"e\"</ETag></CompleteMultipartUploadResult>";
-                HttpResponse::Ok().content_type("application/xml").body(xml)
-            }
-            _ => {
-                bucket.objects.lock().unwrap().remove(&key);
-                HttpResponse::NoContent().finish()
-            }
-        }
-    }
-
-    /// Serves a bucket; the address it is at.
-    pub(super) fn start(bucket: Arc<Bucket>) -> String {
-        let app = move || {
-            let limit = web::PayloadConfig::new(64 << 20);
-            App::new().app_data(web::Data::new(bucket.clone())).app_data(limit).default_service(web::to(serve))
-        };
-        let server = HttpServer::new(app).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
-        let address = server.addrs()[0];
-        tokio::spawn(server.run());
-        format!("http://{address}")
-    }
-}
-
-fn s3(bucket: &Arc<bucket::Bucket>) -> Objects {
+/// The store of a bucket, opened with a secret.
+fn opened(s3: &S3, bucket: &str, secret: &str) -> Objects {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = AmazonS3Builder::new()
-        .with_endpoint(bucket::start(bucket.clone()))
-        .with_access_key_id("AKIDEXAMPLE")
-        .with_secret_access_key("secret");
-    Objects::s3(&Url::parse("s3://calls/acme/recordings").unwrap(), builder).unwrap()
+        .with_endpoint(s3.endpoint())
+        .with_access_key_id(ACCESS_KEY)
+        .with_secret_access_key(secret);
+    Objects::s3(&Url::parse(&format!("s3://{bucket}/acme/recordings")).unwrap(), builder).unwrap()
 }
 
-#[actix_web::test]
+#[tokio::test]
 async fn a_bucket_takes_small_objects_whole_and_large_ones_in_parts_with_their_type() {
-    let bucket = Arc::new(bucket::Bucket { unwell: 1.into(), ..Default::default() });
-    let objects = s3(&bucket);
+    let s3 = S3::start();
+    let objects = opened(&s3, BUCKET, SECRET);
+    s3.sicken(1);
     objects.check().await.unwrap();
-    assert!(bucket.objects.lock().unwrap().is_empty(), "what was written to look is gone");
+    assert_eq!(s3.objects(), 0, "what was written to look is gone");
     let folder = Folder::new("s3");
     std::fs::create_dir_all(&folder.0).unwrap();
-    for (bytes, parts) in [(1000, 0), (2 * PART_BYTES + 77, 3)] {
+    for (bytes, parts) in [(0, None), (1000, None), (2 * PART_BYTES, Some("2")), (2 * PART_BYTES + 77, Some("3"))] {
         let (file, data) = (folder.0.join("spool.raw"), sound(bytes));
         std::fs::write(&file, &data).unwrap();
-        let stored = objects.put_file(&file, &format!("c1/{bytes}.ogg"), Some("audio/ogg")).await.unwrap();
+        let key = format!("c1/{bytes}.ogg");
+        let stored = objects.put_file(&file, &key, Some("audio/ogg")).await.unwrap();
         assert_eq!(stored.url, format!("s3://calls/acme/recordings/c1/{bytes}.ogg"));
         assert_eq!((stored.bytes, stored.sha256), (bytes as u64, sha(&data)));
-        let held = bucket.objects.lock().unwrap().get(&format!("/calls/acme/recordings/c1/{bytes}.ogg")).cloned();
-        let (held, kind) = held.unwrap();
-        assert!(held == data && kind == "audio/ogg", "{bytes}: {} {kind}", held.len());
-        assert_eq!(*bucket.part_count.lock().unwrap(), parts);
+        let held = objects.store.get(&objects.path(&key)).await.unwrap();
+        assert_eq!(held.attributes.get(&Attribute::ContentType).map(|kind| kind.as_ref()), Some("audio/ogg"));
+        // S3 tells by the ETag of how many parts an object was made.
+        let tag = held.meta.e_tag.clone().unwrap();
+        assert_eq!(tag.trim_matches('"').split_once('-').map(|(_, parts)| parts), parts, "{tag}");
+        assert!(held.bytes().await.unwrap() == data, "{bytes}");
     }
+    assert_eq!((s3.objects(), s3.loose_parts()), (4, 0));
 }
 
-#[actix_web::test]
-async fn a_bucket_that_forbids_is_said_to_refuse() {
-    let bucket = Arc::new(bucket::Bucket { forbids: true, ..Default::default() });
-    let refused = s3(&bucket).check().await.unwrap_err();
-    assert!(matches!(refused, ObjectsError::Refused(_)), "{refused}");
+#[tokio::test]
+async fn an_upload_that_is_given_up_leaves_nothing_in_the_bucket() {
+    let s3 = S3::start();
+    let mut upload = opened(&s3, BUCKET, SECRET).upload("half.mp3", None);
+    upload.write(sound(2 * PART_BYTES).into()).await.unwrap();
+    upload.write(sound(PART_BYTES).into()).await.unwrap();
+    upload.abort().await;
+    assert_eq!((s3.objects(), s3.loose_parts()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_wrong_secret_and_a_missing_bucket_are_refused_in_the_words_of_the_store() {
+    let s3 = S3::start();
+    for (bucket, secret, code) in [
+        (BUCKET, "another", "SignatureDoesNotMatch"),
+        ("nosuchbucket", SECRET, "NoSuchBucket: The specified bucket does not exist"),
+    ] {
+        let objects = opened(&s3, bucket, secret);
+        let mut upload = objects.upload("large.mp3", None);
+        let in_parts = async {
+            upload.write(sound(2 * PART_BYTES).into()).await?;
+            upload.finish().await
+        };
+        for refused in [objects.check().await.unwrap_err(), in_parts.await.unwrap_err()] {
+            let ObjectsError::Refused(why) = &refused else { panic!("not refused: {refused}") };
+            assert!(why.starts_with(code), "{why}");
+            assert!(!why.contains(SECRET) && !why.contains('<') && why.len() < 300, "{why}");
+        }
+    }
+    assert_eq!((s3.objects(), s3.loose_parts()), (0, 0));
 }
