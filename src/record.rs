@@ -117,6 +117,12 @@ impl RecordWriter {
         self.journal.flush().await && facts
     }
 
+    /// Whether the database takes nothing just now, although it may be read: a full disk, a lock, a standby.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.journal.is_stuck()
+    }
+
     fn push(&self, item: Item) {
         if self.queue.try_send(item).is_ok() {
             return;

@@ -44,9 +44,16 @@ pub(crate) fn object(text: &str) -> Result<Map<String, Value>, WireError> {
     }
 }
 
-/// A string, or what else can be read as one.
+/// A text without NUL, which not every database keeps: a replacement character stands for it.
+#[must_use]
+pub fn without_nul(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+}
+
+/// A string, or what else can be read as one. Never with NUL.
 pub(crate) fn text(value: &Value) -> Option<Cow<'_, str>> {
     match value {
+        Value::String(text) if text.contains('\0') => Some(Cow::Owned(without_nul(text.clone()))),
         Value::String(text) => Some(Cow::Borrowed(text)),
         Value::Number(number) => Some(Cow::Owned(number.to_string())),
         Value::Bool(flag) => Some(Cow::Borrowed(if *flag { "true" } else { "false" })),

@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, NaiveDate, Utc};
 use protocol::call::fact::Ended;
+use protocol::exotel::is_sid;
 use protocol::exotel::webhook::{FieldError, Fields};
 use protocol::ids::CallSid;
 use serde_json::{Value, json};
@@ -54,7 +55,7 @@ pub(super) async fn calls(gateway: web::Data<Gateway>, request: HttpRequest) -> 
 pub(super) async fn call(gateway: web::Data<Gateway>, request: HttpRequest, sid: web::Path<String>) -> HttpResponse {
     answer(async {
         check(&gateway, &request).await?;
-        let sid = CallSid::new(sid.as_str());
+        let sid = named(&sid)?;
         let found = ask(&gateway, gateway.store.call(&sid)).await?.ok_or(Refused::UnknownCall)?;
         let steps = ask(&gateway, gateway.store.audit_of_call(&sid)).await?;
         let mut call = call_json(&gateway, &found.call, found.client.as_deref());
@@ -71,7 +72,7 @@ pub(super) async fn call(gateway: web::Data<Gateway>, request: HttpRequest, sid:
 pub(super) async fn hang_up(gateway: web::Data<Gateway>, request: HttpRequest, sid: web::Path<String>) -> HttpResponse {
     answer(async {
         check(&gateway, &request).await?;
-        let call = CallSid::new(sid.as_str());
+        let call = named(&sid)?;
         let mut seen = Seen::new("api.hangup", &gateway, &request);
         seen.call = Some(call.clone());
         let ended = gateway.switchboard.end(&call, Ended::Operator);
@@ -83,6 +84,11 @@ pub(super) async fn hang_up(gateway: web::Data<Gateway>, request: HttpRequest, s
         Err(known.map_or(Refused::UnknownCall, |_| Refused::NotLive))
     })
     .await
+}
+
+/// The call that a path names; what is no CallSid names none.
+fn named(sid: &str) -> Result<CallSid, Refused> {
+    if is_sid(sid) { Ok(CallSid::new(sid)) } else { Err(Refused::UnknownCall) }
 }
 
 /// What the query string of a list asks for.

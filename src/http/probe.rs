@@ -22,6 +22,10 @@ pub(super) async fn ready(gateway: web::Data<Gateway>) -> HttpResponse {
 
 async fn check(gateway: &Gateway) -> Result<(), Refused> {
     gateway.check_room()?;
+    // One that can be read may still take nothing: a full disk.
+    if gateway.recorder.is_stuck() {
+        return Err(Refused::StorageAway);
+    }
     let ping = tokio::time::timeout(gateway.deadline(), gateway.store.ping()).await;
     if matches!(ping, Ok(Ok(()))) { Ok(()) } else { Err(Refused::StorageAway) }
 }

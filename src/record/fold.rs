@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use protocol::call::fact::{Ended, Fact, Turn, Who};
 use protocol::realtime::event::Usage;
+use protocol::wire::without_nul;
 
 use crate::store::{CallUpdate, End, Figures, Finish, MediaStart, Tokens};
 use protocol::ids::CallSid;
@@ -74,7 +75,8 @@ impl Fold {
                 self.interruptions += 1;
                 self.unheard_ms += unheard_ms;
             }
-            Fact::Turn(turn) => {
+            Fact::Turn(mut turn) => {
+                turn.text = without_nul(turn.text);
                 self.turns.insert(turn.index, (turn.who, turn.heard_ms));
                 self.unwritten.turns.insert(turn.index, turn);
                 self.unwritten.figures = true;
@@ -95,7 +97,8 @@ impl Fold {
         };
         let by = if matches!(ended, Ended::CallEnd { .. }) { End::Carrier } else { End::Gateway };
         let weak = matches!(ended, Ended::CallEnd { .. } | Ended::NoMedia);
-        self.unwritten.finish = Some(Finish { at, status: status.to_owned(), why: ended.words(), by, weak });
+        self.unwritten.finish =
+            Some(Finish { at, status: status.to_owned(), why: without_nul(ended.words()), by, weak });
         // A call that came to nothing has no figures, only what it cost.
         self.unwritten.figures |= self.media_at.is_some() || self.tokens.is_some();
     }

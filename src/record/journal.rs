@@ -7,6 +7,8 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -36,6 +38,7 @@ enum Item {
 pub(super) struct Journal {
     queue: mpsc::Sender<Item>,
     numbers: AuditNumbers,
+    stuck: Arc<AtomicBool>,
 }
 
 impl Journal {
@@ -43,8 +46,14 @@ impl Journal {
     pub(super) fn new(store: Store, numbers: AuditNumbers) -> Self {
         let (queue, items) = mpsc::channel(QUEUE);
         let runtime = store.runtime().clone();
-        runtime.spawn(run(store, items));
-        Self { queue, numbers }
+        let stuck = Arc::<AtomicBool>::default();
+        runtime.spawn(run(store, items, Arc::clone(&stuck)));
+        Self { queue, numbers, stuck }
+    }
+
+    /// Whether the database did not take what was last written to it.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::Relaxed)
     }
 
     /// Takes an entry, or counts it as lost when too many wait.
@@ -88,14 +97,16 @@ pub(super) struct Entries {
     /// Not before.
     due: Option<Instant>,
     failures: u32,
+    /// What the last write came to, for others to see.
+    stuck: Arc<AtomicBool>,
 }
 
 /// How many of a batch were written (or put off), and why no more.
 type Outcome = (usize, Result<(), StoreError>);
 type Write = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
-async fn run(store: Store, mut items: mpsc::Receiver<Item>) {
-    let mut entries = Entries::default();
+async fn run(store: Store, mut items: mpsc::Receiver<Item>, stuck: Arc<AtomicBool>) {
+    let mut entries = Entries { stuck, ..Entries::default() };
     let mut taken = Vec::with_capacity(AT_ONCE);
     let mut write: Option<Write> = None;
     let mut open = true;
@@ -212,6 +223,7 @@ impl Entries {
     /// A batch was written, or not: then it waits again, in its place.
     fn written(&mut self, (count, result): Outcome) -> bool {
         let ok = result.is_ok();
+        self.stuck.store(!ok, Ordering::Relaxed);
         for done in self.writing.drain(..count.min(self.writing.len())).filter_map(|waiting| waiting.done) {
             // Whoever waited may have given up.
             let _ = done.send(());

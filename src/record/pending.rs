@@ -78,7 +78,7 @@ impl Pending {
         let calls = batch.calls.chunks(AT_ONCE).map(|calls| Batch { calls: calls.to_vec(), ..Batch::default() });
         let reports = batch.reports.chunks(AT_ONCE).map(|told| Batch { reports: told.to_vec(), ..Batch::default() });
         for piece in calls.chain(reports) {
-            if let Err(error) = store.write_batch(piece).await {
+            if let Err(error) = write(store, piece).await {
                 return self.failed(&error);
             }
         }
@@ -132,6 +132,31 @@ impl Pending {
         self.written();
         false
     }
+}
+
+/// Writes a piece. One that the database refuses is written again one by one: what it refuses by itself is given up, and takes nothing
+/// along.
+async fn write(store: &Store, piece: Batch) -> Result<(), StoreError> {
+    match store.write_batch(piece.clone()).await {
+        Err(error) if !error.is_away() => {}
+        written => return written,
+    }
+    let calls =
+        piece.calls.into_iter().map(|call| (call.call_sid.clone(), Batch { calls: vec![call], ..Batch::default() }));
+    let reports = piece
+        .reports
+        .into_iter()
+        .map(|told| (told.call_sid.clone(), Batch { reports: vec![told], ..Batch::default() }));
+    for (call_sid, one) in calls.chain(reports) {
+        match store.write_batch(one).await {
+            Err(error) if !error.is_away() => {
+                tracing::error!(%error, %call_sid, "what is on record of the call was refused by the database and is given up");
+                dropped(1);
+            }
+            written => written?,
+        }
+    }
+    Ok(())
 }
 
 fn dropped(count: u64) {

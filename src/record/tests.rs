@@ -105,9 +105,11 @@ async fn what_the_database_could_not_take_is_written_once_it_can() {
     writer.record(&sid, at(0), &media_started());
     writer.record(&sid, at(1), &turn(0, Who::Agent, "Hello", 800));
     assert!(!writer.flush().await);
+    assert!(writer.is_stuck());
     writer.record(&sid, at(2), &Fact::Ended(Ended::AgentHungUp));
     lock.release();
     assert!(writer.flush().await);
+    assert!(!writer.is_stuck());
     let CallWithTurns { call, turns, .. } = store.call(&sid).await.unwrap().unwrap();
     assert_eq!((turns.len(), call.status.as_str()), (1, "completed"));
     assert_eq!(store.audit_of_call(&sid).await.unwrap().len(), 2);
@@ -204,4 +206,26 @@ async fn more_calls_than_one_transaction_takes_are_all_written() {
     }
     assert!(pending.write(&store).await);
     assert_eq!((store.recent_calls(1000).await.unwrap().len(), pending.folds()), (200, 0));
+}
+
+#[tokio::test]
+async fn what_the_database_refuses_of_one_call_takes_no_other_along() {
+    let db = TempDb::new();
+    let store = db.store().await;
+    let refuses =
+        "CREATE TRIGGER no_turn BEFORE INSERT ON turns WHEN NEW.text = 'no' BEGIN SELECT RAISE(ABORT, 'no'); END";
+    db.run(refuses);
+    let writer = RecordWriter::new(store.clone(), RecordRules::default());
+    for (call, said) in [("c1", "yes"), ("c2", "no"), ("c3", "ye\0s")] {
+        let sid = CallSid::new(call);
+        writer.record(&sid, at(0), &turn(0, Who::Agent, said, 800));
+        writer.record(&sid, at(1), &Fact::Ended(Ended::CallerHungUp { reason: Some("go\0ne".to_owned()) }));
+    }
+    assert!(writer.flush().await);
+    for (call, kept) in [("c1", Some("yes")), ("c2", None), ("c3", Some("ye\u{fffd}s"))] {
+        let found = store.call(&CallSid::new(call)).await.unwrap();
+        assert_eq!(found.as_ref().map(|found| found.turns[0].text.as_str()), kept, "{call}");
+        let why = found.and_then(|found| found.call.ended_why);
+        assert!(why.is_none_or(|why| why.contains("go\u{fffd}ne")));
+    }
 }

@@ -36,6 +36,11 @@ impl TempDb {
     pub(crate) async fn store(&self) -> Store {
         Store::open(&self.url()).await.unwrap()
     }
+
+    /// Somebody else with the database's file.
+    pub(crate) fn run(&self, sql: &str) {
+        SqliteConnection::establish(&self.0.display().to_string()).unwrap().batch_execute(sql).unwrap();
+    }
 }
 
 impl Drop for TempDb {

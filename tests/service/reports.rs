@@ -131,3 +131,23 @@ async fn a_stream_that_never_came_frees_its_place() {
     assert!(gateway.running.switchboard().drained(std::time::Duration::from_secs(5)).await);
     gateway.stop().await;
 }
+
+#[actix_web::test]
+async fn nul_in_what_is_told_is_stored_as_no_text() {
+    let gateway = Gateway::start().await;
+    let (started, ended) = (sid(), sid());
+    let start = [("CallSid", started.as_str()), ("CallFrom", "98\0"), ("CallTo", "08037091588"), ("Direction", "in\0")];
+    assert_eq!(gateway.post("/exotel/voicebot", &start).await.status, 200);
+    let url = "https://recordings.exotel.com/\0.mp3";
+    let end = [("CallSid", ended.as_str()), ("Status", "completed"), ("From", "\0"), ("RecordingUrl", url)];
+    assert_eq!(gateway.post("/exotel/call-end", &end).await.status, 200);
+    assert_eq!(gateway.post("/exotel/recording", &end).await.status, 200);
+    let call = CallSid::new(&started);
+    gateway.running.switchboard().end(&call, Ended::CallerHungUp { reason: Some("go\0ne".to_owned()) });
+    eventually("the end is on record", || async {
+        let found = gateway.running.store().call(&call).await.unwrap().unwrap().call;
+        found.ended_why.is_some_and(|why| why.contains("go\u{fffd}ne"))
+    })
+    .await;
+    gateway.stop().await;
+}

@@ -208,7 +208,9 @@ fn changes(told: &Map<String, Value>) -> Result<ClientChanges, Refused> {
 }
 
 fn text(field: &'static str, value: &Value) -> Result<String, Refused> {
-    value.as_str().map(str::to_owned).ok_or_else(|| malformed(field, "a text"))
+    // Not every database keeps NUL.
+    let text = value.as_str().filter(|text| !text.contains('\0'));
+    text.map(str::to_owned).ok_or_else(|| malformed(field, "a text"))
 }
 
 fn filled(field: &'static str, value: &Value) -> Result<String, Refused> {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::FieldError;
 use crate::ids::PhoneNumber;
+use crate::wire::without_nul;
 
 /// Fields beyond so many are left out: a bound on what a body can make us hold.
 const MOST_FIELDS: usize = 1000;
@@ -55,10 +56,11 @@ impl Fields {
         }
     }
 
-    /// Adds a field that was decoded elsewhere (a part of a multipart body).
+    /// Adds a field that was decoded elsewhere (a part of a multipart body). NUL, which not every database keeps, becomes a
+    /// replacement character, like whatever else is no text.
     pub fn push(&mut self, name: impl Into<String>, value: impl Into<String>) {
         if self.0.len() < MOST_FIELDS {
-            self.0.push((name.into(), value.into()));
+            self.0.push((name.into(), without_nul(value.into())));
         }
     }
 
