@@ -176,7 +176,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(get("/exotel/media").route(web::get().to(media::by_account)))
         .service(probe("/healthz").route(web::get().to(probe::alive)).route(web::head().to(probe::alive)))
         .service(probe("/readyz").route(web::get().to(probe::ready)).route(web::head().to(probe::ready)))
-        .service(get("/metrics").route(web::get().to(probe::metrics)))
+        .service(probe("/metrics").route(web::get().to(probe::metrics)).route(web::head().to(probe::metrics)))
         .configure(operator::clients::routes)
         .service(get("/api/v1/calls").route(web::get().to(operator::calls)))
         .service(get("/api/v1/calls/{sid}").route(web::get().to(operator::call)))

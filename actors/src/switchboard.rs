@@ -91,6 +91,14 @@ impl Switchboard {
         }
     }
 
+    /// Whether a call of that client would be admitted now: asked before a call is written down. [`Switchboard::admit`] decides.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check_room(&self, client: &str, max_concurrent: Option<u32>) -> Result<(), Refusal> {
+        self.0.registry.count_in(client, max_concurrent, false)
+    }
+
     /// Where a call is; none when it is not here (any more).
     #[must_use]
     pub fn phase(&self, call: &CallSid) -> Option<Phase> {

@@ -32,11 +32,16 @@ pub fn admission(call: &CallSid, client: &Client, greeted_by: GreetedBy, node: &
     Admission {
         call_sid: call.clone(),
         client: client.id.to_string(),
-        max_concurrent: client.limits.max_concurrent.and_then(|calls| u32::try_from(calls).ok()),
+        max_concurrent: max_concurrent(client),
         setup,
         policy: Arc::new(policy),
         model: agent.model.clone(),
     }
+}
+
+/// Live calls a client may have; none: as many as the node.
+pub(super) fn max_concurrent(client: &Client) -> Option<u32> {
+    client.limits.max_concurrent.and_then(|calls| u32::try_from(calls).ok())
 }
 
 #[derive(Deserialize)]

@@ -65,13 +65,23 @@ impl Desk {
         Self { store, recorder, policy, patience, clients: Windows::new(), callers: Windows::new() }
     }
 
-    /// Finds the client, holds its limits, and writes the call down: whoever does so first has begun it.
-    pub(super) async fn open(&self, opening: Opening) -> Result<Opened, Refused> {
+    /// Finds the client, holds its limits, and writes the call down: whoever does so first has begun it. A new call for whose client there
+    /// is no `room` is not written down.
+    pub(super) async fn open(
+        &self,
+        opening: Opening,
+        room: impl Fn(&Client) -> Result<(), Refused>,
+    ) -> Result<Opened, Refused> {
         let to = normalise_number(opening.to.reveal(), REGION).map(PhoneNumber::new).ok_or_else(not_a_number)?;
         let client = self.store.client_by_number(&to).await?.ok_or(Refused::UnknownClient)?;
         // A call that had begun when its client was disabled goes on, and its webhooks with it.
         if !client.active && !self.has_begun(&opening.call, client.id).await? {
             return Err(Refused::UnknownClient);
+        }
+        if let Err(refused) = room(&client)
+            && !self.has_begun(&opening.call, client.id).await?
+        {
+            return Err(refused);
         }
         let parties = parties(opening.from, Some(opening.to), opening.direction, &client.region);
         self.check_rates(&opening.call, &client, &parties, Instant::now())?;
@@ -132,7 +142,7 @@ impl Desk {
             direction: None,
             entry: Entry::Static,
         };
-        let opened = timeout(self.patience, self.open(opening)).await;
+        let opened = timeout(self.patience, self.open(opening, |_| Ok(()))).await;
         let opened = opened.map_err(|_| Refused::StorageAway)??;
         if opened.call.is_over() { Err(Refused::CallOver) } else { Ok(opened.admission) }
     }

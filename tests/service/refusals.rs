@@ -124,7 +124,7 @@ async fn wrong_paths_and_methods_are_answered_in_json() {
         (Method::PUT, "/exotel/call-start", "GET, HEAD, POST"),
         (Method::DELETE, "/exotel/passthru", "GET, HEAD, POST"),
         (Method::POST, "/healthz", "GET, HEAD"),
-        (Method::POST, "/metrics", "GET"),
+        (Method::POST, "/metrics", "GET, HEAD"),
         (Method::POST, "/exotel/media", "GET"),
         (Method::GET, "/api/v1/calls/a/hangup", "POST"),
     ] {
@@ -231,10 +231,18 @@ async fn a_client_has_no_more_live_calls_than_it_may() {
     let (first, second) = (sid(), sid());
     assert_eq!(gateway.post("/exotel/voicebot", &incoming(&first)).await.status, 200);
     gateway.post("/exotel/voicebot", &incoming(&second)).await.refused(503, "client_full");
+    assert_eq!(
+        gateway.running.store().recent_calls(10).await.unwrap().len(),
+        1,
+        "the refused one was not written down"
+    );
     // As soon as there is room, the refused call may come again.
     gateway.post("/exotel/call-end", &[("CallSid", &first), ("Status", "completed")]).await;
     assert!(gateway.running.switchboard().drained(Duration::from_secs(5)).await);
-    assert_eq!(gateway.post("/exotel/voicebot", &incoming(&second)).await.status, 200);
+    let answer = gateway.post("/exotel/voicebot", &incoming(&second)).await;
+    assert!(answer.status == 200 && answer.header("idempotent-replayed").is_none(), "{answer:?}");
+    // One that is over has its answer, room or not.
+    assert_eq!(gateway.post("/exotel/voicebot", &incoming(&first)).await.status, 200);
     assert_eq!(gateway.running.switchboard().live(), 1);
     gateway.stop().await;
 }

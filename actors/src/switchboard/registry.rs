@@ -304,7 +304,7 @@ impl Registry {
             Entry::Occupied(_) => return Ok(Seat::Replayed),
             Entry::Vacant(vacant) => vacant,
         };
-        self.count_in(&admission.client, admission.max_concurrent)?;
+        self.count_in(&admission.client, admission.max_concurrent, true)?;
         let slot = Arc::new(CallSlot {
             span: tracing::info_span!("call", call_sid = %admission.call_sid, client = %admission.client),
             tape: if admission.policy.record { recorder.tape(&admission.call_sid) } else { None },
@@ -333,7 +333,8 @@ impl Registry {
         Ok(Seat::Taken(presence))
     }
 
-    fn count_in(&self, client: &str, max_concurrent: Option<u32>) -> Result<(), Refusal> {
+    /// Whether there is a place for a call of that client: it is kept with `take`, else it may be gone in a moment.
+    pub(crate) fn count_in(&self, client: &str, max_concurrent: Option<u32>, take: bool) -> Result<(), Refusal> {
         let mut counts = lock(&self.counts);
         if counts.draining {
             return Err(Refusal::Draining);
@@ -344,6 +345,9 @@ impl Registry {
         let of_client = counts.by_client.get(client).copied().unwrap_or(0);
         if max_concurrent.is_some_and(|max| of_client >= max) {
             return Err(Refusal::ClientFull);
+        }
+        if !take {
+            return Ok(());
         }
         counts.by_client.insert(client.to_owned(), of_client + 1);
         counts.live += 1;

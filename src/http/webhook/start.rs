@@ -9,7 +9,8 @@ use serde_json::json;
 use super::super::audit::Seen;
 use super::super::desk::{Opened, Opening};
 use super::{Answer, Gateway, Refused};
-use crate::store::Entry;
+use crate::http::admission::max_concurrent;
+use crate::store::{Client, Entry};
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
@@ -32,12 +33,17 @@ async fn open(gateway: &Gateway, fields: &Fields, seen: &mut Seen, entry: Entry)
     let start = CallStart::try_from(fields)?;
     seen.call = Some(start.call_sid.clone());
     // A node that takes no calls writes none down. The switchboard decides again below, where it cannot change its mind.
-    if gateway.switchboard.phase(&start.call_sid).is_none() {
+    let here = gateway.switchboard.phase(&start.call_sid).is_some();
+    if !here {
         gateway.check_room()?;
     }
     let direction = fields.get("Direction").map(str::to_owned);
     let opening = Opening { call: start.call_sid, from: start.from, to: start.to, direction, entry };
-    let opened = gateway.desk.open(opening).await?;
+    let room = |client: &Client| match here {
+        true => Ok(()),
+        false => Ok(gateway.switchboard.check_room(&client.id.to_string(), max_concurrent(client))?),
+    };
+    let opened = gateway.desk.open(opening, room).await?;
     if !is_over(gateway, &opened).await? {
         gateway.switchboard.admit(opened.admission.clone())?;
     }
