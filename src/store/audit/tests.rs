@@ -59,7 +59,11 @@ async fn gateways_that_append_at_once_make_one_chain() {
 
 #[tokio::test]
 async fn whatever_is_done_to_a_row_the_first_such_row_is_named() {
-    let cases: [(&str, &str); 12] = [
+    let cases: [(&str, &str); 13] = [
+        (
+            "DELETE FROM audit_log WHERE id = 3; UPDATE audit_log SET outcome = 'failed' WHERE id = 4",
+            "row 3 was removed",
+        ),
         ("UPDATE audit_log SET outcome = 'failed' WHERE id = 3", "row 3 was changed"),
         ("UPDATE audit_log SET at = '2020-01-01 00:00:00' WHERE id >= 4", "row 4 was changed"),
         ("UPDATE audit_log SET payload = '{}' WHERE id = 6", "row 6 was changed"),

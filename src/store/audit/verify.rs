@@ -94,11 +94,16 @@ impl Walk {
             (self.unchained, self.last_id) = (self.unchained + 1, link.id);
             return Ok(());
         };
+        let removed = Broken::Removed { after: self.last_id, before: link.id };
+        // What is missing comes before what was done to the row behind it.
+        if *prev != self.hash && link.id > self.last_id + 1 {
+            return Err(removed);
+        }
         if link.covered().hash(prev) != *hash {
             return Err(Broken::Changed { id: link.id });
         }
         if *prev != self.hash {
-            return Err(Broken::Removed { after: self.last_id, before: link.id });
+            return Err(removed);
         }
         (self.last_id, self.rows) = (link.id, self.rows + 1);
         self.hash.clone_from(hash);
