@@ -272,6 +272,3 @@ impl Store {
         query!(self, read, calls::model(&sid))
     }
 }
-
-#[cfg(test)]
-mod tests;

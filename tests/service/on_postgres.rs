@@ -10,6 +10,8 @@ mod media;
 mod nodes;
 #[path = "operators.rs"]
 mod operators;
+#[path = "page.rs"]
+mod page;
 #[path = "refusals.rs"]
 mod refusals;
 #[path = "reports.rs"]

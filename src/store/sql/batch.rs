@@ -47,6 +47,8 @@ async fn write_call(conn: &mut Conn, update: &CallUpdate) -> Result<(), StoreErr
 }
 
 async fn media_started(conn: &mut Conn, id: i64, media: &MediaStart) -> Result<(), StoreError> {
+    // Written before it is looked at: what another node is just writing is waited for, and seen by both statements below.
+    diesel::update(dsl::calls.find(id)).set(dsl::status.eq(dsl::status)).execute(conn).await?;
     // Another node may have waited for this stream, and given up.
     let given_up = dsl::calls.find(id).filter(dsl::media_at.is_null()).filter(dsl::ended_by.eq(OURS));
     diesel::update(given_up)
@@ -97,7 +99,11 @@ async fn set_finish(conn: &mut Conn, id: i64, on_air: bool, finish: &Finish) -> 
         dsl::ended_at.eq(finish.at.naive_utc()),
     );
     if finish.weak {
-        diesel::update(dsl::calls.find(id).filter(dsl::ended_by.is_null())).set(end).execute(conn).await?;
+        // Who waited in vain does not know that the stream came to another node.
+        let knows = on_air || finish.by != End::Gateway;
+        let open = dsl::calls.find(id).filter(dsl::ended_by.is_null());
+        let open = open.filter(dsl::media_at.is_null().or(knows.into_sql::<Bool>()));
+        diesel::update(open).set(end).execute(conn).await?;
     } else {
         diesel::update(open!(id, on_air)).set(end).execute(conn).await?;
     }

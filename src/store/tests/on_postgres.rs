@@ -12,6 +12,8 @@ use crate::store::{DatabaseUrl, Store, migrations};
 
 #[path = "both.rs"]
 mod both;
+#[path = "convergence.rs"]
+mod convergence;
 #[path = "jobs.rs"]
 mod jobs;
 

@@ -11,6 +11,8 @@ use crate::store::migrations;
 
 #[path = "both.rs"]
 mod both;
+#[path = "convergence.rs"]
+mod convergence;
 #[path = "jobs.rs"]
 mod jobs;
 

@@ -1,15 +1,15 @@
 //! What is told of a call comes to one row, whatever the order, however often, and by whomever.
 
+use futures_util::future::join_all;
 use proptest::prelude::*;
 use protocol::call::fact::Ended;
+use protocol::ids::{CallSid, PhoneNumber, StreamSid};
 
-use super::*;
-use crate::store::tests::{TempDb, new_client};
-use crate::store::{Batch, CallUpdate, Finish, MediaStart};
-
-fn at(secs: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp(1_790_000_000 + secs, 0).unwrap()
-}
+use super::Db;
+use crate::store::tests::{at, new_client};
+use crate::store::{
+    Batch, Call, CallEndReport, CallUpdate, End, Entry, Figures, Finish, MediaStart, NewCall, Parties, Store,
+};
 
 /// One thing that is told.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +18,9 @@ enum Told {
     Began,
     /// A report of the carrier's.
     Report { status: Option<&'static str>, from: Option<&'static str>, ended: Option<i64>, secs: Option<i64>, at: i64 },
-    /// The node that had the call's media tells how it ended.
+    /// A node has the call's media.
+    OnAir,
+    /// That node tells how it ended.
     Lived,
     /// A node that waited for the stream in vain.
     InVain,
@@ -41,6 +43,7 @@ async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str
         figures: None,
         finish: None,
     };
+    let media = Some(MediaStart { at: at(2), stream: StreamSid::new("s1") });
     let update = match told {
         Told::Began => {
             let parties = Parties {
@@ -68,9 +71,10 @@ async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str
             store.report_call(report).await.unwrap();
             return;
         }
+        Told::OnAir => CallUpdate { on_air: true, media, ..update },
         Told::Lived => CallUpdate {
             on_air: true,
-            media: Some(MediaStart { at: at(2), stream: StreamSid::new("s1") }),
+            media,
             figures: Some(Figures { duration_ms: Some(57_000), turn_count: Some(3), ..Figures::default() }),
             finish: Some(Finish {
                 at: at(59),
@@ -95,10 +99,15 @@ async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str
     store.write_batch(Batch { calls: vec![update], reports: vec![] }).await.unwrap();
 }
 
-async fn row(store: &Store, sid: &str) -> Call {
-    let mut call = store.call(&CallSid::new(sid)).await.unwrap().unwrap().call;
+/// The row of a call, and the recordings that are to be fetched for it.
+async fn row(store: &Store, sid: &str) -> (Call, Vec<String>) {
+    let sid = CallSid::new(sid);
+    let mut call = store.call(&sid).await.unwrap().unwrap().call;
     (call.id, call.call_sid) = (0, CallSid::new(""));
-    call
+    let recordings = store.recordings_of_call(&sid).await.unwrap();
+    let mut recordings: Vec<String> = recordings.into_iter().map(|recording| recording.source_url).collect();
+    recordings.sort_unstable();
+    (call, recordings)
 }
 
 fn told() -> impl Strategy<Value = Told> {
@@ -120,13 +129,17 @@ fn told() -> impl Strategy<Value = Told> {
         55..80_i64,
     );
     let report = report.prop_map(|(status, from, ended, secs, at)| Told::Report { status, from, ended, secs, at });
-    prop_oneof![5 => report, 1 => Just(Told::Lived), 2 => Just(Told::InVain)]
+    prop_oneof![5 => report, 1 => Just(Told::Lived), 1 => Just(Told::OnAir), 2 => Just(Told::InVain)]
 }
 
 /// What is told of one call, and two orders of it, each with repeats.
 fn tellings() -> impl Strategy<Value = (Option<&'static str>, Vec<Told>, Vec<usize>, Vec<usize>)> {
     (prop::sample::select(NUMBERS.to_vec()), prop::collection::vec(told(), 1..5)).prop_flat_map(|(from, mut told)| {
         told.push(Told::Began);
+        // What is on air comes to an end.
+        if told.iter().any(|told| matches!(told, Told::OnAir)) {
+            told.push(Told::Lived);
+        }
         let order = || {
             let all: Vec<usize> = (0..told.len()).collect();
             let repeats = prop::collection::vec(0..told.len(), 0..4);
@@ -136,25 +149,29 @@ fn tellings() -> impl Strategy<Value = (Option<&'static str>, Vec<Told>, Vec<usi
     })
 }
 
+/// One after another or all at once, by two nodes.
 #[test]
 fn any_order_and_any_number_come_to_the_same_row() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let db = TempDb::new();
-    let (one, other) = runtime.block_on(async { (db.store().await, db.store().await) });
-    let client = runtime.block_on(one.add_client(new_client("+918047112233"))).unwrap().id;
+    let db = Db::new();
+    let nodes = runtime.block_on(async { [db.store().await, db.store().await] });
+    let client = runtime.block_on(nodes[0].add_client(new_client("+918047112233"))).unwrap().id;
     let case = std::cell::Cell::new(0);
     let config = ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |((from, told, first, second) in tellings())| {
         case.set(case.get() + 1);
         runtime.block_on(async {
-            let sids = [format!("a{}", case.get()), format!("b{}", case.get())];
-            for (sid, order) in sids.iter().zip([&first, &second]) {
+            let [one, other, at_once] = ["a", "b", "c"].map(|call| format!("{call}{}", case.get()));
+            for (sid, order) in [(&one, &first), (&other, &second)] {
                 for (at, step) in order.iter().enumerate() {
-                    let store = if at % 2 == 0 { &one } else { &other };
-                    tell(store, sid, client, from, told[*step]).await;
+                    tell(&nodes[at % 2], sid, client, from, told[*step]).await;
                 }
             }
-            prop_assert_eq!(row(&one, &sids[0]).await, row(&one, &sids[1]).await, "{:?} against {:?}", first, second);
+            let second_again = second.iter().enumerate();
+            join_all(second_again.map(|(at, step)| tell(&nodes[at % 2], &at_once, client, from, told[*step]))).await;
+            let expected = row(&nodes[0], &one).await;
+            prop_assert_eq!(&row(&nodes[0], &other).await, &expected, "{:?} against {:?}", first, second);
+            prop_assert_eq!(&row(&nodes[0], &at_once).await, &expected, "{:?} against all of it at once", first);
             Ok(())
         })?;
     });
@@ -162,7 +179,7 @@ fn any_order_and_any_number_come_to_the_same_row() {
 
 #[tokio::test]
 async fn what_is_told_at_the_same_time_by_two_nodes_comes_to_the_same_row() {
-    let db = TempDb::new();
+    let db = Db::new();
     let (one, other) = (db.store().await, db.store().await);
     let client = one.add_client(new_client("+918047112233")).await.unwrap().id;
     let report = |status, at| Told::Report { status, from: NUMBERS[2], ended: None, secs: Some(40), at };
@@ -188,15 +205,20 @@ async fn what_is_told_at_the_same_time_by_two_nodes_comes_to_the_same_row() {
 
 #[tokio::test]
 async fn a_node_that_waited_in_vain_has_no_say_over_the_one_that_had_the_call() {
-    let db = TempDb::new();
+    let db = Db::new();
     let store = db.store().await;
     let client = store.add_client(new_client("+918047112233")).await.unwrap().id;
-    for (sid, order) in [("a", [Told::InVain, Told::Lived]), ("b", [Told::Lived, Told::InVain])] {
+    let orders = [
+        ("a", vec![Told::InVain, Told::Lived]),
+        ("b", vec![Told::Lived, Told::InVain]),
+        ("c", vec![Told::OnAir, Told::InVain, Told::Lived]),
+    ];
+    for (sid, order) in orders {
         tell(&store, sid, client, NUMBERS[1], Told::Began).await;
         for told in order {
             tell(&store, sid, client, NUMBERS[1], told).await;
         }
-        let call = row(&store, sid).await;
+        let (call, _) = row(&store, sid).await;
         assert_eq!((call.status.as_str(), call.ended_why.as_deref()), ("completed", Some("the agent ended the call")));
     }
 }
