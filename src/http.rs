@@ -30,6 +30,7 @@ mod operator;
 mod probe;
 pub mod rate;
 pub mod request_id;
+mod tries;
 mod webhook;
 
 use address::Cidr;

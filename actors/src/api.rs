@@ -87,6 +87,9 @@ pub enum Phase {
 pub enum MediaEntry {
     /// By a token that was checked: the `start` event must name this call.
     Token(CallSid),
+    /// By such a token, of a call that is not on this node: another one announced it. The `start` event must name this call, and
+    /// the [`FrontDesk`] gives it to whoever asks first.
+    Elsewhere(CallSid),
     /// Not yet: the `start` event does, and the [`FrontDesk`] admits it.
     Static,
 }
@@ -159,10 +162,16 @@ impl Step {
     }
 }
 
-/// Admits the calls of static media URLs, which no webhook announced.
+/// What the [`FrontDesk`] says of a call. The error is for people: it goes to the log and the audit.
+pub type DeskAnswer = Pin<Box<dyn Future<Output = Result<Admission, String>> + Send>>;
+
+/// Admits the calls whose media stream comes to a node that nobody told of them.
 pub trait FrontDesk: Send + Sync + 'static {
-    /// Looks the client up and writes the call down; the error is for people (it goes to the log and the audit).
-    fn admit(&self, start: Start) -> Pin<Box<dyn Future<Output = Result<Admission, String>> + Send>>;
+    /// A stream on a static media URL, which no webhook announced: looks the client up and writes the call down.
+    fn admit(&self, start: Start) -> DeskAnswer;
+
+    /// The stream of a call that was announced to another node: writes down that it is here. One of all that ask gets it.
+    fn take(&self, start: Start) -> DeskAnswer;
 
     /// A media socket was turned away after its upgrade (wrong call, reused token, junk): for the audit.
     fn refused(&self, call: Option<&CallSid>, why: &str);

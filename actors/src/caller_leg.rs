@@ -22,7 +22,7 @@ use protocol::call::io::CallerCommand;
 use protocol::exotel::stream::{self, CarrierMessage, Start};
 use protocol::ids::CallSid;
 
-use crate::api::MediaEntry;
+use crate::api::{DeskAnswer, MediaEntry};
 use crate::call_actor::CallActor;
 use crate::switchboard::registry::Attached;
 use crate::switchboard::{Switchboard, supervise};
@@ -115,10 +115,15 @@ impl CallerLeg {
     fn start(&mut self, start: Start, ctx: &mut Ctx) {
         match std::mem::replace(&mut self.stage, Stage::Asking) {
             Stage::Waiting(MediaEntry::Token(call)) if call == start.call_sid => self.attach(&start, ctx),
-            Stage::Waiting(MediaEntry::Token(call)) => {
+            Stage::Waiting(MediaEntry::Elsewhere(call)) if call == start.call_sid => {
+                self.ask_desk(self.board.desk().take(start.clone()), start, ctx);
+            }
+            Stage::Waiting(MediaEntry::Token(call) | MediaEntry::Elsewhere(call)) => {
                 self.refuse(Some(&call), "the start event names another call than the token", ctx);
             }
-            Stage::Waiting(MediaEntry::Static) => self.ask_desk(start, ctx),
+            Stage::Waiting(MediaEntry::Static) => {
+                self.ask_desk(self.board.desk().admit(start.clone()), start, ctx);
+            }
             other => {
                 self.stage = other;
                 self.board.meters().junk_carrier.increment(1);
@@ -126,9 +131,9 @@ impl CallerLeg {
         }
     }
 
-    /// Has the call of a static URL admitted. What the carrier sends meanwhile waits in the socket.
-    fn ask_desk(&mut self, start: Start, ctx: &mut Ctx) {
-        let answer = tokio::time::timeout(DESK_WITHIN, self.board.desk().admit(start.clone()));
+    /// Has a call admitted that is not here. What the carrier sends meanwhile waits in the socket.
+    fn ask_desk(&mut self, answer: DeskAnswer, start: Start, ctx: &mut Ctx) {
+        let answer = tokio::time::timeout(DESK_WITHIN, answer);
         let admitted = answer.into_actor(self).map(move |answer, leg: &mut Self, ctx: &mut Ctx| {
             let admission = answer.unwrap_or_else(|_| Err("the front desk did not answer in time".to_owned()));
             match admission.and_then(|admission| leg.board.admit(admission).map_err(|refusal| refusal.to_string())) {
@@ -223,7 +228,7 @@ impl Actor for CallerLeg {
         }
         self.start_timer = ctx.run_later(START_WITHIN, |leg, ctx| {
             let call = match &leg.stage {
-                Stage::Waiting(MediaEntry::Token(call)) => Some(call.clone()),
+                Stage::Waiting(MediaEntry::Token(call) | MediaEntry::Elsewhere(call)) => Some(call.clone()),
                 _ => None,
             };
             leg.refuse(call.as_ref(), "no start event came", ctx);

@@ -23,8 +23,8 @@ mod probe;
 pub mod switchboard;
 
 pub use api::{
-    Admission, Admitted, FrontDesk, Limits, MediaEntry, ModelEndpoint, Phase, Recorder, Refusal, Step, SupervisorEvent,
-    Tape,
+    Admission, Admitted, DeskAnswer, FrontDesk, Limits, MediaEntry, ModelEndpoint, Phase, Recorder, Refusal, Step,
+    SupervisorEvent, Tape,
 };
 pub use probe::probe;
 pub use switchboard::Switchboard;

@@ -1,11 +1,9 @@
 //! The front desk: finds the client of a call, holds its limits, and writes the call down.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actors::{Admission, FrontDesk};
+use actors::{Admission, DeskAnswer, FrontDesk};
 use chrono::Utc;
 use protocol::call::policy::{GreetedBy, Policy};
 use protocol::exotel::normalise_number;
@@ -18,6 +16,7 @@ use tokio::time::timeout;
 use super::admission::admission;
 use super::error::Refused;
 use super::rate::{TooMany, Windows};
+use super::tries::Tries;
 use crate::record::RecordWriter;
 use crate::store::{AuditEntry, Begun, Call, Client, Entry, NewCall, Parties, Store};
 
@@ -37,6 +36,7 @@ pub struct Desk {
     patience: Duration,
     clients: Windows<i64>,
     callers: Windows<(i64, String)>,
+    tries: Tries,
 }
 
 /// A call that asks to begin.
@@ -55,6 +55,8 @@ pub(super) struct Opened {
     pub(super) call: Call,
     /// It had been written down before.
     pub(super) replayed: bool,
+    /// By this node: now, or when it was asked before and could not answer.
+    pub(super) ours: bool,
     pub(super) admission: Admission,
 }
 
@@ -62,7 +64,8 @@ impl Desk {
     /// A desk over a database, with the limits that hold for every call of this node.
     #[must_use]
     pub fn new(store: Store, recorder: RecordWriter, policy: Policy, patience: Duration) -> Self {
-        Self { store, recorder, policy, patience, clients: Windows::new(), callers: Windows::new() }
+        let (clients, callers, tries) = (Windows::new(), Windows::new(), Tries::default());
+        Self { store, recorder, policy, patience, clients, callers, tries }
     }
 
     /// Finds the client, holds its limits, and writes the call down: whoever does so first has begun it. A new call for whose client there
@@ -85,28 +88,28 @@ impl Desk {
         }
         let parties = parties(opening.from, Some(opening.to), opening.direction, &client.region);
         self.check_rates(&opening.call, &client, &parties, Instant::now())?;
-        let new = NewCall {
-            call_sid: opening.call.clone(),
-            client_id: client.id,
-            entry: opening.entry,
-            parties,
-            at: Utc::now(),
-        };
+        let at = self.tries.at(&opening.call, Utc::now());
+        let new = NewCall { call_sid: opening.call.clone(), client_id: client.id, entry: opening.entry, parties, at };
         let (call, replayed) = match self.store.begin_call(new).await? {
             Begun::New(call) => (call, false),
             Begun::Known(call) => (call, true),
         };
+        let ours = call.times.started_at == at;
+        if !ours || call.is_over() {
+            self.settled(&call.call_sid);
+        }
         // Whoever began a call has it, whatever number a repeat names.
         let client = match call.client_id.filter(|owner| *owner != client.id) {
             Some(owner) => self.store.client(owner).await?.ok_or(Refused::UnknownClient)?,
             None => client,
         };
-        let greeted_by = match opening.entry {
-            Entry::CallStart => GreetedBy::Carrier,
-            Entry::Voicebot | Entry::Static => GreetedBy::Model,
-        };
-        let admission = admission(&opening.call, &client, greeted_by, &self.policy);
-        Ok(Opened { client, call, replayed, admission })
+        let admission = admission(&opening.call, &client, greeted_by(opening.entry), &self.policy);
+        Ok(Opened { client, call, replayed, ours, admission })
+    }
+
+    /// A call that was opened is admitted, or never will be.
+    pub(super) fn settled(&self, call: &CallSid) {
+        self.tries.settled(call);
     }
 
     async fn has_begun(&self, call: &CallSid, client: i64) -> Result<bool, Refused> {
@@ -142,9 +145,38 @@ impl Desk {
             direction: None,
             entry: Entry::Static,
         };
-        let opened = timeout(self.patience, self.open(opening, |_| Ok(()))).await;
-        let opened = opened.map_err(|_| Refused::StorageAway)??;
+        let opened = self.open(opening, |_| Ok(())).await?;
+        self.settled(&opened.call.call_sid);
         if opened.call.is_over() { Err(Refused::CallOver) } else { Ok(opened.admission) }
+    }
+
+    /// A call that was announced to another node gets its stream here, unless one has it already.
+    async fn take(&self, start: Start) -> Result<Admission, Refused> {
+        let taken = self.store.take_call(&start.call_sid, &start.stream_sid, Utc::now()).await?;
+        let call = taken.ok_or(Refused::TokenUsed)?;
+        let (owner, entry) = call.client_id.zip(call.entry).ok_or(Refused::UnknownClient)?;
+        let client = self.store.client(owner).await?.ok_or(Refused::UnknownClient)?;
+        Ok(admission(&call.call_sid, &client, greeted_by(entry), &self.policy))
+    }
+
+    /// Has a stream's call admitted in time, or not, and writes down which.
+    async fn decide(
+        &self,
+        call: CallSid,
+        asked: impl Future<Output = Result<Admission, Refused>>,
+    ) -> Result<Admission, String> {
+        let admitted = timeout(self.patience, asked).await.unwrap_or(Err(Refused::StorageAway));
+        let outcome = admitted.as_ref().err().map_or("ok", Refused::code);
+        let told = admitted.as_ref().err().map(Refused::to_string);
+        self.recorder.audit(entry("media.start", Some(&call), outcome, told.as_deref()));
+        admitted.map_err(|refused| refused.count().to_string())
+    }
+}
+
+fn greeted_by(entry: Entry) -> GreetedBy {
+    match entry {
+        Entry::CallStart => GreetedBy::Carrier,
+        Entry::Voicebot | Entry::Static => GreetedBy::Model,
     }
 }
 
@@ -169,16 +201,14 @@ pub(super) fn parties(
 pub(crate) struct StaticDesk(pub(crate) Arc<Desk>);
 
 impl FrontDesk for StaticDesk {
-    fn admit(&self, start: Start) -> Pin<Box<dyn Future<Output = Result<Admission, String>> + Send>> {
+    fn admit(&self, start: Start) -> DeskAnswer {
         let desk = self.0.clone();
-        Box::pin(async move {
-            let call = start.call_sid.clone();
-            let admitted = desk.admit_static(start).await;
-            let outcome = admitted.as_ref().err().map_or("ok", Refused::code);
-            let told = admitted.as_ref().err().map(Refused::to_string);
-            desk.recorder.audit(entry("media.start", Some(&call), outcome, told.as_deref()));
-            admitted.map_err(|refused| refused.count().to_string())
-        })
+        Box::pin(async move { desk.decide(start.call_sid.clone(), desk.admit_static(start)).await })
+    }
+
+    fn take(&self, start: Start) -> DeskAnswer {
+        let desk = self.0.clone();
+        Box::pin(async move { desk.decide(start.call_sid.clone(), desk.take(start)).await })
     }
 
     fn refused(&self, call: Option<&CallSid>, why: &str) {

@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, Result, web};
 use actors::{MediaEntry, Phase};
 use protocol::ids::CallSid;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::Gateway;
 use super::audit::Seen;
@@ -20,7 +21,7 @@ pub(super) async fn by_token(
     token: web::Path<String>,
 ) -> Result<HttpResponse> {
     let mut seen = Seen::new("media.token", &gateway, &request);
-    let entry = check_token(&gateway, &request, &token, &mut seen).map(MediaEntry::Token);
+    let entry = check_token(&gateway, &request, &token, &mut seen).await;
     open(&gateway, &request, body, entry, seen).await
 }
 
@@ -35,16 +36,36 @@ pub(super) async fn by_account(
     open(&gateway, &request, body, entry, seen).await
 }
 
-fn check_token(gateway: &Gateway, request: &HttpRequest, token: &str, seen: &mut Seen) -> Result<CallSid, Refused> {
+async fn check_token(
+    gateway: &Gateway,
+    request: &HttpRequest,
+    token: &str,
+    seen: &mut Seen,
+) -> Result<MediaEntry, Refused> {
     gateway.check_address(seen.address)?;
     let call = gateway.tokens.verify(token, SystemTime::now())?;
     seen.call = Some(call.clone());
     check_upgrade(request)?;
     // Until `start` uses the token up, every socket is welcome: the handshake has one retry, and the newest wins.
     match gateway.switchboard.phase(&call) {
-        Some(Phase::Waiting) => Ok(call),
-        Some(Phase::Live) | None => Err(Refused::TokenUsed),
+        Some(Phase::Waiting) => Ok(MediaEntry::Token(call)),
+        Some(Phase::Live) => Err(Refused::TokenUsed),
+        None => {
+            let awaited = timeout(gateway.deadline(), is_awaited(gateway, &call)).await;
+            match awaited.unwrap_or(Err(Refused::StorageAway))? {
+                true => gateway.check_room().map(|()| MediaEntry::Elsewhere(call)),
+                false => Err(Refused::TokenUsed),
+            }
+        }
     }
+}
+
+/// Whether a call that is not on this node still waits for its stream: it was announced to another one, or before a restart.
+async fn is_awaited(gateway: &Gateway, call: &CallSid) -> Result<bool, Refused> {
+    // What this node had of it may be on its way to the row.
+    gateway.recorder.flush().await;
+    let call = gateway.store.call(call).await?.map(|found| found.call);
+    Ok(call.is_some_and(|call| call.entry.is_some() && call.times.media_at.is_none() && !call.is_over()))
 }
 
 fn check_account(gateway: &Gateway, request: &HttpRequest) -> Result<(), Refused> {

@@ -15,10 +15,10 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::support::{API_KEY, API_TOKEN, Gateway, eventually, incoming, sid};
 
-type Socket = WebSocketStream<TcpStream>;
+pub(super) type Socket = WebSocketStream<TcpStream>;
 
 /// Opens a media socket, or returns the refusal's status and code.
-async fn open(gateway: &Gateway, path: &str, basic: Option<&str>) -> Result<Socket, (u16, String)> {
+pub(super) async fn open(gateway: &Gateway, path: &str, basic: Option<&str>) -> Result<Socket, (u16, String)> {
     let mut request = gateway.url(path).replacen("http", "ws", 1).into_client_request().unwrap();
     if let Some(basic) = basic {
         let value = format!("Basic {}", STANDARD.encode(basic));
@@ -39,7 +39,7 @@ fn refusal(answer: &Response<Option<Vec<u8>>>) -> (u16, String) {
     (answer.status().as_u16(), body["error"]["code"].as_str().unwrap_or_default().to_owned())
 }
 
-async fn start(socket: &mut Socket, sid: &str) {
+pub(super) async fn start(socket: &mut Socket, sid: &str) {
     let start = json!({ "event": "start", "stream_sid": "st1", "sequence_number": "1", "start": {
         "stream_sid": "st1", "call_sid": sid, "account_sid": "acme1", "from": "09876543210", "to": "08037091588",
         "media_format": { "encoding": "base64", "sample_rate": "8000", "bit_rate": "128kbps" } } });
@@ -48,12 +48,12 @@ async fn start(socket: &mut Socket, sid: &str) {
     }
 }
 
-async fn is_closed(socket: &mut Socket) -> bool {
+pub(super) async fn is_closed(socket: &mut Socket) -> bool {
     let closed = async { while let Some(Ok(_)) = socket.next().await {} };
     tokio::time::timeout(Duration::from_secs(5), closed).await.is_ok()
 }
 
-fn path(url: &str) -> String {
+pub(super) fn path(url: &str) -> String {
     url::Url::parse(url).unwrap().path().to_owned()
 }
 

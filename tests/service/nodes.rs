@@ -1,9 +1,13 @@
 //! Several gateways on one database, and webhooks in every order.
 
+use std::time::Duration;
+
 use callgate::store::{Call, ClientChanges, End, Entry};
+use futures_util::StreamExt;
 use protocol::call::fact::Ended;
 use protocol::ids::CallSid;
 
+use super::media::{is_closed, open, path, start};
 use super::support::{Gateway, eventually, incoming, sid};
 
 const RECORDING: &str = "https://recordings.exotel.com/exotelrecordings/acme/a.mp3";
@@ -120,19 +124,106 @@ async fn webhooks_at_the_same_time_on_two_nodes_come_to_the_same_stored_state() 
     other.stop().await;
 }
 
+/// A call announced to one node, and the path of its stream as another one tells it.
+async fn announced_to_both(first: &Gateway, second: &Gateway, sid: &str) -> String {
+    let one = first.post("/exotel/voicebot", &incoming(sid)).await;
+    let again = second.post("/exotel/voicebot", &incoming(sid)).await;
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    let [one, again] = [one, again].map(|answer| path(answer.json()["url"].as_str().unwrap()));
+    assert_eq!(one, again);
+    assert_eq!(first.running.store().recent_calls(10).await.unwrap().len(), 1);
+    again
+}
+
+fn sessions(gateway: &Gateway) -> usize {
+    gateway.running.model().unwrap().sessions().len()
+}
+
 #[actix_web::test]
-async fn a_call_start_repeated_on_another_node_gets_a_url_that_opens_there_too() {
+async fn a_call_start_repeated_on_another_node_starts_no_second_session() {
     let first = Gateway::start().await;
     let second = first.beside().await;
     let sid = sid();
-    let path = |answer: crate::support::Answer| {
-        url::Url::parse(answer.json()["url"].as_str().unwrap()).unwrap().path().to_owned()
+    let path = announced_to_both(&first, &second, &sid).await;
+    for _ in 0..3 {
+        let answer = second.post("/exotel/call-start", &incoming(&sid)).await;
+        assert_eq!(answer.header("idempotent-replayed"), Some("true"));
+    }
+    eventually("the node that was told first has a session", || async { sessions(&first) == 1 }).await;
+    assert_eq!((second.running.switchboard().live(), sessions(&second)), (0, 0));
+    // And its stream goes where it is awaited.
+    let mut socket = open(&first, &path, None).await.expect("the stream");
+    start(&mut socket, &sid).await;
+    let begun = || async { stored(&first, &sid).await.times.media_at.is_some() };
+    eventually("the stream is on record", begun).await;
+    assert_eq!(open(&second, &path, None).await.unwrap_err(), (401, "token_used".to_owned()));
+    assert_eq!((sessions(&first), sessions(&second)), (1, 0));
+    drop(socket);
+    first.stop().await;
+    second.stop().await;
+}
+
+async fn is_live(gateway: &Gateway, sid: &str) {
+    let call = CallSid::new(sid);
+    let live = || async { gateway.running.switchboard().phase(&call) == Some(actors::Phase::Live) };
+    eventually("the call is live", live).await;
+}
+
+#[actix_web::test]
+async fn a_stream_that_comes_to_the_other_node_is_a_call_like_any() {
+    let first = Gateway::start().await;
+    let second = first.beside().await;
+    let sid = sid();
+    let call = CallSid::new(&sid);
+    let path = announced_to_both(&first, &second, &sid).await;
+    let mut socket = open(&second, &path, None).await.expect("the stream");
+    let mut late = open(&second, &path, None).await.expect("nothing started yet");
+    assert_eq!((second.running.switchboard().live(), sessions(&second)), (0, 0));
+    start(&mut socket, &sid).await;
+    is_live(&second, &sid).await;
+    eventually("an audit entry", || async { second.audited("media.start", "ok").await.len() == 1 }).await;
+    // The greeting is heard there.
+    let heard = async {
+        while let Some(message) = socket.next().await {
+            if message.unwrap().to_text().unwrap().contains("\"event\":\"media\"") {
+                return true;
+            }
+        }
+        false
     };
-    let one = path(first.post("/exotel/voicebot", &incoming(&sid)).await);
-    let answer = second.post("/exotel/voicebot", &incoming(&sid)).await;
-    assert_eq!(answer.header("idempotent-replayed"), Some("true"));
-    assert_eq!(path(answer), one);
-    assert_eq!(first.running.store().recent_calls(10).await.unwrap().len(), 1);
+    assert!(tokio::time::timeout(Duration::from_secs(10), heard).await.unwrap());
+    assert_eq!(sessions(&second), 1);
+    // The first start used the token up, on whichever node.
+    start(&mut late, &sid).await;
+    assert!(is_closed(&mut late).await);
+    assert_eq!(open(&second, &path, None).await.unwrap_err(), (401, "token_used".to_owned()));
+
+    // The first node's wait in vain says nothing of a call that is on the air.
+    first.running.switchboard().end(&call, Ended::NoMedia);
+    eventually("it waits no more", || async { first.running.switchboard().phase(&call).is_none() }).await;
+    assert!(first.running.recorder().flush().await);
+    assert_eq!(stored(&first, &sid).await.status, "in-progress");
+    drop(socket);
+    assert!(second.running.switchboard().drained(Duration::from_secs(15)).await);
+    assert!(second.running.recorder().flush().await);
+    let call = stored(&first, &sid).await;
+    assert_eq!((call.status.as_str(), call.ended_by), ("completed", Some(End::Gateway)));
+    assert!(call.times.media_at.is_some() && call.figures.first_audio_ms.is_some(), "{call:?}");
+    first.stop().await;
+    second.stop().await;
+}
+
+#[actix_web::test]
+async fn a_call_announced_before_a_restart_gets_its_stream_after_it() {
+    let first = Gateway::start().await;
+    let sid = sid();
+    let answer = first.get("/exotel/voicebot", &incoming(&sid)).await.json();
+    // As if it had died: what it knew of the call is not there.
+    let second = first.beside().await;
+    let mut socket = open(&second, &path(answer["url"].as_str().unwrap()), None).await.expect("the stream");
+    start(&mut socket, &sid).await;
+    is_live(&second, &sid).await;
+    drop(socket);
     first.stop().await;
     second.stop().await;
 }

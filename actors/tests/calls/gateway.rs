@@ -1,14 +1,14 @@
 //! A gateway of one worker, with what it records.
 
-use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use actors::{Admission, FrontDesk, Limits, MediaEntry, ModelEndpoint, Recorder, Step, SupervisorEvent, Switchboard};
+use actors::{
+    Admission, DeskAnswer, FrontDesk, Limits, MediaEntry, ModelEndpoint, Recorder, Step, SupervisorEvent, Switchboard,
+};
 use protocol::call::fact::{Ended, Fact};
 use protocol::call::policy::{GreetedBy, Policy, Setup};
 use protocol::exotel::stream::Start;
@@ -40,12 +40,16 @@ impl Recorder for Book {
 }
 
 impl FrontDesk for Book {
-    fn admit(&self, _: Start) -> Pin<Box<dyn Future<Output = Result<Admission, String>> + Send>> {
+    fn admit(&self, _: Start) -> DeskAnswer {
         let answer = self.admits.clone().ok_or_else(|| "no active client has that number".to_owned());
         Box::pin(async move {
             tokio::task::yield_now().await;
             answer
         })
+    }
+
+    fn take(&self, start: Start) -> DeskAnswer {
+        self.admit(start)
     }
 
     fn refused(&self, call: Option<&CallSid>, why: &str) {

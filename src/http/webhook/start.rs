@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderName, HeaderValue};
+use actors::Admission;
 use protocol::exotel::answer_xml;
 use protocol::exotel::webhook::{CallStart, Fields};
 use serde_json::json;
@@ -28,7 +29,8 @@ pub(super) async fn voicebot(gateway: &Gateway, fields: &Fields, seen: &mut Seen
     Ok(answer(&opened, HttpResponse::Ok().json(json!({ "url": url(gateway, &opened) }))))
 }
 
-/// Writes the call down and admits it, which dials the model at once. A replay finds both done.
+/// Writes the call down and admits it, which dials the model at once. A replay finds both done; on a node that does not have the
+/// call it starts nothing: should the stream come here, it is admitted then.
 async fn open(gateway: &Gateway, fields: &Fields, seen: &mut Seen, entry: Entry) -> Result<Opened, Refused> {
     let start = CallStart::try_from(fields)?;
     seen.call = Some(start.call_sid.clone());
@@ -45,7 +47,13 @@ async fn open(gateway: &Gateway, fields: &Fields, seen: &mut Seen, entry: Entry)
     };
     let opened = gateway.desk.open(opening, room).await?;
     if !is_over(gateway, &opened).await? {
-        gateway.switchboard.admit(opened.admission.clone())?;
+        if opened.ours {
+            gateway.switchboard.admit(opened.admission.clone())?;
+            gateway.desk.settled(&opened.call.call_sid);
+        } else if gateway.switchboard.phase(&opened.call.call_sid).is_none() {
+            let Admission { client, max_concurrent, .. } = &opened.admission;
+            gateway.switchboard.check_room(client, *max_concurrent)?;
+        }
     }
     Ok(opened)
 }

@@ -9,7 +9,7 @@ use crate::store::calls::merge::merge;
 use crate::store::columns::coalesce;
 use crate::store::schema;
 use crate::store::schema::calls::dsl;
-use crate::store::{Begun, Call, CallEndReport, CallPage, CallWithTurns, End, NewCall, StoreError};
+use crate::store::{Begun, Call, CallEndReport, CallPage, CallWithTurns, End, MediaStart, NewCall, StoreError};
 
 /// The status of a call whose end nobody told.
 pub(in crate::store) const IN_PROGRESS: &str = "in-progress";
@@ -59,6 +59,23 @@ pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Be
         Some(call) => Ok(Begun::New(call)),
         None => Ok(Begun::Known(row.select(Call::as_select()).first(conn).await?)),
     }
+}
+
+/// Writes down the stream of a call that waits for it.
+pub(in crate::store) async fn take(
+    conn: &mut Conn,
+    sid: &CallSid,
+    media: &MediaStart,
+) -> Result<Option<Call>, StoreError> {
+    let waits = dsl::calls
+        .filter(dsl::call_sid.eq(sid.as_str()))
+        .filter(dsl::entry.is_not_null())
+        .filter(dsl::media_at.is_null())
+        .filter(dsl::ended_by.is_null());
+    let taken = diesel::update(waits)
+        .set((dsl::media_at.eq(media.at.naive_utc()), dsl::stream_sid.eq(media.stream.as_str())))
+        .returning(Call::as_returning());
+    Ok(taken.get_result(conn).await.optional()?)
 }
 
 /// Makes sure of a row for a call that is spoken of before it began.
