@@ -52,6 +52,8 @@ pub trait Handler: Send + Sync + 'static {
     const AT_ONCE: usize;
     /// How long a job is tried.
     const PATIENCE: Patience;
+    /// A job that is done may leave others to be done: they are looked for at once.
+    const LEAVES_MORE: bool = false;
 
     /// Does the job. It may be dropped at any `await` when its lease is lost or its time is over, and run again.
     fn run(&self, job: &Job) -> impl Future<Output = Result<(), JobError>> + Send;
@@ -80,10 +82,15 @@ impl Jobs {
         self.added.send_replace(());
     }
 
+    /// Yields whenever somebody is woken.
+    pub(crate) fn watch(&self) -> watch::Receiver<()> {
+        self.added.subscribe()
+    }
+
     /// Nobody works yet: name the handlers, then start.
     #[must_use]
     pub fn runner(&self, store: Store, node: impl Into<String>) -> Runner {
-        Runner { store, node: node.into(), added: self.added.subscribe(), handlers: Vec::new() }
+        Runner { store, node: node.into(), jobs: self.clone(), handlers: Vec::new() }
     }
 }
 
@@ -91,7 +98,7 @@ impl Jobs {
 pub struct Runner {
     store: Store,
     node: String,
-    added: watch::Receiver<()>,
+    jobs: Jobs,
     handlers: Vec<Arc<dyn Work>>,
 }
 
@@ -116,15 +123,15 @@ impl Runner {
     /// Starts working.
     #[must_use]
     pub fn start(self) -> Running {
-        let Self { store, node, added, handlers } = self;
+        let Self { store, node, jobs, handlers } = self;
         let worker = format!("{node}/{}", uuid::Uuid::now_v7());
         let (stage, told) = watch::channel(Stage::Working);
         let runtime = store.runtime().clone();
         let kinds: Vec<&'static str> = handlers.iter().map(|handler| handler.kind()).collect();
         let mut benches = JoinSet::new();
         for handler in handlers {
-            let bench = Bench::new(store.clone(), &node, &worker, handler);
-            benches.spawn_on(bench.work(added.clone(), told.clone()), &runtime);
+            let bench = Bench::new(store.clone(), &node, &worker, handler, jobs.clone());
+            benches.spawn_on(bench.work(told.clone()), &runtime);
         }
         benches.spawn_on(upkeep::keep(store, kinds, told), &runtime);
         Running { stage, benches }

@@ -15,6 +15,7 @@ use protocol::ids::CallSid;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
+use crate::jobs::Jobs;
 use crate::store::{AuditEntry, CallEndReport, Store};
 
 mod audit;
@@ -83,13 +84,13 @@ impl Default for RecordRules {
 }
 
 impl RecordWriter {
-    /// Starts writing to a store.
+    /// Starts writing to a store. Whoever works the jobs is woken when a call's end was written: its client may have to be told.
     #[must_use]
-    pub fn new(store: Store, rules: RecordRules) -> Self {
+    pub fn new(store: Store, rules: RecordRules, jobs: Jobs) -> Self {
         let (queue, items) = mpsc::channel(QUEUE);
         let runtime = store.runtime().clone();
         let journal = Journal::new(store.clone(), rules.numbers);
-        runtime.spawn(write(Pending::new(rules.model, rules.prices), store, journal.clone(), items));
+        runtime.spawn(write(Pending::new(rules.model, rules.prices, jobs), store, journal.clone(), items));
         Self { queue, journal, dropping: Arc::default() }
     }
 

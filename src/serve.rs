@@ -269,6 +269,7 @@ fn gateway(
             prices: settings.prices.clone(),
             numbers: settings.audit_numbers,
         },
+        jobs.clone(),
     );
     let desk = Arc::new(Desk::new(store.clone(), recorder.clone(), policy, webhooks.deadline));
     let limits = Limits { max_calls: calls.max_calls, restarts: RESTARTS, restart_window: RESTART_WINDOW };

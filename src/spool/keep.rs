@@ -168,6 +168,8 @@ impl Handler for EncodeRecording {
         most_attempts: 2_000,
         one_attempt: Duration::from_secs(3_600),
     };
+    /// The client may have to be told.
+    const LEAVES_MORE: bool = true;
 
     async fn run(&self, job: &Job) -> Result<(), JobError> {
         self.encode(recording_id(job)).await
