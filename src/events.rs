@@ -15,8 +15,12 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use url::{Host, Url};
 
+mod wish;
+
 #[cfg(test)]
 mod tests;
+
+pub use wish::{EventsGrant, EventsWish, WishError};
 
 use crate::fetch::{ClientError, client, words};
 use crate::jobs::{Handler, Job, JobError, Patience};
@@ -145,7 +149,7 @@ fn signature(secret: &Secret, timestamp: i64, body: &str) -> String {
 ///
 /// # Errors
 /// When the system has no randomness to give.
-pub fn new_secret() -> Result<Secret, rand::rand_core::OsError> {
+fn new_secret() -> Result<Secret, rand::rand_core::OsError> {
     let mut key = [0_u8; 32];
     rand::rngs::OsRng.try_fill_bytes(&mut key)?;
     Ok(Secret::new(key.iter().fold("whsec_".to_owned(), |text, byte| format!("{text}{byte:02x}"))))
@@ -155,7 +159,7 @@ pub fn new_secret() -> Result<Secret, rand::rand_core::OsError> {
 ///
 /// # Errors
 /// What is wrong with it, and the mend.
-pub fn check_url(text: &str) -> Result<(), String> {
+fn check_url(text: &str) -> Result<(), String> {
     let mend = "write it as https://host/path (http:// is for this machine only)";
     let url = Url::parse(text).map_err(|error| format!("is not a URL ({error}): {mend}"))?;
     let here = match url.host() {

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use protocol::exotel::normalise_number;
-use protocol::ids::{PhoneNumber, Secret};
+use protocol::ids::PhoneNumber;
 
 use super::args::{AddArgs, Client as Ask, ClientFields, Database, SetArgs, Switch};
 use super::{Failure, table};
-use crate::events;
+use crate::events::{EventsGrant, EventsWish, WishError};
 use crate::settings::SettingsError;
-use crate::store::{Agent, Client, ClientChanges, ClientLimits, DatabaseUrl, EventsTarget, NewClient, Store};
+use crate::store::{Agent, Client, ClientChanges, ClientLimits, DatabaseUrl, NewClient, Store};
 
 /// Region of numbers without a country code.
 const REGION: &str = "IN";
@@ -46,7 +46,7 @@ pub(super) async fn open(database: &Database) -> Result<Store, Failure> {
 
 async fn add(args: AddArgs, screen: &mut impl Write) -> Result<(), Failure> {
     let AddArgs { name, number, mut fields, database } = args;
-    let wish = EventsWish::of(&mut fields)?;
+    let wish = wish(&mut fields)?;
     let instructions = instructions(&fields)?;
     check(&fields)?;
     let new = NewClient {
@@ -72,13 +72,13 @@ async fn add(args: AddArgs, screen: &mut impl Write) -> Result<(), Failure> {
     };
     let store = open(&database).await?;
     let client = store.add_client(new).await.context("adding the client")?;
-    wish.grant(&store, client.id, screen).await?;
+    grant(wish, &store, client.id, screen).await?;
     show(&store, &client, screen).await
 }
 
 async fn set(args: SetArgs, screen: &mut impl Write) -> Result<(), Failure> {
     let SetArgs { client, name, number, active, mut fields, database } = args;
-    let wish = EventsWish::of(&mut fields)?;
+    let wish = wish(&mut fields)?;
     let instructions = instructions(&fields)?;
     check(&fields)?;
     let emptied = |text: Option<String>| text.map(|t| Some(t).filter(|t| !t.is_empty()));
@@ -101,52 +101,35 @@ async fn set(args: SetArgs, screen: &mut impl Write) -> Result<(), Failure> {
     };
     let store = open(&database).await?;
     let id = find(&store, &client).await?.id;
-    wish.grant(&store, id, screen).await?;
+    grant(wish, &store, id, screen).await?;
     show(&store, &change(&store, id, changes).await?, screen).await
 }
 
 /// What is wished of a client's events.
-struct EventsWish {
-    url: Option<String>,
-    secret: Option<Secret>,
+fn wish(fields: &mut ClientFields) -> Result<EventsWish, Failure> {
+    EventsWish::new(fields.events_url.take(), fields.events_secret.take()).map_err(refused)
 }
 
-impl EventsWish {
-    fn of(fields: &mut ClientFields) -> Result<Self, Failure> {
-        let (url, secret) = (fields.events_url.take(), fields.events_secret.take());
-        if let Some(url) = url.as_deref().filter(|url| !url.is_empty()) {
-            events::check_url(url).map_err(|problem| Failure::Usage(format!("--events-url {problem}")))?;
-        }
-        match secret {
-            Some(secret) if secret.len() < 16 => Err(Failure::Usage(
-                "--events-secret is too short: 16 characters or more, or none to have one made".into(),
-            )),
-            secret => Ok(Self { url, secret: secret.map(Secret::new) }),
-        }
-    }
+fn refused(error: WishError) -> Failure {
+    Failure::Usage(match error {
+        WishError::Url(_) => format!("--events-url {error}"),
+        WishError::NoUrl => "--events-secret wants an --events-url beside it".to_owned(),
+        WishError::ShortSecret | WishError::NoRandomness(_) => format!("--events-secret {error}"),
+    })
+}
 
-    /// Sets what was wished. A secret that was made is shown here and never again.
-    async fn grant(self, store: &Store, client: i64, screen: &mut impl Write) -> Result<(), Failure> {
-        let known = store.events_target(client).await.context("looking the client's events up")?;
-        let target = match (self.url.as_deref(), self.secret, known) {
-            (None, None, _) => return Ok(()),
-            (Some(""), _, _) => None,
-            (None, Some(_), None) => {
-                return Err(Failure::Usage("--events-secret wants an --events-url beside it".into()));
-            }
-            (None, Some(secret), Some(known)) => Some(EventsTarget { secret, ..known }),
-            (Some(url), Some(secret), _) => Some(EventsTarget { url: url.to_owned(), secret }),
-            (Some(url), None, Some(known)) => Some(EventsTarget { url: url.to_owned(), ..known }),
-            (Some(url), None, None) => {
-                let secret = events::new_secret().context("no randomness for a secret")?;
-                writeln!(screen, "The secret of its events, shown this once: {}\n", secret.reveal())
-                    .map_err(anyhow::Error::from)?;
-                Some(EventsTarget { url: url.to_owned(), secret })
-            }
-        };
-        store.set_events_target(client, target).await.context("setting the client's events")?;
-        Ok(())
+/// Sets what was wished. A secret that was made is shown here and never again.
+async fn grant(wish: EventsWish, store: &Store, client: i64, screen: &mut impl Write) -> Result<(), Failure> {
+    let known = store.events_target(client).await.context("looking the client's events up")?;
+    let EventsGrant { target, made } = wish.grant(known).map_err(refused)?;
+    if let Some(secret) = made {
+        writeln!(screen, "The secret of its events, shown this once: {}\n", secret.reveal())
+            .map_err(anyhow::Error::from)?;
     }
+    if let Some(target) = target {
+        store.set_events_target(client, target).await.context("setting the client's events")?;
+    }
+    Ok(())
 }
 
 async fn change(store: &Store, id: i64, changes: ClientChanges) -> anyhow::Result<Client> {

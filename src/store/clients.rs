@@ -6,7 +6,7 @@ use protocol::ids::PhoneNumber;
 
 use super::columns::{Time, Word};
 use super::schema::clients;
-use super::{Store, StoreError, query};
+use super::{EventsTarget, Store, StoreError, query};
 
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
@@ -32,6 +32,8 @@ pub struct Client {
     pub limits: ClientLimits,
     /// Calls are recorded.
     pub recording: bool,
+    /// Where it is told of its calls; none: nowhere.
+    pub events_url: Option<String>,
     /// When it was added.
     #[diesel(deserialize_as = Time)]
     pub created_at: DateTime<Utc>,
@@ -92,7 +94,7 @@ pub struct NewClient {
 }
 
 /// What to change of a client: none leaves a field as it is, `Some(None)` empties it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct ClientChanges {
     /// For people.
     pub name: Option<String>,
@@ -126,6 +128,8 @@ pub struct ClientChanges {
     pub caller_calls_per_minute: Option<Option<i32>>,
     /// Longest call, s.
     pub max_call_secs: Option<Option<i32>>,
+    /// Where it is told of its calls.
+    pub events: Option<Option<EventsTarget>>,
 }
 
 impl Store {
@@ -134,7 +138,15 @@ impl Store {
     /// # Errors
     /// [`StoreError::Taken`] when another client has that number, disabled ones included.
     pub async fn add_client(&self, new: NewClient) -> Result<Client, StoreError> {
-        query!(self, write, clients::add(&new))
+        query!(self, write, clients::add(&new, None))
+    }
+
+    /// Adds a client that is told of its calls.
+    ///
+    /// # Errors
+    /// As [`Self::add_client`].
+    pub async fn add_told_client(&self, new: NewClient, events: EventsTarget) -> Result<Client, StoreError> {
+        query!(self, write, clients::add(&new, Some(&events)))
     }
 
     /// Every client, by name.

@@ -201,6 +201,49 @@ async fn operators_add_change_and_disable_clients() {
 }
 
 #[actix_web::test]
+async fn an_operator_says_where_a_client_is_told_and_never_reads_the_secret_again() {
+    let gateway = Gateway::start().await;
+    let send = async |method: Method, path: &str, body: serde_json::Value| {
+        let request = gateway.request(method, path).bearer_auth(crate::support::ADMIN_TOKEN).json(&body);
+        Answer::of(request.send().await.unwrap()).await
+    };
+    let store = gateway.running.store();
+    let target = async |id: i64| store.events_target(id).await.unwrap();
+    let url = "https://crm.example/callgate";
+    let new = serde_json::json!({ "name": "Told", "number": "08047112233", "events_url": url });
+    let added = send(Method::POST, "/api/v1/clients", new).await;
+    assert_eq!(added.status, 201, "{added:?}");
+    let (id, made) = (added.json()["id"].as_i64().unwrap(), added.json()["events_secret"].clone());
+    assert!(made.as_str().unwrap().starts_with("whsec_"), "{made}");
+    assert_eq!(target(id).await.unwrap().secret.reveal(), made);
+    let place = format!("/api/v1/clients/{id}");
+    let shown = gateway.operate(Method::GET, &place).await;
+    assert_eq!(shown.json()["events_url"], url);
+    assert!(!shown.body.contains("whsec_") && !shown.body.contains("events_secret"), "{shown:?}");
+
+    // Another place keeps the secret, another secret the place.
+    let moved = send(Method::PATCH, &place, serde_json::json!({ "events_url": "https://b.example/x" })).await;
+    assert_eq!((moved.status.as_u16(), &moved.json()["events_url"]), (200, &"https://b.example/x".into()));
+    assert!(!moved.body.contains("events_secret"));
+    assert_eq!(target(id).await.unwrap().secret.reveal(), made);
+    let own = send(Method::PATCH, &place, serde_json::json!({ "events_secret": "sixteen-letters-" })).await;
+    assert!(own.status == 200 && !own.body.contains("sixteen"), "{own:?}");
+    let told = target(id).await.unwrap();
+    assert_eq!((&*told.url, told.secret.reveal()), ("https://b.example/x", "sixteen-letters-"));
+    // What else is changed leaves them alone, and no log has the secret.
+    send(Method::PATCH, &place, serde_json::json!({ "greeting": "Hi" })).await;
+    assert!(target(id).await.is_some());
+    for entry in store.recent_audit(100).await.unwrap() {
+        let payload = entry.payload.to_string();
+        assert!(!payload.contains("sixteen") && !payload.contains("whsec_"), "{payload}");
+    }
+    let off = send(Method::PATCH, &place, serde_json::json!({ "events_url": null })).await;
+    assert_eq!(off.json()["events_url"], serde_json::Value::Null);
+    assert!(target(id).await.is_none());
+    gateway.stop().await;
+}
+
+#[actix_web::test]
 async fn what_an_operator_writes_wrong_is_named() {
     let gateway = Gateway::start().await;
     let patch = async |body: &str, kind: &str| {
@@ -219,6 +262,11 @@ async fn what_an_operator_writes_wrong_is_named() {
         (r#"{"recording":"maybe"}"#, "recording"),
         (r#"{"tools":{}}"#, "tools"),
         (r#"{"greeting":7}"#, "greeting"),
+        (r#"{"events_url":"http://crm.example"}"#, "events_url"),
+        (r#"{"events_url":7}"#, "events_url"),
+        (r#"{"events_url":"https://crm.example","events_secret":"short"}"#, "events_secret"),
+        (r#"{"events_secret":"sixteen-letters-"}"#, "events_secret"),
+        (r#"{"events_secret":null}"#, "events_secret"),
     ] {
         assert_eq!(patch(body, json).await.refused(400, "malformed_field")["field"], field, "{body}");
     }

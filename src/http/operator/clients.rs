@@ -4,11 +4,12 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use protocol::exotel::normalise_number;
 use protocol::exotel::webhook::FieldError;
-use protocol::ids::PhoneNumber;
+use protocol::ids::{PhoneNumber, Secret};
 use serde_json::{Map, Value, json};
 
 use super::json::client_json;
 use super::{Asked, Done, Gateway, Refused, answer, ask, check, malformed, next};
+use crate::events::{EventsGrant, EventsWish, WishError};
 use crate::http::audit::Seen;
 use crate::http::{body, wrong_method};
 use crate::store::{Agent, Client, ClientChanges, ClientLimits, NewClient, StoreError};
@@ -61,10 +62,14 @@ async fn add(gateway: web::Data<Gateway>, request: HttpRequest, payload: web::Pa
         check(&gateway, &request).await?;
         let told = read(&request, payload).await?;
         let new = new_client(changes(&told)?)?;
-        let client = ask_write(&gateway, gateway.store.add_client(new)).await?;
+        let EventsGrant { target, made } = wish(&told)?.grant(None).map_err(no_wish)?;
+        let client = match target.flatten() {
+            Some(target) => ask_write(&gateway, gateway.store.add_told_client(new, target)).await?,
+            None => ask_write(&gateway, gateway.store.add_client(new)).await?,
+        };
         write_down("api.client-added", &gateway, &request, told).await;
         place = Some(format!("/api/v1/clients/{}", client.id));
-        Ok(Done { status: StatusCode::CREATED, body: client_json(&client) })
+        Ok(Done { status: StatusCode::CREATED, body: shown_once(&client, made) })
     })
     .await;
     if let Some(place) = place.and_then(|place| header::HeaderValue::from_str(&place).ok()) {
@@ -92,11 +97,17 @@ async fn change(
     answer(async {
         check(&gateway, &request).await?;
         let told = read(&request, payload).await?;
-        let changes = changes(&told)?;
+        let (mut changes, wish) = (changes(&told)?, wish(&told)?);
         let id = find(&gateway, &named).await?.id;
+        let mut made = None;
+        if !wish.is_empty() {
+            let known = ask(&gateway, gateway.store.events_target(id)).await?;
+            let grant = wish.grant(known).map_err(no_wish)?;
+            (changes.events, made) = (grant.target, grant.made);
+        }
         let changed = ask_write(&gateway, gateway.store.change_client(id, changes)).await?;
         write_down("api.client-changed", &gateway, &request, told).await;
-        Ok(client_json(&changed.ok_or(Refused::NoSuchClient)?))
+        Ok(shown_once(&changed.ok_or(Refused::NoSuchClient)?, made))
     })
     .await
 }
@@ -141,6 +152,10 @@ async fn ask_write<T>(gateway: &Gateway, write: impl Future<Output = Result<T, S
 async fn write_down(kind: &'static str, gateway: &Gateway, request: &HttpRequest, mut told: Map<String, Value>) {
     let path = Value::String(request.path().to_owned());
     told.insert("path".to_owned(), path);
+    // A secret is nobody's to read, here least of all.
+    if let Some(secret) = told.get_mut("events_secret") {
+        *secret = Value::String("set".to_owned());
+    }
     Seen::new(kind, gateway, request).write(gateway, "ok", Value::Object(told), gateway.deadline()).await;
 }
 
@@ -201,10 +216,33 @@ fn changes(told: &Map<String, Value>) -> Result<ClientChanges, Refused> {
                 changes.caller_calls_per_minute = Some(count("caller_calls_per_minute", value)?);
             }
             "max_call_secs" => changes.max_call_secs = Some(count("max_call_secs", value)?),
+            // Checked together: see `wish`.
+            "events_url" | "events_secret" => {}
             _ => return Err(Refused::UnknownField(name.chars().take(64).collect())),
         }
     }
     Ok(changes)
+}
+
+/// What a body says of a client's events; null for a URL is the wish not to be told.
+fn wish(told: &Map<String, Value>) -> Result<EventsWish, Refused> {
+    let url = told.get("events_url").map(|url| optional("events_url", url)).transpose()?;
+    let secret = told.get("events_secret").map(|secret| text("events_secret", secret)).transpose()?;
+    EventsWish::new(url.map(Option::unwrap_or_default), secret).map_err(no_wish)
+}
+
+fn no_wish(error: WishError) -> Refused {
+    let field = if matches!(error, WishError::Url(_)) { "events_url" } else { "events_secret" };
+    FieldError { field, problem: error.to_string() }.into()
+}
+
+/// A client, and the secret of its events if it was made just now: it is not shown again.
+fn shown_once(client: &Client, made: Option<Secret>) -> Value {
+    let mut body = client_json(client);
+    if let Some(secret) = made {
+        body["events_secret"] = Value::String(secret.reveal().to_owned());
+    }
+    body
 }
 
 fn text(field: &'static str, value: &Value) -> Result<String, Refused> {

@@ -29,6 +29,7 @@ pub(super) fn client_json(client: &Client) -> Value {
         "caller_calls_per_minute": limits.caller_calls_per_minute,
         "max_call_secs": limits.max_call_secs,
         "recording": if client.recording { "on" } else { "off" },
+        "events_url": client.events_url,
         "created_at": client.created_at,
         "updated_at": client.updated_at,
     })

@@ -9,9 +9,13 @@ use protocol::ids::PhoneNumber;
 
 use super::{Conn, RunQueryDsl};
 use crate::store::schema::clients::dsl;
-use crate::store::{Client, ClientChanges, NewClient, StoreError};
+use crate::store::{Client, ClientChanges, EventsTarget, NewClient, StoreError};
 
-pub(in crate::store) async fn add(conn: &mut Conn, new: &NewClient) -> Result<Client, StoreError> {
+pub(in crate::store) async fn add(
+    conn: &mut Conn,
+    new: &NewClient,
+    events: Option<&EventsTarget>,
+) -> Result<Client, StoreError> {
     let now = Utc::now().naive_utc();
     let added = diesel::insert_into(dsl::clients)
         .values((
@@ -23,6 +27,8 @@ pub(in crate::store) async fn add(conn: &mut Conn, new: &NewClient) -> Result<Cl
             &new.agent,
             &new.limits,
             dsl::recording.eq(new.recording),
+            dsl::events_url.eq(events.map(|to| &to.url)),
+            dsl::events_secret.eq(events.map(|to| to.secret.reveal())),
             dsl::created_at.eq(now),
             dsl::updated_at.eq(now),
         ))
@@ -82,6 +88,11 @@ pub(in crate::store) async fn change(
                 changes.caller_calls_per_minute.map(|to| dsl::caller_calls_per_minute.eq(to)),
                 changes.max_call_secs.map(|to| dsl::max_call_secs.eq(to)),
             ),
+            changes.events.as_ref().map(|to| {
+                let to = to.as_ref();
+                let secret = to.map(|to| to.secret.reveal());
+                (dsl::events_url.eq(to.map(|to| &to.url)), dsl::events_secret.eq(secret))
+            }),
             dsl::updated_at.eq(Utc::now().naive_utc()),
         ))
         .returning(Client::as_returning())
