@@ -91,7 +91,8 @@ impl Handler for Events {
         let body = json!({
             "id": id,
             "type": what,
-            "created_at": job.created_at,
+            // A job that is put back in line is younger than its event.
+            "created_at": job.payload.get("at").cloned().unwrap_or_else(|| json!(job.created_at)),
             "call_sid": call.as_str(),
             "data": data(what, &told),
         });

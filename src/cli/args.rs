@@ -9,6 +9,10 @@ use url::Url;
 
 use crate::settings::SettingsArgs;
 
+mod jobs;
+
+pub use jobs::{JobsAction, JobsArgs, RetryArgs};
+
 /// A realtime media gateway: every Exotel call is a supervised actor with its own OpenAI Realtime session.
 #[derive(Debug, Parser)]
 #[command(name = "callgate", version, max_term_width = 110)]
@@ -341,23 +345,6 @@ pub enum Switch {
     On,
     /// Off.
     Off,
-}
-
-/// `jobs`.
-#[derive(Args, Clone, Debug)]
-pub struct JobsArgs {
-    /// Those that were done, too.
-    #[arg(long)]
-    pub all: bool,
-    /// How many of the latest.
-    #[arg(long, default_value_t = 50)]
-    pub limit: i64,
-    /// Only those before this id: the next page.
-    #[arg(long, value_name = "ID")]
-    pub before: Option<i64>,
-    /// Where they are.
-    #[command(flatten)]
-    pub database: Database,
 }
 
 /// `calls`.

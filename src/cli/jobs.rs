@@ -2,16 +2,19 @@
 
 use std::io::Write;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 
-use super::args::JobsArgs;
+use super::args::{JobsAction, JobsArgs, RetryArgs};
 use super::calls::time;
 use super::client::open;
 use super::{Failure, table};
 use crate::store::{Job, JobStatus};
 
-/// Prints them, newest first.
+/// Prints them, newest first, or does something with them.
 pub(super) async fn run(args: &JobsArgs, screen: &mut impl Write) -> Result<(), Failure> {
+    if let Some(JobsAction::Retry(args)) = &args.action {
+        return retry(args, screen).await;
+    }
     let store = open(&args.database).await?;
     let jobs = store.jobs(args.all, args.before, args.limit.max(1)).await.context("listing the jobs")?;
     let done = if jobs.is_empty() {
@@ -21,6 +24,22 @@ pub(super) async fn run(args: &JobsArgs, screen: &mut impl Write) -> Result<(), 
         table::print(screen, &["id", "status", "kind", "key", "attempts", "next run", "last error"], &rows)
     };
     done.map_err(|error| Failure::Other(error.into()))
+}
+
+async fn retry(args: &RetryArgs, screen: &mut impl Write) -> Result<(), Failure> {
+    let store = open(&args.database).await?;
+    let retried = store.retry_failed_jobs(args.id).await.context("putting jobs back in line")?;
+    if let (Some(id), []) = (args.id, &*retried) {
+        let known = store.job(id).await.context("looking the job up")?;
+        return Err(Failure::Other(match known {
+            Some(job) => anyhow!("job {id} is {}, and only a failed one can be retried", job.status.name()),
+            None => anyhow!("there is no job {id}: `callgate jobs` shows those that failed"),
+        }));
+    }
+    let told = |job: &Job| format!("Job {} ({} {}) is tried again now.", job.id, job.kind, job.key);
+    let lines =
+        if retried.is_empty() { vec!["No job has failed.".to_owned()] } else { retried.iter().map(told).collect() };
+    writeln!(screen, "{}", lines.join("\n")).map_err(|error| Failure::Other(error.into()))
 }
 
 fn row(job: &Job) -> Vec<String> {

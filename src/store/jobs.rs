@@ -36,7 +36,7 @@ pub struct Job {
     pub run_at: DateTime<Utc>,
     /// Why the last attempt failed, in words.
     pub last_error: Option<String>,
-    /// When it was found out.
+    /// When it was found out, or put back in line.
     #[diesel(deserialize_as = Time)]
     pub created_at: DateTime<Utc>,
     /// Who has it on lease.
@@ -240,6 +240,23 @@ impl Store {
     pub async fn move_job(&self, kind: &str, key: &str, node: &str) -> Result<bool, StoreError> {
         let (kind, key, node) = (kind.to_owned(), key.to_owned(), node.to_owned());
         query!(self, write, jobs::relocate(&kind, &key, &node))
+    }
+
+    /// Puts a job that failed back in line, or all of them: due now, with attempts and patience as if it were new. Answers with those
+    /// that were.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn retry_failed_jobs(&self, id: Option<i64>) -> Result<Vec<Job>, StoreError> {
+        transaction!(self, recordings::retry(id))
+    }
+
+    /// A job by its row id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn job(&self, id: i64) -> Result<Option<Job>, StoreError> {
+        query!(self, read, jobs::by_id(id))
     }
 
     /// Jobs before a row id (none: from the newest), newest first; `all` for done ones too.

@@ -17,6 +17,12 @@ async fn serve(heard: web::Data<Heard>, request: HttpRequest, body: web::Bytes) 
         "/a.mp3" if request.headers().contains_key("authorization") => {
             HttpResponse::Ok().content_type("audio/mpeg").body(vec![7; 100_000])
         }
+        // Nobody is let in but who comes a second time.
+        "/later.mp3" => {
+            let mut heard = heard.lock().unwrap();
+            heard.push(json!("later"));
+            if heard.len() == 1 { HttpResponse::Forbidden().finish() } else { HttpResponse::Ok().body(vec![7; 1000]) }
+        }
         "/events" => {
             heard.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
             HttpResponse::NoContent().finish()
@@ -94,5 +100,58 @@ async fn a_recording_that_may_not_be_had_says_why() {
     assert!(jobs.contains("fetch_recording") && jobs.contains("401"), "{jobs}");
     let shown = said(&["calls", &sid]);
     assert!(shown.contains("Recordings") && shown.contains("401") && shown.contains("/locked.mp3"), "{shown}");
+    gateway.stop().await;
+}
+
+#[actix_web::test]
+async fn a_job_that_was_given_up_is_done_when_it_is_asked_for_again() {
+    let (host, _) = neighbour();
+    let gateway = Gateway::start_with(|args| args.recording_hosts = host.clone()).await;
+    let database = gateway.database.url.clone();
+    let ask = |words: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_callgate"));
+        let output = command.arg("jobs").args(words).args(["--database-url", &database]).output().unwrap();
+        let said = |bytes| String::from_utf8(bytes).unwrap().trim_end().to_owned();
+        (output.status.code(), said(output.stdout), said(output.stderr))
+    };
+    assert_eq!(ask(&["retry", "--all-failed"]), (Some(0), "No job has failed.".to_owned(), String::new()));
+    let store = gateway.running.store();
+    let url = format!("http://{host}/later.mp3");
+    let (one, other) = (sid(), sid());
+    gateway.post("/exotel/recording", &[("CallSid", &one), ("RecordingUrl", &url)]).await;
+    let failed = || async { store.jobs(true, None, 9).await.unwrap().iter().any(|job| job.status.name() == "failed") };
+    eventually("the job is given up", failed).await;
+    let id = store.jobs(true, None, 9).await.unwrap()[0].id.to_string();
+    let becomes = async |sid: &str| {
+        let call = CallSid::new(sid);
+        eventually("the recording is stored", || async {
+            store.recordings_of_call(&call).await.unwrap()[0].status == "stored"
+        })
+        .await;
+    };
+    assert_eq!(store.recordings_of_call(&CallSid::new(&one)).await.unwrap()[0].status, "failed");
+    let (code, said, _) = ask(&["retry", &id]);
+    assert_eq!(code, Some(0));
+    assert!(
+        said.starts_with(&format!("Job {id} (fetch_recording ")) && said.ends_with("is tried again now."),
+        "{said}"
+    );
+    becomes(&one).await;
+    let done = || async { store.job(id.parse().unwrap()).await.unwrap().unwrap().status.name() == "done" };
+    eventually("the job is done", done).await;
+    assert_eq!(store.job(id.parse().unwrap()).await.unwrap().unwrap().attempts, 1);
+
+    // What is not there, and what did not fail, is said.
+    let (code, _, said) = ask(&["retry", &id]);
+    assert_eq!(
+        (code, &*said),
+        (Some(1), &*format!("callgate: job {id} is done, and only a failed one can be retried"))
+    );
+    let (code, _, said) = ask(&["retry", "999"]);
+    assert!(code == Some(1) && said.contains("there is no job 999"), "{said}");
+    assert_eq!(ask(&["retry"]).0, Some(64));
+    assert_eq!(ask(&["retry", &id, "--all-failed"]).0, Some(64));
+    gateway.post("/exotel/recording", &[("CallSid", &other), ("RecordingUrl", &url)]).await;
+    becomes(&other).await;
     gateway.stop().await;
 }

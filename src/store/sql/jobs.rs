@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::dsl::{count_star, exists, min, not};
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::locking::skip_locked;
 use super::{Conn, RunQueryDsl};
@@ -181,6 +182,29 @@ async fn release(
 pub(in crate::store) async fn relocate(conn: &mut Conn, kind: &str, key: &str, node: &str) -> Result<bool, StoreError> {
     let row = dsl::jobs.filter(dsl::kind.eq(kind).and(dsl::key.eq(key)).and(dsl::status.eq_any([WAITING, RUNNING])));
     Ok(diesel::update(row).set(dsl::node.eq(node)).execute(conn).await? > 0)
+}
+
+/// Jobs that failed, one or all, as if they were new.
+pub(in crate::store) async fn retry(conn: &mut Conn, id: Option<i64>) -> Result<Vec<Job>, StoreError> {
+    let now = Utc::now().naive_utc();
+    let one = dsl::id.eq(id.unwrap_or_default()).or(id.is_none().into_sql::<Bool>());
+    let mut retried: Vec<Job> = diesel::update(dsl::jobs.filter(dsl::status.eq(FAILED)).filter(one))
+        .set((
+            dsl::status.eq(WAITING),
+            dsl::attempts.eq(0),
+            dsl::run_at.eq(now),
+            dsl::created_at.eq(now),
+            dsl::updated_at.eq(now),
+        ))
+        .returning(Job::as_returning())
+        .load(conn)
+        .await?;
+    retried.sort_unstable_by_key(|job| job.id);
+    Ok(retried)
+}
+
+pub(in crate::store) async fn by_id(conn: &mut Conn, id: i64) -> Result<Option<Job>, StoreError> {
+    Ok(dsl::jobs.find(id).select(Job::as_select()).first(conn).await.optional()?)
 }
 
 pub(in crate::store) async fn list(

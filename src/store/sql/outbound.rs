@@ -76,7 +76,8 @@ pub(in crate::store) async fn tell(conn: &mut Conn, event: &Event<'_>) -> Result
     }
     let call = event.call.as_str();
     let id = format!("evt_{}", uuid::Uuid::now_v7().simple());
-    let payload = json!({ "id": id, "type": event.what, "call_sid": call, "recording_id": event.recording });
+    let payload = json!({ "id": id, "type": event.what, "call_sid": call, "recording_id": event.recording,
+        "at": Utc::now() });
     jobs::enqueue(conn, &NewJob::new(SEND_EVENT, event.key(), payload).at(event.at).ordered(call)).await?;
     Ok(true)
 }

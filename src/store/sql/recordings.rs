@@ -8,11 +8,11 @@ use serde_json::json;
 use super::{Conn, RunQueryDsl, calls, jobs, outbound};
 use crate::objects::Stored;
 use crate::store::columns::Word;
-use crate::store::outbound::{Event, RECORDING_STORED};
+use crate::store::outbound::{Event, RECORDING_STORED, SEND_EVENT};
 use crate::store::recordings::FETCH_RECORDING;
 use crate::store::schema;
 use crate::store::schema::recordings::dsl;
-use crate::store::{NewJob, Recording, StoreError};
+use crate::store::{Job, NewJob, Recording, StoreError};
 
 const PENDING: &str = "pending";
 const STORED: &str = "stored";
@@ -114,6 +114,21 @@ pub(in crate::store) async fn stored(
         outbound::tell(conn, &event).await?;
     }
     Ok(())
+}
+
+/// Puts failed jobs back in line; recordings that were given up with them are waited for again.
+pub(in crate::store) async fn retry(conn: &mut Conn, job: Option<i64>) -> Result<Vec<Job>, StoreError> {
+    let retried = jobs::retry(conn, job).await?;
+    let recordings: Vec<i64> = retried
+        .iter()
+        .filter(|job| job.kind != SEND_EVENT)
+        .filter_map(|job| job.payload["recording_id"].as_i64())
+        .collect();
+    diesel::update(dsl::recordings.filter(dsl::id.eq_any(recordings).and(dsl::status.eq(FAILED))))
+        .set((dsl::status.eq(PENDING), dsl::updated_at.eq(Utc::now().naive_utc())))
+        .execute(conn)
+        .await?;
+    Ok(retried)
 }
 
 pub(in crate::store) async fn failed(conn: &mut Conn, id: i64, why: &str) -> Result<(), StoreError> {
