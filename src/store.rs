@@ -22,6 +22,7 @@ mod outbound;
 mod pg;
 mod pools;
 mod postgres;
+mod prepared;
 mod recordings;
 mod schema;
 mod sqlite;
@@ -74,10 +75,7 @@ macro_rules! transaction {
     ($store:expr, $table:ident::$query:ident($($arg:expr),*)) => {
         match $store.pools() {
             $crate::store::pools::Pools::Lite(lite) => {
-                let all = move |conn: &mut $crate::store::lite::Conn| {
-                    $crate::store::sqlite::now($crate::store::lite::$table::$query(conn, $($arg),*))
-                };
-                lite.write(move |conn| diesel::Connection::transaction(conn, all)).await
+                lite.write(move |conn| $crate::store::sqlite::now($crate::store::lite::$table::$query(conn, $($arg),*))).await
             }
             $crate::store::pools::Pools::Pg(pool) => {
                 let pool = pool.clone();

@@ -58,10 +58,11 @@ impl Sqlite {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Runs work that writes, and answers when it is on the disk. It is done even when the asker stops waiting.
+    /// Runs work that writes, in a transaction, and answers when it is on the disk. It is done even when the asker stops waiting, and
+    /// more than once if what shared the transaction with it was refused.
     pub(super) async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnMut(&mut SqliteConnection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.inner.writer.run(work).await
     }

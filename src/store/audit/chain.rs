@@ -17,7 +17,7 @@ pub(in crate::store) const GENESIS: &str = "000000000000000000000000000000000000
 
 /// The columns a hash covers, as stored.
 #[derive(Clone, Debug, PartialEq, Eq, Insertable)]
-#[diesel(table_name = audit_log)]
+#[diesel(table_name = audit_log, treat_none_as_default_value = false)]
 pub(in crate::store) struct Covered {
     pub(in crate::store) at: NaiveDateTime,
     pub(in crate::store) kind: String,

@@ -6,6 +6,7 @@ use protocol::ids::CallSid;
 
 use super::{Conn, RunQueryDsl};
 use crate::store::audit::{Covered, GENESIS, Link};
+use crate::store::prepared::prepared;
 use crate::store::schema::audit_head::dsl as head;
 use crate::store::schema::audit_log::dsl;
 use crate::store::{AuditEntry, StoreError};
@@ -13,12 +14,8 @@ use crate::store::{AuditEntry, StoreError};
 /// Appends entries to the chain, in their order. Needs a transaction: all or nothing.
 pub(in crate::store) async fn append(conn: &mut Conn, entries: &[AuditEntry]) -> Result<(), StoreError> {
     // Writing the head before reading it makes whoever else appends wait for the end of this transaction.
-    let end = diesel::update(head::audit_head)
-        .set(head::hash.eq(head::hash))
-        .returning(head::hash)
-        .get_result::<String>(conn)
-        .await
-        .optional()?;
+    let end = diesel::update(head::audit_head).set(head::hash.eq(head::hash)).returning(head::hash);
+    let end: Option<String> = prepared(end).get_result(conn).await.optional()?;
     let mut prev = match end {
         Some(hash) => hash,
         None => last_hash(conn).await?.unwrap_or_else(|| GENESIS.to_owned()),
@@ -36,7 +33,7 @@ pub(in crate::store) async fn append(conn: &mut Conn, entries: &[AuditEntry]) ->
     }
     if last_id > 0 {
         let end = (head::last_id.eq(last_id), head::hash.eq(&prev));
-        diesel::update(head::audit_head).set(end).execute(conn).await?;
+        prepared(diesel::update(head::audit_head).set(end)).execute(conn).await?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use diesel::sql_types::Bool;
 
 use super::{Conn, RunQueryDsl, calls, turns};
 use crate::store::columns::coalesce;
+use crate::store::prepared::prepared;
 use crate::store::schema::calls::dsl;
 use crate::store::{Batch, CallUpdate, End, Figures, Finish, MediaStart, StoreError};
 
@@ -48,46 +49,41 @@ async fn write_call(conn: &mut Conn, update: &CallUpdate) -> Result<(), StoreErr
 
 async fn media_started(conn: &mut Conn, id: i64, media: &MediaStart) -> Result<(), StoreError> {
     // Written before it is looked at: what another node is just writing is waited for, and seen by both statements below.
-    diesel::update(dsl::calls.find(id)).set(dsl::status.eq(dsl::status)).execute(conn).await?;
+    prepared(diesel::update(dsl::calls.find(id)).set(dsl::status.eq(dsl::status))).execute(conn).await?;
     // Another node may have waited for this stream, and given up.
     let given_up = dsl::calls.find(id).filter(dsl::media_at.is_null()).filter(dsl::ended_by.eq(OURS));
-    diesel::update(given_up)
-        .set((
-            dsl::status.eq(calls::IN_PROGRESS),
-            dsl::ended_by.eq(None::<&str>),
-            dsl::ended_why.eq(None::<&str>),
-            dsl::ended_at.eq(None::<chrono::NaiveDateTime>),
-        ))
-        .execute(conn)
-        .await?;
-    diesel::update(dsl::calls.find(id).filter(dsl::media_at.is_null()))
-        .set((dsl::media_at.eq(media.at.naive_utc()), dsl::stream_sid.eq(media.stream.as_str())))
-        .execute(conn)
-        .await?;
+    let open_again = diesel::update(given_up).set((
+        dsl::status.eq(calls::IN_PROGRESS),
+        dsl::ended_by.eq(None::<&str>),
+        dsl::ended_why.eq(None::<&str>),
+        dsl::ended_at.eq(None::<chrono::NaiveDateTime>),
+    ));
+    prepared(open_again).execute(conn).await?;
+    let first = diesel::update(dsl::calls.find(id).filter(dsl::media_at.is_null()));
+    let began = (dsl::media_at.eq(media.at.naive_utc()), dsl::stream_sid.eq(media.stream.as_str()));
+    prepared(first.set(began)).execute(conn).await?;
     Ok(())
 }
 
 async fn set_figures(conn: &mut Conn, id: i64, on_air: bool, figures: &Figures) -> Result<(), StoreError> {
     let tokens = figures.tokens.as_ref().and_then(|tokens| serde_json::to_string(tokens).ok());
-    diesel::update(open!(id, on_air))
-        .set((
-            dsl::duration_ms.eq(coalesce(figures.duration_ms, dsl::duration_ms)),
-            dsl::caller_talk_ms.eq(figures.caller_talk_ms),
-            dsl::agent_talk_ms.eq(figures.agent_talk_ms),
-            dsl::turn_count.eq(figures.turn_count),
-            dsl::interruptions.eq(figures.interruptions),
-            dsl::first_audio_ms.eq(figures.first_audio_ms),
-            dsl::answer_p50_ms.eq(figures.answer_p50_ms),
-            dsl::answer_p95_ms.eq(figures.answer_p95_ms),
-            dsl::answer_max_ms.eq(figures.answer_max_ms),
-            dsl::unheard_ms.eq(figures.unheard_ms),
-            dsl::model_reconnects.eq(figures.model_reconnects),
-            dsl::frames_lost.eq(figures.frames_lost),
-            dsl::tokens.eq(tokens),
-            dsl::cost_microusd.eq(figures.cost_microusd),
-        ))
-        .execute(conn)
-        .await?;
+    let set = diesel::update(open!(id, on_air)).set((
+        dsl::duration_ms.eq(coalesce(figures.duration_ms, dsl::duration_ms)),
+        dsl::caller_talk_ms.eq(figures.caller_talk_ms),
+        dsl::agent_talk_ms.eq(figures.agent_talk_ms),
+        dsl::turn_count.eq(figures.turn_count),
+        dsl::interruptions.eq(figures.interruptions),
+        dsl::first_audio_ms.eq(figures.first_audio_ms),
+        dsl::answer_p50_ms.eq(figures.answer_p50_ms),
+        dsl::answer_p95_ms.eq(figures.answer_p95_ms),
+        dsl::answer_max_ms.eq(figures.answer_max_ms),
+        dsl::unheard_ms.eq(figures.unheard_ms),
+        dsl::model_reconnects.eq(figures.model_reconnects),
+        dsl::frames_lost.eq(figures.frames_lost),
+        dsl::tokens.eq(tokens),
+        dsl::cost_microusd.eq(figures.cost_microusd),
+    ));
+    prepared(set).execute(conn).await?;
     Ok(())
 }
 
@@ -103,9 +99,9 @@ async fn set_finish(conn: &mut Conn, id: i64, on_air: bool, finish: &Finish) -> 
         let knows = on_air || finish.by != End::Gateway;
         let open = dsl::calls.find(id).filter(dsl::ended_by.is_null());
         let open = open.filter(dsl::media_at.is_null().or(knows.into_sql::<Bool>()));
-        diesel::update(open).set(end).execute(conn).await?;
+        prepared(diesel::update(open).set(end)).execute(conn).await?;
     } else {
-        diesel::update(open!(id, on_air)).set(end).execute(conn).await?;
+        prepared(diesel::update(open!(id, on_air)).set(end)).execute(conn).await?;
     }
     Ok(())
 }

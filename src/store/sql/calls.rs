@@ -7,6 +7,7 @@ use protocol::ids::{CallSid, PhoneNumber};
 use super::{Conn, RunQueryDsl, clients, recordings, turns};
 use crate::store::calls::merge::merge;
 use crate::store::columns::coalesce;
+use crate::store::prepared::prepared;
 use crate::store::schema;
 use crate::store::schema::calls::dsl;
 use crate::store::{Begun, Call, CallEndReport, CallPage, CallWithTurns, End, MediaStart, NewCall, StoreError};
@@ -40,7 +41,7 @@ pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Be
     // The carrier's reports may have come first: what they told stands where the beginning tells nothing. Of several beginnings one
     // finds the entry empty.
     let row = dsl::calls.filter(dsl::call_sid.eq(new.call_sid.as_str()));
-    let claimed = diesel::update(row.filter(dsl::entry.is_null()))
+    let claim = diesel::update(row.filter(dsl::entry.is_null()))
         .set((
             dsl::client_id.eq(new.client_id),
             dsl::entry.eq(new.entry.name()),
@@ -51,10 +52,8 @@ pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Be
             dsl::to_raw.eq(coalesce(parties.to_raw.as_ref().map(PhoneNumber::reveal), dsl::to_raw)),
             dsl::direction.eq(coalesce(parties.direction.as_deref(), dsl::direction)),
         ))
-        .returning(Call::as_returning())
-        .get_result(conn)
-        .await
-        .optional()?;
+        .returning(Call::as_returning());
+    let claimed = prepared(claim).get_result(conn).await.optional()?;
     match claimed {
         Some(call) => Ok(Begun::New(call)),
         None => Ok(Begun::Known(row.select(Call::as_select()).first(conn).await?)),
@@ -107,28 +106,26 @@ pub(in crate::store) async fn report(conn: &mut Conn, report: &CallEndReport) ->
     // Writing the row before reading it makes other reports of the call wait for the end of this transaction.
     let row = dsl::calls.find(id);
     let locked = diesel::update(row).set(dsl::status.eq(dsl::status)).returning(Call::as_returning());
-    let mut call = locked.get_result(conn).await?;
+    let mut call: Call = prepared(locked).get_result(conn).await?;
     let before = call.clone();
     merge(&mut call, report);
     if call != before {
         let parties = &call.parties;
-        diesel::update(row)
-            .set((
-                dsl::from_number.eq(parties.from.as_ref().map(PhoneNumber::reveal)),
-                dsl::from_raw.eq(parties.from_raw.as_ref().map(PhoneNumber::reveal)),
-                dsl::to_number.eq(parties.to.as_ref().map(PhoneNumber::reveal)),
-                dsl::to_raw.eq(parties.to_raw.as_ref().map(PhoneNumber::reveal)),
-                dsl::direction.eq(parties.direction.as_deref()),
-                dsl::status.eq(&call.status),
-                dsl::carrier_status.eq(call.carrier_status.as_deref()),
-                dsl::ended_by.eq(call.ended_by.map(End::name)),
-                dsl::ended_why.eq(call.ended_why.as_deref()),
-                dsl::answered_at.eq(call.times.answered_at.map(|at| at.naive_utc())),
-                dsl::ended_at.eq(call.times.ended_at.map(|at| at.naive_utc())),
-                dsl::duration_ms.eq(call.figures.duration_ms),
-            ))
-            .execute(conn)
-            .await?;
+        let merged = diesel::update(row).set((
+            dsl::from_number.eq(parties.from.as_ref().map(PhoneNumber::reveal)),
+            dsl::from_raw.eq(parties.from_raw.as_ref().map(PhoneNumber::reveal)),
+            dsl::to_number.eq(parties.to.as_ref().map(PhoneNumber::reveal)),
+            dsl::to_raw.eq(parties.to_raw.as_ref().map(PhoneNumber::reveal)),
+            dsl::direction.eq(parties.direction.as_deref()),
+            dsl::status.eq(&call.status),
+            dsl::carrier_status.eq(call.carrier_status.as_deref()),
+            dsl::ended_by.eq(call.ended_by.map(End::name)),
+            dsl::ended_why.eq(call.ended_why.as_deref()),
+            dsl::answered_at.eq(call.times.answered_at.map(|at| at.naive_utc())),
+            dsl::ended_at.eq(call.times.ended_at.map(|at| at.naive_utc())),
+            dsl::duration_ms.eq(call.figures.duration_ms),
+        ));
+        prepared(merged).execute(conn).await?;
     }
     if let Some(url) = &report.recording_url {
         recordings::announce(conn, id, url, at).await?;

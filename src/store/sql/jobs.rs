@@ -9,6 +9,7 @@ use diesel::sql_types::Bool;
 
 use super::locking::skip_locked;
 use super::{Conn, RunQueryDsl};
+use crate::store::prepared::prepared;
 use crate::store::schema::jobs::{self, dsl};
 use crate::store::{Job, JobStatus, NewJob, StoreError, Waiting};
 
@@ -74,7 +75,7 @@ pub(in crate::store) async fn hurry(conn: &mut Conn, kind: &str, key: &str) -> R
     let now = Utc::now().naive_utc();
     let row = dsl::jobs.filter(dsl::kind.eq(kind).and(dsl::key.eq(key)));
     let row = row.filter(dsl::status.eq(WAITING).and(dsl::attempts.eq(0)).and(dsl::run_at.gt(now)));
-    diesel::update(row).set(dsl::run_at.eq(now)).execute(conn).await?;
+    prepared(diesel::update(row).set(dsl::run_at.eq(now))).execute(conn).await?;
     Ok(())
 }
 
@@ -135,7 +136,7 @@ pub(in crate::store) async fn next(
 
 pub(in crate::store) async fn renew(conn: &mut Conn, held: Held, how_long: Duration) -> Result<bool, StoreError> {
     let until = (Utc::now() + how_long).naive_utc();
-    let kept = diesel::update(held!(held)).set(dsl::leased_until.eq(until)).execute(conn).await?;
+    let kept = prepared(diesel::update(held!(held)).set(dsl::leased_until.eq(until))).execute(conn).await?;
     Ok(kept > 0)
 }
 

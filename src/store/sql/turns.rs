@@ -7,11 +7,12 @@ use protocol::call::fact::Turn;
 use super::{Conn, RunQueryDsl};
 use crate::store::StoreError;
 use crate::store::columns::{TurnRow, who_name};
+use crate::store::prepared::prepared;
 use crate::store::schema::turns::dsl;
 
 pub(in crate::store) async fn upsert(conn: &mut Conn, call_id: i64, turn: &Turn) -> Result<(), StoreError> {
     let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    diesel::insert_into(dsl::turns)
+    let written = diesel::insert_into(dsl::turns)
         .values((
             dsl::call_id.eq(call_id),
             dsl::index.eq(i32::try_from(turn.index).unwrap_or(i32::MAX)),
@@ -31,9 +32,8 @@ pub(in crate::store) async fn upsert(conn: &mut Conn, call_id: i64, turn: &Turn)
             dsl::heard_ms.eq(excluded(dsl::heard_ms)),
             dsl::generated_ms.eq(excluded(dsl::generated_ms)),
             dsl::interrupted.eq(excluded(dsl::interrupted)),
-        ))
-        .execute(conn)
-        .await?;
+        ));
+    prepared(written).execute(conn).await?;
     Ok(())
 }
 
