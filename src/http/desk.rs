@@ -34,12 +34,19 @@ pub struct Desk {
     policy: Policy,
     /// How long the database may take, all in all.
     patience: Duration,
-    clients: Windows<i64>,
-    callers: Windows<(i64, String)>,
+    rates: Arc<Rates>,
     tries: Tries,
 }
 
+/// Calls of the last minute.
+#[derive(Default)]
+struct Rates {
+    clients: Windows<i64>,
+    callers: Windows<(i64, String)>,
+}
+
 /// A call that asks to begin.
+#[derive(Clone)]
 pub(super) struct Opening {
     pub(super) call: CallSid,
     pub(super) from: Option<PhoneNumber>,
@@ -64,8 +71,7 @@ impl Desk {
     /// A desk over a database, with the limits that hold for every call of this node.
     #[must_use]
     pub fn new(store: Store, recorder: RecordWriter, policy: Policy, patience: Duration) -> Self {
-        let (clients, callers, tries) = (Windows::new(), Windows::new(), Tries::default());
-        Self { store, recorder, policy, patience, clients, callers, tries }
+        Self { store, recorder, policy, patience, rates: Arc::default(), tries: Tries::default() }
     }
 
     /// Finds the client, holds its limits, and writes the call down: whoever does so first has begun it. A new call for whose client there
@@ -73,60 +79,38 @@ impl Desk {
     pub(super) async fn open(
         &self,
         opening: Opening,
-        room: impl Fn(&Client) -> Result<(), Refused>,
+        room: impl Fn(&Client) -> Result<(), Refused> + Send + Sync + 'static,
     ) -> Result<Opened, Refused> {
         let to = normalise_number(opening.to.reveal(), REGION).map(PhoneNumber::new).ok_or_else(not_a_number)?;
-        let client = self.store.client_by_number(&to).await?.ok_or(Refused::UnknownClient)?;
-        // A call that had begun when its client was disabled goes on, and its webhooks with it.
-        if !client.active && !self.has_begun(&opening.call, client.id).await? {
-            return Err(Refused::UnknownClient);
-        }
-        if let Err(refused) = room(&client)
-            && !self.has_begun(&opening.call, client.id).await?
-        {
-            return Err(refused);
-        }
-        let parties = parties(opening.from, Some(opening.to), opening.direction, &client.region);
-        self.check_rates(&opening.call, &client, &parties, Instant::now())?;
         let at = self.tries.at(&opening.call, Utc::now());
-        let new = NewCall { call_sid: opening.call.clone(), client_id: client.id, entry: opening.entry, parties, at };
-        let (call, replayed) = match self.store.begin_call(new).await? {
-            Begun::New(call) => (call, false),
-            Begun::Known(call) => (call, true),
+        let (call, entry, rates) = (opening.call.clone(), opening.entry, Arc::clone(&self.rates));
+        let judge = move |client: &Client, begun: bool| -> Result<NewCall, Refused> {
+            if !begun {
+                room(client)?;
+            }
+            let opening = opening.clone();
+            let parties = parties(opening.from, Some(opening.to), opening.direction, &client.region);
+            rates.check(&opening.call, client, &parties, Instant::now())?;
+            Ok(NewCall { call_sid: opening.call, client_id: client.id, entry: opening.entry, parties, at })
         };
-        let ours = call.times.started_at == at;
-        if !ours || call.is_over() {
-            self.settled(&call.call_sid);
+        let opened = self.store.open_call(to, call.clone(), judge).await?;
+        let opened = opened.unwrap_or(Err(Refused::UnknownClient)).inspect_err(|_| self.settled(&call));
+        let (client, begun) = opened?;
+        let (row, replayed) = match begun {
+            Begun::New(row) => (row, false),
+            Begun::Known(row) => (row, true),
+        };
+        let ours = row.times.started_at == at;
+        if !ours || row.is_over() {
+            self.settled(&call);
         }
-        // Whoever began a call has it, whatever number a repeat names.
-        let client = match call.client_id.filter(|owner| *owner != client.id) {
-            Some(owner) => self.store.client(owner).await?.ok_or(Refused::UnknownClient)?,
-            None => client,
-        };
-        let admission = admission(&opening.call, &client, greeted_by(opening.entry), &self.policy);
-        Ok(Opened { client, call, replayed, ours, admission })
+        let admission = admission(&call, &client, greeted_by(entry), &self.policy);
+        Ok(Opened { client, call: row, replayed, ours, admission })
     }
 
     /// A call that was opened is admitted, or never will be.
     pub(super) fn settled(&self, call: &CallSid) {
         self.tries.settled(call);
-    }
-
-    async fn has_begun(&self, call: &CallSid, client: i64) -> Result<bool, Refused> {
-        let known = self.store.call(call).await?;
-        Ok(known.is_some_and(|known| known.call.entry.is_some() && known.call.client_id == Some(client)))
-    }
-
-    fn check_rates(&self, call: &CallSid, client: &Client, parties: &Parties, now: Instant) -> Result<(), Refused> {
-        let limit = |own: Option<i32>, default| own.and_then(|own| u32::try_from(own).ok()).unwrap_or(default);
-        let too_many = |what| move |TooMany { retry_after }| Refused::TooMany { what, retry_after };
-        if let Some(from) = parties.from.as_ref().or(parties.from_raw.as_ref()) {
-            let calls = limit(client.limits.caller_calls_per_minute, CALLER_CALLS);
-            let caller = (client.id, from.reveal().to_owned());
-            self.callers.hit(caller, call, calls, now).map_err(too_many("calls of this caller"))?;
-        }
-        let calls = limit(client.limits.calls_per_minute, CLIENT_CALLS);
-        self.clients.hit(client.id, call, calls, now).map_err(too_many("calls of this client"))
     }
 
     /// Appends to the audit log before the request is answered. A database that is away delays the entry, never the request.
@@ -177,6 +161,20 @@ fn greeted_by(entry: Entry) -> GreetedBy {
     match entry {
         Entry::CallStart => GreetedBy::Carrier,
         Entry::Voicebot | Entry::Static => GreetedBy::Model,
+    }
+}
+
+impl Rates {
+    fn check(&self, call: &CallSid, client: &Client, parties: &Parties, now: Instant) -> Result<(), Refused> {
+        let limit = |own: Option<i32>, default| own.and_then(|own| u32::try_from(own).ok()).unwrap_or(default);
+        let too_many = |what| move |TooMany { retry_after }| Refused::TooMany { what, retry_after };
+        if let Some(from) = parties.from.as_ref().or(parties.from_raw.as_ref()) {
+            let calls = limit(client.limits.caller_calls_per_minute, CALLER_CALLS);
+            let caller = (client.id, from.reveal().to_owned());
+            self.callers.hit(caller, call, calls, now).map_err(too_many("calls of this caller"))?;
+        }
+        let calls = limit(client.limits.calls_per_minute, CLIENT_CALLS);
+        self.clients.hit(client.id, call, calls, now).map_err(too_many("calls of this client"))
     }
 }
 

@@ -222,11 +222,9 @@ pub struct CallWithTurns {
 }
 
 impl Store {
-    /// Begins a call. Exactly one of any number of callers, at the same time or later, gets [`Begun::New`].
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn begin_call(&self, new: NewCall) -> Result<Begun, StoreError> {
+    /// Begins a call of a client that is known. Exactly one of any number of callers, at the same time or later, gets [`Begun::New`].
+    #[cfg(test)]
+    pub(crate) async fn begin_call(&self, new: NewCall) -> Result<Begun, StoreError> {
         transaction!(self, outbound::begin(&new))
     }
 

@@ -41,9 +41,10 @@ async fn open(gateway: &Gateway, fields: &Fields, seen: &mut Seen, entry: Entry)
     }
     let direction = fields.get("Direction").map(str::to_owned);
     let opening = Opening { call: start.call_sid, from: start.from, to: start.to, direction, entry };
-    let room = |client: &Client| match here {
+    let switchboard = gateway.switchboard.clone();
+    let room = move |client: &Client| match here {
         true => Ok(()),
-        false => Ok(gateway.switchboard.check_room(&client.id.to_string(), max_concurrent(client))?),
+        false => Ok(switchboard.check_room(&client.id.to_string(), max_concurrent(client))?),
     };
     let opened = gateway.desk.open(opening, room).await?;
     if !is_over(gateway, &opened).await? {

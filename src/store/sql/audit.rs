@@ -74,7 +74,7 @@ async fn last_hash(conn: &mut Conn) -> Result<Option<String>, StoreError> {
 
 /// The id and hash of the last row, as the last append left them.
 pub(in crate::store) async fn end(conn: &mut Conn) -> Result<Option<(i64, String)>, StoreError> {
-    Ok(head::audit_head.select((head::last_id, head::hash)).first(conn).await.optional()?)
+    Ok(head::audit_head.select((head::last_id, head::hash)).get_result(conn).await.optional()?)
 }
 
 /// Rows of the chain behind an id.

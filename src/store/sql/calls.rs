@@ -56,7 +56,7 @@ pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Be
     let claimed = prepared(claim).get_result(conn).await.optional()?;
     match claimed {
         Some(call) => Ok(Begun::New(call)),
-        None => Ok(Begun::Known(row.select(Call::as_select()).first(conn).await?)),
+        None => Ok(Begun::Known(row.select(Call::as_select()).get_result(conn).await?)),
     }
 }
 
@@ -89,14 +89,14 @@ pub(in crate::store) async fn ensure(conn: &mut Conn, sid: &CallSid, at: NaiveDa
         .optional()?;
     match inserted {
         Some(id) => Ok(id),
-        None => Ok(dsl::calls.filter(dsl::call_sid.eq(sid.as_str())).select(dsl::id).first(conn).await?),
+        None => Ok(dsl::calls.filter(dsl::call_sid.eq(sid.as_str())).select(dsl::id).get_result(conn).await?),
     }
 }
 
 /// Whether the end of a call is known.
 pub(in crate::store) async fn is_over(conn: &mut Conn, sid: &CallSid) -> Result<bool, StoreError> {
     let ended = dsl::calls.filter(dsl::call_sid.eq(sid.as_str())).filter(dsl::ended_by.is_not_null());
-    Ok(ended.select(dsl::id).first::<i64>(conn).await.optional()?.is_some())
+    Ok(ended.select(dsl::id).get_result::<i64>(conn).await.optional()?.is_some())
 }
 
 /// Puts a report into its row, and answers with it. Needs a transaction.
@@ -134,8 +134,12 @@ pub(in crate::store) async fn report(conn: &mut Conn, report: &CallEndReport) ->
 }
 
 pub(in crate::store) async fn with_turns(conn: &mut Conn, sid: &CallSid) -> Result<Option<CallWithTurns>, StoreError> {
-    let found =
-        dsl::calls.filter(dsl::call_sid.eq(sid.as_str())).select(Call::as_select()).first(conn).await.optional()?;
+    let found = dsl::calls
+        .filter(dsl::call_sid.eq(sid.as_str()))
+        .select(Call::as_select())
+        .get_result(conn)
+        .await
+        .optional()?;
     let Some(call) = found else { return Ok(None) };
     let client = clients::names(conn, call.client_id.as_slice()).await?.into_values().next();
     let turns = turns::of_call(conn, call.id).await?;
@@ -188,7 +192,7 @@ pub(in crate::store) async fn model(conn: &mut Conn, sid: &CallSid) -> Result<Op
         .inner_join(schema::clients::table)
         .filter(dsl::call_sid.eq(sid.as_str()))
         .select(schema::clients::model)
-        .first::<Option<String>>(conn)
+        .get_result::<Option<String>>(conn)
         .await
         .optional()?;
     Ok(model.flatten())

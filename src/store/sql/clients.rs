@@ -52,11 +52,11 @@ pub(in crate::store) async fn page(conn: &mut Conn, after: i64, limit: i64) -> R
 
 pub(in crate::store) async fn by_number(conn: &mut Conn, number: &PhoneNumber) -> Result<Option<Client>, StoreError> {
     let found = dsl::clients.filter(dsl::exotel_number.eq(number.reveal())).select(Client::as_select());
-    Ok(found.first(conn).await.optional()?)
+    Ok(found.get_result(conn).await.optional()?)
 }
 
 pub(in crate::store) async fn by_id(conn: &mut Conn, id: i64) -> Result<Option<Client>, StoreError> {
-    Ok(dsl::clients.find(id).select(Client::as_select()).first(conn).await.optional()?)
+    Ok(dsl::clients.find(id).select(Client::as_select()).get_result(conn).await.optional()?)
 }
 
 pub(in crate::store) async fn change(

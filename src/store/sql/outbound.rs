@@ -68,7 +68,7 @@ pub(in crate::store) async fn tell(conn: &mut Conn, event: &Event<'_>) -> Result
         .filter(schema::calls::call_sid.eq(event.call.as_str()))
         .filter(dsl::events_url.is_not_null())
         .select(schema::calls::id)
-        .first::<i64>(conn)
+        .get_result::<i64>(conn)
         .await
         .optional()?;
     if listens.is_none() {
@@ -84,7 +84,7 @@ pub(in crate::store) async fn tell(conn: &mut Conn, event: &Event<'_>) -> Result
 
 pub(in crate::store) async fn target(conn: &mut Conn, client: i64) -> Result<Option<EventsTarget>, StoreError> {
     let columns = (dsl::events_url, dsl::events_secret);
-    let found = dsl::clients.find(client).select(columns).first::<(Option<String>, Option<String>)>(conn).await;
+    let found = dsl::clients.find(client).select(columns).get_result::<(Option<String>, Option<String>)>(conn).await;
     Ok(match found.optional()? {
         Some((Some(url), Some(secret))) => Some(EventsTarget { url, secret: Secret::new(secret) }),
         _ => None,

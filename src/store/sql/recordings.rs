@@ -69,7 +69,7 @@ async fn add(
         return Ok(id);
     }
     let known = dsl::recordings.filter(dsl::call_id.eq(call_id).and(dsl::source_url.eq(source)));
-    Ok(known.select(dsl::id).first(conn).await?)
+    Ok(known.select(dsl::id).get_result(conn).await?)
 }
 
 pub(in crate::store) async fn by_id(conn: &mut Conn, id: i64) -> Result<Option<(Recording, CallSid)>, StoreError> {
@@ -77,7 +77,7 @@ pub(in crate::store) async fn by_id(conn: &mut Conn, id: i64) -> Result<Option<(
         .inner_join(schema::calls::table)
         .filter(dsl::id.eq(id))
         .select((Recording::as_select(), schema::calls::call_sid))
-        .first::<(Recording, Word<CallSid>)>(conn)
+        .get_result::<(Recording, Word<CallSid>)>(conn)
         .await
         .optional()?;
     Ok(found.map(|(recording, sid)| (recording, sid.into())))

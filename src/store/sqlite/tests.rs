@@ -57,6 +57,32 @@ async fn what_is_written_at_once_is_all_there_and_a_refusal_costs_only_the_refus
 }
 
 #[tokio::test]
+async fn what_is_refused_half_way_leaves_nothing_and_costs_the_others_nothing() {
+    let db = TempDb::new();
+    let sqlite = table(&db).await;
+    let asked: Vec<_> = (0..200)
+        .map(|n| {
+            let sqlite = sqlite.clone();
+            tokio::spawn(async move {
+                sqlite
+                    .write(move |conn| {
+                        run(conn, &format!("INSERT INTO kept VALUES ({n})"))?;
+                        // Of every seventh the second half is refused.
+                        let second = if n % 7 == 0 { n } else { 1000 + n };
+                        run(conn, &format!("INSERT INTO kept VALUES ({second})"))
+                    })
+                    .await
+                    .is_ok()
+            })
+        })
+        .collect();
+    for (n, asked) in asked.into_iter().enumerate() {
+        assert_eq!(asked.await.unwrap(), n % 7 != 0, "{n}");
+    }
+    assert_eq!(rows(&sqlite).await, 2 * (200 - 29));
+}
+
+#[tokio::test]
 async fn work_that_panics_is_answered_and_the_next_is_done() {
     let db = TempDb::new();
     let sqlite = table(&db).await;
