@@ -126,6 +126,7 @@ async fn report_over(running: &Running, calls: std::ops::Range<usize>) {
         call_sid: CallSid::new(sid(call)),
         status: Some("completed".to_owned()),
         parties: Parties::default(),
+        started_at: None,
         answered_at: None,
         ended_at: None,
         duration_secs: None,

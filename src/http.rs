@@ -166,9 +166,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
         let handle = move |gateway: web::Data<Gateway>, request: HttpRequest, body: web::Payload| async move {
             webhook::handle(hook, &gateway, &request, body).await
         };
-        let routes = [web::get(), web::head(), web::post()];
-        let resource = routes.into_iter().fold(web::resource(path), |all, route| all.route(route.to(handle)));
-        config.service(resource.default_service(web::to(|| wrong_method("GET, HEAD, POST"))));
+        // Whatever the method: what is refused is audited too.
+        config.service(web::resource(path).route(web::to(handle)));
     }
     let get = |path: &str| web::resource(path).default_service(web::to(|| wrong_method("GET")));
     let probe = |path: &str| web::resource(path).default_service(web::to(|| wrong_method("GET, HEAD")));

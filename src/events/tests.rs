@@ -140,6 +140,7 @@ async fn a_call_that_is_told_to_be_over_before_it_began_is_told_whole() {
         call_sid: CallSid::new("c1"),
         status: Some("no-answer".to_owned()),
         parties: crate::store::Parties::default(),
+        started_at: None,
         answered_at: None,
         ended_at: None,
         duration_secs: None,

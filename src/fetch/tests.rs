@@ -134,6 +134,7 @@ impl Town {
             call_sid: CallSid::new("c1"),
             status: None,
             parties: Parties::default(),
+            started_at: None,
             answered_at: None,
             ended_at: None,
             duration_secs: None,

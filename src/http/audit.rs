@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 use chrono::Utc;
 use protocol::ids::CallSid;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Gateway;
 use super::error::Refused;
@@ -43,14 +43,20 @@ impl Seen {
         gateway.desk.write_down(entry, patience).await;
     }
 
-    /// Writes a refusal down, in words. What strangers send is written down within bounds; beyond them it is counted only.
-    pub(super) async fn write_refusal(&self, gateway: &Gateway, refused: &Refused, told: Value, patience: Duration) {
+    /// Writes a refusal down, in words, beside what was told (an object). What strangers send is written down within bounds; beyond them it is counted only.
+    pub(super) async fn write_refusal(
+        &self,
+        gateway: &Gateway,
+        refused: &Refused,
+        mut told: Value,
+        patience: Duration,
+    ) {
         if refused.is_of_stranger() && !gateway.is_worth_writing(self.address) {
             metrics::counter!("callgate_audit_skipped_total").increment(1);
             return;
         }
-        let payload = json!({ "refused": refused.to_string(), "fields": told });
-        self.write(gateway, refused.code(), payload, patience).await;
+        told["refused"] = refused.to_string().into();
+        self.write(gateway, refused.code(), told, patience).await;
     }
 
     /// The one log line of a request.

@@ -96,6 +96,13 @@ impl Gate {
         self.ways.contains(&Way::None)
     }
 
+    /// A text without the secrets themselves, wherever in it they may be.
+    pub(super) fn without_secrets(&self, text: &str) -> String {
+        let secrets = [self.key.as_ref(), self.basic.as_ref().map(|(_, token)| token)];
+        let secrets = secrets.into_iter().flatten().map(Secret::reveal).filter(|secret| !secret.is_empty());
+        secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
+    }
+
     /// Lets a webhook in, or says why not.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ const ARRIVAL: Duration = Duration::from_secs(5);
 /// Reads a body within its bounds of size and time.
 ///
 /// # Errors
-/// `TooLarge`, `Slow`, or a body that breaks off.
+/// `TooLarge`, `Slow` or `Broken`.
 pub async fn read(payload: Payload) -> Result<Bytes, Refused> {
     tokio::time::timeout(ARRIVAL, collect(payload)).await.map_err(|_| Refused::Slow)?
 }
@@ -29,7 +29,7 @@ async fn collect(mut payload: Payload) -> Result<Bytes, Refused> {
     let mut body = BytesMut::new();
     let mut total = 0;
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Refused::Body("whole"))?;
+        let chunk = chunk.map_err(|_| Refused::Broken)?;
         total += chunk.len();
         if total <= MAX_BODY {
             body.extend_from_slice(&chunk);
@@ -37,7 +37,7 @@ async fn collect(mut payload: Payload) -> Result<Bytes, Refused> {
             break;
         }
     }
-    if total > MAX_BODY { Err(Refused::TooLarge) } else { Ok(body.freeze()) }
+    if total > MAX_BODY { Err(Refused::TooLarge(total)) } else { Ok(body.freeze()) }
 }
 
 /// The fields of a body, by its content type. An empty body has none, whatever it is said to be.
@@ -71,7 +71,9 @@ fn multipart(content_type: &str, body: &[u8]) -> Option<Fields> {
     };
     let mut fields = Fields::default();
     while !rest.starts_with(b"--") {
-        rest = rest.strip_prefix(b"\r\n")?;
+        // RFC 2046 lets a transport pad the line of a boundary.
+        let padding = rest.iter().take_while(|byte| [b' ', b'\t'].contains(byte)).count();
+        rest = rest[padding..].strip_prefix(b"\r\n")?;
         let end = find(rest, &delimiter)?;
         let head_end = find(&rest[..end], b"\r\n\r\n")?;
         let name = part_name(&rest[..head_end])?;

@@ -23,6 +23,9 @@ pub enum Refused {
     /// 400: the body is not what its content type says.
     #[error("the body is not {0}")]
     Body(&'static str),
+    /// 400: a body that broke off.
+    #[error("the body is not whole")]
+    Broken,
     /// 400: a field that nobody knows.
     #[error("the field `{0}` is not known")]
     UnknownField(String),
@@ -71,9 +74,9 @@ pub enum Refused {
     /// 409: another client has that number.
     #[error("the number belongs to another client (id {0})")]
     NumberTaken(i64),
-    /// 413: more than a webhook can be.
+    /// 413: more than a webhook can be; so many bytes came, at least.
     #[error("the body is larger than 64 KiB")]
-    TooLarge,
+    TooLarge(usize),
     /// 415: a body in a form we do not read.
     #[error("the content type must be application/json, application/x-www-form-urlencoded or multipart/form-data")]
     MediaType,
@@ -110,7 +113,7 @@ impl Refused {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Field(_) | Self::Body(_) | Self::UnknownField(_) => StatusCode::BAD_REQUEST,
+            Self::Field(_) | Self::Body(_) | Self::Broken | Self::UnknownField(_) => StatusCode::BAD_REQUEST,
             Self::Auth(_) | Self::Operator | Self::Token(_) | Self::TokenUsed | Self::CallOver => {
                 StatusCode::UNAUTHORIZED
             }
@@ -119,7 +122,7 @@ impl Refused {
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::NotLive | Self::NumberTaken(_) => StatusCode::CONFLICT,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType | Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NoUpgrade => StatusCode::UPGRADE_REQUIRED,
             Self::TooMany { .. } | Self::Guessing { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -131,7 +134,7 @@ impl Refused {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Body(_) => "malformed_body",
+            Self::Body(_) | Self::Broken => "malformed_body",
             Self::Field(error) if error.field == BODY => "malformed_body",
             // A field error says which of the two it is in its first words alone.
             Self::Field(error) if error.problem.starts_with("is missing") => "missing_field",
@@ -153,7 +156,7 @@ impl Refused {
             Self::Slow => "body_timeout",
             Self::NotLive => "not_live",
             Self::NumberTaken(_) => "number_taken",
-            Self::TooLarge => "body_too_large",
+            Self::TooLarge(_) => "body_too_large",
             Self::MediaType | Self::NotJson => "unsupported_media_type",
             Self::NoUpgrade => "upgrade_required",
             Self::TooMany { .. } | Self::Guessing { .. } => "rate_limited",
@@ -192,9 +195,14 @@ impl Refused {
     /// Whether the sender never showed who they are: such requests come in any number.
     pub(super) fn is_of_stranger(&self) -> bool {
         let status = self.status();
-        [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::PAYLOAD_TOO_LARGE, StatusCode::REQUEST_TIMEOUT]
-            .contains(&status)
-            || matches!(self, Self::Guessing { .. })
+        let before_they_do = [
+            StatusCode::UNAUTHORIZED,
+            StatusCode::FORBIDDEN,
+            StatusCode::METHOD_NOT_ALLOWED,
+            StatusCode::PAYLOAD_TOO_LARGE,
+            StatusCode::REQUEST_TIMEOUT,
+        ];
+        before_they_do.contains(&status) || matches!(self, Self::Broken | Self::Guessing { .. })
     }
 
     /// Counts it.

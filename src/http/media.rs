@@ -6,7 +6,7 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, Result, web};
 use actors::{MediaEntry, Phase};
 use protocol::ids::CallSid;
-use serde_json::Value;
+use serde_json::json;
 use tokio::time::timeout;
 
 use super::Gateway;
@@ -94,7 +94,7 @@ async fn open(
     match entry {
         Ok(entry) => gateway.switchboard.media(request, body, entry),
         Err(refused) => {
-            seen.write_refusal(gateway, &refused, Value::Null, gateway.deadline()).await;
+            seen.write_refusal(gateway, &refused, json!({}), gateway.deadline()).await;
             Ok(refused.answer())
         }
     }

@@ -104,9 +104,9 @@ impl Asked {
     }
 
     fn limit(&self) -> Result<i64, Refused> {
-        let limit = self.text("limit").map_or(Ok(LISTED), str::parse);
-        let limit = limit.map_err(|_| malformed("limit", &format!("a number from 1 to {MOST_LISTED}")))?;
-        Ok(limit.clamp(1, MOST_LISTED))
+        let limit = self.text("limit").map_or(Some(LISTED), |limit| limit.parse().ok());
+        let limit = limit.filter(|limit| (1..=MOST_LISTED).contains(limit));
+        limit.ok_or_else(|| malformed("limit", &format!("a number from 1 to {MOST_LISTED}")))
     }
 
     /// `next` of the page before.
@@ -166,7 +166,7 @@ async fn check(gateway: &Gateway, request: &HttpRequest) -> Result<(), Refused> 
     }
     let seen = Seen::new("api", gateway, request);
     let refused = gateway.guessed_wrong(seen.address, Refused::Operator);
-    seen.write_refusal(gateway, &refused, json!({ "path": request.path() }), gateway.deadline()).await;
+    seen.write_refusal(gateway, &refused, json!({ "fields": { "path": request.path() } }), gateway.deadline()).await;
     Err(refused)
 }
 

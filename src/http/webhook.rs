@@ -5,15 +5,17 @@ use std::time::Instant;
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 use protocol::exotel::webhook::Fields;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::audit::Seen;
-use super::auth::{Presented, without_key};
+use sent::Sent;
+
+use super::Gateway;
 use super::error::Refused;
-use super::{Gateway, body};
 
 mod report;
+mod sent;
 mod start;
 
 /// Which webhook.
@@ -77,7 +79,7 @@ pub(super) async fn handle(
 ) -> HttpResponse {
     let arrived = Instant::now();
     let mut seen = Seen::new(hook.kind(), gateway, request);
-    let (result, told) = match receive(gateway, request, payload, &seen).await {
+    let (result, told) = match Sent::read(request, payload).await.judge(gateway, &seen) {
         // The rest of the deadline is the audit's.
         // Some flows look first: that begins nothing.
         Ok(fields) if request.method() == Method::HEAD => {
@@ -86,9 +88,11 @@ pub(super) async fn handle(
         }
         Ok(fields) => {
             let served = timeout(gateway.deadline() * 3 / 4, hook.serve(gateway, &fields, &mut seen)).await;
-            (served.unwrap_or(Err(Refused::StorageAway)), fields.to_json())
+            let served = served.unwrap_or(Err(Refused::StorageAway));
+            let told = if served.is_ok() { fields.to_json() } else { json!({ "fields": fields.to_json() }) };
+            (served, told)
         }
-        Err(refused) => (Err(refused), Value::Null),
+        Err((refused, kept)) => (Err(refused), kept),
     };
     let rest = gateway.deadline() / 4;
     let (outcome, response) = match result {
@@ -107,24 +111,6 @@ pub(super) async fn handle(
     metrics::counter!("callgate_webhooks_total", "hook" => hook.kind(), "outcome" => outcome).increment(1);
     seen.log(outcome, response.status().as_u16(), after);
     response
-}
-
-/// The fields of a webhook that may be listened to.
-async fn receive(
-    gateway: &Gateway,
-    request: &HttpRequest,
-    payload: web::Payload,
-    seen: &Seen,
-) -> Result<Fields, Refused> {
-    gateway.check_address(seen.address)?;
-    let raw = body::read(payload).await?;
-    let query = request.query_string();
-    let is_get = [Method::GET, Method::HEAD].contains(request.method());
-    let from_query = without_key(query);
-    let signed = if is_get { from_query.as_bytes() } else { &raw };
-    let presented = Presented { headers: request.headers(), query, signed };
-    gateway.gate.webhook(&presented).map_err(|error| gateway.guessed_wrong(seen.address, error))?;
-    if is_get { Ok(Fields::from_urlencoded(signed)) } else { body::fields(request.headers(), &raw) }
 }
 
 /// A JSON answer.

@@ -64,10 +64,15 @@ fn entry(word: &str) -> Result<Entry, String> {
 
 fn bare(host: &Host<&str>) -> String {
     match host {
-        Host::Domain(name) => name.trim_end_matches('.').to_ascii_lowercase(),
+        Host::Domain(name) => rooted(name).to_ascii_lowercase(),
         Host::Ipv4(address) => address.to_string(),
         Host::Ipv6(address) => address.to_string(),
     }
+}
+
+/// A name without the one dot that may end it.
+fn rooted(name: &str) -> &str {
+    name.strip_suffix('.').unwrap_or(name)
 }
 
 impl Entry {
@@ -75,7 +80,8 @@ impl Entry {
         let name = bare(host);
         let is_it = match host {
             Host::Domain(_) if !self.loopback => {
-                name.strip_suffix(self.host.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+                let below = name.strip_suffix(self.host.as_str());
+                !name.split('.').any(str::is_empty) && below.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
             }
             _ => name == self.host,
         };
@@ -123,7 +129,7 @@ impl RecordingHosts {
     /// Whether an address that a name stands for may be connected to.
     #[must_use]
     pub fn may_reach(&self, name: &str, address: IpAddr) -> bool {
-        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        let name = rooted(name).to_ascii_lowercase();
         let here = self.0.iter().any(|entry| entry.loopback && entry.host == name);
         if here { address.is_loopback() } else { is_public(address) }
     }
@@ -203,6 +209,9 @@ mod tests {
             ("https://me:secret@exotel.com/a.mp3", Forbidden::Credentials),
             ("https://exotel.com@evil.example/a.mp3", Forbidden::Credentials),
             ("https://notexotel.com/a.mp3", Forbidden::Host),
+            ("https://exotel.com../a.mp3", Forbidden::Host),
+            ("https://recordings..exotel.com/a.mp3", Forbidden::Host),
+            ("https://.exotel.com/a.mp3", Forbidden::Host),
             ("https://exotel.com.evil.example/a.mp3", Forbidden::Host),
             ("https://exotel.com:8443/a.mp3", Forbidden::Host),
             ("https://rec.example/a.mp3", Forbidden::Host),

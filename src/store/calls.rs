@@ -83,7 +83,7 @@ pub struct Parties {
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = calls)]
 pub struct Times {
-    /// call-start (or the media socket); until then, the first word of the call.
+    /// call-start (or the media socket); until then, the earliest time that was told of the call.
     #[diesel(deserialize_as = Time)]
     pub started_at: DateTime<Utc>,
     /// Answered, as the carrier told.
@@ -181,6 +181,8 @@ pub struct CallEndReport {
     pub status: Option<String>,
     /// Who called whom, as far as told.
     pub parties: Parties,
+    /// When it began.
+    pub started_at: Option<DateTime<Utc>>,
     /// When it was answered.
     pub answered_at: Option<DateTime<Utc>>,
     /// When it ended.

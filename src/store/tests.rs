@@ -105,6 +105,7 @@ pub(crate) fn report(sid: &str, status: &str) -> CallEndReport {
         call_sid: CallSid::new(sid),
         status: Some(status.to_owned()),
         parties: Parties { to: Some(PhoneNumber::new("+910000000000")), ..Parties::default() },
+        started_at: None,
         answered_at: Some(at(1)),
         ended_at: Some(at(60)),
         duration_secs: Some(59),

@@ -116,6 +116,63 @@ async fn a_body_that_cannot_be_read_is_refused() {
 }
 
 #[actix_web::test]
+async fn a_refused_webhook_is_audited_with_what_it_told() {
+    let gateway = Gateway::start().await;
+    let payload = async |outcome: &str| gateway.audited("webhook.call-end", outcome).await[0].payload.clone();
+    let send = async |method: Method, kind: &str, body: Vec<u8>, key: &str| {
+        let request = gateway.request(method, &format!("/exotel/call-end?key={key}")).header("content-type", kind);
+        Answer::of(request.body(body).send().await.unwrap()).await
+    };
+    let (form, json) = ("application/x-www-form-urlencoded", "application/json");
+    send(Method::POST, form, b"CallSid=a1&x=1".into(), "hook-ke").await.refused(401, "bad_key");
+    assert_eq!(payload("bad_key").await["fields"], serde_json::json!({ "CallSid": "a1", "x": "1" }));
+    assert!(!payload("bad_key").await.to_string().contains("hook-ke"));
+    send(Method::PUT, form, b"CallSid=a2".into(), "hook-key").await.refused(405, "method_not_allowed");
+    assert_eq!(payload("method_not_allowed").await["fields"]["CallSid"], "a2");
+    let count = "callgate_webhooks_total{hook=\"webhook.call-end\",outcome=\"method_not_allowed\"}";
+    assert!(gateway.get_bare("/metrics").await.body.contains(count));
+
+    // What has no fields is kept as it came, within bounds and without secrets.
+    send(Method::POST, "text/plain", b"key=hook-key&CallSid=a3\xff\0".into(), "hook-key")
+        .await
+        .refused(415, "unsupported_media_type");
+    let kept = serde_json::json!({ "bytes": 25, "text": "key=[redacted]&CallSid=a3\u{fffd}\u{fffd}" });
+    assert_eq!(payload("unsupported_media_type").await["body"], kept);
+    let broken = format!("{{\"token\":\"hook-key\",\"CallSid\":\"{}", "a".repeat(9000));
+    send(Method::POST, json, broken.clone().into_bytes(), "hook-key").await.refused(400, "malformed_body");
+    let kept = payload("malformed_body").await["body"].clone();
+    assert_eq!((&kept["bytes"], kept["text"].as_str().unwrap().len()), (&broken.len().into(), 2048));
+    assert!(kept["text"].as_str().unwrap().starts_with("{\"token\":\"[redacted]\",\"CallSid\":\"aaa"), "{kept}");
+    // A stranger's fields are bounded, too; whoever has the key has them all kept.
+    let long = format!("CallSid=null&x={}", "1".repeat(9000));
+    send(Method::POST, form, long.clone().into_bytes(), "").await.refused(401, "bad_key");
+    assert_eq!(payload("bad_key").await["body"]["text"].as_str().unwrap(), &long[..2048]);
+    send(Method::POST, form, long.into_bytes(), "hook-key").await.refused(400, "missing_field");
+    assert_eq!(payload("missing_field").await["fields"]["x"].as_str().unwrap().len(), 9000);
+    send(Method::POST, form, vec![b'a'; 70_000], "hook-key").await.refused(413, "body_too_large");
+    assert_eq!(payload("body_too_large").await["body"], serde_json::json!({ "bytes": 70_000 }));
+    gateway.stop().await;
+}
+
+#[actix_web::test]
+async fn a_refused_webhook_is_audited_without_phone_numbers_if_none_are_wanted() {
+    let gateway = Gateway::start_with(|args| {
+        args.audit_numbers = "masked".to_owned();
+        args.allowed_ips = Some("10.0.0.0/8".to_owned());
+    })
+    .await;
+    let post = async |kind: &str| {
+        let request = gateway.request(Method::POST, "/exotel/call-start").header("content-type", kind);
+        let answer = request.body("CallSid=a1&From=%2B919876543210").send().await.unwrap();
+        Answer::of(answer).await.refused(403, "address_not_allowed");
+        gateway.audited("webhook.call-start", "address_not_allowed").await[0].payload.clone()
+    };
+    assert_eq!(post("application/x-www-form-urlencoded").await["fields"]["From"], "…10");
+    assert_eq!(post("text/plain").await["body"]["text"], "CallSid=a#&From=%#B############");
+    gateway.stop().await;
+}
+
+#[actix_web::test]
 async fn wrong_paths_and_methods_are_answered_in_json() {
     let gateway = Gateway::start().await;
     gateway.get_bare("/exotel/call-begin").await.refused(404, "not_found");

@@ -72,6 +72,50 @@ async fn a_recording_is_kept_as_pending_if_it_may_be_fetched() {
     gateway.stop().await;
 }
 
+/// `2026-11-22 12:00:00` on India's clock, and some seconds.
+fn noon(secs: i64) -> chrono::DateTime<chrono::Utc> {
+    chrono::DateTime::from_timestamp(1_795_329_000 + secs, 0).unwrap()
+}
+
+#[actix_web::test]
+async fn a_call_known_by_the_carriers_reports_alone_has_the_carriers_times() {
+    let gateway = Gateway::start().await;
+    let times = async |reports: &[&[(&str, &str)]]| {
+        let sid = sid();
+        for report in reports {
+            let told = [&[("CallSid", sid.as_str()), ("Status", "completed")], *report].concat();
+            let answer = gateway.post("/exotel/call-end", &told).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+        let call = gateway.running.store().call(&CallSid::new(&sid)).await.unwrap().unwrap().call;
+        (call.times.started_at, call.times.ended_at.unwrap())
+    };
+    let whole = [("StartTime", "2026-11-22 12:00:00"), ("EndTime", "2026-11-22 12:00:37")];
+    assert_eq!(times(&[&whole]).await, (noon(0), noon(37)));
+    // Of a call that runs a flow there are four fields.
+    let four = [("RecordingUrl", "null"), ("DateUpdated", "2026-11-22 12:00:40")];
+    assert_eq!(times(&[&four]).await, (noon(40), noon(40)));
+    assert_eq!(times(&[&four, &whole]).await, (noon(0), noon(37)));
+    assert_eq!(times(&[&whole, &four]).await, (noon(0), noon(37)));
+    gateway.stop().await;
+}
+
+#[actix_web::test]
+async fn the_end_of_a_call_is_not_lost_for_a_time_that_cannot_be_read() {
+    let gateway = Gateway::start().await;
+    for time in ["1970-01-01 05:30:00", "null", "", "yesterday", "31/12/2026 25:61"] {
+        let sid = sid();
+        let told = [("CallSid", sid.as_str()), ("Status", "busy"), ("StartTime", time), ("EndTime", time)];
+        let answer = gateway.post("/exotel/call-end", &told).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let call = gateway.running.store().call(&CallSid::new(&sid)).await.unwrap().unwrap().call;
+        assert_eq!(call.status, "busy");
+        assert!(call.times.started_at <= call.times.ended_at.unwrap());
+        assert_eq!(gateway.audited("webhook.call-end", "ok").await[0].payload["EndTime"], time);
+    }
+    gateway.stop().await;
+}
+
 #[actix_web::test]
 async fn passthru_hangs_up_unless_the_caller_is_left_to_somebody() {
     let gateway = Gateway::start().await;

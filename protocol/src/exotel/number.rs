@@ -25,7 +25,7 @@ pub fn normalise_number(raw: &str, region: &str) -> Option<String> {
 fn digits(raw: &str) -> Option<(bool, String)> {
     let raw = raw.trim().trim_matches('"').trim();
     let raw = raw.strip_prefix("tel:").unwrap_or(raw);
-    let (plus, rest) = match raw.strip_prefix('+') {
+    let (plus, rest) = match raw.trim_start_matches(['(', ' ']).strip_prefix('+') {
         Some(rest) => (true, rest),
         None => (false, raw),
     };
@@ -78,6 +78,7 @@ mod tests {
             "(0) 98765.43210",
             " 919876543210",
             "+91 0 98765 43210",
+            "(+91) 98765 43210",
             "910 98765 43210",
             "\"09876543210\"",
             "tel:+919876543210",

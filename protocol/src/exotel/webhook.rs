@@ -8,7 +8,7 @@ mod report;
 
 use std::fmt;
 
-pub use fields::Fields;
+pub use fields::{Fields, redact};
 pub use report::{CallEnd, DisconnectedBy, RecordingReady, StreamReport};
 
 use crate::exotel::is_sid;

@@ -34,6 +34,8 @@ fn multipart_values_keep_their_lines_and_dashes() {
     let body = "preamble\r\n--X\r\nContent-Disposition: form-data; name=\"a\\\"b\"\r\n\r\n1\r\n--Y\r\n\r\n--\r\n--X--";
     assert_eq!(read_as("multipart/form-data; boundary=X", body), owned(&[("a\"b", "1\r\n--Y\r\n\r\n--")]));
     assert_eq!(read_as("multipart/form-data; boundary=X", "--X--"), owned(&[]));
+    let padded = "--X \t \r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--X-- \r\n";
+    assert_eq!(read_as("multipart/form-data; boundary=X", padded), owned(&[("a", "1")]));
 }
 
 #[test]

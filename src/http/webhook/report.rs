@@ -115,6 +115,7 @@ fn report_of(gateway: &Gateway, told: CallEnd, fields: &Fields) -> CallEndReport
     CallEndReport {
         status: Some(told.status),
         parties: parties(told.from, told.to, direction, REGION),
+        started_at: told.started_at.and_then(|at| DateTime::from_timestamp(at, 0)),
         answered_at: told.answered_at.and_then(|at| DateTime::from_timestamp(at, 0)),
         ended_at: told.ended_at.and_then(|at| DateTime::from_timestamp(at, 0)),
         duration_secs: told.conversation_secs.and_then(|secs| i64::try_from(secs).ok()),
@@ -128,6 +129,7 @@ fn empty_report(call_sid: protocol::ids::CallSid) -> CallEndReport {
         call_sid,
         status: None,
         parties: Parties::default(),
+        started_at: None,
         answered_at: None,
         ended_at: None,
         duration_secs: None,

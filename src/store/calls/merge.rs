@@ -15,6 +15,11 @@ const FIRST_END: usize = 3;
 /// Puts a report into the row.
 pub(in crate::store) fn merge(call: &mut Call, report: &CallEndReport) {
     parties(call, &report.parties);
+    // call-start's own time stands.
+    if call.entry.is_none() {
+        let told = [Some(report.at), report.started_at, report.ended_at];
+        call.times.started_at = told.into_iter().flatten().fold(call.times.started_at, Ord::min);
+    }
     call.times.answered_at = merged(call.times.answered_at, report.answered_at, Ord::min);
     let told_ms = report.duration_secs.map(|secs| secs.saturating_mul(1000));
     let duration_ms = &mut call.figures.duration_ms;
@@ -73,8 +78,7 @@ fn told(call: &mut Call, status: &str, report: &CallEndReport) {
     call.times.ended_at = Some(match call.times.ended_at {
         None => at,
         Some(known) => match (is_theirs(known), is_theirs(at)) {
-            (true, true) => known.max(at),
-            (false, false) => known.min(at),
+            (true, true) | (false, false) => known.min(at),
             (true, false) => known,
             (false, true) => at,
         },

@@ -121,6 +121,7 @@ pub(in crate::store) async fn report(conn: &mut Conn, report: &CallEndReport) ->
             dsl::carrier_status.eq(call.carrier_status.as_deref()),
             dsl::ended_by.eq(call.ended_by.map(End::name)),
             dsl::ended_why.eq(call.ended_why.as_deref()),
+            dsl::started_at.eq(call.times.started_at.naive_utc()),
             dsl::answered_at.eq(call.times.answered_at.map(|at| at.naive_utc())),
             dsl::ended_at.eq(call.times.ended_at.map(|at| at.naive_utc())),
             dsl::duration_ms.eq(call.figures.duration_ms),

@@ -17,7 +17,14 @@ enum Told {
     /// call-start.
     Began,
     /// A report of the carrier's.
-    Report { status: Option<&'static str>, from: Option<&'static str>, ended: Option<i64>, secs: Option<i64>, at: i64 },
+    Report {
+        status: Option<&'static str>,
+        from: Option<&'static str>,
+        started: Option<i64>,
+        ended: Option<i64>,
+        secs: Option<i64>,
+        at: i64,
+    },
     /// A node has the call's media.
     OnAir,
     /// That node tells how it ended.
@@ -56,12 +63,13 @@ async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str
             store.begin_call(new).await.unwrap();
             return;
         }
-        Told::Report { status, from, ended, secs, at: told_at } => {
+        Told::Report { status, from, started, ended, secs, at: told_at } => {
             let report = CallEndReport {
                 call_sid: CallSid::new(sid),
                 status: status.map(str::to_owned),
                 // Reports of one call that differ in the caller's spelling differ before call-start only: it owns the parties.
                 parties: if begins_from.is_some() { number(from) } else { number(NUMBERS[1]) },
+                started_at: started.map(at),
                 answered_at: secs.map(|_| at(told_at)),
                 ended_at: ended.map(at),
                 duration_secs: secs,
@@ -99,6 +107,10 @@ async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str
     store.write_batch(Batch { calls: vec![update], reports: vec![] }).await.unwrap();
 }
 
+fn report(status: Option<&'static str>, at: i64) -> Told {
+    Told::Report { status, from: NUMBERS[2], started: None, ended: None, secs: Some(40), at }
+}
+
 /// The row of a call, and the recordings that are to be fetched for it.
 async fn row(store: &Store, sid: &str) -> (Call, Vec<String>) {
     let sid = CallSid::new(sid);
@@ -124,29 +136,46 @@ fn told() -> impl Strategy<Value = Told> {
     let report = (
         prop::sample::select(statuses.to_vec()),
         prop::sample::select(NUMBERS.to_vec()),
+        prop::option::of(-9..9_i64),
         prop::option::of(50..70_i64),
         prop::option::of(30..60_i64),
         55..80_i64,
     );
-    let report = report.prop_map(|(status, from, ended, secs, at)| Told::Report { status, from, ended, secs, at });
+    let report = report.prop_map(|(status, from, started, ended, secs, at)| Told::Report {
+        status,
+        from,
+        started,
+        ended,
+        secs,
+        at,
+    });
     prop_oneof![5 => report, 1 => Just(Told::Lived), 1 => Just(Told::OnAir), 2 => Just(Told::InVain)]
 }
 
 /// What is told of one call, and two orders of it, each with repeats.
 fn tellings() -> impl Strategy<Value = (Option<&'static str>, Vec<Told>, Vec<usize>, Vec<usize>)> {
-    (prop::sample::select(NUMBERS.to_vec()), prop::collection::vec(told(), 1..5)).prop_flat_map(|(from, mut told)| {
-        told.push(Told::Began);
-        // What is on air comes to an end.
-        if told.iter().any(|told| matches!(told, Told::OnAir)) {
-            told.push(Told::Lived);
-        }
-        let order = || {
-            let all: Vec<usize> = (0..told.len()).collect();
-            let repeats = prop::collection::vec(0..told.len(), 0..4);
-            repeats.prop_flat_map(move |repeats| Just([all.clone(), repeats].concat()).prop_shuffle())
-        };
-        (Just(from), Just(told.clone()), order(), order())
-    })
+    let told = prop::collection::vec(told(), 1..5);
+    (prop::sample::select(NUMBERS.to_vec()), told, prop::bool::weighted(0.8)).prop_flat_map(
+        |(from, mut told, begins)| {
+            // What has no beginning is known by the carrier's reports alone.
+            if begins {
+                told.push(Told::Began);
+            } else {
+                told.retain(|told| matches!(told, Told::Report { .. }));
+                told.push(report(Some("busy"), 66));
+            }
+            // What is on air comes to an end.
+            if told.iter().any(|told| matches!(told, Told::OnAir)) {
+                told.push(Told::Lived);
+            }
+            let order = || {
+                let all: Vec<usize> = (0..told.len()).collect();
+                let repeats = prop::collection::vec(0..told.len(), 0..4);
+                repeats.prop_flat_map(move |repeats| Just([all.clone(), repeats].concat()).prop_shuffle())
+            };
+            (Just(from), Just(told.clone()), order(), order())
+        },
+    )
 }
 
 /// One after another or all at once, by two nodes.
@@ -182,7 +211,6 @@ async fn what_is_told_at_the_same_time_by_two_nodes_comes_to_the_same_row() {
     let db = Db::new();
     let (one, other) = (db.store().await, db.store().await);
     let client = one.add_client(new_client("+918047112233")).await.unwrap().id;
-    let report = |status, at| Told::Report { status, from: NUMBERS[2], ended: None, secs: Some(40), at };
     let all =
         [Told::Began, report(Some("in-progress"), 3), report(Some("completed"), 61), Told::InVain, report(None, 62)];
     for told in all {

@@ -162,8 +162,9 @@ fn hex(digit: u8) -> Option<u8> {
 
 const REDACTED: &str = "[redacted]";
 
-/// Takes out of URLs in a value what must not be kept: `user:password@` and the value of `key=`.
-fn redact(value: &str) -> String {
+/// Takes out of URLs in a text what must not be kept: `user:password@` and the value of `key=`.
+#[must_use]
+pub fn redact(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     let mut rest = value;
     // Exotel spells `/` as `\/` in URLs that it quotes.

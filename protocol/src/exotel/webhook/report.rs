@@ -23,7 +23,7 @@ pub struct CallEnd {
     pub started_at: Option<i64>,
     /// When it was answered, unix seconds.
     pub answered_at: Option<i64>,
-    /// Unix seconds.
+    /// Unix seconds; when nothing tells, the last change of a call that is over.
     pub ended_at: Option<i64>,
     /// Seconds of conversation.
     pub conversation_secs: Option<u64>,
@@ -63,14 +63,14 @@ impl TryFrom<&Fields> for CallEnd {
         let updated = fields.get("DateUpdated").and_then(unix_from_ist);
         Ok(Self {
             call_sid,
-            status,
             answered_at: updated.filter(|_| is_event("answered")),
             event,
             from: fields.number(&["CallFrom", "From"]),
             to: fields.number(&["CallTo", "To"]),
             direction: Direction::told(fields),
             started_at: fields.get("StartTime").and_then(unix_from_ist),
-            ended_at: fields.get("EndTime").and_then(unix_from_ist),
+            ended_at: fields.get("EndTime").and_then(unix_from_ist).or(updated.filter(|_| is_end(&status))),
+            status,
             conversation_secs: fields.get("ConversationDuration").and_then(secs),
             recording_url: stream.recording().map(str::to_owned),
             custom_field: fields.get("CustomField").map(str::to_owned),
