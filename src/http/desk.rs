@@ -90,7 +90,10 @@ impl Desk {
             }
             let opening = opening.clone();
             let parties = parties(opening.from, Some(opening.to), opening.direction, &client.region);
-            rates.check(&opening.call, client, &parties, Instant::now())?;
+            // A call that has begun, here or on another node, was let in already.
+            if !begun {
+                rates.check(&opening.call, client, &parties, Instant::now())?;
+            }
             Ok(NewCall { call_sid: opening.call, client_id: client.id, entry: opening.entry, parties, at })
         };
         let opened = self.store.open_call(to, call.clone(), judge).await?;

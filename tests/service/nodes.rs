@@ -227,3 +227,19 @@ async fn a_call_announced_before_a_restart_gets_its_stream_after_it() {
     first.stop().await;
     second.stop().await;
 }
+
+#[actix_web::test]
+async fn a_call_that_was_let_in_is_not_refused_by_another_node_for_its_callers_other_calls() {
+    let one = Gateway::start().await;
+    let other = one.beside().await;
+    let changes = ClientChanges { caller_calls_per_minute: Some(Some(1)), ..ClientChanges::default() };
+    one.running.store().change_client(one.tenant.id, changes).await.unwrap();
+    let (first, second, third) = (sid(), sid(), sid());
+    assert_eq!(one.post("/exotel/voicebot", &incoming(&first)).await.status, 200);
+    assert_eq!(other.post("/exotel/voicebot", &incoming(&second)).await.status, 200);
+    other.post("/exotel/voicebot", &incoming(&third)).await.refused(429, "rate_limited");
+    let again = other.post("/exotel/voicebot", &incoming(&first)).await;
+    assert_eq!((again.status.as_u16(), again.header("idempotent-replayed")), (200, Some("true")), "{again:?}");
+    one.stop().await;
+    other.stop().await;
+}
