@@ -13,5 +13,6 @@ pub mod settings;
 pub mod spool;
 pub mod store;
 pub mod telemetry;
+mod tenant;
 pub mod token;
 mod transcript;

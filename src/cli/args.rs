@@ -303,6 +303,12 @@ pub struct ClientFields {
     /// BCP 47, e.g. hi-IN [default for a new one: en-IN].
     #[arg(long)]
     pub language: Option<String>,
+    /// Country in which its callers' numbers are read, in two letters [default for a new one: IN].
+    #[arg(long)]
+    pub region: Option<String>,
+    /// IANA name [default for a new one: Asia/Kolkata].
+    #[arg(long)]
+    pub time_zone: Option<String>,
     /// Voice name; empty for the model's default.
     #[arg(long)]
     pub voice: Option<String>,

@@ -6,14 +6,14 @@ use anyhow::Context;
 
 use super::args::{Audit, AuditListArgs};
 use super::calls::time;
-use super::client::open;
+use super::client::open_existing;
 use super::{Failure, table};
 use crate::store::{Store, Whole};
 
 /// Prints; false when the log was tampered with.
 pub(super) async fn run(ask: Audit, screen: &mut impl Write) -> Result<bool, Failure> {
     match ask {
-        Audit::Verify(database) => verify(&open(&database).await?, screen).await,
+        Audit::Verify(database) => verify(&open_existing(&database).await?, screen).await,
         Audit::List(args) => list(&args, screen).await,
     }
 }
@@ -42,7 +42,7 @@ fn before(unchained: u64) -> String {
 }
 
 async fn list(args: &AuditListArgs, screen: &mut impl Write) -> Result<bool, Failure> {
-    let store = open(&args.database).await?;
+    let store = open_existing(&args.database).await?;
     let entries = store.recent_audit(args.limit.max(1)).await.context("reading the audit log")?;
     let or = |text: Option<&str>| text.unwrap_or("–").to_owned();
     let rows: Vec<Vec<String>> = entries

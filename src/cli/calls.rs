@@ -7,14 +7,14 @@ use chrono::{DateTime, Utc};
 use protocol::ids::CallSid;
 
 use super::args::CallsArgs;
-use super::client::open;
+use super::client::open_existing;
 use super::{Failure, table};
 use crate::store::{AuditEntry, Call, CallWithTurns, Figures, Recording};
 use crate::transcript;
 
 /// Prints; false when the call that was asked for is not on record.
 pub(super) async fn run(args: &CallsArgs, screen: &mut impl Write) -> Result<bool, Failure> {
-    let store = open(&args.database).await?;
+    let store = open_existing(&args.database).await?;
     let Some(sid) = &args.call_sid else {
         let calls = store.recent_calls(args.limit.max(1)).await.context("listing the calls")?;
         return Ok(list(&calls, screen).map(|()| true).map_err(anyhow::Error::from)?);

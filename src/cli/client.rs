@@ -12,12 +12,7 @@ use super::{Failure, table};
 use crate::events::{EventsGrant, EventsWish, WishError};
 use crate::settings::SettingsError;
 use crate::store::{Agent, Client, ClientChanges, ClientLimits, DatabaseUrl, NewClient, Store};
-
-/// Region of numbers without a country code.
-const REGION: &str = "IN";
-const TIME_ZONE: &str = "Asia/Kolkata";
-const LANGUAGE: &str = "en-IN";
-const INSTRUCTIONS: &str = "You answer the phone. Be brief, friendly and helpful; answer in the caller's language.";
+use crate::tenant::{self, INSTRUCTIONS, LANGUAGE, REGION, TIME_ZONE};
 
 pub(super) async fn run(ask: Ask, screen: &mut impl Write) -> Result<(), Failure> {
     match ask {
@@ -39,9 +34,21 @@ pub(super) async fn run(ask: Ask, screen: &mut impl Write) -> Result<(), Failure
 
 /// Opens the database a command names.
 pub(super) async fn open(database: &Database) -> Result<Store, Failure> {
-    let url: DatabaseUrl =
-        database.database_url.parse().map_err(|error| SettingsError::new("DATABASE_URL", format!("{error}")))?;
-    Ok(Store::open(&url).await.context("the database")?)
+    Ok(Store::open(&url(database)?).await.context("the database")?)
+}
+
+/// The same for a command that only looks: it makes none.
+pub(super) async fn open_existing(database: &Database) -> Result<Store, Failure> {
+    match url(database)? {
+        DatabaseUrl::Sqlite(path) if !Path::new(&path).exists() => Err(Failure::Other(anyhow!(
+            "there is no database at sqlite://{path}: let DATABASE_URL name the one that the gateway writes to"
+        ))),
+        _ => open(database).await,
+    }
+}
+
+fn url(database: &Database) -> Result<DatabaseUrl, Failure> {
+    Ok(database.database_url.parse().map_err(|error| SettingsError::new("DATABASE_URL", format!("{error}")))?)
 }
 
 async fn add(args: AddArgs, screen: &mut impl Write) -> Result<(), Failure> {
@@ -52,8 +59,8 @@ async fn add(args: AddArgs, screen: &mut impl Write) -> Result<(), Failure> {
     let new = NewClient {
         name: filled("--name", name)?,
         exotel_number: parse(&number)?,
-        region: REGION.to_owned(),
-        time_zone: TIME_ZONE.to_owned(),
+        region: fields.region.as_deref().and_then(tenant::region).unwrap_or_else(|| REGION.to_owned()),
+        time_zone: fields.time_zone.unwrap_or_else(|| TIME_ZONE.to_owned()),
         agent: Agent {
             greeting: fields.greeting.unwrap_or_default(),
             language: fields.language.unwrap_or_else(|| LANGUAGE.to_owned()),
@@ -87,6 +94,8 @@ async fn set(args: SetArgs, screen: &mut impl Write) -> Result<(), Failure> {
         name: name.map(|name| filled("--name", name)).transpose()?,
         exotel_number: number.as_deref().map(parse).transpose()?,
         active: active.map(|s| s == Switch::On),
+        region: fields.region.as_deref().and_then(tenant::region),
+        time_zone: fields.time_zone,
         greeting: fields.greeting,
         language: fields.language,
         voice: emptied(fields.voice),
@@ -166,16 +175,17 @@ fn check(fields: &ClientFields) -> Result<(), Failure> {
     if let Some((flag, count)) = counts.into_iter().find_map(|(flag, n)| n.filter(|&n| n < 0).map(|n| (flag, n))) {
         return Err(Failure::Usage(format!("{flag} {count}: a count, or 0 for no limit of its own")));
     }
-    let sane = |tag: &str| {
-        let mut parts = tag.split('-');
-        let primary =
-            parts.next().is_some_and(|p| (2..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphabetic()));
-        primary && parts.all(|p| (1..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()))
-    };
-    match fields.language.as_deref().filter(|tag| !sane(tag)) {
-        Some(tag) => Err(Failure::Usage(format!("--language {tag}: a BCP 47 tag such as en-IN or hi-IN"))),
-        None => Ok(()),
+    let told = [
+        ("--language", &fields.language, tenant::is_language as fn(&str) -> bool, tenant::LANGUAGE_WANTED),
+        ("--region", &fields.region, |told| tenant::region(told).is_some(), tenant::REGION_WANTED),
+        ("--time-zone", &fields.time_zone, tenant::is_time_zone, tenant::TIME_ZONE_WANTED),
+    ];
+    for (flag, told, is, wanted) in told {
+        if let Some(told) = told.as_deref().filter(|told| !is(told)) {
+            return Err(Failure::Usage(format!("{flag} {told}: {wanted}")));
+        }
     }
+    Ok(())
 }
 
 fn instructions(fields: &ClientFields) -> Result<Option<String>, Failure> {
@@ -218,6 +228,8 @@ async fn show(store: &Store, client: &Client, screen: &mut impl Write) -> Result
         ("name", client.name.clone()),
         ("number", client.exotel_number.reveal().to_owned()),
         ("active", if client.active { "yes" } else { "no" }.to_owned()),
+        ("region", client.region.clone()),
+        ("time zone", client.time_zone.clone()),
         ("greeting", agent.greeting.clone()),
         ("language", agent.language.clone()),
         ("voice", agent.voice.clone().unwrap_or_else(|| "the model's default".to_owned())),

@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow};
 
 use super::args::{JobsAction, JobsArgs, RetryArgs};
 use super::calls::time;
-use super::client::open;
+use super::client::open_existing;
 use super::{Failure, table};
 use crate::store::{Job, JobStatus};
 
@@ -15,7 +15,7 @@ pub(super) async fn run(args: &JobsArgs, screen: &mut impl Write) -> Result<(), 
     if let Some(JobsAction::Retry(args)) = &args.action {
         return retry(args, screen).await;
     }
-    let store = open(&args.database).await?;
+    let store = open_existing(&args.database).await?;
     let jobs = store.jobs(args.all, args.before, args.limit.max(1)).await.context("listing the jobs")?;
     let done = if jobs.is_empty() {
         writeln!(screen, "Nothing is to be done{}.", if args.all { ", and nothing was" } else { "" })
@@ -27,7 +27,7 @@ pub(super) async fn run(args: &JobsArgs, screen: &mut impl Write) -> Result<(), 
 }
 
 async fn retry(args: &RetryArgs, screen: &mut impl Write) -> Result<(), Failure> {
-    let store = open(&args.database).await?;
+    let store = open_existing(&args.database).await?;
     let retried = store.retry_failed_jobs(args.id).await.context("putting jobs back in line")?;
     if let (Some(id), []) = (args.id, &*retried) {
         let known = store.job(id).await.context("looking the job up")?;

@@ -128,6 +128,7 @@ fn a_clients_secret_is_shown_once_and_its_events_are_where_it_wants_them() {
 #[test]
 fn what_is_to_be_done_can_be_listed() {
     let folder = Folder::new();
+    folder.said(&["client", "list"]);
     assert!(folder.said(&["jobs"]).contains("Nothing is to be done"));
     assert!(folder.said(&["jobs", "--all", "--limit", "3", "--before", "9"]).contains("Nothing"));
 }
@@ -136,7 +137,49 @@ fn what_is_to_be_done_can_be_listed() {
 fn a_start_that_fails_is_exit_1() {
     let folder = Folder::new();
     let error = folder.refused(&["client", "list", "--database-url", "sqlite:///nowhere/at/all.db"], 1);
-    assert!(error.contains("database"), "{error}");
+    assert_eq!(error.matches("the database is away").count(), 1, "{error}");
+}
+
+#[test]
+fn looking_into_a_database_that_is_not_there_says_so_and_makes_none() {
+    let folder = Folder::new();
+    let looks: [&[&str]; 5] = [
+        &["calls"],
+        &["calls", "abc"],
+        &["jobs"],
+        &["audit", "verify"],
+        &["jobs", "--database-url", "sqlite://callgate.db"],
+    ];
+    for words in looks {
+        let error = folder.refused(words, 1);
+        assert!(error.contains("no database at sqlite://callgate.db") && error.contains("DATABASE_URL"), "{error}");
+        assert!(!folder.has("callgate.db"), "{words:?}");
+    }
+}
+
+#[test]
+fn a_client_abroad_has_its_region_and_its_time_zone() {
+    let folder = Folder::new();
+    let add = [
+        "client",
+        "add",
+        "--name",
+        "Acme",
+        "--number",
+        "+6561234567",
+        "--region",
+        "sg",
+        "--time-zone",
+        "Asia/Singapore",
+    ];
+    let added = folder.said(&add);
+    assert!(added.contains("SG") && added.contains("Asia/Singapore"), "{added}");
+    let moved = folder.said(&["client", "set", "+6561234567", "--region", "MY", "--time-zone", "Asia/Kuala_Lumpur"]);
+    assert!(moved.contains("MY") && moved.contains("Asia/Kuala_Lumpur"), "{moved}");
+    for (flag, told) in [("--region", "XX"), ("--time-zone", "IST"), ("--language", "english please")] {
+        let error = folder.refused(&["client", "set", "+6561234567", flag, told], 64);
+        assert!(error.contains(flag) && error.contains(told), "{error}");
+    }
 }
 
 #[test]
@@ -212,6 +255,7 @@ fn an_audit_log_that_was_tampered_with_is_named_and_exit_1() {
     use diesel::{Connection, SqliteConnection};
 
     let folder = Folder::new();
+    folder.said(&["client", "list"]);
     assert!(folder.said(&["audit", "verify"]).contains("no chained entries yet"));
     assert!(folder.said(&["audit", "list"]).contains("Nothing"));
     let mut file = SqliteConnection::establish(&folder.0.join("callgate.db").display().to_string()).unwrap();

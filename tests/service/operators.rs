@@ -25,6 +25,10 @@ async fn probes_and_metrics_answer_anybody() {
     ] {
         assert!(page.body.contains(line), "{line} is not in {}", page.body);
     }
+    // Whatever is measured says what it is.
+    for name in page.body.lines().filter_map(|line| line.strip_prefix("# TYPE callgate_")?.split(' ').next()) {
+        assert!(page.body.contains(&format!("# HELP callgate_{name} ")), "{name} has no help");
+    }
     gateway.stop().await;
 }
 
@@ -63,7 +67,13 @@ async fn operators_see_clients_and_calls() {
     assert_eq!((&call["status"], &call["live"]), (&"in-progress".into(), &true.into()));
     assert_eq!((&call["from"], &call["client"]), (&"+919876543210".into(), &"Asha Clinic".into()));
     assert_eq!(call["turns"], serde_json::json!([]));
-    gateway.operate(Method::GET, "/api/v1/calls?limit=x").await.refused(400, "malformed_field");
+    for limit in ["x", "0", "-1", "501", "1000000", "99999999999999999999"] {
+        for list in ["calls", "clients"] {
+            let answer = gateway.operate(Method::GET, &format!("/api/v1/{list}?limit={limit}")).await;
+            assert_eq!(answer.refused(400, "malformed_field")["field"], "limit", "{limit}");
+        }
+    }
+    assert_eq!(gateway.operate(Method::GET, "/api/v1/calls?limit=500").await.status, 200);
     gateway.operate(Method::GET, "/api/v1/calls/nobody").await.refused(404, "unknown_call");
     gateway.stop().await;
 }
@@ -257,6 +267,8 @@ async fn what_an_operator_writes_wrong_is_named() {
         (r#"{"number":"12"}"#, "number"),
         (r#"{"language":"english please"}"#, "language"),
         (r#"{"region":"India"}"#, "region"),
+        (r#"{"region":"XX"}"#, "region"),
+        (r#"{"time_zone":"IST"}"#, "time_zone"),
         (r#"{"max_concurrent":-1}"#, "max_concurrent"),
         (r#"{"calls_per_minute":"many"}"#, "calls_per_minute"),
         (r#"{"recording":"maybe"}"#, "recording"),

@@ -62,6 +62,7 @@ async fn a_recording_is_kept_as_pending_if_it_may_be_fetched() {
         "https://evil.example/a.mp3",
         "https://exotel.com.evil.example/a.mp3",
         "https://notexotel.com/a.mp3",
+        "https://exotel.com../a.mp3",
         "http://recordings.exotel.com/a.mp3",
         "https://recordings.exotel.com@169.254.169.254/a.mp3",
         "file:///etc/passwd",

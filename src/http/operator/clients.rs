@@ -13,12 +13,7 @@ use crate::events::{EventsGrant, EventsWish, WishError};
 use crate::http::audit::Seen;
 use crate::http::{body, wrong_method};
 use crate::store::{Agent, Client, ClientChanges, ClientLimits, NewClient, StoreError};
-
-/// What a client has that is added without more than a name and a number.
-const LANGUAGE: &str = "en-IN";
-const TIME_ZONE: &str = "Asia/Kolkata";
-const REGION: &str = "IN";
-const INSTRUCTIONS: &str = "You answer the phone. Be brief, friendly and helpful; answer in the caller's language.";
+use crate::tenant::{self, INSTRUCTIONS, LANGUAGE, REGION, TIME_ZONE};
 
 /// Its routes.
 pub(in crate::http) fn routes(config: &mut web::ServiceConfig) {
@@ -202,9 +197,13 @@ fn changes(told: &Map<String, Value>) -> Result<ClientChanges, Refused> {
             "number" => changes.exotel_number = Some(number(value)?),
             "active" => changes.active = Some(flag("active", value)?),
             "region" => changes.region = Some(region(value)?),
-            "time_zone" => changes.time_zone = Some(filled("time_zone", value)?),
+            "time_zone" => {
+                changes.time_zone = Some(checked("time_zone", value, tenant::is_time_zone, tenant::TIME_ZONE_WANTED)?);
+            }
             "greeting" => changes.greeting = Some(text("greeting", value)?),
-            "language" => changes.language = Some(language(value)?),
+            "language" => {
+                changes.language = Some(checked("language", value, tenant::is_language, tenant::LANGUAGE_WANTED)?);
+            }
             "voice" => changes.voice = Some(optional("voice", value)?),
             "instructions" => changes.instructions = Some(text("instructions", value)?),
             "model" => changes.model = Some(optional("model", value)?),
@@ -285,20 +284,12 @@ fn number(value: &Value) -> Result<PhoneNumber, Refused> {
 }
 
 fn region(value: &Value) -> Result<String, Refused> {
-    let region = value.as_str().filter(|region| region.len() == 2 && region.bytes().all(|b| b.is_ascii_alphabetic()));
-    region.map(str::to_ascii_uppercase).ok_or_else(|| malformed("region", "two letters (ISO 3166), such as IN"))
+    value.as_str().and_then(tenant::region).ok_or_else(|| malformed("region", tenant::REGION_WANTED))
 }
 
-fn language(value: &Value) -> Result<String, Refused> {
-    let sane = |tag: &&str| {
-        let mut parts = tag.split('-');
-        let primary = parts
-            .next()
-            .is_some_and(|part| (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic()));
-        primary && parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
-    };
-    let tag = value.as_str().filter(sane);
-    tag.map(str::to_owned).ok_or_else(|| malformed("language", "a BCP 47 tag such as en-IN or hi-IN"))
+/// A text that passes a check.
+fn checked(field: &'static str, value: &Value, is: fn(&str) -> bool, wanted: &str) -> Result<String, Refused> {
+    value.as_str().filter(|told| is(told)).map(str::to_owned).ok_or_else(|| malformed(field, wanted))
 }
 
 fn tools(value: &Value) -> Result<String, Refused> {

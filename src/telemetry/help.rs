@@ -1,0 +1,59 @@
+//! What each metric means, as `/metrics` says it.
+
+use metrics::{describe_counter, describe_gauge, describe_histogram};
+
+const COUNTERS: [(&str, &str); 24] = [
+    ("callgate_audit_late_total", "Requests answered before their audit entry was in the database"),
+    ("callgate_audit_lost_total", "Audit entries dropped because too many waited"),
+    ("callgate_audit_skipped_total", "Refusals of strangers that were counted and not written to the audit log"),
+    ("callgate_calls_ended_total", "Calls that ended, by status"),
+    ("callgate_calls_rehomed_total", "Calls that were moved to another worker thread"),
+    ("callgate_counted_total", "What went wrong in calls without ending them, by what it was"),
+    ("callgate_frames_dropped_total", "Audio frames dropped because a queue was full, by queue"),
+    ("callgate_frames_late_total", "Audio frames sent to the caller too late"),
+    ("callgate_frames_total", "Audio frames, by direction"),
+    ("callgate_http_requests_total", "Requests answered, by route and status"),
+    ("callgate_interruptions_total", "Times that a caller cut the agent short"),
+    ("callgate_jobs_total", "Attempts at jobs, by kind and outcome"),
+    ("callgate_junk_total", "Messages that could not be understood, by who sent them"),
+    ("callgate_media_refused_total", "Media sockets that were refused at their start event"),
+    ("callgate_model_dials_total", "Connections to the model that were tried"),
+    ("callgate_model_lost_total", "Connections to the model that were lost in a call"),
+    ("callgate_record_dropped_total", "Records of calls dropped because too many waited"),
+    ("callgate_recording_dropped_total", "Pieces of recorded audio dropped because the disk was too slow"),
+    ("callgate_recordings_failed_total", "Recordings that failed, by where"),
+    ("callgate_recordings_stored_total", "Recordings that reached the object store, by source"),
+    ("callgate_refusals_total", "Requests refused, by code"),
+    ("callgate_responses_failed_total", "Responses that the model failed to give"),
+    ("callgate_restarts_total", "Parts of calls that were started again by their supervisor"),
+    ("callgate_webhooks_total", "Webhooks answered, by outcome"),
+];
+
+const GAUGES: [(&str, &str); 6] = [
+    ("callgate_audit_lag_seconds", "Age of the oldest audit entry that is not in the database yet"),
+    ("callgate_audit_waiting", "Audit entries that are not in the database yet"),
+    ("callgate_calls_live", "Calls that are live on this node"),
+    ("callgate_draining", "1 when no new calls are taken"),
+    ("callgate_jobs_oldest_seconds", "How long the oldest job has been due"),
+    ("callgate_jobs_waiting", "Jobs that are still to be done"),
+];
+
+const HISTOGRAMS: [(&str, &str); 4] = [
+    ("callgate_answer_seconds", "From the caller's last speech to the agent's first audio sent to the caller"),
+    ("callgate_first_audio_seconds", "From the start of the media to the agent's first audio"),
+    ("callgate_http_seconds", "Time to answer a request, by route"),
+    ("callgate_webhook_seconds", "Time to answer a webhook"),
+];
+
+/// Describes them all to the recorder that was installed.
+pub(super) fn describe() {
+    for (name, words) in COUNTERS {
+        describe_counter!(name, words);
+    }
+    for (name, words) in GAUGES {
+        describe_gauge!(name, words);
+    }
+    for (name, words) in HISTOGRAMS {
+        describe_histogram!(name, words);
+    }
+}
