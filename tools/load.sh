@@ -3,7 +3,10 @@
 # CPU and memory are its own. FLOOR=path/to/a/bare/bridge (started as `FLOOR PORT MODEL_HOST:PORT`) loads that too, in the same
 # run, for the ratio. DATABASE=postgres stores on a throw-away PostgreSQL instead of SQLite, durable as a real one is; then
 # STOP_DATABASE_AT=SECONDS crashes it that long after the calls begin, for STOP_DATABASE_SECS (5), and afterwards counts what is on record.
+# A database has a machine of its own, as a rule; here it has the lowest priority instead, unless NICE=0.
+# RECORDED=N has N recorded calls go before, whose recordings are encoded during the others.
 set -euo pipefail
+export NICE="${NICE:-19}"
 bin="${CALLGATE:-${CARGO_TARGET_DIR:-target}/release/callgate}"
 calls="${CALLS:-300}" secs="${SECS:-20}" ramp="${RAMP:-10}" frame_ms="${FRAME_MS:-20}"
 dir="$(mktemp -d)"
@@ -42,11 +45,19 @@ elif [ -n "${STOP_DATABASE_AT:-}" ]; then
 fi
 
 export HOST=127.0.0.1 PORT="$port" DATABASE_URL="$database" WEBHOOK_AUTH=key WEBHOOK_KEY=load-test RUST_LOG="${RUST_LOG:-warn}" \
-    REALTIME_URL="ws://127.0.0.1:$model_port/v1/realtime" MAX_CALLS=$((calls + 10))
-"$bin" client add --name Load --number +918047112233 --greeting Hello --calls-per-minute 1000000 --caller-calls-per-minute 1000000 >/dev/null
+    REALTIME_URL="ws://127.0.0.1:$model_port/v1/realtime" MAX_CALLS=$((calls + 10)) \
+    SPOOL_DIR="$dir/spool" RECORDINGS_URL="file://$dir/recordings"
+"$bin" client add --name Load --number +918047112233 --greeting Hello --calls-per-minute 1000000 --caller-calls-per-minute 1000000 \
+    --recording "$([ -n "${RECORDED:-}" ] && echo on || echo off)" >/dev/null
 "$bin" serve >"$dir/serve.log" 2>&1 & gateway=$!
 pids+=("$gateway")
 listening "$port"
+if [ -n "${RECORDED:-}" ]; then
+    "$bin" load --calls "$RECORDED" --ramp 2 --secs "$secs" --frame-ms "$frame_ms" --pid "$gateway" \
+        --gateway "http://127.0.0.1:$port" --model-url "http://127.0.0.1:$model_port" --key load-test >/dev/null
+    "$bin" client set +918047112233 --recording off >/dev/null
+    echo "== of $RECORDED recordings not encoded yet: $(ls "$dir/spool" | wc -l)"
+fi
 if [ -n "${STOP_DATABASE_AT:-}" ]; then
     {
         sleep "$STOP_DATABASE_AT"
@@ -59,6 +70,7 @@ echo "== callgate, on ${DATABASE:-sqlite}"
 "$bin" load --calls "$calls" --ramp "$ramp" --secs "$secs" --frame-ms "$frame_ms" --pid "$gateway" \
     --gateway "http://127.0.0.1:$port" --model-url "http://127.0.0.1:$model_port" --key load-test || { tail -5 "$dir/serve.log"; exit 1; }
 
+[ -z "${RECORDED:-}" ] || echo "== of $RECORDED recordings not encoded yet: $(ls "$dir/spool" | wc -l)"
 if [ -n "${STOP_DATABASE_AT:-}" ]; then
     # Written within the longest pause between two attempts.
     for _ in $(seq 30); do

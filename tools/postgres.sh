@@ -7,7 +7,7 @@
 #   tools/postgres.sh resume DIR     starts it again
 #   tools/postgres.sh remove DIR     stops it and removes every trace
 #
-# DURABLE=1 keeps fsync on; OPTIONS="-c name=value" is given to the server.
+# DURABLE=1 keeps fsync on; NICE=19 lets everything else go first; OPTIONS="-c name=value" is given to the server.
 set -euo pipefail
 
 bin="$(dirname "$(command -v initdb 2>/dev/null || ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -V | tail -1)" 2>/dev/null || true)"
@@ -24,7 +24,7 @@ as_owner() {
 }
 
 up() { # DIR
-    as_owner "$bin/pg_ctl" start -w -t 60 -s -D "$1/data" -l "$1/log" -o "$(cat "$1/options")" >&2 ||
+    as_owner nice -n "${NICE:-0}" "$bin/pg_ctl" start -w -t 60 -s -D "$1/data" -l "$1/log" -o "$(cat "$1/options")" >&2 ||
         { tail -5 "$1/log" >&2; return 1; }
 }
 
