@@ -53,7 +53,7 @@ export HOST=127.0.0.1 PORT="$port" DATABASE_URL="$database" WEBHOOK_AUTH=key WEB
 pids+=("$gateway")
 listening "$port"
 if [ -n "${RECORDED:-}" ]; then
-    "$bin" load --calls "$RECORDED" --ramp 2 --secs "$secs" --frame-ms "$frame_ms" --pid "$gateway" \
+    "$bin" load --calls "$RECORDED" --seed 2 --ramp 2 --secs "$secs" --frame-ms "$frame_ms" --pid "$gateway" \
         --gateway "http://127.0.0.1:$port" --model-url "http://127.0.0.1:$model_port" --key load-test >/dev/null
     "$bin" client set +918047112233 --recording off >/dev/null
     echo "== of $RECORDED recordings not encoded yet: $(ls "$dir/spool" | wc -l)"

@@ -74,7 +74,7 @@ pub(in crate::store) async fn take(
     let taken = diesel::update(waits)
         .set((dsl::media_at.eq(media.at.naive_utc()), dsl::stream_sid.eq(media.stream.as_str())))
         .returning(Call::as_returning());
-    Ok(taken.get_result(conn).await.optional()?)
+    Ok(prepared(taken).get_result(conn).await.optional()?)
 }
 
 /// Makes sure of a row for a call that is spoken of before it began.
