@@ -25,6 +25,7 @@ mod late;
 mod numbers;
 mod pending;
 mod price;
+mod sweep;
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ mod tests;
 pub use late::LateAudit;
 pub use numbers::AuditNumbers;
 pub use price::{PriceError, Prices};
+pub use sweep::Sweep;
 
 use journal::Journal;
 use pending::Pending;

@@ -12,6 +12,7 @@ use actors::{Limits, Switchboard};
 use anyhow::Context;
 use protocol::call::fact::Ended;
 use protocol::call::policy::Policy;
+use protocol::ids::CallSid;
 use simulator::model::{ModelHandle, ModelOptions, ModelServer};
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,7 +23,7 @@ use crate::http::auth::Gate;
 use crate::http::request_id::name_request;
 use crate::http::{Desk, Gateway, Rules, Strangers, routes};
 use crate::jobs::{self, Jobs};
-use crate::record::{RecordRules, RecordWriter};
+use crate::record::{RecordRules, RecordWriter, Sweep};
 use crate::settings::{PublicUrl, Settings};
 use crate::spool::{Deck, Spool, TapingRecorder};
 use crate::store::Store;
@@ -96,6 +97,7 @@ pub struct Running {
     server: ServerHandle,
     server_task: JoinHandle<io::Result<()>>,
     upkeep: JoinHandle<()>,
+    sweep: JoinHandle<()>,
     work: jobs::Running,
     spool: Spool,
     model: Option<ModelHandle>,
@@ -130,6 +132,7 @@ pub async fn start(mut settings: Settings) -> anyhow::Result<Running> {
             page.run_upkeep();
         }
     });
+    let sweep = sweep(&gateway, settings.calls.max_call);
     let public = settings.http.public;
     if let Some((row, hash)) = gateway.store.audit_head().await? {
         // Outside the database, so that a log rewritten from end to end does not fit it.
@@ -137,7 +140,7 @@ pub async fn start(mut settings: Settings) -> anyhow::Result<Running> {
     }
     tracing::info!(%addr, public_base_url = %public.base(), source = %public.source(), "listening");
     let drain = settings.calls.drain;
-    Ok(Running { addr, public, gateway, drain, server: handle, server_task, upkeep, work, spool, model })
+    Ok(Running { addr, public, gateway, drain, server: handle, server_task, upkeep, sweep, work, spool, model })
 }
 
 impl Running {
@@ -207,6 +210,7 @@ impl Running {
         self.work.stop(WORKING).await;
         self.server.stop(true).await;
         self.upkeep.abort();
+        self.sweep.abort();
         if let Some(model) = &self.model {
             model.stop();
         }
@@ -296,6 +300,14 @@ fn gateway(
         jobs,
         store,
     })
+}
+
+/// Ends what other gateways left behind, or this one before it was started again.
+fn sweep(gateway: &Gateway, max_call: Duration) -> JoinHandle<()> {
+    let Gateway { store, recorder, jobs, switchboard, .. } = gateway;
+    let here = switchboard.clone();
+    let is_live = move |call: &CallSid| here.phase(call).is_some();
+    store.runtime().spawn(Sweep::new(store.clone(), recorder.clone(), jobs.clone(), max_call, is_live).keep())
 }
 
 fn rules(settings: &Settings) -> anyhow::Result<Rules> {

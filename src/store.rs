@@ -17,6 +17,7 @@ mod error;
 mod figures;
 mod jobs;
 mod lite;
+mod lost;
 mod migrations;
 mod opening;
 mod outbound;

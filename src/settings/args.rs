@@ -131,7 +131,7 @@ pub struct SettingsArgs {
     #[arg(long, env = "MAX_CALLS", hide_env_values = true, value_name = "COUNT", default_value = MAX_CALLS)]
     pub max_calls: String,
 
-    /// Longest call, s.
+    /// Longest call, s. The same on all gateways of a database: they end what is older and nobody has any more.
     #[arg(long, env = "MAX_CALL_SECS", hide_env_values = true, value_name = "SECONDS", default_value = MAX_CALL_SECS)]
     pub max_call_secs: String,
 

@@ -54,7 +54,7 @@ pub struct Finish {
     pub why: String,
     /// Whose account it is.
     pub by: End,
-    /// It counts only while nobody told of an end: the carrier's word passed on, or a wait in vain.
+    /// It counts only while nobody told of an end (upkeep tells of none): the carrier's word passed on, or a wait in vain.
     pub weak: bool,
 }
 

@@ -131,6 +131,8 @@ pub enum End {
     Gateway,
     /// The carrier's.
     Carrier,
+    /// Nobody's: the gateway that had the call is gone, and upkeep ended it. Any other account takes its place.
+    Upkeep,
 }
 
 impl End {
@@ -140,11 +142,12 @@ impl End {
         match self {
             Self::Gateway => "gateway",
             Self::Carrier => "carrier",
+            Self::Upkeep => "upkeep",
         }
     }
 
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        [Self::Gateway, Self::Carrier].into_iter().find(|end| end.name() == name)
+        [Self::Gateway, Self::Carrier, Self::Upkeep].into_iter().find(|end| end.name() == name)
     }
 }
 

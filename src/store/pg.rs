@@ -20,6 +20,8 @@ pub(super) mod health;
 pub(super) mod jobs;
 #[path = "locking/pg.rs"]
 pub(super) mod locking;
+#[path = "sql/lost.rs"]
+pub(super) mod lost;
 #[path = "sql/opening.rs"]
 pub(super) mod opening;
 #[path = "sql/outbound.rs"]

@@ -139,21 +139,33 @@ pub(crate) fn batch(calls: Vec<CallUpdate>) -> Batch {
     Batch { calls, reports: vec![] }
 }
 
-#[tokio::test]
-async fn the_client_of_a_call_is_found_by_the_unique_index() {
+/// How SQLite would go about a query.
+fn plan(db: &TempDb, query: &str) -> Vec<String> {
     #[derive(QueryableByName)]
     struct Step {
         #[diesel(sql_type = Text)]
         detail: String,
     }
+    let mut conn = SqliteConnection::establish(&db.0.display().to_string()).unwrap();
+    let steps: Vec<Step> = sql_query(format!("EXPLAIN QUERY PLAN {query}")).load(&mut conn).unwrap();
+    steps.into_iter().map(|step| step.detail).collect()
+}
+
+#[tokio::test]
+async fn the_client_of_a_call_is_found_by_the_unique_index() {
     let db = TempDb::new();
     let _store = db.store().await;
-    let mut conn = SqliteConnection::establish(&db.0.display().to_string()).unwrap();
-    let steps: Vec<Step> = sql_query("EXPLAIN QUERY PLAN SELECT * FROM clients WHERE exotel_number = '+918047112233'")
-        .load(&mut conn)
-        .unwrap();
-    let plan: Vec<&str> = steps.iter().map(|step| step.detail.as_str()).collect();
+    let plan = plan(&db, "SELECT * FROM clients WHERE exotel_number = '+918047112233'");
     assert_eq!(plan, ["SEARCH clients USING INDEX clients_exotel_number (exotel_number=?)"]);
+}
+
+#[tokio::test]
+async fn calls_without_an_end_are_found_among_themselves_alone() {
+    let db = TempDb::new();
+    let _store = db.store().await;
+    let open = "SELECT call_sid FROM calls WHERE ended_by IS NULL AND entry IS NOT NULL AND started_at < ?";
+    let plan = plan(&db, &format!("{open} ORDER BY started_at LIMIT 64"));
+    assert_eq!(plan, ["SEARCH calls USING INDEX calls_open (started_at<?)"]);
 }
 
 #[tokio::test]

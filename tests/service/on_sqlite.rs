@@ -4,6 +4,8 @@
 
 #[path = "every_hook.rs"]
 mod every_hook;
+#[path = "lost.rs"]
+mod lost;
 #[path = "media.rs"]
 mod media;
 #[path = "nodes.rs"]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::support::{Gateway, eventually, incoming, sid};
 
-type Heard = Arc<Mutex<Vec<Value>>>;
+pub(super) type Heard = Arc<Mutex<Vec<Value>>>;
 
 /// A recording host and an event receiver in one.
 async fn serve(heard: web::Data<Heard>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
@@ -32,7 +32,7 @@ async fn serve(heard: web::Data<Heard>, request: HttpRequest, body: web::Bytes) 
 }
 
 /// Its host:port, and what it heard.
-fn neighbour() -> (String, Heard) {
+pub(super) fn neighbour() -> (String, Heard) {
     let heard = Heard::default();
     let served = heard.clone();
     let app = move || App::new().app_data(web::Data::new(served.clone())).default_service(web::to(serve));

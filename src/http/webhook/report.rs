@@ -103,7 +103,7 @@ async fn write_down(gateway: &Gateway, report: CallEndReport) -> Result<Call, Re
 /// Whether the end of a call as we stored it leaves the caller to somebody else.
 fn hands_on(call: &Call) -> bool {
     let transferred = Ended::Transferred { reason: String::new() }.words();
-    let ours = call.ended_by == Some(End::Gateway);
+    let ours = matches!(call.ended_by, Some(End::Gateway | End::Upkeep));
     let said = call.ended_why.as_deref().is_some_and(|why| why.starts_with(&transferred));
     ours && (said || call.status == "failed")
 }

@@ -63,7 +63,8 @@ fn told(call: &mut Call, status: &str, report: &CallEndReport) {
     }
     // A gateway that waited for the stream in vain knows less than the carrier; whatever else a gateway says of an end stands.
     let in_vain = call.times.media_at.is_none() && call.ended_why.as_deref() == Some(&*Ended::NoMedia.words());
-    if in_vain && is_end(status) {
+    let nobodys = call.ended_by == Some(End::Upkeep);
+    if (in_vain || nobodys) && is_end(status) {
         (call.ended_by, call.times.ended_at) = (None, None);
     }
     if !is_end(status) || call.ended_by == Some(End::Gateway) {

@@ -11,6 +11,8 @@ use crate::store::{Batch, CallUpdate, End, Figures, Finish, MediaStart, StoreErr
 
 /// Once the end of a call is told by us, it stands, and so do the figures.
 const OURS: &str = End::Gateway.name();
+const CARRIERS: &str = End::Carrier.name();
+const NOBODYS: &str = End::Upkeep.name();
 
 /// The row of a call, if what a node says of it still counts: no gateway told its end, and no other node had its media.
 macro_rules! open {
@@ -50,8 +52,8 @@ async fn write_call(conn: &mut Conn, update: &CallUpdate) -> Result<(), StoreErr
 async fn media_started(conn: &mut Conn, id: i64, media: &MediaStart) -> Result<(), StoreError> {
     // Written before it is looked at: what another node is just writing is waited for, and seen by both statements below.
     prepared(diesel::update(dsl::calls.find(id)).set(dsl::status.eq(dsl::status))).execute(conn).await?;
-    // Another node may have waited for this stream, and given up.
-    let given_up = dsl::calls.find(id).filter(dsl::media_at.is_null()).filter(dsl::ended_by.eq(OURS));
+    // Another node may have waited for this stream, and given up; or all may have.
+    let given_up = dsl::calls.find(id).filter(dsl::media_at.is_null()).filter(dsl::ended_by.ne(CARRIERS));
     let open_again = diesel::update(given_up).set((
         dsl::status.eq(calls::IN_PROGRESS),
         dsl::ended_by.eq(None::<&str>),
@@ -97,7 +99,8 @@ async fn set_finish(conn: &mut Conn, id: i64, on_air: bool, finish: &Finish) -> 
     if finish.weak {
         // Who waited in vain does not know that the stream came to another node.
         let knows = on_air || finish.by != End::Gateway;
-        let open = dsl::calls.find(id).filter(dsl::ended_by.is_null());
+        let untold = dsl::ended_by.is_null().or(dsl::ended_by.eq(NOBODYS).assume_not_null());
+        let open = dsl::calls.find(id).filter(untold);
         let open = open.filter(dsl::media_at.is_null().or(knows.into_sql::<Bool>()));
         prepared(diesel::update(open).set(end)).execute(conn).await?;
     } else {

@@ -1,5 +1,6 @@
 //! Queries of `turns`.
 
+use diesel::dsl::max;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 use protocol::call::fact::Turn;
@@ -40,4 +41,10 @@ pub(in crate::store) async fn upsert(conn: &mut Conn, call_id: i64, turn: &Turn)
 pub(in crate::store) async fn of_call(conn: &mut Conn, call_id: i64) -> Result<Vec<Turn>, StoreError> {
     let rows = dsl::turns.filter(dsl::call_id.eq(call_id)).order(dsl::index).select(TurnRow::as_select());
     Ok(rows.load(conn).await?.into_iter().map(TurnRow::turn).collect())
+}
+
+/// When the last of a call's turns was over, ms since its media stream began.
+pub(in crate::store) async fn end_ms(conn: &mut Conn, call_id: i64) -> Result<Option<i64>, StoreError> {
+    let end = max(dsl::at_ms + dsl::heard_ms);
+    Ok(dsl::turns.filter(dsl::call_id.eq(call_id)).select(end).get_result(conn).await?)
 }

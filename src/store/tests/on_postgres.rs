@@ -16,6 +16,8 @@ mod both;
 mod convergence;
 #[path = "jobs.rs"]
 mod jobs;
+#[path = "lost.rs"]
+mod lost;
 
 type Conn = AsyncConnectionWrapper<AsyncPgConnection>;
 type Backend = diesel::pg::Pg;

@@ -15,6 +15,8 @@ mod both;
 mod convergence;
 #[path = "jobs.rs"]
 mod jobs;
+#[path = "lost.rs"]
+mod lost;
 
 type Conn = SqliteConnection;
 type Backend = diesel::sqlite::Sqlite;

@@ -1,0 +1,66 @@
+//! Queries of calls that no gateway has any more.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::prelude::*;
+use protocol::ids::CallSid;
+use serde_json::json;
+
+use super::{Conn, RunQueryDsl, audit, outbound, turns};
+use crate::store::lost::{CALL_LOST, WHY};
+use crate::store::outbound::{CALL_ENDED, Event};
+use crate::store::prepared::prepared;
+use crate::store::schema::calls::dsl;
+use crate::store::{AuditEntry, Call, End, StoreError};
+
+const STATUS: &str = "failed";
+
+pub(in crate::store) async fn open(
+    conn: &mut Conn,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<CallSid>, StoreError> {
+    // The conditions of the index `calls_open`.
+    let open = dsl::calls.filter(dsl::ended_by.is_null()).filter(dsl::entry.is_not_null());
+    let oldest = open.filter(dsl::started_at.lt(before.naive_utc())).order(dsl::started_at).limit(limit);
+    let found: Vec<String> = oldest.select(dsl::call_sid).load(conn).await?;
+    Ok(found.into_iter().map(CallSid::new).collect())
+}
+
+/// Needs a transaction. Of several nodes that end the same call one finds it open.
+pub(in crate::store) async fn end(conn: &mut Conn, calls: &[CallSid]) -> Result<Vec<CallSid>, StoreError> {
+    let now = Utc::now();
+    let mut done = Vec::new();
+    let mut entries = Vec::new();
+    for sid in calls {
+        let open = dsl::calls.filter(dsl::call_sid.eq(sid.as_str())).filter(dsl::ended_by.is_null());
+        let end = (dsl::status.eq(STATUS), dsl::ended_by.eq(End::Upkeep.name()), dsl::ended_why.eq(WHY));
+        let ended = diesel::update(open).set(end).returning(Call::as_returning());
+        let Some(call) = prepared(ended).get_result(conn).await.optional()? else { continue };
+        let last = last_seen(&call, turns::end_ms(conn, call.id).await?).min(now);
+        let when = diesel::update(dsl::calls.find(call.id)).set(dsl::ended_at.eq(last.naive_utc()));
+        prepared(when).execute(conn).await?;
+        outbound::tell(conn, &Event { call: sid, what: CALL_ENDED, recording: None, at: now }).await?;
+        entries.push(AuditEntry {
+            at: now,
+            kind: CALL_LOST.to_owned(),
+            call_sid: Some(sid.clone()),
+            remote_addr: None,
+            request_id: None,
+            outcome: STATUS.to_owned(),
+            payload: json!({ "why": WHY, "last_seen": last }),
+        });
+        done.push(sid.clone());
+    }
+    if !entries.is_empty() {
+        audit::append(conn, &entries).await?;
+    }
+    Ok(done)
+}
+
+/// The last that is on record of a call.
+fn last_seen(call: &Call, turns_end_ms: Option<i64>) -> DateTime<Utc> {
+    let times = &call.times;
+    let spoken = turns_end_ms.and_then(TimeDelta::try_milliseconds);
+    let spoken = times.media_at.zip(spoken).and_then(|(media, spoken)| media.checked_add_signed(spoken));
+    [times.answered_at, times.media_at, spoken].into_iter().flatten().fold(times.started_at, Ord::max)
+}

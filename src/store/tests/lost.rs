@@ -1,0 +1,134 @@
+//! Calls that no gateway has any more.
+
+use chrono::TimeDelta;
+use protocol::call::fact::Ended;
+use protocol::ids::{CallSid, Secret, StreamSid};
+
+use super::Db;
+use crate::store::tests::{at, batch, finish, new_call, new_client, report, turn, update};
+use crate::store::*;
+
+/// A store whose client is told of its calls.
+async fn store(db: &Db) -> (Store, i64) {
+    let store = db.store().await;
+    let client = store.add_client(new_client("+918047112233")).await.unwrap().id;
+    let target = EventsTarget { url: "https://crm.example/x".to_owned(), secret: Secret::new("sixteen-letters-") };
+    assert!(store.set_events_target(client, Some(target)).await.unwrap());
+    (store, client)
+}
+
+fn sids(range: std::ops::Range<usize>) -> Vec<CallSid> {
+    range.map(|n| CallSid::new(format!("c{n}"))).collect()
+}
+
+async fn told_ends(store: &Store) -> usize {
+    let jobs = store.jobs(true, None, 100).await.unwrap();
+    jobs.iter().filter(|job| job.payload["type"] == CALL_ENDED).count()
+}
+
+#[tokio::test]
+async fn only_old_calls_that_began_and_have_no_end_are_looked_for() {
+    let db = Db::new();
+    let (store, client) = store(&db).await;
+    for (sid, secs) in [("old", 0), ("older", -60), ("over", -60), ("young", 60)] {
+        store.begin_call(NewCall { at: at(secs), ..new_call(sid, client) }).await.unwrap();
+    }
+    store.report_call(report("over", "completed")).await.unwrap();
+    // Somebody else's, of which the carrier tells us all the same.
+    store.report_call(CallEndReport { at: at(-60), ..report("foreign", "ringing") }).await.unwrap();
+    let found = async |limit| store.open_calls(at(30), limit).await.unwrap();
+    assert_eq!(found(10).await, [CallSid::new("older"), CallSid::new("old")]);
+    assert_eq!(found(1).await, [CallSid::new("older")]);
+}
+
+#[tokio::test]
+async fn two_nodes_that_end_the_same_calls_at_once_tell_of_each_once() {
+    let db = Db::new();
+    let (one, client) = store(&db).await;
+    let other = db.store().await;
+    let calls = sids(0..12);
+    for call in &calls {
+        one.begin_call(new_call(call.as_str(), client)).await.unwrap();
+    }
+    let backwards: Vec<CallSid> = calls.iter().rev().cloned().collect();
+    let (here, there) = tokio::join!(one.end_lost_calls(calls.clone()), other.end_lost_calls(backwards));
+    assert_eq!(here.unwrap().len() + there.unwrap().len(), calls.len());
+    assert!(one.end_lost_calls(calls.clone()).await.unwrap().is_empty());
+    assert_eq!(told_ends(&one).await, calls.len());
+    let entries = one.recent_audit(100).await.unwrap();
+    assert_eq!(entries.iter().filter(|entry| entry.kind == "call.lost").count(), calls.len());
+    assert!(one.verify_audit().await.unwrap().is_ok());
+    assert!(one.open_calls(at(60), 100).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn such_a_call_failed_when_it_was_last_heard_of_and_keeps_its_figures() {
+    let db = Db::new();
+    let (store, client) = store(&db).await;
+    let media = Some(MediaStart { at: at(2), stream: StreamSid::new("s1") });
+    let figures = Some(Figures { turn_count: Some(2), ..Figures::default() });
+    store.begin_call(new_call("c0", client)).await.unwrap();
+    let spoken =
+        CallUpdate { on_air: true, media, turns: vec![turn(0, "Hello."), turn(1, "Yes?")], figures, ..update("c0") };
+    store.write_batch(batch(vec![spoken])).await.unwrap();
+    let before = store.call(&CallSid::new("c0")).await.unwrap().unwrap();
+    assert_eq!(store.end_lost_calls(sids(0..1)).await.unwrap(), sids(0..1));
+    let after = store.call(&CallSid::new("c0")).await.unwrap().unwrap();
+    assert_eq!((&after.turns, &after.call.figures), (&before.turns, &before.call.figures));
+    let call = after.call;
+    assert_eq!((call.status.as_str(), call.ended_by), ("failed", Some(End::Upkeep)));
+    assert!(call.ended_why.unwrap().contains("nobody told of the end"));
+    // The last turn began 100 ms into the media stream and was heard for 900.
+    assert_eq!(call.times.ended_at, Some(at(2) + TimeDelta::milliseconds(1000)));
+}
+
+/// One account of a call that comes late.
+async fn tell(store: &Store, sid: &str, account: usize) {
+    let media = Some(MediaStart { at: at(2), stream: StreamSid::new("s1") });
+    let in_vain = Finish { why: Ended::NoMedia.words(), weak: true, ..finish("failed", "").unwrap() };
+    let passed_on = Finish { by: End::Carrier, weak: true, ..finish("busy", "the carrier says so").unwrap() };
+    let told = match account {
+        0 => return drop(store.report_call(report(sid, "completed")).await.unwrap()),
+        1 => CallUpdate { finish: finish("completed", "the caller hung up"), ..update(sid) },
+        2 => CallUpdate { on_air: true, media, finish: finish("completed", "the caller hung up"), ..update(sid) },
+        3 => CallUpdate { finish: Some(in_vain), ..update(sid) },
+        4 => CallUpdate { finish: Some(passed_on), ..update(sid) },
+        // A stream that came after all goes on.
+        _ => CallUpdate { on_air: true, media, ..update(sid) },
+    };
+    store.write_batch(batch(vec![told])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_late_account_of_the_end_wins_and_the_client_is_told_once() {
+    let db = Db::new();
+    let (store, client) = store(&db).await;
+    for account in 0..6 {
+        let [lost, plain, early] = ["lost", "plain", "early"].map(|name| format!("{name}{account}"));
+        for sid in [&lost, &plain, &early] {
+            store.begin_call(new_call(sid, client)).await.unwrap();
+        }
+        assert_eq!(store.end_lost_calls(vec![CallSid::new(&lost)]).await.unwrap().len(), 1);
+        // A report of what is no end changes nothing.
+        let on_the_way = CallEndReport { ended_at: None, ..report(&lost, "in-progress") };
+        assert_eq!(store.report_call(on_the_way.clone()).await.unwrap().ended_by, Some(End::Upkeep));
+        for sid in [&lost, &plain, &early] {
+            store.report_call(CallEndReport { call_sid: CallSid::new(sid), ..on_the_way.clone() }).await.unwrap();
+            tell(&store, sid, account).await;
+        }
+        let swept = store.end_lost_calls(vec![CallSid::new(&early)]).await.unwrap();
+        assert_eq!(swept.len(), usize::from(account == 5), "what has an end is left alone");
+        let row = async |sid: &str| {
+            let mut call = store.call(&CallSid::new(sid)).await.unwrap().unwrap().call;
+            (call.id, call.call_sid) = (0, CallSid::new(""));
+            call
+        };
+        assert_eq!(row(&lost).await, row(&plain).await, "{account}");
+        if account < 5 {
+            assert_eq!(row(&early).await, row(&plain).await, "{account}");
+        }
+    }
+    let jobs = store.jobs(true, None, 100).await.unwrap();
+    let ends: Vec<&str> = jobs.iter().filter(|job| job.payload["type"] == CALL_ENDED).map(|job| &*job.key).collect();
+    assert_eq!(ends.iter().filter(|key| key.contains("/lost")).count(), 6, "{ends:?}");
+}

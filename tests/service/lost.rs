@@ -1,0 +1,150 @@
+//! A gateway that is killed in the middle of its calls.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use callgate::store::{Call, End, EventsTarget};
+use chrono::{TimeDelta, Utc};
+use futures_util::{SinkExt, StreamExt};
+use protocol::ids::{CallSid, Secret};
+use reqwest::Method;
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::media::{self, open, path};
+use super::support::{API_KEY, API_TOKEN, Gateway, WEBHOOK_KEY, eventually, incoming, sid, urlencoded};
+use super::work::neighbour;
+
+/// What a start and a look for lost calls may take; the gateway waits 15 s of it for others to write down what they know.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A gateway that is a process of its own, on the database of another one.
+struct Program {
+    child: Child,
+    port: u16,
+}
+
+impl Program {
+    async fn beside(gateway: &Gateway) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
+        command.arg("serve").env_clear().current_dir(std::env::temp_dir());
+        command.env("DATABASE_URL", &gateway.database.url).env("RECORDINGS_URL", gateway.database.recordings_url());
+        command.env("HOST", "127.0.0.1").env("PORT", port.to_string()).env("WORKERS", "1").env("SIMULATED_MODEL", "on");
+        command.env("EXOTEL_API_KEY", API_KEY).env("EXOTEL_API_TOKEN", API_TOKEN);
+        command.env("WEBHOOK_AUTH", "key").env("WEBHOOK_KEY", WEBHOOK_KEY);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let program = Self { child, port };
+        until("it serves", || async { program.get("/readyz").await.is_some() }).await;
+        program
+    }
+
+    async fn get(&self, path: &str) -> Option<String> {
+        let answer = reqwest::get(format!("http://127.0.0.1:{}{path}", self.port)).await.ok()?;
+        if answer.status().is_success() { answer.text().await.ok() } else { None }
+    }
+
+    /// Announces a call, and answers with its stream's URL.
+    async fn announce(&self, sid: &str) -> String {
+        let form = urlencoded(&incoming(sid));
+        let answer = self.get(&format!("/exotel/voicebot?{form}&key={WEBHOOK_KEY}")).await.expect("an answer");
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        answer["url"].as_str().unwrap().to_owned()
+    }
+
+    /// SIGKILL: nothing of it gets to do anything any more.
+    fn kill(&mut self) {
+        let _ = self.child.kill();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let waited = async {
+        let mut look = tokio::time::interval(Duration::from_millis(50));
+        while !holds().await {
+            look.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waited).await.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+/// Silence, so that the line is not taken for dead.
+async fn speak(mut socket: media::Socket) {
+    let mut every = tokio::time::interval(Duration::from_millis(500));
+    let payload = STANDARD.encode([0; 3200]);
+    let media = json!({ "event": "media", "stream_sid": "st1", "media": { "payload": payload } }).to_string();
+    loop {
+        tokio::select! {
+            _ = every.tick() => socket.send(Message::text(&media)).await.unwrap(),
+            heard = socket.next() => assert!(heard.is_some_and(|heard| heard.is_ok())),
+        }
+    }
+}
+
+async fn stored(gateway: &Gateway, sid: &str) -> Call {
+    gateway.running.store().call(&CallSid::new(sid)).await.unwrap().unwrap().call
+}
+
+#[actix_web::test]
+async fn calls_of_a_gateway_that_was_killed_are_told_to_have_ended_and_the_carrier_knows_better() {
+    let (host, heard) = neighbour();
+    let first = Gateway::start().await;
+    let target = EventsTarget { url: format!("http://{host}/events"), secret: Secret::new("whsec_0123456789") };
+    assert!(first.running.store().set_events_target(first.tenant.id, Some(target)).await.unwrap());
+    let mut killed = Program::beside(&first).await;
+    let [on_air, announced, live] = [sid(), sid(), sid()];
+    let url = killed.announce(&on_air).await;
+    killed.announce(&announced).await;
+    let stream = TcpStream::connect(("127.0.0.1", killed.port)).await.unwrap();
+    let (mut socket, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
+    media::start(&mut socket, &on_air).await;
+    let begun = async |sid: &str| stored(&first, sid).await.times.media_at.is_some();
+    eventually("its stream is on record", || begun(&on_air)).await;
+    killed.kill();
+
+    // It is longer ago than calls last on the second gateway, which looks; but one call is live there.
+    let url = first.database.url.clone();
+    let second = Gateway::start_with(|args| (args.database_url, args.max_call_secs) = (url, "600".to_owned())).await;
+    let answer = second.get("/exotel/voicebot", &incoming(&live)).await.json();
+    let mut mine = open(&second, &path(answer["url"].as_str().unwrap()), None).await.expect("the stream");
+    media::start(&mut mine, &live).await;
+    eventually("the live call is on record", || begun(&live)).await;
+    let speaking = actix_rt::spawn(speak(mine));
+    let began = (Utc::now() - TimeDelta::minutes(20)).format("%F %T");
+    first.database.execute(&format!("UPDATE calls SET started_at = '{began}'")).unwrap();
+    let ends = |sid: &str| {
+        let heard = heard.lock().unwrap();
+        heard.iter().filter(|event| event["type"] == "call.ended" && event["call_sid"] == sid).count()
+    };
+    until("both ends are told", || async { ends(&on_air) == 1 && ends(&announced) == 1 }).await;
+    for sid in [&on_air, &announced] {
+        let call = stored(&first, sid).await;
+        assert_eq!((call.status.as_str(), call.ended_by), ("failed", Some(End::Upkeep)));
+        assert!(call.times.ended_at.is_some());
+        let shown = first.operate(Method::GET, &format!("/api/v1/calls/{sid}")).await.json();
+        assert!(shown["ended_why"].as_str().unwrap().contains("gateway stopped"), "{shown}");
+        let audited = first.running.store().audit_of_call(&call.call_sid).await.unwrap();
+        assert_eq!(audited.iter().filter(|entry| entry.kind == "call.lost").count(), 1);
+    }
+    assert_eq!((stored(&first, &live).await.status.as_str(), ends(&live)), ("in-progress", 0));
+
+    first.post("/exotel/call-end", &[("CallSid", &on_air), ("Status", "completed")]).await;
+    let call = stored(&first, &on_air).await;
+    assert_eq!((call.status.as_str(), call.ended_by), ("completed", Some(End::Carrier)));
+    speaking.abort();
+    eventually("the live call ends by itself", || async { ends(&live) == 1 }).await;
+    assert_eq!((ends(&on_air), ends(&announced)), (1, 1));
+    second.stop().await;
+    first.stop().await;
+}
