@@ -110,7 +110,7 @@ async fn attempt(handler: &dyn Work, job: &Job) -> Outcome {
     }
     let result = match timeout(patience.one_attempt, AssertUnwindSafe(handler.run(job)).catch_unwind()).await {
         Ok(Ok(result)) => result,
-        Ok(Err(panic)) => Err(JobError::Retry(format!("a fault of ours: {}", words(&*panic)))),
+        Ok(Err(panic)) => Err(JobError::Retry(format!("a fault of ours: {}", panic_words(&*panic)))),
         Err(_) => Err(JobError::Retry(format!("it took longer than {} s", patience.one_attempt.as_secs()))),
     };
     let age = (Utc::now() - job.created_at).to_std().unwrap_or_default();
@@ -125,7 +125,8 @@ async fn attempt(handler: &dyn Work, job: &Job) -> Outcome {
     }
 }
 
-fn words(panic: &(dyn Any + Send)) -> &str {
+/// What a panic said.
+pub(crate) fn panic_words(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic without words")
 }

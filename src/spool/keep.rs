@@ -136,7 +136,7 @@ impl EncodeRecording {
         };
         let pressed = self.press.encode(found.clone()).await.map_err(|error| match error {
             PressError::Nothing => JobError::GiveUp(error.to_string()),
-            PressError::Failed(_) | PressError::Stopped => JobError::Retry(error.to_string()),
+            PressError::Failed(_) | PressError::Fault(_) | PressError::Stopped => JobError::Retry(error.to_string()),
         })?;
         let key = format!("{}/{folder}.opus", found.began.format("%Y/%m/%d"));
         let stored = self.objects.put_file(&pressed.file, &key, Some(CONTENT_TYPE)).await;

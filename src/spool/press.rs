@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use codecs::opus::{Channels, Settings};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Finished;
+use crate::jobs::panic_words;
 
 /// Both voices together.
 const BITRATE_BPS: u32 = 32_000;
@@ -34,6 +36,9 @@ pub enum PressError {
     /// Try again later.
     #[error("{0}")]
     Failed(#[from] OggError),
+    /// It panicked on this recording, and goes on with others.
+    #[error("a fault of ours: {0}")]
+    Fault(String),
     /// The thread is gone: at the next start.
     #[error("the encoder has stopped")]
     Stopped,
@@ -62,14 +67,24 @@ impl Press {
     /// # Errors
     /// When there is none.
     pub fn new() -> io::Result<Self> {
+        Self::with(press)
+    }
+
+    /// With another way to encode.
+    pub(super) fn with(
+        mut press: impl FnMut(&Finished) -> Result<Pressed, PressError> + Send + 'static,
+    ) -> io::Result<Self> {
         let (orders, mut queue) = mpsc::channel::<Order>(1);
         let work = move || {
             if let Err(error) = rustix::process::setpriority_process(None, NICE) {
                 tracing::warn!(%error, "recordings are encoded at the priority of everything else");
             }
             while let Some((finished, answer)) = queue.blocking_recv() {
+                // What it had begun is a file that is written anew.
+                let pressed = catch_unwind(AssertUnwindSafe(|| press(&finished)));
+                let pressed = pressed.unwrap_or_else(|panic| Err(PressError::Fault(panic_words(&*panic).to_owned())));
                 // Nobody may be waiting any more: whoever asks next finds the file encoded again.
-                let _ = answer.send(press(&finished));
+                let _ = answer.send(pressed);
             }
         };
         thread::Builder::new().name("callgate-press".to_owned()).spawn(work)?;

@@ -167,6 +167,26 @@ async fn a_call_goes_through_the_deck_and_the_press_and_can_be_listened_to() {
 }
 
 #[tokio::test]
+async fn a_fault_in_the_encoder_costs_its_recording_an_attempt_and_the_next_one_nothing() {
+    let spool = Spool::new();
+    for call in ["a", "b"] {
+        spool.reel(call).finish(8_000).unwrap();
+    }
+    let mut faults = vec!["no such sample"];
+    let press = Press::with(move |finished| match faults.pop() {
+        Some(fault) => panic!("{fault}"),
+        None => press::press(finished),
+    });
+    let press = press.unwrap();
+    let order = |call: &str| press.encode(find(&spool.0.join(call)).unwrap().unwrap());
+    let error = order("a").await.unwrap_err();
+    assert_eq!(error.to_string(), "a fault of ours: no such sample");
+    for call in ["b", "a"] {
+        assert_eq!(order(call).await.unwrap().duration_ms, 1_000);
+    }
+}
+
+#[tokio::test]
 async fn a_disk_that_will_not_have_it_says_so_and_no_more() {
     // A file where the folder should be: nothing can be made below it.
     let spool = Spool::new();
