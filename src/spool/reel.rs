@@ -8,7 +8,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 use codecs::SampleRate;
@@ -23,6 +23,9 @@ const NOTE: &str = "call.json";
 
 /// Recordings of one call: more than one only where a call came back after its gateway died.
 const MOST: u32 = 99;
+
+/// A folder that another process has just made holds nothing yet; one of that age will not any more.
+const ABANDONED: Duration = Duration::from_secs(60);
 
 /// The spooled files of a call that is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +79,15 @@ impl Reel {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the call's id is no file name"));
         }
         let folder = new_folder(root, call)?;
+        let made = Self::fill(folder.clone(), call, rate, began);
+        if made.is_err() {
+            // What cannot be removed either is at the next start.
+            let _ = fs::remove_dir_all(&folder);
+        }
+        made
+    }
+
+    fn fill(folder: PathBuf, call: &CallSid, rate: SampleRate, began: SystemTime) -> io::Result<Self> {
         let track = |name| OpenOptions::new().write(true).create_new(true).open(folder.join(name));
         let caller = track(CALLER)?;
         // Before there is a note: who looks for calls to finish goes by that.
@@ -227,12 +239,33 @@ pub fn left_behind(root: &Path) -> io::Result<Vec<Finished>> {
         match find(&folder) {
             Ok(Some(finished)) => found.push(finished),
             Ok(None) => {}
+            // A call whose recording began, and no more.
+            Err(_) if holds_nothing(&folder).unwrap_or_default() && fs::remove_dir_all(&folder).is_ok() => {}
             Err(error) => {
                 tracing::warn!(folder = %folder.display(), %error, "this is no recording that can be finished")
             }
         }
     }
     Ok(found)
+}
+
+/// Whether a folder is one of ours in which nothing was ever heard.
+fn holds_nothing(folder: &Path) -> io::Result<bool> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let call = name.split_once('.').map_or(&*name, |(call, _)| call);
+    let age = folder.metadata()?.modified()?.elapsed().unwrap_or_default();
+    if !is_sid(call) || age < ABANDONED {
+        return Ok(false);
+    }
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let empty = entry.metadata()?.is_file() && entry.metadata()?.len() == 0;
+        if name != NOTE && !(empty && (name == CALLER || name == AGENT)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The call of a spool folder; none while it is recorded.
@@ -246,7 +279,8 @@ pub fn find(folder: &Path) -> io::Result<Option<Finished>> {
         Err(TryLockError::Error(error)) => return Err(error),
     }
     let note: Note = serde_json::from_slice(&fs::read(folder.join(NOTE))?)?;
-    let rate = SampleRate::from_hz(note.rate_hz).ok_or_else(|| io::Error::other("a rate nobody records at"))?;
+    let rate = SampleRate::from_hz(note.rate_hz)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a rate nobody records at"))?;
     let call = CallSid::new(&note.call_sid);
     Ok(Some(Finished { call, folder: folder.to_owned(), began: note.began, rate, incomplete: note.incomplete }))
 }

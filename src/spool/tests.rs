@@ -132,6 +132,46 @@ fn an_id_that_is_no_file_name_records_nothing() {
     assert!(made.is_err());
 }
 
+#[test]
+fn a_recording_that_could_not_begin_leaves_nothing_behind() {
+    let spool = Spool::new();
+    // There is room for the folder's path, and none for its files'.
+    let mut root = spool.0.clone();
+    while root.as_os_str().len() < 4_000 {
+        root.push("d".repeat(80));
+    }
+    root.push("d".repeat(4_088 - root.as_os_str().len() - 1));
+    let error = Reel::create(&root, &CallSid::new("a"), SampleRate::Hz8000, SystemTime::now()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidFilename);
+    assert_eq!(fs::read_dir(&root).unwrap().count(), 0, "the folder is gone again");
+}
+
+#[test]
+fn folders_in_which_nothing_was_recorded_are_removed_at_a_start_and_others_are_left_alone() {
+    let spool = Spool::new();
+    let files: [(&str, &[(&str, &str)]); 6] = [
+        ("empty", &[]),
+        ("half.2", &[("caller.s16", ""), ("agent.s16", ""), ("call.json", "{\"call_sid\":\"ha")]),
+        ("heard", &[("caller.s16", "sound")]),
+        ("other", &[("caller.s16", ""), ("notes.txt", "")]),
+        ("fresh", &[]),
+        ("lost+found", &[]),
+    ];
+    for (folder, files) in files {
+        let path = spool.0.join(folder);
+        fs::create_dir_all(&path).unwrap();
+        files.iter().for_each(|(name, text)| fs::write(path.join(name), text).unwrap());
+        if folder != "fresh" {
+            let before = SystemTime::now() - Duration::from_secs(120);
+            fs::File::open(&path).unwrap().set_modified(before).unwrap();
+        }
+    }
+    assert_eq!(left_behind(&spool.0).unwrap(), []);
+    let mut left: Vec<_> = fs::read_dir(&spool.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["fresh", "heard", "lost+found", "other"]);
+}
+
 /// What came out of the deck for one call.
 async fn finished(receiver: &mut tokio::sync::mpsc::Receiver<Finished>) -> Finished {
     tokio::time::timeout(Duration::from_secs(10), receiver.recv()).await.unwrap().unwrap()
