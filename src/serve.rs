@@ -1,5 +1,6 @@
 //! The service put together: bind, build, run; and the way down: refuse, drain, flush, close.
 
+use std::any::Any;
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,7 +15,8 @@ use protocol::call::fact::Ended;
 use protocol::call::policy::Policy;
 use protocol::ids::CallSid;
 use simulator::model::{ModelHandle, ModelOptions, ModelServer};
-use tokio::net::{TcpListener, TcpSocket, lookup_host};
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -38,6 +40,8 @@ const BACKLOG: u32 = 2048;
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// For the head of a request; a media socket is past it.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// A peer that takes nothing of what is sent for so long, or acknowledges nothing, is gone: the kernel would go on for a quarter of an hour.
+const STALLED: Duration = Duration::from_secs(30);
 /// What requests in flight get once the calls are over, s.
 const CLOSING_SECS: u64 = 2;
 /// What calls get to end once they are told to.
@@ -332,9 +336,17 @@ fn run(listener: TcpListener, workers: usize, gateway: Arc<Gateway>) -> anyhow::
         .tcp_nodelay(true)
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(HEAD_TIMEOUT)
+        .on_connect(|connection, _| end_when_stalled(connection))
         .shutdown_timeout(CLOSING_SECS)
         .disable_signals()
         .listen(listener.into_std().context("the listener")?)
         .context("the listener")?;
     Ok(server.run())
+}
+
+fn end_when_stalled(connection: &dyn Any) {
+    let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
+    if let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(STALLED)) {
+        tracing::warn!(%error, "a connection whose peer reads nothing is not ended early");
+    }
 }

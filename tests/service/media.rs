@@ -1,12 +1,15 @@
 //! Who may open a media socket.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::{SinkExt, StreamExt};
 use protocol::ids::CallSid;
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use serde_json::json;
+use socket2::Socket as Raw;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -180,4 +183,30 @@ async fn a_stop_ends_the_calls_that_are_left_and_writes_them_down() {
     assert!(is_closed(&mut socket).await);
     let stored = store.call(&call).await.unwrap().unwrap().call;
     assert_eq!(stored.ended_why.as_deref(), Some("the gateway stopped"));
+}
+
+/// Our end of a connection, of all that this process has open.
+fn accepted(by: SocketAddr, from: SocketAddr) -> Option<Raw> {
+    let me = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+    let open = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().file_name());
+    let open = open.filter_map(|name| name.to_str()?.parse().ok());
+    // Some are closed again by now.
+    let mut sockets = open.filter_map(|fd| Some(Raw::from(pidfd_getfd(&me, fd, PidfdGetfdFlags::empty()).ok()?)));
+    sockets.find(|socket| {
+        let ends = socket.local_addr().ok().zip(socket.peer_addr().ok());
+        ends.is_some_and(|(ours, theirs)| ours.as_socket() == Some(by) && theirs.as_socket() == Some(from))
+    })
+}
+
+#[actix_web::test]
+async fn a_carrier_that_stops_reading_keeps_its_connection_for_half_a_minute_at_most() {
+    let gateway = Gateway::start().await;
+    let sid = sid();
+    let answer = gateway.get("/exotel/voicebot", &incoming(&sid)).await.json();
+    let socket = open(&gateway, &path(answer["url"].as_str().unwrap()), None).await.unwrap();
+    let from = socket.get_ref().local_addr().unwrap();
+    let ours = accepted(gateway.running.addr(), from).unwrap();
+    // The kernel ends it when what was sent has not been taken for so long, its window shut or its peer gone.
+    assert_eq!(ours.tcp_user_timeout().unwrap(), Some(Duration::from_secs(30)));
+    gateway.stop().await;
 }
