@@ -181,6 +181,13 @@ impl Handler for Fetch {
         Ok(())
     }
 
+    async fn put_off(&self, job: &Job, why: &str) -> Result<(), StoreError> {
+        match id(job) {
+            Ok(id) => self.store.recording_put_off(id, why).await,
+            Err(_) => Ok(()),
+        }
+    }
+
     async fn given_up(&self, job: &Job, why: &str) -> Result<(), StoreError> {
         match id(job) {
             Ok(id) => self.store.recording_failed(id, why).await,

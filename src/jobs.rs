@@ -59,6 +59,11 @@ pub trait Handler: Send + Sync + 'static {
     /// Does the job. It may be dropped at any `await` when its lease is lost or its time is over, and run again.
     fn run(&self, job: &Job) -> impl Future<Output = Result<(), JobError>> + Send;
 
+    /// The attempt failed, and there will be another: whoever waits is told why here. It may be told twice.
+    fn put_off(&self, _job: &Job, _why: &str) -> impl Future<Output = Result<(), StoreError>> + Send {
+        async { Ok(()) }
+    }
+
     /// The job is about to be given up: whoever waits for it is told here. It may be told twice.
     fn given_up(&self, _job: &Job, _why: &str) -> impl Future<Output = Result<(), StoreError>> + Send {
         async { Ok(()) }

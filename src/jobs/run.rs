@@ -29,6 +29,7 @@ pub(super) trait Work: Send + Sync {
     fn patience(&self) -> Patience;
     fn leaves_more(&self) -> bool;
     fn run<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<(), JobError>>;
+    fn put_off<'a>(&'a self, job: &'a Job, why: &'a str) -> BoxFuture<'a, Result<(), StoreError>>;
     fn given_up<'a>(&'a self, job: &'a Job, why: &'a str) -> BoxFuture<'a, Result<(), StoreError>>;
 }
 
@@ -51,6 +52,10 @@ impl<H: Handler> Work for H {
 
     fn run<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<(), JobError>> {
         Handler::run(self, job).boxed()
+    }
+
+    fn put_off<'a>(&'a self, job: &'a Job, why: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        Handler::put_off(self, job, why).boxed()
     }
 
     fn given_up<'a>(&'a self, job: &'a Job, why: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
@@ -160,11 +165,14 @@ fn tell(job: &Job, outcome: &Outcome) {
     }
 }
 
-/// Writes down what became of a job. Whoever waits for it is told first that it is given up: a job in between is told again.
+/// Writes down what became of a job. Whoever waits for it is told first if it is put off or given up: a job in between is told again.
 async fn settle(store: &Store, handler: &dyn Work, job: &Job, outcome: &Outcome) -> Result<(), StoreError> {
     match outcome {
         Outcome::Done => store.job_done(job).await?,
-        Outcome::Retry(why) => store.retry_job(job, why, Utc::now() + handler.patience().pause(job.attempts)).await?,
+        Outcome::Retry(why) => {
+            handler.put_off(job, why).await?;
+            store.retry_job(job, why, Utc::now() + handler.patience().pause(job.attempts)).await?
+        }
         Outcome::GiveUp(why) => {
             handler.given_up(job, why).await?;
             store.give_up_job(job, why).await?

@@ -130,9 +130,13 @@ impl EncodeRecording {
             Ok(Some(found)) if found.call == call => found,
             Ok(None) => return Err(JobError::Retry("it is being recorded".to_owned())),
             // It was stored, or its row says why there is none.
-            Ok(Some(_)) | Err(_) if row.status != "pending" => return Ok(()),
+            Ok(Some(_)) if row.status != "pending" => return Ok(()),
+            Err(error) if is_nothing(&error) && row.status != "pending" => return Ok(()),
             Ok(Some(_)) => return Err(JobError::GiveUp("the spool has another call under its name".to_owned())),
-            Err(error) => return Err(JobError::GiveUp(format!("the spool has no recording of this call: {error}"))),
+            Err(error) if is_nothing(&error) && self.root.is_dir() => {
+                return Err(JobError::GiveUp(format!("the spool has no recording of this call: {error}")));
+            }
+            Err(error) => return Err(JobError::Retry(format!("the spool cannot be read: {error}"))),
         };
         let pressed = self.press.encode(found.clone()).await.map_err(|error| match error {
             PressError::Nothing => JobError::GiveUp(error.to_string()),
@@ -158,14 +162,21 @@ impl EncodeRecording {
     }
 }
 
+/// Whether a folder that cannot be read holds no recording, rather than being away.
+fn is_nothing(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, NotADirectory, NotFound, UnexpectedEof};
+    matches!(error.kind(), NotFound | NotADirectory | InvalidData | UnexpectedEof)
+}
+
 impl Handler for EncodeRecording {
     const KIND: &'static str = KIND;
     const AT_ONCE: usize = 1;
+    /// Without an end: as long as the sound is in the spool it can be stored.
     const PATIENCE: Patience = Patience {
         first_pause: Duration::from_secs(5),
         longest_pause: Duration::from_secs(600),
-        longest_age: Duration::from_secs(7 * 86_400),
-        most_attempts: 2_000,
+        longest_age: Duration::MAX,
+        most_attempts: i32::MAX,
         one_attempt: Duration::from_secs(3_600),
     };
     /// The client may have to be told.
@@ -173,6 +184,10 @@ impl Handler for EncodeRecording {
 
     async fn run(&self, job: &Job) -> Result<(), JobError> {
         self.encode(recording_id(job)).await
+    }
+
+    async fn put_off(&self, job: &Job, why: &str) -> Result<(), StoreError> {
+        self.store.recording_put_off(recording_id(job), why).await
     }
 
     async fn given_up(&self, job: &Job, why: &str) -> Result<(), StoreError> {

@@ -31,7 +31,7 @@ pub struct Recording {
     pub sha256: Option<String>,
     /// What its source said it is.
     pub content_type: Option<String>,
-    /// Why it failed.
+    /// Why it failed, or why it is not stored yet.
     pub error: Option<String>,
     /// When it was announced.
     #[diesel(deserialize_as = Time)]
@@ -43,7 +43,8 @@ pub struct Recording {
 
 impl Store {
     /// Announces a recording of a call and adds the job that will store it, in one go. The job's payload is `{"recording_id"}`, its key
-    /// the same number. Announced again, everything stays as it is. Answers with the recording's id.
+    /// the same number. Announced again, everything stays as it is, save that a recording which was given up is tried again. Answers with
+    /// the recording's id.
     ///
     /// # Errors
     /// When the database fails.
@@ -96,5 +97,14 @@ impl Store {
     pub async fn recording_failed(&self, id: i64, why: &str) -> Result<(), StoreError> {
         let why = why.to_owned();
         query!(self, write, recordings::failed(id, &why))
+    }
+
+    /// A recording that is waited for is not there yet. Of any other, nothing is noted.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn recording_put_off(&self, id: i64, why: &str) -> Result<(), StoreError> {
+        let why = why.to_owned();
+        query!(self, write, recordings::put_off(id, &why))
     }
 }

@@ -1,9 +1,11 @@
 //! What is done beside the calls: recordings fetched, clients told, and the jobs that see to it.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use callgate::store::EventsTarget;
+use callgate::settings::SettingsArgs;
+use callgate::store::{EventsTarget, JobStatus};
 use protocol::ids::{CallSid, Secret};
 use serde_json::{Value, json};
 
@@ -154,4 +156,106 @@ async fn a_job_that_was_given_up_is_done_when_it_is_asked_for_again() {
     gateway.post("/exotel/recording", &[("CallSid", &other), ("RecordingUrl", &url)]).await;
     becomes(&other).await;
     gateway.stop().await;
+}
+
+/// A second of a call that an earlier process recorded, and the place where recordings are kept. Gone with the test.
+struct Left {
+    folder: PathBuf,
+    sid: String,
+}
+
+impl Left {
+    fn new() -> Self {
+        let folder = std::env::temp_dir().join(format!("callgate-left-{}", uuid::Uuid::now_v7()));
+        let left = Self { folder, sid: sid() };
+        std::fs::create_dir_all(left.spooled()).unwrap();
+        for track in ["caller.s16", "agent.s16"] {
+            std::fs::write(left.spooled().join(track), [7; 16_000]).unwrap();
+        }
+        let note =
+            json!({ "call_sid": left.sid, "began": "2026-11-22T12:00:00Z", "rate_hz": 8_000, "format": "s16le" });
+        std::fs::write(left.spooled().join("call.json"), note.to_string()).unwrap();
+        left
+    }
+
+    fn spooled(&self) -> PathBuf {
+        self.folder.join("spool").join(&self.sid)
+    }
+
+    /// Where recordings are kept; not those of a year whose folder is a file.
+    fn kept(&self) -> PathBuf {
+        self.folder.join("kept")
+    }
+
+    async fn start(&self, url: Option<&str>) -> Gateway {
+        let change = |args: &mut SettingsArgs| {
+            args.spool_dir = self.folder.join("spool").display().to_string();
+            args.recordings_url = format!("file://{}", self.kept().display());
+            args.database_url = url.map_or_else(|| args.database_url.clone(), str::to_owned);
+        };
+        Gateway::start_with(change).await
+    }
+
+    /// Waits until there is one recording, of that status and with such an error.
+    async fn becomes(&self, gateway: &Gateway, status: &str, why: &str) {
+        let call = CallSid::new(&self.sid);
+        eventually(&format!("{status}: {why}"), || async {
+            let rows = gateway.running.store().recordings_of_call(&call).await.unwrap();
+            let told = |error: &Option<String>| error.as_deref().map_or(why.is_empty(), |error| error.contains(why));
+            matches!(&rows[..], [row] if row.status == status && told(&row.error))
+        })
+        .await;
+    }
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[actix_web::test]
+async fn a_recording_of_ours_waits_in_words_while_it_cannot_be_stored_and_is_when_it_was_given_up_and_found_again() {
+    let left = Left::new();
+    std::fs::create_dir(left.kept()).unwrap();
+    std::fs::write(left.kept().join("2026"), "in the way").unwrap();
+    let gateway = left.start(None).await;
+    let url = gateway.database.url.clone();
+    left.becomes(&gateway, "pending", "2026").await;
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_callgate"));
+    let output = command.args(["calls", &left.sid, "--database-url", &url]).output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains("pending") && shown.contains("2026/11/22"), "{shown}");
+    // Tried for more than half a year, and still waited for.
+    let hurry = || {
+        let attempts = "attempts = CASE WHEN attempts < 90000 THEN 90000 ELSE attempts END";
+        let old = "run_at = '2026-01-01 00:00:00', created_at = '2026-01-01 00:00:00'";
+        let waits = "kind = 'encode_recording' AND status = 'waiting'";
+        gateway.database.execute(&format!("UPDATE jobs SET {attempts}, {old} WHERE {waits}")).unwrap();
+    };
+    let job = async || gateway.running.store().jobs(true, None, 1).await.unwrap().remove(0);
+    eventually("it was tried again, and will be", || async {
+        hurry();
+        let job = job().await;
+        job.attempts > 90_000 && job.status == JobStatus::Waiting
+    })
+    .await;
+    left.becomes(&gateway, "pending", "2026").await;
+    // Nothing is there to encode: that ends it.
+    let away = left.folder.join("away");
+    std::fs::rename(left.spooled(), &away).unwrap();
+    eventually("it is given up", || async {
+        hurry();
+        job().await.status == JobStatus::Failed
+    })
+    .await;
+    left.becomes(&gateway, "failed", "the spool has no recording").await;
+    gateway.running.stop().await.unwrap();
+    std::fs::rename(&away, left.spooled()).unwrap();
+    std::fs::remove_file(left.kept().join("2026")).unwrap();
+    let next = left.start(Some(&url)).await;
+    left.becomes(&next, "stored", "").await;
+    eventually("the spool is empty", || async { !left.spooled().exists() }).await;
+    assert!(left.kept().join(format!("2026/11/22/{}.opus", left.sid)).is_file());
+    next.stop().await;
 }

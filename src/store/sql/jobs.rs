@@ -185,6 +185,12 @@ pub(in crate::store) async fn relocate(conn: &mut Conn, kind: &str, key: &str, n
     Ok(diesel::update(row).set(dsl::node.eq(node)).execute(conn).await? > 0)
 }
 
+/// The row id of a job, if it failed.
+pub(in crate::store) async fn failed(conn: &mut Conn, kind: &str, key: &str) -> Result<Option<i64>, StoreError> {
+    let row = dsl::jobs.filter(dsl::kind.eq(kind).and(dsl::key.eq(key)).and(dsl::status.eq(FAILED)));
+    Ok(row.select(dsl::id).get_result(conn).await.optional()?)
+}
+
 /// Jobs that failed, one or all, as if they were new.
 pub(in crate::store) async fn retry(conn: &mut Conn, id: Option<i64>) -> Result<Vec<Job>, StoreError> {
     let now = Utc::now().naive_utc();

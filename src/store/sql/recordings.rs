@@ -38,7 +38,23 @@ pub(in crate::store) async fn announce_own(
 ) -> Result<i64, StoreError> {
     let now = Utc::now().naive_utc();
     let call_id = calls::ensure(conn, call, now).await?;
-    add(conn, call_id, source, now, kind, node).await
+    let id = add(conn, call_id, source, now, kind, node).await?;
+    let given_up = dsl::recordings.filter(dsl::id.eq(id).and(dsl::status.eq(FAILED)));
+    if given_up.count().get_result::<i64>(conn).await? == 0 {
+        return Ok(id);
+    }
+    // Its job failed too, perhaps so long ago that it is forgotten.
+    match jobs::failed(conn, kind, &id.to_string()).await? {
+        Some(job) => drop(retry(conn, Some(job)).await?),
+        None if enqueue(conn, id, kind, node).await? => wait_again(conn, vec![id]).await?,
+        None => {}
+    }
+    Ok(id)
+}
+
+async fn enqueue(conn: &mut Conn, id: i64, kind: &'static str, node: Option<&str>) -> Result<bool, StoreError> {
+    let job = NewJob::new(kind, id.to_string(), json!({ "recording_id": id }));
+    jobs::enqueue(conn, &NewJob { node: node.map(str::to_owned), ..job }).await
 }
 
 async fn add(
@@ -64,8 +80,7 @@ async fn add(
         .await
         .optional()?;
     if let Some(id) = added {
-        let job = NewJob::new(kind, id.to_string(), json!({ "recording_id": id }));
-        jobs::enqueue(conn, &NewJob { node: node.map(str::to_owned), ..job }).await?;
+        enqueue(conn, id, kind, node).await?;
         return Ok(id);
     }
     let known = dsl::recordings.filter(dsl::call_id.eq(call_id).and(dsl::source_url.eq(source)));
@@ -124,11 +139,16 @@ pub(in crate::store) async fn retry(conn: &mut Conn, job: Option<i64>) -> Result
         .filter(|job| job.kind != SEND_EVENT)
         .filter_map(|job| job.payload["recording_id"].as_i64())
         .collect();
-    diesel::update(dsl::recordings.filter(dsl::id.eq_any(recordings).and(dsl::status.eq(FAILED))))
+    wait_again(conn, recordings).await?;
+    Ok(retried)
+}
+
+async fn wait_again(conn: &mut Conn, given_up: Vec<i64>) -> Result<(), StoreError> {
+    diesel::update(dsl::recordings.filter(dsl::id.eq_any(given_up).and(dsl::status.eq(FAILED))))
         .set((dsl::status.eq(PENDING), dsl::updated_at.eq(Utc::now().naive_utc())))
         .execute(conn)
         .await?;
-    Ok(retried)
+    Ok(())
 }
 
 pub(in crate::store) async fn failed(conn: &mut Conn, id: i64, why: &str) -> Result<(), StoreError> {
@@ -136,5 +156,11 @@ pub(in crate::store) async fn failed(conn: &mut Conn, id: i64, why: &str) -> Res
         .set((dsl::status.eq(FAILED), dsl::error.eq(why), dsl::updated_at.eq(Utc::now().naive_utc())))
         .execute(conn)
         .await?;
+    Ok(())
+}
+
+pub(in crate::store) async fn put_off(conn: &mut Conn, id: i64, why: &str) -> Result<(), StoreError> {
+    let waited_for = dsl::recordings.filter(dsl::id.eq(id).and(dsl::status.eq(PENDING)));
+    diesel::update(waited_for).set(dsl::error.eq(why)).execute(conn).await?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 use dashmap::DashMap;
 use proptest::prelude::*;
+use protocol::ids::CallSid;
 use serde_json::json;
 
 use super::Db;
@@ -125,6 +126,41 @@ async fn a_job_bound_to_a_node_is_done_there_alone_until_it_is_moved() {
     assert!(store.move_job(KIND, "file", HERE).await.unwrap());
     assert_eq!(keys(&take(&store, 10, LONG).await), ["file"]);
     assert!(!store.move_job(KIND, "none", HERE).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_recording_that_was_given_up_is_tried_again_when_it_is_announced_again_and_says_why_it_waits() {
+    let db = Db::new();
+    let store = db.store().await;
+    let call = CallSid::new("c1");
+    let announce = || store.announce_recording(&call, "own:c1", KIND, Some(HERE));
+    let shown = async || {
+        let rows = store.recordings_of_call(&call).await.unwrap();
+        (rows[0].status.clone(), rows[0].error.clone().unwrap_or_default())
+    };
+    let expect = |status: &str, why: &str| (status.to_owned(), why.to_owned());
+    let soon = Utc::now() + TimeDelta::hours(1);
+    for forgotten in [false, true] {
+        let id = announce().await.unwrap();
+        // Told again while it waits, or is at work: no second job.
+        assert_eq!(announce().await.unwrap(), id);
+        let taken = take(&store, 10, LONG).await;
+        assert_eq!((taken.len(), taken[0].attempts, &taken[0].payload), (1, 1, &json!({ "recording_id": id })));
+        announce().await.unwrap();
+        assert!(take(&store, 10, LONG).await.is_empty());
+        store.recording_put_off(id, "the disk is full").await.unwrap();
+        assert_eq!(shown().await, expect("pending", "the disk is full"));
+        store.recording_failed(id, "nothing is there").await.unwrap();
+        store.recording_put_off(id, "the disk is full").await.unwrap();
+        assert_eq!(shown().await, expect("failed", "nothing is there"));
+        store.give_up_job(&taken[0], "nothing is there").await.unwrap();
+        if forgotten {
+            store.forget_jobs(soon, soon).await.unwrap();
+        }
+    }
+    announce().await.unwrap();
+    assert_eq!(shown().await, expect("pending", "nothing is there"));
+    assert_eq!(take(&store, 10, LONG).await.len(), 1);
 }
 
 #[tokio::test]
