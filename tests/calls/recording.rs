@@ -20,6 +20,8 @@ const HOP_MS: usize = 10;
 const LOUD: f64 = 150.0;
 /// Silence within speech; more divides it.
 const PAUSE_MS: usize = 400;
+/// Less is no speech: both sides share a codec, and where one sets in, the other has a click of it.
+const CLICK_MS: usize = 50;
 
 fn recorded() -> Wishes {
     Wishes { recording: true, ..Wishes::default() }
@@ -64,6 +66,7 @@ fn speech(levels: &[f64]) -> Vec<(usize, usize)> {
             None => found.push((at, at + HOP_MS)),
         }
     }
+    found.retain(|(from, to)| to - from > CLICK_MS);
     found
 }
 
