@@ -88,7 +88,13 @@ fn assert_alike(heard: &Heard, carrier: &Heard) {
     for (name, one, other) in [("caller", &heard.caller, &carrier.caller), ("agent", &heard.agent, &carrier.agent)] {
         let best = (-15..=15).max_by(|a, b| likeness(one, other, *a).total_cmp(&likeness(one, other, *b))).unwrap();
         let alike = likeness(one, other, best);
-        assert!(alike > 0.9, "{name}: {alike:.3} alike at best, moved by {} ms", best * HOP_MS as isize);
+        let moved = best * HOP_MS as isize;
+        assert!(
+            alike > 0.9,
+            "{name}: {alike:.3} alike at best, moved by {moved} ms: {:?} and {:?}",
+            speech(one),
+            speech(other)
+        );
     }
 }
 

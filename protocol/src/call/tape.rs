@@ -64,7 +64,7 @@ fn samples(ms: u64, rate: SampleRate) -> u64 {
 }
 
 /// Where the caller's frames belong.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct CallerTrack {
     /// Where the next frame follows the last one.
     end: u64,
@@ -73,6 +73,12 @@ pub(crate) struct CallerTrack {
 }
 
 impl CallerTrack {
+    /// The track of a call that was rebuilt, or not. What a rebuilt one gets first has waited for it, and its arrival says nothing: there,
+    /// the carrier's count begins with the stream, as it says it does.
+    pub(crate) fn new(resumed: bool) -> Self {
+        Self { end: 0, anchor: resumed.then_some((0, 0)) }
+    }
+
     /// A frame came in, which the carrier says began at `sent_ms` of its stream.
     pub(crate) fn frame(&mut self, cx: &mut Context, rate: SampleRate, sent_ms: Option<u64>, pcm: &[u8]) {
         let (now, length) = (sample(cx, cx.now, rate), pcm.len() as u64 / 2);
