@@ -41,6 +41,7 @@ impl Line {
             greeting: "Welcome.".to_owned(),
             greeted_by: GreetedBy::Carrier,
             language: "en-IN".to_owned(),
+            transcription_language: None,
             voice: None,
             tools: Vec::new(),
         };

@@ -21,6 +21,7 @@ pub fn admission(call: &CallSid, client: &Client, greeted_by: GreetedBy, node: &
         greeting: agent.greeting.clone(),
         greeted_by,
         language: agent.language.clone(),
+        transcription_language: None,
         voice: agent.voice.clone(),
         tools: tools(client),
     };

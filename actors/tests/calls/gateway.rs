@@ -74,6 +74,7 @@ pub(crate) fn admission(call: &str) -> Admission {
         greeting: "Hello.".to_owned(),
         greeted_by: GreetedBy::Model,
         language: "en-IN".to_owned(),
+        transcription_language: None,
         voice: None,
         tools: Vec::new(),
     };

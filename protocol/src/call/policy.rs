@@ -16,6 +16,8 @@ pub struct Setup {
     pub greeted_by: GreetedBy,
     /// BCP 47, e.g. `hi-IN`.
     pub language: String,
+    /// What the caller speaks, for the recogniser (ISO 639-1, lower case). None: it finds out, and callers may mix languages.
+    pub transcription_language: Option<String>,
     /// Voice name, or the server's default.
     pub voice: Option<String>,
     /// Functions the client's agent may call besides the built-in `end_call` and `transfer_call`.

@@ -283,7 +283,6 @@ pub(crate) fn replay(cx: &mut Context, conn: ConnId) {
 }
 
 fn configure(cx: &mut Context, conn: ConnId, reduced: bool) {
-    let language = cx.setup.language.split('-').next().unwrap_or_default();
     let mut tools = cx.setup.tools.clone();
     tools.extend(built_in_tools());
     let config = SessionConfig {
@@ -291,7 +290,7 @@ fn configure(cx: &mut Context, conn: ConnId, reduced: bool) {
         instructions: cx.setup.instructions.clone(),
         voice: cx.setup.voice.clone(),
         format: cx.policy.format,
-        transcription_language: Some(language.to_owned()).filter(|l| !l.is_empty()),
+        transcription_language: cx.setup.transcription_language.clone(),
         transcription_model: cx.policy.transcription_model.clone(),
         vad: cx.policy.vad,
         tools,

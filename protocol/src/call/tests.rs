@@ -32,6 +32,7 @@ fn setup(greeted_by: GreetedBy) -> Setup {
         greeting: "Welcome to the clinic.".to_owned(),
         greeted_by,
         language: "en-IN".to_owned(),
+        transcription_language: None,
         voice: None,
         tools: Vec::new(),
     }
@@ -50,10 +51,14 @@ impl Desk {
         Self::with(Policy::default(), greeted_by)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a base for virtual time")]
     fn with(policy: Policy, greeted_by: GreetedBy) -> Self {
+        Self::about(policy, setup(greeted_by))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a base for virtual time")]
+    fn about(policy: Policy, setup: Setup) -> Self {
         let now = Instant::now();
-        Self::of(Call::new(now, Arc::new(policy), Arc::new(setup(greeted_by))), now)
+        Self::of(Call::new(now, Arc::new(policy), Arc::new(setup)), now)
     }
 
     fn of(call: Call, now: Instant) -> Self {

@@ -80,7 +80,7 @@ pub struct SessionConfig {
     pub voice: Option<String>,
     /// Asked of both directions.
     pub format: AudioFormat,
-    /// ISO 639-1 for the recogniser, from the client's BCP 47 tag.
+    /// ISO 639-1 for the recogniser; none: it finds out.
     pub transcription_language: Option<String>,
     /// Recogniser; none: the caller is not transcribed.
     pub transcription_model: Option<String>,

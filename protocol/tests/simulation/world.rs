@@ -70,6 +70,7 @@ impl World {
             greeting: GREETING.to_owned(),
             greeted_by: scenario.greeted_by,
             language: "en-IN".to_owned(),
+            transcription_language: None,
             voice: None,
             tools: Vec::new(),
         });

@@ -280,3 +280,18 @@ fn a_session_that_grows_old_is_replaced_in_a_quiet_moment_with_the_conversation(
         desk.said.iter().any(|o| matches!(o, Output::Model(ConnId(2), ModelCommand::Send(ClientEvent::Append(_)))))
     );
 }
+
+#[test]
+fn a_caller_may_speak_any_language_unless_the_client_names_the_one_to_expect() {
+    let asked = |language: Option<&str>| {
+        let setup = Setup { transcription_language: language.map(str::to_owned), ..setup(GreetedBy::Carrier) };
+        let mut desk = Desk::about(Policy::default(), setup);
+        desk.opened(1);
+        match desk.sent()[..] {
+            [ClientEvent::SessionUpdate(config)] => config.transcription_language.clone(),
+            ref other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(asked(None), None, "the agent's own language says nothing of its callers'");
+    assert_eq!(asked(Some("hi")), Some("hi".to_owned()));
+}
