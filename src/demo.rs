@@ -46,7 +46,7 @@ pub struct Demo {
 /// When the gateway cannot be started or the call not be placed.
 pub async fn run(demo: &Demo, screen: &mut impl Write) -> anyhow::Result<bool> {
     let folder = Folder::new()?;
-    let key = format!("demo-{:08x}", rand::random::<u32>());
+    let key = format!("demo-{:016x}", rand::random::<u64>());
     let running = start(settings(&folder.0, demo.port, &key)?).await?;
     running.store().add_client(clinic()).await.context("adding the demo's client")?;
     let gateway = format!("http://{}", running.addr());

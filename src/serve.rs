@@ -113,6 +113,9 @@ pub struct Running {
 /// When the address cannot be bound, the database not be opened, or a setting does not do.
 pub async fn start(mut settings: Settings) -> anyhow::Result<Running> {
     settings.check_serving()?;
+    for warning in settings.warnings() {
+        tracing::warn!("{warning}");
+    }
     // Fails when a provider was installed before: then that one is used.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let page = telemetry::metrics();

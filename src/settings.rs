@@ -21,6 +21,7 @@ mod hosts;
 mod node;
 mod public_url;
 mod read;
+mod secrets;
 
 #[cfg(test)]
 mod tests;
@@ -188,6 +189,12 @@ impl Settings {
     /// Names the first that is wrong, and the mend.
     pub fn read(args: &SettingsArgs) -> Result<Self, SettingsError> {
         read::settings(args)
+    }
+
+    /// What works, and is not as it should be: told at start and by `check`.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        secrets::warnings(self).collect()
     }
 
     /// Checks what `serve` needs besides: a way for webhooks to authenticate, and a model.

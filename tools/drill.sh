@@ -14,7 +14,8 @@ pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$dir"' EXIT
 model_port=$((20000 + RANDOM % 5000)) port=$((25000 + RANDOM % 5000))
 gateway_url="http://127.0.0.1:$port"
-export HOST=127.0.0.1 PORT="$port" DATABASE_URL="sqlite://$dir/drill.db" WEBHOOK_AUTH=key WEBHOOK_KEY=drill RUST_LOG=info LOG_FORMAT=json \
+key="$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')"
+export HOST=127.0.0.1 PORT="$port" DATABASE_URL="sqlite://$dir/drill.db" WEBHOOK_AUTH=key WEBHOOK_KEY="$key" RUST_LOG=info LOG_FORMAT=json \
     REALTIME_URL="ws://127.0.0.1:$model_port/v1/realtime" RECORDINGS_URL="file://$dir/recordings" SPOOL_DIR="$dir/spool"
 
 fail() { echo "drill failed: $*" >&2; tail -5 "$dir/serve.log" >&2; exit 1; }
@@ -27,7 +28,7 @@ live() { curl -s "$gateway_url/metrics" | awk '/^callgate_calls_live/ {n += $2} 
 place_calls() {
     carriers=()
     for n in $(seq "$calls"); do
-        "$bin" simulate call --gateway "$gateway_url" --to +918047112233 --from "+9198765432$((n + 10))" --key drill --seed "$n" >"$dir/call-$n.log" 2>&1 &
+        "$bin" simulate call --gateway "$gateway_url" --to +918047112233 --from "+9198765432$((n + 10))" --key "$key" --seed "$n" >"$dir/call-$n.log" 2>&1 &
         carriers+=($!)
     done
     await live "$calls" || fail "the calls did not begin"
@@ -56,7 +57,7 @@ place_calls
 kill -TERM "$gateway"
 refused() { [ "$(curl -s -o /dev/null -w '%{http_code}' "$gateway_url/readyz")" = 503 ]; }
 await refused || fail "readyz did not say that it drains"
-status=$(curl -s -o "$dir/answer" -w '%{http_code}' "$gateway_url/exotel/voicebot?key=drill&CallSid=late&CallFrom=09876543299&CallTo=08047112233")
+status=$(curl -s -o "$dir/answer" -w '%{http_code}' "$gateway_url/exotel/voicebot?key=$key&CallSid=late&CallFrom=09876543299&CallTo=08047112233")
 [ "$status" = 503 ] || fail "a new call was answered $status while draining: $(cat "$dir/answer")"
 calls_end || fail "a call was cut by the stop"
 wait "$gateway" || fail "the gateway did not exit in peace"

@@ -21,6 +21,7 @@ listening() { for _ in $(seq 100); do (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/n
 # A quiet port each, near one that the system would not hand out.
 model_port=$((20000 + RANDOM % 5000)) port=$((25000 + RANDOM % 2500)) floor_port=$((27500 + RANDOM % 2500))
 ulimit -n "$(ulimit -Hn)"
+key="$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')"
 "$bin" simulate model --port "$model_port" --script load >"$dir/model.log" 2>&1 & pids+=($!)
 listening "$model_port"
 
@@ -44,7 +45,7 @@ elif [ -n "${STOP_DATABASE_AT:-}" ]; then
     exit 64
 fi
 
-export HOST=127.0.0.1 PORT="$port" DATABASE_URL="$database" WEBHOOK_AUTH=key WEBHOOK_KEY=load-test RUST_LOG="${RUST_LOG:-warn}" \
+export HOST=127.0.0.1 PORT="$port" DATABASE_URL="$database" WEBHOOK_AUTH=key WEBHOOK_KEY="$key" RUST_LOG="${RUST_LOG:-warn}" \
     REALTIME_URL="ws://127.0.0.1:$model_port/v1/realtime" MAX_CALLS=$((calls + 10)) \
     SPOOL_DIR="$dir/spool" RECORDINGS_URL="file://$dir/recordings"
 "$bin" client add --name Load --number +918047112233 --greeting Hello --calls-per-minute 1000000 --caller-calls-per-minute 1000000 \
@@ -54,7 +55,7 @@ pids+=("$gateway")
 listening "$port"
 if [ -n "${RECORDED:-}" ]; then
     "$bin" load --calls "$RECORDED" --seed 2 --ramp 2 --secs "$secs" --frame-ms "$frame_ms" --pid "$gateway" \
-        --gateway "http://127.0.0.1:$port" --model-url "http://127.0.0.1:$model_port" --key load-test >/dev/null
+        --gateway "http://127.0.0.1:$port" --model-url "http://127.0.0.1:$model_port" --key "$key" >/dev/null
     "$bin" client set +918047112233 --recording off >/dev/null
     echo "== of $RECORDED recordings not encoded yet: $(ls "$dir/spool" | wc -l)"
 fi
@@ -68,7 +69,7 @@ if [ -n "${STOP_DATABASE_AT:-}" ]; then
 fi
 echo "== callgate, on ${DATABASE:-sqlite}"
 "$bin" load --calls "$calls" --ramp "$ramp" --secs "$secs" --frame-ms "$frame_ms" --pid "$gateway" \
-    --gateway "http://127.0.0.1:$port" --model-url "http://127.0.0.1:$model_port" --key load-test || { tail -5 "$dir/serve.log"; exit 1; }
+    --gateway "http://127.0.0.1:$port" --model-url "http://127.0.0.1:$model_port" --key "$key" || { tail -5 "$dir/serve.log"; exit 1; }
 
 [ -z "${RECORDED:-}" ] || echo "== of $RECORDED recordings not encoded yet: $(ls "$dir/spool" | wc -l)"
 if [ -n "${STOP_DATABASE_AT:-}" ]; then

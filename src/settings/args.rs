@@ -91,7 +91,7 @@ pub struct SettingsArgs {
     #[arg(long, env = "WEBHOOK_AUTH", hide_env_values = true, value_name = "WAYS", default_value = WEBHOOK_AUTH)]
     pub webhook_auth: String,
 
-    /// The secret of ?key= in webhook URLs.
+    /// The secret of ?key= in webhook URLs: 16 characters or more.
     #[arg(long, env = "WEBHOOK_KEY", hide_env_values = true, value_name = "KEY")]
     pub webhook_key: Option<String>,
 
@@ -139,7 +139,7 @@ pub struct SettingsArgs {
     #[arg(long, env = "DRAIN_SECS", hide_env_values = true, value_name = "SECONDS", default_value = DRAIN_SECS)]
     pub drain_secs: String,
 
-    /// Bearer token of /api; without it /api answers 403.
+    /// Bearer token of /api, 16 characters or more; without it /api answers 403.
     #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub admin_token: Option<String>,
 

@@ -13,7 +13,7 @@ use url::Url;
 use super::args::{self, SettingsArgs};
 use super::{
     CallSettings, ExotelSettings, HttpSettings, LogSettings, ModelSettings, PublicUrl, RecordingSettings,
-    RecordingTarget, Settings, SettingsError, UrlSource, WebhookSettings, is_loopback,
+    RecordingTarget, Settings, SettingsError, UrlSource, WebhookSettings, is_loopback, secrets,
 };
 use crate::http::address::Cidr;
 use crate::http::auth::Way;
@@ -21,7 +21,7 @@ use crate::record::{AuditNumbers, Prices};
 use crate::store::DatabaseUrl;
 use crate::telemetry::LogFormat;
 
-type Read<T> = Result<T, SettingsError>;
+pub(super) type Read<T> = Result<T, SettingsError>;
 
 /// A day: longer calls and drains are slips of the pen.
 const DAY_SECS: u64 = 86_400;
@@ -48,7 +48,7 @@ pub(super) fn settings(args: &SettingsArgs) -> Read<Settings> {
             max_call: secs("MAX_CALL_SECS", or(&args.max_call_secs, args::MAX_CALL_SECS), 1)?,
             drain: secs("DRAIN_SECS", or(&args.drain_secs, args::DRAIN_SECS), 0)?,
         },
-        admin_token: secret(&args.admin_token),
+        admin_token: secrets::chosen("ADMIN_TOKEN", &args.admin_token)?,
         audit_numbers: audit_numbers(args)?,
         log: log(args)?,
     })
@@ -155,7 +155,7 @@ fn webhooks(args: &SettingsArgs, host: &str) -> Read<WebhookSettings> {
     let deadline_ms = or(&args.webhook_deadline_ms, args::WEBHOOK_DEADLINE_MS);
     Ok(WebhookSettings {
         auth,
-        key: secret(&args.webhook_key),
+        key: secrets::chosen("WEBHOOK_KEY", &args.webhook_key)?,
         allowed_ips: blocks("ALLOWED_IPS", &args.allowed_ips)?,
         trusted_proxies: blocks("TRUSTED_PROXIES", &args.trusted_proxies)?,
         deadline: Duration::from_millis(number("WEBHOOK_DEADLINE_MS", deadline_ms, 1, LONGEST_DEADLINE_MS)?),
@@ -209,7 +209,7 @@ fn log(args: &SettingsArgs) -> Read<LogSettings> {
 }
 
 /// What is set; empty counts as not set.
-fn set(text: &Option<String>) -> Option<&str> {
+pub(super) fn set(text: &Option<String>) -> Option<&str> {
     text.as_deref().map(str::trim).filter(|text| !text.is_empty())
 }
 

@@ -124,7 +124,7 @@ fn serving_needs_the_secrets_of_its_ways_and_a_model() {
     assert_eq!(missing(&["--webhook-auth", "key"]), Err("WEBHOOK_KEY"));
     assert_eq!(missing(&["--webhook-auth", "basic"]), Err("EXOTEL_API_KEY"));
     assert_eq!(missing(&["--webhook-auth", "basic", "--exotel-api-key", "k"]), Err("EXOTEL_API_TOKEN"));
-    let key = ["--webhook-auth", "key", "--webhook-key", "w"];
+    let key = ["--webhook-auth", "key", "--webhook-key", "sixteen-letters-"];
     assert_eq!(missing(&key), Err("OPENAI_API_KEY"));
     for model in
         [&["--simulated-model"][..], &["--openai-api-key", "k"], &["--realtime-url", "ws://localhost:9/v1/realtime"]]
@@ -138,8 +138,8 @@ fn no_secret_is_shown() {
     let words = [
         ["--openai-api-key", "hush"],
         ["--exotel-api-token", "hush"],
-        ["--webhook-key", "hush"],
-        ["--admin-token", "hush"],
+        ["--webhook-key", "hush-hush-lullaby"],
+        ["--admin-token", "hush-hush-lullaby"],
         ["--database-url", "postgres://me:hush@db/x"],
     ];
     assert!(!format!("{:?}", read(&words.concat()).unwrap()).contains("hush"));

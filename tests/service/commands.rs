@@ -80,10 +80,12 @@ fn a_file_of_settings_that_cannot_be_read_is_named_without_its_secrets() {
 #[test]
 fn what_is_wrong_or_missing_is_one_line_and_exit_64() {
     let folder = Folder::new();
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 13] = [
         (&["serve", "--port", "http"], "PORT"),
         (&["serve"], "EXOTEL_API_TOKEN"),
-        (&["serve", "--webhook-auth", "key", "--webhook-key", "k"], "OPENAI_API_KEY"),
+        (&["serve", "--webhook-auth", "key", "--webhook-key", "sixteen-letters-"], "OPENAI_API_KEY"),
+        (&["serve", "--webhook-auth", "key", "--webhook-key", "guess"], "WEBHOOK_KEY"),
+        (&["check", "--admin-token", "aaaaaaaaaaaaaaaaaaaaaaaa"], "ADMIN_TOKEN"),
         (&["serve", "--webhook-auth", "none"], "WEBHOOK_AUTH"),
         (&["client", "list", "--database-url", "mysql://x"], "DATABASE_URL"),
         (&["client", "add", "--name", "Acme"], "--number"),

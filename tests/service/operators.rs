@@ -41,7 +41,7 @@ async fn the_api_is_off_without_an_admin_token_and_shut_without_the_right_one() 
     let gateway = Gateway::start().await;
     for path in ["/api/v1/clients", "/api/v1/calls", "/api/v1/calls/a"] {
         gateway.get_bare(path).await.refused(401, "unauthenticated");
-        let wrong = gateway.request(Method::GET, path).bearer_auth("admin-token2");
+        let wrong = gateway.request(Method::GET, path).bearer_auth("admin-token-of-tests2");
         let answer = Answer::of(wrong.send().await.unwrap()).await;
         answer.refused(401, "unauthenticated");
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"));

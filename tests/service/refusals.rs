@@ -45,17 +45,17 @@ async fn any_listed_way_to_authenticate_will_do_and_no_other() {
         };
         Answer::of(request.send().await.unwrap()).await
     };
-    assert_eq!(send(path("&key=hook-key"), None).await.status, 200);
+    assert_eq!(send(path("&key=hook-key-of-tests"), None).await.status, 200);
     assert_eq!(send(path(""), Some((API_KEY, API_TOKEN))).await.status, 200);
     send(path(""), None).await.refused(401, "unauthenticated");
-    send(path("&key=hook-ke"), None).await.refused(401, "bad_key");
+    send(path("&key=hook-key-of-test"), None).await.refused(401, "bad_key");
     let answer = send(path(""), Some((API_KEY, "wrong"))).await;
     answer.refused(401, "bad_credentials");
     assert_eq!(answer.header("www-authenticate"), Some("Basic realm=\"callgate\""));
     for outcome in ["unauthenticated", "bad_key", "bad_credentials"] {
         let audited = gateway.audited("webhook.call-end", outcome).await;
         assert_eq!(audited.len(), 1, "{outcome}");
-        assert!(!audited[0].payload.to_string().contains("hook-ke"));
+        assert!(!audited[0].payload.to_string().contains("hook-key-of-test"));
     }
     gateway.stop().await;
 
@@ -124,22 +124,22 @@ async fn a_refused_webhook_is_audited_with_what_it_told() {
         Answer::of(request.body(body).send().await.unwrap()).await
     };
     let (form, json) = ("application/x-www-form-urlencoded", "application/json");
-    send(Method::POST, form, b"CallSid=a1&x=1".into(), "hook-ke").await.refused(401, "bad_key");
+    send(Method::POST, form, b"CallSid=a1&x=1".into(), "hook-key-of-test").await.refused(401, "bad_key");
     assert_eq!(payload("bad_key").await["fields"], serde_json::json!({ "CallSid": "a1", "x": "1" }));
-    assert!(!payload("bad_key").await.to_string().contains("hook-ke"));
-    send(Method::PUT, form, b"CallSid=a2".into(), "hook-key").await.refused(405, "method_not_allowed");
+    assert!(!payload("bad_key").await.to_string().contains("hook-key-of-test"));
+    send(Method::PUT, form, b"CallSid=a2".into(), "hook-key-of-tests").await.refused(405, "method_not_allowed");
     assert_eq!(payload("method_not_allowed").await["fields"]["CallSid"], "a2");
     let count = "callgate_webhooks_total{hook=\"webhook.call-end\",outcome=\"method_not_allowed\"}";
     assert!(gateway.get_bare("/metrics").await.body.contains(count));
 
     // What has no fields is kept as it came, within bounds and without secrets.
-    send(Method::POST, "text/plain", b"key=hook-key&CallSid=a3\xff\0".into(), "hook-key")
+    send(Method::POST, "text/plain", b"key=hook-key-of-tests&CallSid=a3\xff\0".into(), "hook-key-of-tests")
         .await
         .refused(415, "unsupported_media_type");
-    let kept = serde_json::json!({ "bytes": 25, "text": "key=[redacted]&CallSid=a3\u{fffd}\u{fffd}" });
+    let kept = serde_json::json!({ "bytes": 34, "text": "key=[redacted]&CallSid=a3\u{fffd}\u{fffd}" });
     assert_eq!(payload("unsupported_media_type").await["body"], kept);
-    let broken = format!("{{\"token\":\"hook-key\",\"CallSid\":\"{}", "a".repeat(9000));
-    send(Method::POST, json, broken.clone().into_bytes(), "hook-key").await.refused(400, "malformed_body");
+    let broken = format!("{{\"token\":\"hook-key-of-tests\",\"CallSid\":\"{}", "a".repeat(9000));
+    send(Method::POST, json, broken.clone().into_bytes(), "hook-key-of-tests").await.refused(400, "malformed_body");
     let kept = payload("malformed_body").await["body"].clone();
     assert_eq!((&kept["bytes"], kept["text"].as_str().unwrap().len()), (&broken.len().into(), 2048));
     assert!(kept["text"].as_str().unwrap().starts_with("{\"token\":\"[redacted]\",\"CallSid\":\"aaa"), "{kept}");
@@ -147,9 +147,9 @@ async fn a_refused_webhook_is_audited_with_what_it_told() {
     let long = format!("CallSid=null&x={}", "1".repeat(9000));
     send(Method::POST, form, long.clone().into_bytes(), "").await.refused(401, "bad_key");
     assert_eq!(payload("bad_key").await["body"]["text"].as_str().unwrap(), &long[..2048]);
-    send(Method::POST, form, long.into_bytes(), "hook-key").await.refused(400, "missing_field");
+    send(Method::POST, form, long.into_bytes(), "hook-key-of-tests").await.refused(400, "missing_field");
     assert_eq!(payload("missing_field").await["fields"]["x"].as_str().unwrap().len(), 9000);
-    send(Method::POST, form, vec![b'a'; 70_000], "hook-key").await.refused(413, "body_too_large");
+    send(Method::POST, form, vec![b'a'; 70_000], "hook-key-of-tests").await.refused(413, "body_too_large");
     assert_eq!(payload("body_too_large").await["body"], serde_json::json!({ "bytes": 70_000 }));
     gateway.stop().await;
 }
@@ -347,7 +347,7 @@ async fn only_allowed_addresses_may_call_and_proxies_are_believed_when_trusted()
         args.trusted_proxies = Some("127.0.0.0/8".to_owned());
     })
     .await;
-    let report = format!("/exotel/call-end?CallSid={}&Status=completed&key=hook-key", sid());
+    let report = format!("/exotel/call-end?CallSid={}&Status=completed&key=hook-key-of-tests", sid());
     let from = async |forwarded: Option<&str>| {
         let request = gateway.request(Method::GET, &report);
         let request = match forwarded {

@@ -19,8 +19,8 @@ use sha2::Sha256;
 pub const NUMBER: &str = "+918037091588";
 pub const API_KEY: &str = "api-key";
 pub const API_TOKEN: &str = "api-token";
-pub const WEBHOOK_KEY: &str = "hook-key";
-pub const ADMIN_TOKEN: &str = "admin-token";
+pub const WEBHOOK_KEY: &str = "hook-key-of-tests";
+pub const ADMIN_TOKEN: &str = "admin-token-of-tests";
 pub const GREETING: &str = "नमस्ते, Asha & Sons";
 
 pub use crate::database::{Database, Kind, Sqlite};
