@@ -9,6 +9,7 @@ mod conversation;
 mod database;
 mod faults;
 mod house;
+mod load;
 mod model;
 mod on_postgres;
 mod outages;

@@ -235,6 +235,13 @@ async fn answer(name: &'static str, request: reqwest::RequestBuilder) -> Result<
     Ok(Answered { name, status, headers, body, sent_at, took: sent_at.elapsed() })
 }
 
+/// A refusal in short: the status, and the gateway's own code for the reason (`{"error":{"code"}}`) where it tells one.
+pub(crate) fn refusal(what: &str, status: u16, body: &str) -> String {
+    let json: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    let code = json["error"]["code"].as_str().unwrap_or_default();
+    format!("{what} {status} {code}").trim_end().to_owned()
+}
+
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -277,6 +284,15 @@ mod tests {
             ["", "<Response/>", "<Stream url=>", r#"{"url":"http://h/m"}"#, r#"{"url":7}"#, "<Stream url='ws://"]
         {
             assert_eq!(found(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_reason_that_the_gateway_tells() {
+        let told = |body| refusal("voicebot answered", 503, body);
+        assert_eq!(told(r#"{"error":{"code":"client_full","message":"…"}}"#), "voicebot answered 503 client_full");
+        for none in ["", "<html>", "[]", "{}", r#"{"error":"full"}"#, r#"{"error":{"code":7}}"#] {
+            assert_eq!(told(none), "voicebot answered 503", "{none}");
         }
     }
 

@@ -13,7 +13,7 @@ use super::audio::Script;
 use super::frame;
 use super::line::{Line, Opening};
 use super::plan::{LoadError, LoadPlan, Progress, Target};
-use crate::exotel::{CallFields, IndianTime, MediaTarget, Webhooks, exotel_number, sid, stream_url, tls_config};
+use crate::exotel::{CallFields, IndianTime, MediaTarget, Webhooks, exotel_number, refusal, sid, stream_url, tls_config};
 
 /// Every line is visited once in as many milliseconds.
 const SLOTS: u64 = 20;
@@ -75,6 +75,8 @@ struct Opener {
     target: Target,
     webhooks: Option<Webhooks>,
     seed: u64,
+    /// What ids are made from: a run's calls are new to a target that has had another run's.
+    sids: u64,
     frame_ms: u32,
 }
 
@@ -100,8 +102,13 @@ impl Fleet {
             in_window: Cell::new(false),
             late: RefCell::new(vec![0; LATE_BUCKETS]),
         });
-        let opener =
-            Rc::new(Opener { target: plan.target.clone(), webhooks, seed: plan.seed, frame_ms: plan.frame_ms });
+        let opener = Rc::new(Opener {
+            target: plan.target.clone(),
+            webhooks,
+            seed: plan.seed,
+            sids: plan.seed ^ fleet.clock.unix_zero_us,
+            frame_ms: plan.frame_ms,
+        });
         for number in 1..=plan.calls {
             let (fleet, opener) = (fleet.clone(), opener.clone());
             let at = fleet.clock.at_ms((plan.ramp.as_millis() * (number as u128 - 1) / plan.calls as u128) as u64);
@@ -121,7 +128,7 @@ impl Fleet {
     async fn open(&self, number: u16, opener: &Opener) -> Result<(SharedLine, OwnedReadHalf, Vec<u8>), String> {
         let salt = u64::from(number) * 2 + 1_000;
         let mut fields = CallFields {
-            call_sid: sid(opener.seed, salt),
+            call_sid: sid(opener.sids, salt),
             // A caller each: gateways limit how often one may call.
             from: format!("0{}", 9_000_000_000 + u64::from(number)),
             to: "04446970000".into(),
@@ -132,7 +139,7 @@ impl Fleet {
                 fields.to = exotel_number(to);
                 let answered = webhooks.get("voicebot", &fields.voicebot()).await.map_err(|error| error.to_string())?;
                 if answered.status != 200 {
-                    return Err(format!("voicebot answered {}", answered.status));
+                    return Err(refusal("voicebot answered", answered.status, &answered.body));
                 }
                 stream_url(&answered.body).ok_or("voicebot named no URL to stream to")?
             }
@@ -151,7 +158,7 @@ impl Fleet {
         let opening = Opening {
             number,
             call_sid: fields.call_sid,
-            stream_sid: sid(opener.seed, salt + 1),
+            stream_sid: sid(opener.sids, salt + 1),
             from: fields.from,
             to: fields.to,
             // A golden step spreads any number of callers evenly over the script.

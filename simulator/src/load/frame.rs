@@ -1,14 +1,19 @@
 //! WebSocket frames by hand: as little as a client needs.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
-use crate::exotel::MediaTarget;
+use crate::exotel::{MediaTarget, refusal};
 
 /// The longest message taken.
 const MOST_BYTES: usize = 1 << 20;
 /// The longest answer to a handshake taken.
 const MOST_HEAD: usize = 16 * 1024;
+/// How long the body of a refusal may take.
+const REFUSAL: Duration = Duration::from_secs(2);
 
 pub(super) const TEXT: u8 = 1;
 pub(super) const BINARY: u8 = 2;
@@ -92,10 +97,11 @@ pub(super) async fn connect(target: &MediaTarget) -> Result<(TcpStream, Vec<u8>)
     loop {
         if let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") {
             let rest = answer.split_off(end + 4);
-            let status = answer.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+            let head = String::from_utf8_lossy(&answer);
+            let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
             return match status {
-                b"101" => Ok((tcp, rest)),
-                status => Err(format!("handshake: status {}", String::from_utf8_lossy(status))),
+                101 => Ok((tcp, rest)),
+                status => Err(refusal("handshake:", status, &body(&mut tcp, rest, length(&head)).await)),
             };
         }
         match tcp.read_buf(&mut answer).await {
@@ -104,6 +110,25 @@ pub(super) async fn connect(target: &MediaTarget) -> Result<(TcpStream, Vec<u8>)
             Err(error) => return Err(format!("handshake: {error}")),
         }
     }
+}
+
+/// How long a refusal's body is, as its head says.
+fn length(head: &str) -> usize {
+    let named = |line: &str| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+    };
+    head.lines().find_map(named).unwrap_or(0)
+}
+
+/// The rest of a refusal's body; what there is of it when the other side does not send all.
+async fn body(tcp: &mut TcpStream, mut bytes: Vec<u8>, length: usize) -> String {
+    let read = async {
+        while bytes.len() < length.min(MOST_HEAD) && tcp.read_buf(&mut bytes).await.is_ok_and(|count| count > 0) {}
+    };
+    // A status without a reason is still an answer.
+    let _ = timeout(REFUSAL, read).await;
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

@@ -189,6 +189,23 @@ async fn a_load_that_cannot_begin_says_why() {
     let target = Target::Gateway { url: gateway.http.clone(), auth: Default::default(), to: "1".into() };
     let Err(LoadError::NoCalls(why)) = run(plan(target), |_| {}).await else { panic!() };
     assert_eq!(why, "voicebot answered 429");
+    let media = |status: &str, body: &str| {
+        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        async move {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("ws://{}/", listener.local_addr().unwrap()).parse().unwrap();
+            tokio::spawn(async move {
+                while let Ok((mut tcp, _)) = listener.accept().await {
+                    let _ = tcp.read(&mut [0; 2_048]).await.unwrap();
+                    tcp.write_all(answer.as_bytes()).await.unwrap();
+                }
+            });
+            let Err(LoadError::NoCalls(why)) = run(plan(Target::Media(url)), |_| {}).await else { panic!() };
+            why
+        }
+    };
+    assert_eq!(media("401 Unauthorized", r#"{"error":{"code":"token_used"}}"#).await, "handshake: 401 token_used");
+    assert_eq!(media("502 Bad Gateway", "<html>").await, "handshake: 502");
     let target = || Target::Media("ws://127.0.0.1:9/".parse().unwrap());
     assert!(matches!(run(plan(target()), |_| {}).await, Err(LoadError::NoCalls(_))));
     let wrong = [LoadPlan { frame_ms: 30, ..plan(target()) }, LoadPlan { pid: Some(u32::MAX), ..plan(target()) }];
