@@ -20,7 +20,7 @@ use super::io::Output;
 const SNAP_MS: u64 = 10;
 /// Without timestamps a pause between frames is jitter up to here.
 const JITTER_MS: u64 = 200;
-/// A timestamp may be so far ahead of its frame's arrival: the frame that the count begins with came late itself.
+/// A timestamp may be so far ahead of its frame's arrival: the `start` that our clock begins with came late itself.
 const EARLY_MS: u64 = 250;
 /// Frames come so late at most: what a stalled line then sends at once is what was said meanwhile.
 const LATE_MS: u64 = 2_000;
@@ -73,10 +73,10 @@ pub(crate) struct CallerTrack {
 }
 
 impl CallerTrack {
-    /// The track of a call that was rebuilt, or not. What a rebuilt one gets first has waited for it, and its arrival says nothing: there,
-    /// the carrier's count begins with the stream, as it says it does.
-    pub(crate) fn new(resumed: bool) -> Self {
-        Self { end: 0, anchor: resumed.then_some((0, 0)) }
+    /// The carrier's count begins with the stream, as it says it does. The arrival of the first frame says less: it may be late, and after
+    /// a restart it has waited for the call to be rebuilt. It counts only where the timestamps are of another count.
+    pub(crate) fn new() -> Self {
+        Self { end: 0, anchor: Some((0, 0)) }
     }
 
     /// A frame came in, which the carrier says began at `sent_ms` of its stream.

@@ -13,7 +13,9 @@ use super::audio::Script;
 use super::frame;
 use super::line::{Line, Opening};
 use super::plan::{LoadError, LoadPlan, Progress, Target};
-use crate::exotel::{CallFields, IndianTime, MediaTarget, Webhooks, exotel_number, refusal, sid, stream_url, tls_config};
+use crate::exotel::{
+    CallFields, IndianTime, MediaTarget, Webhooks, exotel_number, refusal, sid, stream_url, tls_config,
+};
 
 /// Every line is visited once in as many milliseconds.
 const SLOTS: u64 = 20;
