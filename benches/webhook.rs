@@ -5,6 +5,7 @@
 use std::hint::black_box;
 use std::time::SystemTime;
 
+use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use callgate::http::auth::{Gate, Presented, Way};
 use callgate::http::body;
@@ -45,7 +46,8 @@ fn webhook(criterion: &mut Criterion) {
         let headers = headers(content_type, body);
         group.bench_function(format!("verify and read a signed call-start, {name}"), |bench| {
             bench.iter(|| {
-                let presented = Presented { headers: &headers, query: "", signed: black_box(body) };
+                let (method, path) = (&Method::POST, "/exotel/call-start");
+                let presented = Presented { method, path, headers: &headers, query: "", signed: black_box(body) };
                 gate.webhook(&presented).expect("signed");
                 let fields = body::fields(&headers, body).expect("readable");
                 CallStart::try_from(&fields).expect("typed")

@@ -155,19 +155,12 @@ impl Gateway {
 
 /// Every route, and JSON for whatever is none.
 pub fn routes(config: &mut web::ServiceConfig) {
-    let hooks = [
-        ("/exotel/call-start", webhook::Hook::CallStart),
-        ("/exotel/voicebot", webhook::Hook::Voicebot),
-        ("/exotel/call-end", webhook::Hook::CallEnd),
-        ("/exotel/recording", webhook::Hook::Recording),
-        ("/exotel/passthru", webhook::Hook::Passthru),
-    ];
-    for (path, hook) in hooks {
+    for hook in webhook::Hook::ALL {
         let handle = move |gateway: web::Data<Gateway>, request: HttpRequest, body: web::Payload| async move {
             webhook::handle(hook, &gateway, &request, body).await
         };
         // Whatever the method: what is refused is audited too.
-        config.service(web::resource(path).route(web::to(handle)));
+        config.service(web::resource(hook.path()).route(web::to(handle)));
     }
     let get = |path: &str| web::resource(path).default_service(web::to(|| wrong_method("GET")));
     let probe = |path: &str| web::resource(path).default_service(web::to(|| wrong_method("GET, HEAD")));

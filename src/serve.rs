@@ -333,7 +333,14 @@ fn rules(settings: &Settings) -> anyhow::Result<Rules> {
 fn run(listener: TcpListener, workers: usize, gateway: Arc<Gateway>) -> anyhow::Result<actix_web::dev::Server> {
     let gateway = web::Data::from(gateway);
     // No request logger: a webhook logs its own line, and a media socket must not log its frames.
-    let app = move || App::new().app_data(gateway.clone()).wrap(middleware::from_fn(name_request)).configure(routes);
+    // `//exotel/voicebot` and `/exotel/voicebot/` are what people paste together.
+    let app = move || {
+        App::new()
+            .app_data(gateway.clone())
+            .wrap(middleware::NormalizePath::trim())
+            .wrap(middleware::from_fn(name_request))
+            .configure(routes)
+    };
     let server = HttpServer::new(app)
         .workers(workers)
         .tcp_nodelay(true)

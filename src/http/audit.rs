@@ -43,18 +43,20 @@ impl Seen {
         gateway.desk.write_down(entry, patience).await;
     }
 
-    /// Writes a refusal down, in words, beside what was told (an object). What strangers send is written down within bounds; beyond them it is counted only.
+    /// Writes a refusal down, in words, beside what was told (an object). What strangers send is written down within bounds; beyond them
+    /// it is counted only, and what was told is not so much as looked at.
     pub(super) async fn write_refusal(
         &self,
         gateway: &Gateway,
         refused: &Refused,
-        mut told: Value,
+        told: impl Future<Output = Value>,
         patience: Duration,
     ) {
         if refused.is_of_stranger() && !gateway.is_worth_writing(self.address) {
             metrics::counter!("callgate_audit_skipped_total").increment(1);
             return;
         }
+        let mut told = told.await;
         told["refused"] = refused.to_string().into();
         self.write(gateway, refused.code(), told, patience).await;
     }

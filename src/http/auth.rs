@@ -3,16 +3,21 @@
 //! Exotel itself signs nothing: `key` and `basic` are what a real account can use, the signature is for gateways in between and for tools.
 
 use std::borrow::Cow;
+use std::time::SystemTime;
 
+use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, Mac};
+use hmac::Hmac;
 use protocol::ids::Secret;
 use sha2::Sha256;
+use signature::Signature;
 use subtle::ConstantTimeEq;
 
 use crate::token::keyed;
+
+mod signature;
 
 /// A way to authenticate a webhook, as listed in `WEBHOOK_AUTH`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +40,13 @@ pub enum AuthError {
     Missing,
     /// Its signature is wrong, whatever its length.
     #[error(
-        "X-Exotel-Signature is not the lower-case hex HMAC-SHA256 of the raw body (for GET: of the query string without key)"
+        "X-Exotel-Signature is not the lower-case hex HMAC-SHA256 of the raw body (for GET: of the query string without key), \
+         or, with X-Exotel-Timestamp, of `timestamp.METHOD.path.` and that"
     )]
     Signature,
+    /// It was signed too long ago, or by a clock that is wrong.
+    #[error("X-Exotel-Timestamp is not in Unix seconds, or not within 5 minutes of this machine's clock: sign each request anew")]
+    Stale,
     /// Its key is wrong.
     #[error("the key in the query string is not WEBHOOK_KEY")]
     Key,
@@ -53,6 +62,7 @@ impl AuthError {
         match self {
             Self::Missing => "unauthenticated",
             Self::Signature => "bad_signature",
+            Self::Stale => "stale_signature",
             Self::Key => "bad_key",
             Self::Basic => "bad_credentials",
         }
@@ -70,6 +80,10 @@ pub struct Gate {
 
 /// What a webhook brought along.
 pub struct Presented<'a> {
+    /// Its method.
+    pub method: &'a Method,
+    /// Its path as it is documented, wherever a proxy may have put it.
+    pub path: &'a str,
     /// Its headers.
     pub headers: &'a HeaderMap,
     /// Its raw query string.
@@ -98,9 +112,17 @@ impl Gate {
 
     /// A text without the secrets themselves, wherever in it they may be.
     pub(super) fn without_secrets(&self, text: &str) -> String {
+        self.secrets().fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
+    }
+
+    /// Bytes of the longest secret that [`Self::without_secrets`] takes out.
+    pub(super) fn longest_secret(&self) -> usize {
+        self.secrets().map(str::len).max().unwrap_or(0)
+    }
+
+    fn secrets(&self) -> impl Iterator<Item = &str> {
         let secrets = [self.key.as_ref(), self.basic.as_ref().map(|(_, token)| token)];
-        let secrets = secrets.into_iter().flatten().map(Secret::reveal).filter(|secret| !secret.is_empty());
-        secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
+        secrets.into_iter().flatten().map(Secret::reveal).filter(|secret| !secret.is_empty())
     }
 
     /// Lets a webhook in, or says why not.
@@ -126,12 +148,23 @@ impl Gate {
         Err(error)
     }
 
+    /// Whether nothing but a signature over the body can let this webhook in, and one is there that may hold.
+    #[must_use]
+    pub fn must_read(&self, presented: &Presented<'_>) -> bool {
+        let holds = |way: &Way| match way {
+            Way::None => true,
+            Way::Key => self.key(presented.query).is_ok(),
+            Way::Basic => self.basic(presented.headers).is_ok(),
+            Way::Signature => false,
+        };
+        let may_hold = self.signature.is_some() && Signature::of(presented.headers, SystemTime::now()).is_ok();
+        self.ways.contains(&Way::Signature) && may_hold && !self.ways.iter().any(holds)
+    }
+
     fn signature(&self, presented: &Presented<'_>) -> Result<(), AuthError> {
-        let sent = presented.headers.get("x-exotel-signature").ok_or(AuthError::Missing)?;
-        let mut mac = self.signature.clone().ok_or(AuthError::Signature)?;
-        mac.update(presented.signed);
-        let tag = unhex(sent.as_bytes()).ok_or(AuthError::Signature)?;
-        mac.verify_slice(&tag).map_err(|_| AuthError::Signature)
+        let sent = Signature::of(presented.headers, SystemTime::now())?;
+        let mac = self.signature.clone().ok_or(AuthError::Signature)?;
+        if sent.holds(mac, presented) { Ok(()) } else { Err(AuthError::Signature) }
     }
 
     fn key(&self, query: &str) -> Result<(), AuthError> {
@@ -169,18 +202,6 @@ pub(crate) fn bearer(headers: &HeaderMap, expected: &Secret) -> bool {
 /// Equal, in a time that tells the length at most.
 fn same(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
-}
-
-/// Lower-case hex of any length.
-fn unhex(text: &[u8]) -> Option<Vec<u8>> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    let (pairs, rest) = text.as_chunks::<2>();
-    let bytes = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
-    if rest.is_empty() { bytes } else { None }
 }
 
 /// A raw query string without its `key`: what a GET's signature is over.

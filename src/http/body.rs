@@ -7,6 +7,7 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::StreamExt;
 use protocol::exotel::webhook::Fields;
+use tokio::time::timeout;
 
 use super::error::Refused;
 
@@ -17,27 +18,70 @@ const MAX_DRAINED: usize = 1024 * 1024;
 /// How long a body may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(5);
 
+/// How much longer a refusal waits for what will be kept of a body: as a rule it came with the head.
+const GLANCE: Duration = Duration::from_millis(20);
+
 /// Reads a body within its bounds of size and time.
 ///
 /// # Errors
 /// `TooLarge`, `Slow` or `Broken`.
-pub async fn read(payload: Payload) -> Result<Bytes, Refused> {
-    tokio::time::timeout(ARRIVAL, collect(payload)).await.map_err(|_| Refused::Slow)?
+pub(super) async fn read(payload: Payload) -> Result<Bytes, Refused> {
+    let mut incoming = Incoming::new(payload);
+    incoming.read().await?;
+    Ok(incoming.came.freeze())
 }
 
-async fn collect(mut payload: Payload) -> Result<Bytes, Refused> {
-    let mut body = BytesMut::new();
-    let mut total = 0;
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Refused::Broken)?;
-        total += chunk.len();
-        if total <= MAX_BODY {
-            body.extend_from_slice(&chunk);
-        } else if total > MAX_DRAINED {
-            break;
-        }
+/// A body on its way.
+pub(super) struct Incoming {
+    payload: Payload,
+    came: BytesMut,
+    /// Bytes that came, those that were dropped included.
+    total: usize,
+}
+
+impl Incoming {
+    pub(super) fn new(payload: Payload) -> Self {
+        Self { payload, came: BytesMut::new(), total: 0 }
     }
-    if total > MAX_BODY { Err(Refused::TooLarge(total)) } else { Ok(body.freeze()) }
+
+    /// Reads it whole, within the bounds of size and time.
+    ///
+    /// # Errors
+    /// `TooLarge`, `Slow` or `Broken`.
+    pub(super) async fn read(&mut self) -> Result<(), Refused> {
+        timeout(ARRIVAL, self.collect(MAX_DRAINED)).await.map_err(|_| Refused::Slow)??;
+        if self.total > MAX_BODY { Err(Refused::TooLarge(self.total)) } else { Ok(()) }
+    }
+
+    /// Takes what is here of it, for a request that is refused whatever it may hold. Whether that is all of it.
+    pub(super) async fn glance(&mut self) -> bool {
+        let whole = timeout(GLANCE, self.collect(MAX_BODY)).await;
+        matches!(whole, Ok(Ok(()))) && self.total <= MAX_BODY
+    }
+
+    /// Until its end, or until more than `most` came of it.
+    async fn collect(&mut self, most: usize) -> Result<(), Refused> {
+        while let Some(chunk) = self.payload.next().await {
+            let chunk = chunk.map_err(|_| Refused::Broken)?;
+            self.total += chunk.len();
+            if self.total <= MAX_BODY {
+                self.came.extend_from_slice(&chunk);
+            } else if self.total > most {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What came of it, up to the bound of bodies.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.came
+    }
+
+    /// How much came of it.
+    pub(super) fn total(&self) -> usize {
+        self.total
+    }
 }
 
 /// The fields of a body, by its content type. An empty body has none, whatever it is said to be.
@@ -45,6 +89,8 @@ async fn collect(mut payload: Payload) -> Result<Bytes, Refused> {
 /// # Errors
 /// `MediaType`, or `Body` when it is not what it is said to be.
 pub fn fields(headers: &HeaderMap, body: &[u8]) -> Result<Fields, Refused> {
+    // Some programs put the mark of UTF-8 before whatever they write.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if body.is_empty() {
         return Ok(Fields::default());
     }

@@ -94,7 +94,7 @@ async fn open(
     match entry {
         Ok(entry) => gateway.switchboard.media(request, body, entry),
         Err(refused) => {
-            seen.write_refusal(gateway, &refused, json!({}), gateway.deadline()).await;
+            seen.write_refusal(gateway, &refused, async { json!({}) }, gateway.deadline()).await;
             Ok(refused.answer())
         }
     }

@@ -166,7 +166,8 @@ async fn check(gateway: &Gateway, request: &HttpRequest) -> Result<(), Refused> 
     }
     let seen = Seen::new("api", gateway, request);
     let refused = gateway.guessed_wrong(seen.address, Refused::Operator);
-    seen.write_refusal(gateway, &refused, json!({ "fields": { "path": request.path() } }), gateway.deadline()).await;
+    let told = async { json!({ "fields": { "path": request.path() } }) };
+    seen.write_refusal(gateway, &refused, told, gateway.deadline()).await;
     Err(refused)
 }
 

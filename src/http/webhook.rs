@@ -14,6 +14,7 @@ use sent::Sent;
 use super::Gateway;
 use super::error::Refused;
 
+mod account;
 mod report;
 mod sent;
 mod start;
@@ -34,6 +35,21 @@ pub(super) enum Hook {
 }
 
 impl Hook {
+    /// Every one of them.
+    pub(super) const ALL: [Self; 5] =
+        [Self::CallStart, Self::Voicebot, Self::CallEnd, Self::Recording, Self::Passthru];
+
+    /// Where it is served, below any prefix.
+    pub(super) const fn path(self) -> &'static str {
+        match self {
+            Self::CallStart => "/exotel/call-start",
+            Self::Voicebot => "/exotel/voicebot",
+            Self::CallEnd => "/exotel/call-end",
+            Self::Recording => "/exotel/recording",
+            Self::Passthru => "/exotel/passthru",
+        }
+    }
+
     const fn kind(self) -> &'static str {
         match self {
             Self::CallStart => "webhook.call-start",
@@ -79,38 +95,57 @@ pub(super) async fn handle(
 ) -> HttpResponse {
     let arrived = Instant::now();
     let mut seen = Seen::new(hook.kind(), gateway, request);
-    let (result, told) = match Sent::read(request, payload).await.judge(gateway, &seen) {
-        // The rest of the deadline is the audit's.
-        // Some flows look first: that begins nothing.
-        Ok(fields) if request.method() == Method::HEAD => {
-            let response = HttpResponse::Ok().content_type(hook.content_type()).finish();
-            (Ok(Answer { outcome: "head", response }), fields.to_json())
-        }
-        Ok(fields) => {
-            let served = timeout(gateway.deadline() * 3 / 4, hook.serve(gateway, &fields, &mut seen)).await;
-            let served = served.unwrap_or(Err(Refused::StorageAway));
-            let told = if served.is_ok() { fields.to_json() } else { json!({ "fields": fields.to_json() }) };
-            (served, told)
-        }
-        Err((refused, kept)) => (Err(refused), kept),
-    };
-    let rest = gateway.deadline() / 4;
-    let (outcome, response) = match result {
-        Ok(answer) => {
-            gateway.jobs.wake();
-            seen.write(gateway, answer.outcome, told, rest).await;
-            (answer.outcome, answer.response)
-        }
-        Err(refused) => {
-            seen.write_refusal(gateway, &refused, told, rest).await;
-            (refused.code(), refused.answer())
-        }
+    let (outcome, response) = match attend(hook, gateway, request, payload, &mut seen).await {
+        Ok(answer) => (answer.outcome, answer.response),
+        Err(refused) => (refused.code(), refused.answer()),
     };
     let after = arrived.elapsed();
     metrics::histogram!("callgate_webhook_seconds", "hook" => hook.kind()).record(after);
     metrics::counter!("callgate_webhooks_total", "hook" => hook.kind(), "outcome" => outcome).increment(1);
     seen.log(outcome, response.status().as_u16(), after);
     response
+}
+
+async fn attend(
+    hook: Hook,
+    gateway: &Gateway,
+    request: &HttpRequest,
+    payload: web::Payload,
+    seen: &mut Seen,
+) -> Result<Answer, Refused> {
+    // The rest of the deadline is the audit's.
+    let rest = gateway.deadline() / 4;
+    let mut sent = Sent::new(request, hook.path(), payload);
+    let fields = match sent.judge(gateway, seen).await {
+        Ok(fields) => fields,
+        Err(refused) => {
+            seen.write_refusal(gateway, &refused, sent.kept(gateway, &refused), rest).await;
+            return Err(refused);
+        }
+    };
+    // Some flows look first: that begins nothing.
+    if request.method() == Method::HEAD {
+        let response = HttpResponse::Ok().content_type(hook.content_type()).finish();
+        seen.write(gateway, "head", fields.to_json(), rest).await;
+        return Ok(Answer { outcome: "head", response });
+    }
+    if let Some(kind) = account::kind(&fields) {
+        metrics::counter!("callgate_account_events_total", "kind" => kind).increment(1);
+        return Ok(answer("account-event", &json!({ "event": kind })));
+    }
+    let served = timeout(gateway.deadline() * 3 / 4, hook.serve(gateway, &fields, seen)).await;
+    let served = served.unwrap_or(Err(Refused::StorageAway));
+    match &served {
+        Ok(answer) => {
+            gateway.jobs.wake();
+            seen.write(gateway, answer.outcome, fields.to_json(), rest).await;
+        }
+        Err(refused) => {
+            let told = async { json!({ "fields": fields.to_json() }) };
+            seen.write_refusal(gateway, refused, told, rest).await;
+        }
+    }
+    served
 }
 
 /// A JSON answer.

@@ -2,7 +2,8 @@
 
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 
-const COUNTERS: [(&str, &str); 24] = [
+const COUNTERS: [(&str, &str); 25] = [
+    ("callgate_account_events_total", "Webhooks that told of the account and of no call, by kind"),
     ("callgate_audit_late_total", "Requests answered before their audit entry was in the database"),
     ("callgate_audit_lost_total", "Audit entries dropped because too many waited"),
     ("callgate_audit_skipped_total", "Refusals of strangers that were counted and not written to the audit log"),

@@ -73,6 +73,109 @@ async fn every_webhook_refuses_alike() {
 }
 
 #[actix_web::test]
+async fn a_refusal_that_needs_no_body_waits_for_none() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let ask = async |gateway: &Gateway, head: &str| {
+        let mut socket = tokio::net::TcpStream::connect(gateway.running.addr()).await.unwrap();
+        socket.write_all(format!("{head}\r\nHost: x\r\nContent-Length: 60000\r\n\r\nCallSid=a").as_bytes()).await.unwrap();
+        let asked = Instant::now();
+        let mut answer = vec![0; 4096];
+        let count = tokio::time::timeout(Duration::from_secs(10), socket.read(&mut answer)).await.unwrap().unwrap();
+        assert!(asked.elapsed() < Duration::from_secs(2), "{head}: {:?}", asked.elapsed());
+        String::from_utf8_lossy(&answer[..count]).into_owned()
+    };
+    let gateway = Gateway::start().await;
+    let wrong_signature = "POST /exotel/call-end HTTP/1.1\r\nX-Exotel-Signature: 00";
+    for (head, code) in [
+        ("POST /exotel/call-end HTTP/1.1", "unauthenticated"),
+        ("POST /exotel/call-end?key=no HTTP/1.1", "bad_key"),
+        ("POST /exotel/call-end HTTP/1.1\r\nAuthorization: Basic bm86bm8=", "bad_credentials"),
+        (wrong_signature, "bad_signature"),
+        ("PUT /exotel/call-end?key=no HTTP/1.1", "method_not_allowed"),
+    ] {
+        let answer = ask(&gateway, head).await;
+        assert!(answer.contains(code), "{head}: {answer}");
+        let kept = gateway.audited("webhook.call-end", code).await[0].payload["body"].clone();
+        assert_eq!((&kept["bytes"], &kept["text"]), (&60_000.into(), &"CallSid=a".into()), "{code}");
+    }
+    gateway.stop().await;
+
+    let gateway = Gateway::start_with(|args| args.allowed_ips = Some("203.0.113.0/24".to_owned())).await;
+    let answer = ask(&gateway, &format!("POST /exotel/call-end?key={WEBHOOK_KEY} HTTP/1.1")).await;
+    assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("address_not_allowed"), "{answer}");
+    gateway.stop().await;
+}
+
+#[actix_web::test]
+async fn a_webhook_signed_with_its_time_opens_one_path() {
+    let gateway = Gateway::start().await;
+    let sid = sid();
+    let body = urlencoded(&form(&sid));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let post = async |path: &str, at: u64, signed: String| {
+        let (at, signature) = (at.to_string(), sign(signed.as_bytes()));
+        let kind = ("content-type", "application/x-www-form-urlencoded");
+        let headers = [kind, ("x-exotel-timestamp", at.as_str()), ("x-exotel-signature", signature.as_str())];
+        send(&gateway, Method::POST, path, &headers, body.clone().into_bytes()).await
+    };
+    let signed = |at: u64| format!("{at}.POST./exotel/call-end.{body}");
+    assert_eq!(post("/exotel/call-end", now, signed(now)).await.status, 200);
+    assert_eq!(post("//exotel/call-end/", now, signed(now)).await.status, 200, "as it is documented, not as it was pasted");
+    post("/exotel/call-start", now, signed(now)).await.refused(401, "bad_signature");
+    post("/exotel/call-end", now - 600, signed(now - 600)).await.refused(401, "stale_signature");
+    // A GET signs its query in place of a body.
+    let query = format!("CallSid={sid}&Status=completed");
+    let (at, signature) = (now.to_string(), sign(format!("{now}.GET./exotel/call-end.{query}").as_bytes()));
+    let headers = [("x-exotel-timestamp", at.as_str()), ("x-exotel-signature", signature.as_str())];
+    assert_eq!(send(&gateway, Method::GET, &format!("/exotel/call-end?{query}"), &headers, vec![]).await.status, 200);
+    gateway.stop().await;
+}
+
+#[actix_web::test]
+async fn spare_slashes_and_a_mark_of_utf_8_are_no_reason_to_lose_a_call() {
+    let gateway = Gateway::start().await;
+    for path in ["//exotel/voicebot", "/exotel/voicebot/", "/exotel//voicebot//", "///exotel/voicebot"] {
+        let sid = sid();
+        let answer = gateway.post(path, &incoming(&sid)).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        gateway.post("/exotel/call-end/", &[("CallSid", &sid), ("Status", "completed")]).await;
+    }
+    let body = format!("\u{feff}{{\"CallSid\":\"{}\",\"Status\":\"completed\"}}", sid());
+    assert_eq!(gateway.post_raw("/exotel/call-end", "application/json", body.into_bytes()).await.status, 200);
+    for path in ["/exotel", "/exotel/voicebots", "/exotel/voice/bot", "/exotel/./voicebots"] {
+        gateway.get_bare(path).await.refused(404, "not_found");
+    }
+    gateway.stop().await;
+}
+
+#[actix_web::test]
+async fn what_the_carrier_tells_of_the_account_is_counted_and_not_kept() {
+    let gateway = Gateway::start().await;
+    for hook in HOOKS {
+        let path = format!("/exotel/{hook}");
+        for (told, kind) in [
+            ("{\"EventType\":\"Heartbeat\"}", "heartbeat"),
+            ("{\"event_type\":\"test\",\"AccountSid\":\"acme\"}", "test"),
+            ("{\"EventType\":\"NobodyExpectedThis\",\"CallSid\":null}", "other"),
+        ] {
+            let answer = gateway.post_raw(&path, "application/json", told.as_bytes().to_vec()).await;
+            assert_eq!((answer.status.as_u16(), &answer.json()["event"]), (200, &kind.into()), "{hook}");
+        }
+        let nothing = gateway.post_raw(&path, "application/json", b"{\"Status\":\"completed\"}".to_vec()).await;
+        assert_eq!(nothing.refused(400, "missing_field")["field"], "CallSid", "{hook}");
+        let of_a_call = gateway.post_raw(&path, "application/json", b"{\"EventType\":\"terminal\"}".to_vec()).await;
+        of_a_call.refused(400, "missing_field");
+        assert!(gateway.audited(&format!("webhook.{hook}"), "account-event").await.is_empty());
+    }
+    let page = gateway.get_bare("/metrics").await.body;
+    for kind in ["heartbeat", "test", "other"] {
+        assert!(page.contains(&format!("callgate_account_events_total{{kind=\"{kind}\"}}")), "{kind}");
+    }
+    gateway.stop().await;
+}
+
+#[actix_web::test]
 async fn a_body_that_drips_is_not_waited_for() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

@@ -4,11 +4,13 @@
 //! both are how Exotel says that it has none.
 
 mod fields;
+mod redact;
 mod report;
 
 use std::fmt;
 
-pub use fields::{Fields, redact};
+pub use fields::Fields;
+pub use redact::{redact, redact_cut};
 pub use report::{CallEnd, DisconnectedBy, RecordingReady, StreamReport};
 
 use crate::exotel::is_sid;

@@ -1,4 +1,5 @@
 use actix_web::http::header::{HeaderName, HeaderValue};
+use hmac::Mac;
 
 use super::*;
 
@@ -19,8 +20,23 @@ fn sign(secret: &str, signed: &[u8]) -> String {
     mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+fn presented<'a>(headers: &'a HeaderMap, query: &'a str, signed: &'a [u8]) -> Presented<'a> {
+    Presented { method: &Method::POST, path: "/exotel/call-start", headers, query, signed }
+}
+
 fn signed(gate: &Gate, signature: &[u8], body: &[u8]) -> Result<Way, AuthError> {
-    gate.webhook(&Presented { headers: &headers("x-exotel-signature", signature), query: "", signed: body })
+    gate.webhook(&presented(&headers("x-exotel-signature", signature), "", body))
+}
+
+/// Signed with its time, method and path; presented at `path`.
+fn signed_at(gate: &Gate, at: &str, signed: &str, path: &str) -> Result<Way, AuthError> {
+    let mut sent = headers("x-exotel-signature", sign("api-token", signed.as_bytes()).as_bytes());
+    sent.insert(HeaderName::from_static("x-exotel-timestamp"), HeaderValue::from_str(at).unwrap());
+    gate.webhook(&Presented { method: &Method::POST, path, headers: &sent, query: "", signed: b"body" })
+}
+
+fn unix_secs() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
 }
 
 #[test]
@@ -49,10 +65,51 @@ fn a_wrong_signature_of_any_length_is_refused() {
 }
 
 #[test]
+fn a_signature_with_a_time_is_for_one_path_and_some_minutes() {
+    let gate = gate(&[Way::Signature]);
+    let now = unix_secs();
+    let whole = |at: u64| format!("{at}.POST./exotel/call-start.body");
+    for at in [now, now - 290, now + 290] {
+        assert_eq!(signed_at(&gate, &at.to_string(), &whole(at), "/exotel/call-start"), Ok(Way::Signature));
+    }
+    for at in [now - 310, now + 310, 0, 99_999_999_999] {
+        assert_eq!(signed_at(&gate, &at.to_string(), &whole(at), "/exotel/call-start"), Err(AuthError::Stale), "{at}");
+    }
+    let at = now.to_string();
+    assert_eq!(signed_at(&gate, &at, &whole(now), "/exotel/call-end"), Err(AuthError::Signature), "another path");
+    let get = whole(now).replace("POST", "GET");
+    assert_eq!(signed_at(&gate, &at, &get, "/exotel/call-start"), Err(AuthError::Signature), "another method");
+    assert_eq!(signed_at(&gate, &at, "body", "/exotel/call-start"), Err(AuthError::Signature), "the body alone");
+    for junk in ["", "now", "-1", "+1", "1e9", "17636000000000000000000000", "0x10"] {
+        let sent = format!("{junk}.POST./exotel/call-start.body");
+        assert_eq!(signed_at(&gate, junk, &sent, "/exotel/call-start"), Err(AuthError::Stale), "{junk}");
+    }
+}
+
+#[test]
+fn a_body_is_read_only_for_a_signature_that_may_hold() {
+    let ways = [Way::Signature, Way::Key, Way::Basic];
+    let right = headers("x-exotel-signature", sign("api-token", b"body").as_bytes());
+    let none = HeaderMap::new();
+    assert!(gate(&ways).must_read(&presented(&right, "", b"")));
+    assert!(!gate(&ways).must_read(&presented(&none, "", b"")), "no signature");
+    assert!(!gate(&ways).must_read(&presented(&right, "key=hook+key", b"")), "the key holds");
+    assert!(gate(&ways).must_read(&presented(&right, "key=wrong", b"")));
+    for shape in [&b"00"[..], &[b'0'; 63], &[b'0'; 65], &[b'g'; 64], b"\xff", b""] {
+        assert!(!gate(&ways).must_read(&presented(&headers("x-exotel-signature", shape), "", b"")));
+    }
+    let mut old = right.clone();
+    old.insert(HeaderName::from_static("x-exotel-timestamp"), HeaderValue::from_static("1700000000"));
+    assert!(!gate(&ways).must_read(&presented(&old, "", b"")), "too old whatever it signs");
+    assert!(!gate(&[Way::Key]).must_read(&presented(&right, "", b"")), "not listed");
+    assert!(!Gate::new(&ways, None, None, None).must_read(&presented(&right, "", b"")), "no secret to sign with");
+}
+
+#[test]
 fn a_key_is_read_from_the_query_string_in_any_spelling() {
     let gate = gate(&[Way::Signature, Way::Key]);
     let none = HeaderMap::new();
-    let check = |query| gate.webhook(&Presented { headers: &none, query, signed: b"" });
+    let check = |query| gate.webhook(&presented(&none, query, b""));
     assert_eq!(check("a=1&key=hook%20key"), Ok(Way::Key));
     assert_eq!(check("key=hook+key&a=1"), Ok(Way::Key));
     assert_eq!(check("key=hook"), Err(AuthError::Key));
@@ -79,7 +136,7 @@ fn basic_wants_both_halves() {
 fn one_way_that_holds_is_enough_and_an_unlisted_one_is_not() {
     let both = gate(&[Way::Signature, Way::Key]);
     let wrong_signature = headers("x-exotel-signature", b"00");
-    let presented = Presented { headers: &wrong_signature, query: "key=hook+key", signed: b"" };
+    let presented = presented(&wrong_signature, "key=hook+key", b"");
     assert_eq!(both.webhook(&presented), Ok(Way::Key));
     assert_eq!(gate(&[Way::Basic]).webhook(&presented), Err(AuthError::Missing));
     assert_eq!(gate(&[Way::None]).webhook(&presented), Ok(Way::None));
@@ -92,7 +149,7 @@ fn a_way_without_its_secret_never_opens() {
     let empty = sign("", b"body");
     assert_eq!(signed(&bare, empty.as_bytes(), b"body"), Err(AuthError::Signature));
     let none = HeaderMap::new();
-    assert_eq!(bare.webhook(&Presented { headers: &none, query: "key=", signed: b"" }), Err(AuthError::Key));
+    assert_eq!(bare.webhook(&presented(&none, "key=", b"")), Err(AuthError::Key));
 }
 
 #[test]

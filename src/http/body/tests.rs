@@ -30,6 +30,19 @@ fn the_three_kinds_of_body_say_the_same() {
 }
 
 #[test]
+fn the_mark_of_utf_8_before_a_body_is_no_part_of_it() {
+    let expected = owned(&[("CallSid", "abc")]);
+    assert_eq!(read_as("application/json", "\u{feff}{\"CallSid\":\"abc\"}"), expected);
+    assert_eq!(read_as("application/json", "\u{feff}\r\n {\"CallSid\":\"abc\"}"), expected);
+    assert_eq!(read_as("application/x-www-form-urlencoded", "\u{feff}CallSid=abc"), expected);
+    let multipart = "\u{feff}--X\r\nContent-Disposition: form-data; name=CallSid\r\n\r\nabc\r\n--X--";
+    assert_eq!(read_as("multipart/form-data; boundary=X", multipart), expected);
+    assert_eq!(read_as("application/json", "\u{feff}"), owned(&[]));
+    // Within a value it is text like any other.
+    assert_eq!(read_as("application/json", "{\"a\":\"\u{feff}b\"}"), owned(&[("a", "\u{feff}b")]));
+}
+
+#[test]
 fn multipart_values_keep_their_lines_and_dashes() {
     let body = "preamble\r\n--X\r\nContent-Disposition: form-data; name=\"a\\\"b\"\r\n\r\n1\r\n--Y\r\n\r\n--\r\n--X--";
     assert_eq!(read_as("multipart/form-data; boundary=X", body), owned(&[("a\"b", "1\r\n--Y\r\n\r\n--")]));

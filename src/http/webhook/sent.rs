@@ -4,13 +4,14 @@ use std::borrow::Cow;
 
 use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, web};
-use protocol::exotel::webhook::{Fields, redact};
+use protocol::exotel::webhook::{Fields, redact_cut};
 use protocol::wire::without_nul;
 use serde_json::{Value, json};
 
 use super::super::audit::Seen;
 use super::super::auth::{Presented, without_key};
-use super::super::{Gateway, body};
+use super::super::body::{self, Incoming};
+use super::super::Gateway;
 use super::Refused;
 
 /// The methods of a webhook.
@@ -20,51 +21,49 @@ const KEPT_OF_STRANGERS: usize = 4096;
 /// Bytes that the audit keeps of what has no fields.
 const KEPT_RAW: usize = 2048;
 
-/// One request, read.
+/// One request. What can be judged without its body is judged before that is read.
 pub(super) struct Sent<'a> {
     request: &'a HttpRequest,
+    /// As it is signed: without prefix and spare slashes.
+    path: &'static str,
     /// Without `key`.
     query: Cow<'a, str>,
-    /// Empty when there is none, or when it could not be read.
-    raw: web::Bytes,
-    /// Why the body could not be read.
-    unread: Option<Refused>,
+    body: Incoming,
+    /// Whether its body was read, well or not.
+    was_read: bool,
 }
 
 impl<'a> Sent<'a> {
-    /// Reads its body, within the bounds of bodies.
-    pub(super) async fn read(request: &'a HttpRequest, payload: web::Payload) -> Self {
-        let (raw, unread) = match body::read(payload).await {
-            Ok(raw) => (raw, None),
-            Err(refused) => (web::Bytes::new(), Some(refused)),
-        };
-        Self { request, query: without_key(request.query_string()), raw, unread }
+    pub(super) fn new(request: &'a HttpRequest, path: &'static str, payload: web::Payload) -> Self {
+        let query = without_key(request.query_string());
+        Self { request, path, query, body: Incoming::new(payload), was_read: false }
     }
 
-    /// The fields of a webhook that may be listened to; else why not, and what is kept of it.
-    pub(super) fn judge(mut self, gateway: &Gateway, seen: &Seen) -> Result<Fields, (Refused, Value)> {
-        let size = self.unread.as_ref().map(|unread| self.size(unread));
-        self.check(gateway, seen).and_then(|()| self.fields()).map_err(|refused| {
-            let kept = match size {
-                Some(size) => json!({ "body": { "bytes": size } }),
-                None => self.kept(gateway, &refused),
-            };
-            (refused, kept)
-        })
-    }
-
-    fn check(&mut self, gateway: &Gateway, seen: &Seen) -> Result<(), Refused> {
+    /// The fields of a webhook that may be listened to: address, method, credentials, and then its body.
+    pub(super) async fn judge(&mut self, gateway: &Gateway, seen: &Seen) -> Result<Fields, Refused> {
         gateway.check_address(seen.address)?;
         if !self.is_get() && self.request.method() != Method::POST {
             return Err(Refused::Method(METHODS));
         }
-        if let Some(unread) = self.unread.take() {
-            return Err(unread);
+        // A signature that could hold is the one credential that needs the body.
+        if !self.is_get() && gateway.gate.must_read(&self.presented()) {
+            self.read().await?;
         }
+        gateway.gate.webhook(&self.presented()).map_err(|error| gateway.guessed_wrong(seen.address, error))?;
+        if !self.is_get() && !self.was_read {
+            self.read().await?;
+        }
+        self.fields()
+    }
+
+    async fn read(&mut self) -> Result<(), Refused> {
+        self.was_read = true;
+        self.body.read().await
+    }
+
+    fn presented(&self) -> Presented<'_> {
         let (headers, query) = (self.request.headers(), self.request.query_string());
-        let presented = Presented { headers, query, signed: self.text() };
-        gateway.gate.webhook(&presented).map_err(|error| gateway.guessed_wrong(seen.address, error))?;
-        Ok(())
+        Presented { method: self.request.method(), path: self.path, headers, query, signed: self.text() }
     }
 
     fn is_get(&self) -> bool {
@@ -73,7 +72,7 @@ impl<'a> Sent<'a> {
 
     /// What has the fields, and what a signature is over.
     fn text(&self) -> &[u8] {
-        if self.is_get() { self.query.as_bytes() } else { &self.raw }
+        if self.is_get() { self.query.as_bytes() } else { self.body.bytes() }
     }
 
     fn fields(&self) -> Result<Fields, Refused> {
@@ -84,27 +83,41 @@ impl<'a> Sent<'a> {
         }
     }
 
-    /// Bytes of a body that was not read, as far as they are known.
-    fn size(&self, unread: &Refused) -> usize {
+    /// Bytes of what was sent, as far as they are known.
+    fn size(&self) -> usize {
+        if self.is_get() {
+            return self.query.len();
+        }
         let declared = self.request.headers().get(header::CONTENT_LENGTH);
         let declared = declared.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
-        if let Refused::TooLarge(came) = unread { declared.max(*came) } else { declared }
+        self.body.total().max(declared)
     }
 
-    /// The fields if they can be read, else the beginning of what came instead. Without secrets.
-    fn kept(&self, gateway: &Gateway, refused: &Refused) -> Value {
-        let text = self.text();
-        match self.fields() {
-            Ok(fields) if text.len() <= KEPT_OF_STRANGERS || !refused.is_of_stranger() => {
-                json!({ "fields": fields.to_json() })
-            }
-            _ => {
-                // A field at the very beginning has no `&` before it.
-                let piece = redact(&without_nul(format!("&{}", String::from_utf8_lossy(text))));
-                let piece = gateway.gate.without_secrets(&piece[1..]);
-                let end = (0..=piece.len().min(KEPT_RAW)).rev().find(|at| piece.is_char_boundary(*at)).unwrap_or(0);
-                json!({ "body": { "bytes": text.len(), "text": piece[..end] } })
-            }
+    /// What the audit keeps of a refused request: its fields if they can be read, else the beginning of what came instead; without secrets.
+    /// Of one that was refused before its body was read, whatever of that is here by now.
+    pub(super) async fn kept(&mut self, gateway: &Gateway, refused: &Refused) -> Value {
+        if matches!(refused, Refused::TooLarge(_) | Refused::Slow | Refused::Broken) {
+            return json!({ "body": { "bytes": self.size() } });
         }
+        let whole = self.is_get() || self.was_read || self.body.glance().await;
+        let small = self.size() <= KEPT_OF_STRANGERS || !refused.is_of_stranger();
+        let fields = if whole && small { self.fields().ok() } else { None };
+        match fields {
+            Some(fields) => json!({ "fields": fields.to_json() }),
+            None => json!({ "body": { "bytes": self.size(), "text": self.beginning(gateway) } }),
+        }
+    }
+
+    /// Cut first, with room for one secret that the cut may go through, then redacted: no text costs more than its beginning.
+    fn beginning(&self, gateway: &Gateway) -> String {
+        let text = self.text();
+        let room = gateway.gate.longest_secret();
+        let piece = &text[..text.len().min(KEPT_RAW + room)];
+        // A field at the very beginning has no `&` before it.
+        let clean = redact_cut(&without_nul(format!("&{}", String::from_utf8_lossy(piece))));
+        let clean = gateway.gate.without_secrets(&clean[1..]);
+        let sure = if piece.len() < text.len() { clean.len().saturating_sub(room) } else { clean.len() };
+        let end = (0..=sure.min(KEPT_RAW)).rev().find(|at| clean.is_char_boundary(*at)).unwrap_or(0);
+        clean[..end].to_owned()
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::FieldError;
+use super::redact::{REDACTED, redact};
 use crate::ids::PhoneNumber;
 use crate::wire::without_nul;
 
@@ -158,29 +159,4 @@ fn decode(encoded: &[u8]) -> String {
 
 fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
-}
-
-const REDACTED: &str = "[redacted]";
-
-/// Takes out of URLs in a text what must not be kept: `user:password@` and the value of `key=`.
-#[must_use]
-pub fn redact(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    let mut rest = value;
-    // Exotel spells `/` as `\/` in URLs that it quotes.
-    while let Some((at, mark)) =
-        ["://", r":\/\/", "?key=", "&key="].iter().filter_map(|mark| rest.find(mark).map(|at| (at, *mark))).min()
-    {
-        let (before, after) = rest.split_at(at + mark.len());
-        out.push_str(before);
-        let ends: &[char] = if mark.ends_with('=') { &['&', '#', '"', ' '] } else { &['/', '\\', '?', '#', '"', ' '] };
-        let part = after.find(ends).unwrap_or(after.len());
-        let secret = if mark.ends_with('=') { part } else { after[..part].rfind('@').unwrap_or(0) };
-        if secret > 0 {
-            out.push_str(REDACTED);
-        }
-        rest = &after[secret..];
-    }
-    out.push_str(rest);
-    out
 }
