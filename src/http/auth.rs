@@ -45,7 +45,9 @@ pub enum AuthError {
     )]
     Signature,
     /// It was signed too long ago, or by a clock that is wrong.
-    #[error("X-Exotel-Timestamp is not in Unix seconds, or not within 5 minutes of this machine's clock: sign each request anew")]
+    #[error(
+        "X-Exotel-Timestamp is not in Unix seconds, or not within 5 minutes of this machine's clock: sign each request anew"
+    )]
     Stale,
     /// Its key is wrong.
     #[error("the key in the query string is not WEBHOOK_KEY")]

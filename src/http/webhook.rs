@@ -36,8 +36,7 @@ pub(super) enum Hook {
 
 impl Hook {
     /// Every one of them.
-    pub(super) const ALL: [Self; 5] =
-        [Self::CallStart, Self::Voicebot, Self::CallEnd, Self::Recording, Self::Passthru];
+    pub(super) const ALL: [Self; 5] = [Self::CallStart, Self::Voicebot, Self::CallEnd, Self::Recording, Self::Passthru];
 
     /// Where it is served, below any prefix.
     pub(super) const fn path(self) -> &'static str {

@@ -78,7 +78,10 @@ async fn a_refusal_that_needs_no_body_waits_for_none() {
 
     let ask = async |gateway: &Gateway, head: &str| {
         let mut socket = tokio::net::TcpStream::connect(gateway.running.addr()).await.unwrap();
-        socket.write_all(format!("{head}\r\nHost: x\r\nContent-Length: 60000\r\n\r\nCallSid=a").as_bytes()).await.unwrap();
+        socket
+            .write_all(format!("{head}\r\nHost: x\r\nContent-Length: 60000\r\n\r\nCallSid=a").as_bytes())
+            .await
+            .unwrap();
         let asked = Instant::now();
         let mut answer = vec![0; 4096];
         let count = tokio::time::timeout(Duration::from_secs(10), socket.read(&mut answer)).await.unwrap().unwrap();
@@ -121,7 +124,11 @@ async fn a_webhook_signed_with_its_time_opens_one_path() {
     };
     let signed = |at: u64| format!("{at}.POST./exotel/call-end.{body}");
     assert_eq!(post("/exotel/call-end", now, signed(now)).await.status, 200);
-    assert_eq!(post("//exotel/call-end/", now, signed(now)).await.status, 200, "as it is documented, not as it was pasted");
+    assert_eq!(
+        post("//exotel/call-end/", now, signed(now)).await.status,
+        200,
+        "as it is documented, not as it was pasted"
+    );
     post("/exotel/call-start", now, signed(now)).await.refused(401, "bad_signature");
     post("/exotel/call-end", now - 600, signed(now - 600)).await.refused(401, "stale_signature");
     // A GET signs its query in place of a body.

@@ -8,10 +8,10 @@ use protocol::exotel::webhook::{Fields, redact_cut};
 use protocol::wire::without_nul;
 use serde_json::{Value, json};
 
+use super::super::Gateway;
 use super::super::audit::Seen;
 use super::super::auth::{Presented, without_key};
 use super::super::body::{self, Incoming};
-use super::super::Gateway;
 use super::Refused;
 
 /// The methods of a webhook.
