@@ -112,7 +112,8 @@ impl<'a> Sent<'a> {
     fn beginning(&self, gateway: &Gateway) -> String {
         let text = self.text();
         let room = gateway.gate.longest_secret();
-        let piece = &text[..text.len().min(KEPT_RAW + room)];
+        // Twice what is kept: what was redacted is shorter as a rule.
+        let piece = &text[..text.len().min(2 * KEPT_RAW + room)];
         // A field at the very beginning has no `&` before it.
         let clean = redact_cut(&without_nul(format!("&{}", String::from_utf8_lossy(piece))));
         let clean = gateway.gate.without_secrets(&clean[1..]);
