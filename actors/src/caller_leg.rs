@@ -154,6 +154,13 @@ impl CallerLeg {
                 return self.refuse(Some(call), &why, ctx);
             }
         };
+        let encoding = match &start.encoding {
+            Ok(encoding) => *encoding,
+            Err(sent) => {
+                let why = format!("audio coded as {sent:.32} cannot be carried: PCM, mu-law and A-law can");
+                return self.refuse(Some(call), &why, ctx);
+            }
+        };
         let Some(slot) = self.board.find(call) else {
             return self.refuse(Some(call), "there is no such call (any more)", ctx);
         };
@@ -161,7 +168,7 @@ impl CallerLeg {
             Err(why) => self.refuse(Some(call), why, ctx),
             Ok(attached) => {
                 ctx.cancel_future(self.start_timer);
-                let mut line = Line::new(slot, start.stream_sid.clone(), rate);
+                let mut line = Line::new(slot, start.stream_sid.clone(), rate, encoding);
                 match attached {
                     Attached::Here(actor) => line.connect(actor),
                     Attached::Coming(moved, presence) => supervise::take_over(presence, moved),
@@ -272,7 +279,7 @@ impl Handler<Command> for CallerLeg {
             (CallerCommand::Close, _) => return self.close(CloseCode::Normal, "", ctx),
             (CallerCommand::Media(pcm), Stage::Live(line)) => {
                 line.slot.meters.frames_out.increment(1);
-                stream::write_media(&mut text, &line.stream, &pcm);
+                stream::write_media(&mut text, &line.stream, &line.encoding.encode(&pcm));
             }
             (CallerCommand::Mark(name), Stage::Live(line)) => stream::write_mark(&mut text, &line.stream, &name),
             (CallerCommand::Clear, Stage::Live(line)) => stream::write_clear(&mut text, &line.stream),

@@ -181,7 +181,7 @@ impl ModelLeg {
                 // The answer is in the write buffer.
                 self.state.iter_mut().for_each(|state| state.dirty = true);
             }
-            Message::Pong(_) => self.state.iter_mut().for_each(|state| state.unanswered = None),
+            Message::Pong(_) => {}
             Message::Close(frame) => self.end(dial::closed(frame.as_ref()).into()),
         }
     }
@@ -256,9 +256,7 @@ impl ModelLeg {
             if !state.unread && connection.get_ref().poll_readable(task).is_pending() {
                 return Poll::Pending;
             }
-            let next = Pin::new(connection.as_mut()).poll_next(task);
-            state.unread = next.is_ready();
-            match next {
+            match state.read(task) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Ok(message))) => self.message(message),
                 Poll::Ready(Some(Err(error))) => self.fail(&error),

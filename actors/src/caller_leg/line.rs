@@ -7,7 +7,7 @@ use actix::Addr;
 use actix::prelude::SendError;
 use codecs::{SampleRate, level};
 use protocol::call::io::{CallerEvent, Input};
-use protocol::exotel::stream::{CarrierMessage, Media, decode_payload};
+use protocol::exotel::stream::{AudioIn, CarrierMessage, Encoding, Media, Numbered, Numbering};
 use protocol::ids::StreamSid;
 
 use crate::call_actor::{CallActor, Deliver};
@@ -15,14 +15,15 @@ use crate::switchboard::registry::CallSlot;
 
 /// What is kept for a call that is between two actors: about 2 s of 20 ms frames.
 const HELD: usize = 100;
-/// A jump in numbering beyond this is a peer that counts in its own way.
-const LARGEST_GAP: u64 = 3_000;
 
 /// The way of a socket to its call. Dropped with the socket, whatever ended it; then the call hears so.
 pub(crate) struct Line {
     pub(crate) slot: Arc<CallSlot>,
     pub(crate) stream: StreamSid,
     rate: SampleRate,
+    /// How audio is coded, both ways.
+    pub(crate) encoding: Encoding,
+    audio: AudioIn,
     /// None while the call is between two actors.
     call: Option<Addr<CallActor>>,
     held: VecDeque<CallerEvent>,
@@ -30,8 +31,9 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    pub(crate) fn new(slot: Arc<CallSlot>, stream: StreamSid, rate: SampleRate) -> Self {
-        Self { slot, stream, rate, call: None, held: VecDeque::new(), numbering: Numbering::default() }
+    pub(crate) fn new(slot: Arc<CallSlot>, stream: StreamSid, rate: SampleRate, encoding: Encoding) -> Self {
+        let (audio, numbering) = (AudioIn::new(encoding), Numbering::default());
+        Self { slot, stream, rate, encoding, audio, call: None, held: VecDeque::new(), numbering }
     }
 
     /// The call's actor is this one from now on. It is told of the stream unless an earlier one was, and of all it missed.
@@ -69,20 +71,20 @@ impl Line {
         self.slot.meters.frames_in.increment(1);
         match self.numbering.media(media.sequence_number) {
             Numbered::InOrder => {}
-            Numbered::After { lost } => self.deliver(CallerEvent::Lost { messages: lost }),
+            Numbered::After { lost } => {
+                self.audio.lost();
+                self.deliver(CallerEvent::Lost { messages: lost });
+            }
             // Its moment has passed.
             Numbered::Late => return self.slot.meters.late.increment(1),
         }
         let mut pcm = Vec::with_capacity(media.payload.len() / 4 * 3);
-        match decode_payload(&media.payload, &mut pcm) {
-            Ok(odd) => {
-                if odd {
-                    self.slot.meters.junk_carrier.increment(1);
-                }
-                if !pcm.is_empty() {
-                    let level_dbfs = level::rms_dbfs(&pcm);
-                    self.deliver(CallerEvent::Audio { pcm, level_dbfs, sent_ms: media.timestamp_ms });
-                }
+        match self.audio.decode(&media.payload, &mut pcm) {
+            // Less than a sample.
+            Ok(()) if pcm.is_empty() => {}
+            Ok(()) => {
+                let level_dbfs = level::rms_dbfs(&pcm);
+                self.deliver(CallerEvent::Audio { pcm, level_dbfs, sent_ms: media.timestamp_ms });
             }
             Err(_) => self.slot.meters.junk_carrier.increment(1),
         }
@@ -123,89 +125,5 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         self.deliver(CallerEvent::Gone);
-    }
-}
-
-/// Counts messages that the carrier numbered and that never came. Every event of a stream has a number (`start` is 1), and only
-/// those of media are read: the others just count.
-#[derive(Debug)]
-struct Numbering {
-    last: u64,
-    others: u64,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Numbered {
-    InOrder,
-    After { lost: u32 },
-    Late,
-}
-
-impl Default for Numbering {
-    fn default() -> Self {
-        Self { last: 1, others: 0 }
-    }
-}
-
-impl Numbering {
-    fn other(&mut self) {
-        self.others += 1;
-    }
-
-    fn media(&mut self, number: Option<u64>) -> Numbered {
-        let Some(number) = number else { return Numbered::InOrder };
-        if number <= self.last && self.last - number <= LARGEST_GAP {
-            return Numbered::Late;
-        }
-        let expected = self.last + self.others + 1;
-        (self.last, self.others) = (number, 0);
-        match number.checked_sub(expected) {
-            None | Some(0) => Numbered::InOrder,
-            Some(lost) if lost > LARGEST_GAP => Numbered::InOrder,
-            Some(lost) => Numbered::After { lost: u32::try_from(lost).unwrap_or(u32::MAX) },
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_that_other_events_took_are_not_lost() {
-        let mut numbering = Numbering::default();
-        assert_eq!(numbering.media(Some(2)), Numbered::InOrder);
-        numbering.other();
-        numbering.other();
-        assert_eq!(numbering.media(Some(5)), Numbered::InOrder);
-        assert_eq!(numbering.media(Some(6)), Numbered::InOrder);
-    }
-
-    #[test]
-    fn a_gap_counts_what_never_came() {
-        let mut numbering = Numbering::default();
-        numbering.media(Some(2));
-        assert_eq!(numbering.media(Some(6)), Numbered::After { lost: 3 });
-        numbering.other();
-        assert_eq!(numbering.media(Some(9)), Numbered::After { lost: 1 });
-    }
-
-    #[test]
-    fn a_frame_that_comes_again_or_late_is_not_played_twice() {
-        let mut numbering = Numbering::default();
-        numbering.media(Some(2));
-        numbering.media(Some(3));
-        assert_eq!(numbering.media(Some(3)), Numbered::Late);
-        assert_eq!(numbering.media(Some(2)), Numbered::Late);
-        assert_eq!(numbering.media(Some(4)), Numbered::InOrder);
-    }
-
-    #[test]
-    fn a_peer_that_numbers_in_its_own_way_loses_nothing() {
-        let mut numbering = Numbering::default();
-        assert_eq!(numbering.media(None), Numbered::InOrder);
-        assert_eq!(numbering.media(Some(1 << 40)), Numbered::InOrder);
-        assert_eq!(numbering.media(Some(7)), Numbered::InOrder, "it began anew");
-        assert_eq!(numbering.media(Some(8)), Numbered::InOrder);
     }
 }

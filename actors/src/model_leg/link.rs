@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use codecs::SampleRate;
-use futures_util::Sink;
+use futures_util::{Sink, Stream};
 use protocol::realtime::command::{self, ClientEvent};
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -22,7 +22,8 @@ const UNSENT_AUDIO: usize = 128 << 10;
 const STALLED: Duration = Duration::from_secs(10);
 /// Middleboxes forget silent connections, and nobody tells.
 const PING_EVERY: Duration = Duration::from_secs(15);
-const PONG_WITHIN: Duration = Duration::from_secs(20);
+/// A server from which nothing at all comes for so long after it was asked is gone. Some answer pings late while their audio flows.
+const SILENT: Duration = Duration::from_secs(20);
 
 /// All there is of a connection: it can go to another thread, mid-dial and mid-frame.
 pub(crate) struct LegState {
@@ -38,8 +39,8 @@ pub(crate) struct LegState {
     unsent: usize,
     /// Since when the server has not read.
     stalled: Option<Instant>,
-    /// When a ping went out that was not answered, and the last one.
-    pub(super) unanswered: Option<Instant>,
+    /// When a ping went out behind which nothing has come, and the last one.
+    unanswered: Option<Instant>,
     pub(super) pinged: Instant,
 }
 
@@ -126,13 +127,27 @@ impl LegState {
         Ok(())
     }
 
+    /// The next message, and that something may be left to read. Whatever comes is a sign of life.
+    pub(super) fn read(&mut self, task: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
+        let Link::Open(connection) = &mut self.link else { return Poll::Pending };
+        let next = Pin::new(connection.as_mut()).poll_next(task);
+        self.unread = next.is_ready();
+        if matches!(next, Poll::Ready(Some(Ok(_)))) {
+            self.unanswered = None;
+        }
+        next
+    }
+
     /// The regular look: is the other side alive, and is it time to ask? The error is for the record.
     pub(super) fn beat(&mut self, now: Instant) -> Result<(), String> {
         if self.stalled.is_some_and(|since| now.duration_since(since) >= STALLED) {
             return Err(format!("the model has not read for {} s", STALLED.as_secs()));
         }
-        if self.unanswered.is_some_and(|since| now.duration_since(since) >= PONG_WITHIN) {
-            return Err(format!("the model has not answered a ping for {} s", PONG_WITHIN.as_secs()));
+        if self.unanswered.is_some_and(|since| now.duration_since(since) >= SILENT) {
+            return Err(format!(
+                "nothing came from the model for {} s, not even the answer to a ping",
+                SILENT.as_secs()
+            ));
         }
         if now.duration_since(self.pinged) >= PING_EVERY {
             self.pinged = now;

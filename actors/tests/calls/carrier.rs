@@ -48,10 +48,15 @@ impl Carrier {
     }
 
     pub(crate) async fn send_start(&mut self, rate: &str) {
+        self.send_start_of(json!({"encoding":"base64","sample_rate":rate})).await;
+    }
+
+    /// A stream of any media format.
+    pub(crate) async fn send_start_of(&mut self, media_format: Value) {
         let call = self.call.clone();
         self.send(json!({"event":"start","stream_sid":"s1","sequence_number":"1","start":{"stream_sid":"s1",
             "call_sid":call,"account_sid":"acme1","from":"09900000001","to":"08000000001",
-            "media_format":{"encoding":"base64","sample_rate":rate}}}))
+            "media_format":media_format}}))
             .await;
         self.next = 2;
     }

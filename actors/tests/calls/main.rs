@@ -8,6 +8,7 @@ mod carrier;
 mod gateway;
 mod model;
 
+mod audio;
 mod faults;
 mod media;
 mod moves;

@@ -2,6 +2,9 @@
 //!
 //! Facts: strings where numbers are documented, objects that are missing, snake and camel spellings, events nobody documented.
 
+mod encoding;
+mod numbering;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -12,6 +15,8 @@ use crate::exotel::is_sid;
 use crate::ids::{CallSid, PhoneNumber, StreamSid};
 use crate::wire::scan::Scan;
 use crate::wire::{self, WireError};
+pub use encoding::{AudioIn, Encoding};
+pub use numbering::{Numbered, Numbering};
 
 /// One message from the carrier.
 #[derive(Debug, PartialEq)]
@@ -63,6 +68,8 @@ pub struct Start {
     pub custom_parameters: BTreeMap<String, String>,
     /// `media_format.sample_rate`, else 8 kHz. `Err` holds a rate we cannot carry, as sent.
     pub sample_rate: Result<SampleRate, String>,
+    /// `media_format.encoding`, else PCM. `Err` holds a coding we cannot carry, as sent.
+    pub encoding: Result<Encoding, String>,
 }
 
 /// One `media` event.
@@ -72,7 +79,7 @@ pub struct Media<'a> {
     pub sequence_number: Option<u64>,
     /// ms since the stream began, by Exotel's clock.
     pub timestamp_ms: Option<u64>,
-    /// base64 of s16le mono PCM.
+    /// base64 of mono audio, in the stream's coding.
     pub payload: Cow<'a, str>,
 }
 
@@ -90,25 +97,11 @@ pub fn parse(text: &str) -> Result<CarrierMessage<'_>, WireError> {
     }
 }
 
-/// Appends the PCM of a `media` payload; says whether an odd byte was dropped to keep whole samples.
-///
-/// # Errors
-/// When the payload is not base64; nothing is appended then.
-pub fn decode_payload(payload: &str, out: &mut Vec<u8>) -> Result<bool, WireError> {
-    let start = out.len();
-    wire::decode_base64(payload, out)?;
-    let odd = (out.len() - start) % 2 == 1;
-    if odd {
-        out.pop();
-    }
-    Ok(odd)
-}
-
-/// Replaces the buffer's content by a `media` message with that s16le mono PCM.
-pub fn write_media(out: &mut String, stream: &StreamSid, pcm: &[u8]) {
+/// Replaces the buffer's content by a `media` message with that mono audio, in the stream's coding.
+pub fn write_media(out: &mut String, stream: &StreamSid, audio: &[u8]) {
     begin(out, "media", stream);
     out.push_str(r#","media":{"payload":""#);
-    wire::push_base64(out, pcm);
+    wire::push_base64(out, audio);
     out.push_str(r#""}}"#);
 }
 
@@ -240,6 +233,7 @@ fn start(fields: &Fields<'_>) -> Result<Start, WireError> {
         .flatten()
         .filter_map(|(name, value)| Some((name.clone(), as_parameter(value)?)))
         .collect();
+    let format = fields.get("media_format", "mediaFormat");
     Ok(Start {
         stream_sid: StreamSid::new(fields.text("stream_sid", "streamSid").unwrap_or_default()),
         call_sid: CallSid::new(call_sid),
@@ -247,7 +241,8 @@ fn start(fields: &Fields<'_>) -> Result<Start, WireError> {
         from: number("from"),
         to: number("to"),
         custom_parameters,
-        sample_rate: sample_rate(fields.get("media_format", "mediaFormat")),
+        sample_rate: sample_rate(format),
+        encoding: encoding::encoding(format),
     })
 }
 
@@ -260,13 +255,16 @@ fn as_parameter(value: &Value) -> Option<String> {
     }
 }
 
-/// The rate told, else the telephone's own.
+/// The rate told, else that of the coding, else the telephone's own.
 fn sample_rate(format: Option<&Value>) -> Result<SampleRate, String> {
     let told = format
         .and_then(Value::as_object)
         .and_then(|format| format.get("sample_rate").or_else(|| format.get("sampleRate")));
     let Some(told) = told.filter(|rate| wire::text(rate).is_some_and(|text| !text.trim().is_empty())) else {
-        return Ok(SampleRate::default());
+        return match encoding::rate_parameter(format) {
+            Some(hz) => u32::try_from(hz).ok().and_then(SampleRate::from_hz).ok_or_else(|| hz.to_string()),
+            None => Ok(SampleRate::default()),
+        };
     };
     wire::count(told)
         .and_then(|hz| u32::try_from(hz).ok())

@@ -1,6 +1,6 @@
 use std::task::Waker;
 
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{WebSocketStream, accept_async};
 
@@ -36,19 +36,47 @@ async fn a_server_that_does_not_read_costs_audio_and_then_the_connection() {
     assert!(state.beat(since + STALLED).unwrap_err().contains("has not read"));
 }
 
+/// Reads the next message, whatever it is.
+async fn next(state: &mut LegState) -> Message {
+    std::future::poll_fn(|task| state.read(task)).await.unwrap().unwrap()
+}
+
 #[actix_rt::test]
-async fn an_unanswered_ping_ends_the_connection_and_an_answered_one_does_not() {
-    let (mut state, _server) = open().await;
+async fn a_model_of_which_nothing_is_heard_is_given_up_and_one_that_answers_pings_is_not() {
+    let (mut state, mut server) = open().await;
     let opened = state.pinged;
     assert_eq!(state.beat(opened + PING_EVERY / 2), Ok(()));
     assert_eq!(state.unanswered, None);
     let asked = opened + PING_EVERY;
     assert_eq!(state.beat(asked), Ok(()));
     assert_eq!(state.unanswered, Some(asked));
-    assert_eq!(state.beat(asked + PONG_WITHIN / 2), Ok(()));
-    assert!(state.beat(asked + PONG_WITHIN).unwrap_err().contains("ping"));
-    state.unanswered = None;
-    assert_eq!(state.beat(asked + PONG_WITHIN), Ok(()));
+    assert_eq!(state.beat(asked + SILENT / 2), Ok(()));
+    assert!(state.beat(asked + SILENT).unwrap_err().contains("not even the answer to a ping"));
+    state.flush(&mut Context::from_waker(Waker::noop())).unwrap();
+    assert!(server.next().await.unwrap().unwrap().is_ping());
+    SinkExt::flush(&mut server).await.unwrap();
+    assert!(next(&mut state).await.is_pong());
+    assert_eq!(state.beat(asked + SILENT), Ok(()));
+}
+
+#[actix_rt::test]
+async fn a_model_whose_pongs_lag_is_kept_as_long_as_anything_of_it_is_heard() {
+    for heard in [
+        Message::Text("{}".into()),
+        Message::Binary(vec![1].into()),
+        Message::Ping("there?".into()),
+        Message::Pong("to a ping nobody sent".into()),
+    ] {
+        let (mut state, mut server) = open().await;
+        let (opened, what) = (state.pinged, heard.clone());
+        state.beat(opened + PING_EVERY).unwrap();
+        // Our ping lies unread on the other side.
+        server.send(heard).await.unwrap();
+        next(&mut state).await;
+        assert_eq!(state.beat(opened + PING_EVERY + SILENT), Ok(()), "{what}");
+        let asked_again = state.unanswered.unwrap();
+        assert!(state.beat(asked_again + SILENT).is_err(), "and nothing since then is the end: {what}");
+    }
 }
 
 #[actix_rt::test]

@@ -187,16 +187,33 @@ fn a_large_junk_frame_is_refused() {
     assert!(parse(&format!(r#"{{"event":"media","media":{}1{}}}"#, "[".repeat(50_000), "]".repeat(50_000))).is_err());
 }
 
+fn start_with(media_format: &str) -> Start {
+    let text = format!(r#"{{"event":"start","start":{{"call_sid":"C","media_format":{media_format}}}}}"#);
+    match parse(&text) {
+        Ok(CarrierMessage::Start(start)) => *start,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
 #[test]
-fn audio_of_an_odd_length_loses_its_last_byte() {
-    let mut out = vec![9];
-    assert_eq!(decode_payload("AAEC", &mut out), Ok(true));
-    assert_eq!(out, [9, 0, 1]);
-    assert_eq!(decode_payload("AAECAw==", &mut out), Ok(false));
-    assert_eq!(out, [9, 0, 1, 0, 1, 2, 3]);
-    assert_eq!(decode_payload("", &mut out), Ok(false));
-    assert_eq!(decode_payload("***", &mut out), Err(WireError::NotBase64));
-    assert_eq!(out.len(), 7);
+fn a_start_says_how_its_audio_is_coded() {
+    for (format, encoding, rate) in [
+        (r#"{"encoding":"audio/x-mulaw","sample_rate":"8000"}"#, Encoding::Ulaw, SampleRate::Hz8000),
+        (r#"{"encoding":"audio/PCMU;rate=8000"}"#, Encoding::Ulaw, SampleRate::Hz8000),
+        (r#"{"encoding":"audio/PCMA; rate=16000"}"#, Encoding::Alaw, SampleRate::Hz16000),
+        (r#"{"encoding":"audio/x-l16;rate=24000","sample_rate":"16000"}"#, Encoding::Pcm, SampleRate::Hz16000),
+        (r#"{"content_type":"audio/x-mulaw;rate=8000"}"#, Encoding::Ulaw, SampleRate::Hz8000),
+        (r#"{"encoding":null,"sample_rate":"24000"}"#, Encoding::Pcm, SampleRate::Hz24000),
+        (r#"{"encoding":{"of":"mulaw"}}"#, Encoding::Pcm, SampleRate::Hz8000),
+        ("{}", Encoding::Pcm, SampleRate::Hz8000),
+    ] {
+        let start = start_with(format);
+        assert_eq!((start.encoding, start.sample_rate), (Ok(encoding), Ok(rate)), "{format}");
+    }
+    assert_eq!(start_with(r#"{"encoding":"audio/opus"}"#).encoding, Err("audio/opus".to_owned()));
+    assert_eq!(start_with(r#"{"encoding":"PCMU;rate=44100"}"#).sample_rate, Err("44100".to_owned()));
+    let long = format!(r#"{{"encoding":"{}"}}"#, "é".repeat(10_000));
+    assert_eq!(start_with(&long).encoding.map_err(|sent| sent.chars().count()), Err(32));
 }
 
 #[test]
@@ -217,7 +234,7 @@ proptest! {
     #[test]
     fn any_text_is_a_message_or_an_error(text in any::<String>()) {
         let _ = parse(&text);
-        let _ = decode_payload(&text, &mut Vec::new());
+        let _ = AudioIn::default().decode(&text, &mut Vec::new());
     }
 
     #[test]
@@ -243,9 +260,8 @@ proptest! {
         let mut out = String::new();
         write_media(&mut out, &stream, &pcm);
         let mut back = Vec::new();
-        let odd = decode_payload(&media_of(&out).payload, &mut back).unwrap();
-        prop_assert_eq!(odd, pcm.len() % 2 == 1);
-        prop_assert_eq!(&back[..], &pcm[..pcm.len() - usize::from(odd)]);
+        AudioIn::default().decode(&media_of(&out).payload, &mut back).unwrap();
+        prop_assert_eq!(&back[..], &pcm[..pcm.len() - pcm.len() % 2]);
         write_mark(&mut out, &stream, &name);
         prop_assert_eq!(parse(&out), Ok(CarrierMessage::Mark { name: name.into() }));
     }
