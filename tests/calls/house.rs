@@ -25,7 +25,7 @@ pub const ACCOUNT: (&str, &str) = ("api-key", "api-token");
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Short answers, so that a call takes seconds.
-pub const SHORT: &str = "greeting goodbye_en\nanswer answer_en_booking";
+pub const SHORT: &str = "greeting goodbye_en\nanswer commentary_en";
 
 pub type House = HouseOn<Sqlite>;
 

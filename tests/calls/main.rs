@@ -13,4 +13,6 @@ mod load;
 mod model;
 mod on_postgres;
 mod outages;
+#[path = "../support/port.rs"]
+mod port;
 mod recording;

@@ -86,25 +86,23 @@ async fn a_failed_response_is_asked_for_again() {
 
 #[actix_rt::test]
 async fn a_dropped_or_expired_session_is_replaced_and_the_conversation_goes_on() {
-    for fault in ["drop-after-ms=4500", "expire-after-ms=4500"] {
-        let house = House::with(Wishes {
-            faults: if fault.starts_with('d') { &["drop-after-ms=4500"] } else { &["expire-after-ms=4500"] },
-            ..Wishes::default()
-        })
-        .await;
-        let mut plan = house.plan();
-        plan.script = vec![Say::agent_finished(), question(), Say::agent_finished(), question(), Say::agent_finished()];
-        let (report, replaced) = tokio::join!(house.call(plan), async {
-            let second =
-                house.model.wait_for(|sessions| sessions.iter().filter(|s| s.configured).count() > 1, PATIENCE).await;
-            house.model.set_faults(Faults::default());
-            second
-        });
-        assert!(replaced, "{fault}");
-        assert_eq!(report.ended_by, EndedBy::Caller, "{fault}: {report:?}");
-        assert!(answered(&report), "{fault}: {report:?}");
-        let record = house.record(&report.call_sid).await;
-        assert!(record.call.figures.model_reconnects >= Some(1), "{fault}: {:?}", record.call.figures);
-        house.close().await;
-    }
+    tokio::join!(is_replaced(&["drop-after-ms=4500"]), is_replaced(&["expire-after-ms=4500"]));
+}
+
+async fn is_replaced(faults: &'static [&'static str]) {
+    let house = House::with(Wishes { faults, ..Wishes::default() }).await;
+    let mut plan = house.plan();
+    plan.script = vec![Say::agent_finished(), question(), Say::agent_finished(), question(), Say::agent_finished()];
+    let (report, replaced) = tokio::join!(house.call(plan), async {
+        let second =
+            house.model.wait_for(|sessions| sessions.iter().filter(|s| s.configured).count() > 1, PATIENCE).await;
+        house.model.set_faults(Faults::default());
+        second
+    });
+    assert!(replaced, "{faults:?}");
+    assert_eq!(report.ended_by, EndedBy::Caller, "{faults:?}: {report:?}");
+    assert!(answered(&report), "{faults:?}: {report:?}");
+    let record = house.record(&report.call_sid).await;
+    assert!(record.call.figures.model_reconnects >= Some(1), "{faults:?}: {:?}", record.call.figures);
+    house.close().await;
 }

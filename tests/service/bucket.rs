@@ -18,6 +18,7 @@ use url::Url;
 
 use super::s3::{ACCESS_KEY, BUCKET, S3, SECRET};
 use super::support::WEBHOOK_KEY;
+use crate::port::free_port;
 
 /// Far beyond what anything here takes: a test that needs it has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,7 +37,7 @@ impl Program {
     fn new() -> Self {
         let folder = std::env::temp_dir().join(format!("callgate-bucket-{}", uuid::Uuid::now_v7()));
         std::fs::create_dir_all(&folder).unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         Self { folder, port, child: None }
     }
 

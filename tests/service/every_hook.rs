@@ -6,7 +6,9 @@ use callgate::store::ClientChanges;
 use protocol::ids::CallSid;
 use reqwest::Method;
 
-use super::support::{API_KEY, API_TOKEN, Answer, Gateway, WEBHOOK_KEY, eventually, incoming, sid, sign, urlencoded};
+use super::support::{
+    API_KEY, API_TOKEN, Answer, Gateway, PATIENCE, WEBHOOK_KEY, eventually, incoming, sid, sign, urlencoded,
+};
 
 const HOOKS: [&str; 5] = ["call-start", "voicebot", "call-end", "recording", "passthru"];
 const RECORDING: &str = "https://recordings.exotel.com/exotelrecordings/acme/a.mp3";
@@ -262,7 +264,7 @@ async fn a_client_disabled_in_the_middle_of_a_call_keeps_that_call() {
     gateway.post("/exotel/voicebot", &incoming(&other)).await.refused(404, "unknown_client");
     let ended = gateway.post("/exotel/call-end", &[("CallSid", &sid), ("Status", "completed")]).await;
     assert_eq!(ended.status, 200);
-    assert!(gateway.running.switchboard().drained(Duration::from_secs(5)).await);
+    assert!(gateway.running.switchboard().drained(PATIENCE).await);
     gateway.stop().await;
 }
 

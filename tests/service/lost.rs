@@ -1,6 +1,5 @@
 //! A gateway that is killed in the middle of its calls.
 
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::media::{self, open, path};
 use super::support::{API_KEY, API_TOKEN, Gateway, WEBHOOK_KEY, eventually, incoming, sid, urlencoded};
 use super::work::neighbour;
+use crate::port::free_port;
 
 /// What a start and a look for lost calls may take; the gateway waits 15 s of it for others to write down what they know.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,7 +30,7 @@ struct Program {
 
 impl Program {
     async fn beside(gateway: &Gateway) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
         command.arg("serve").env_clear().current_dir(std::env::temp_dir());
         command.env("DATABASE_URL", &gateway.database.url).env("RECORDINGS_URL", gateway.database.recordings_url());

@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::Response;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::support::{API_KEY, API_TOKEN, Gateway, eventually, incoming, sid};
+use super::support::{API_KEY, API_TOKEN, Gateway, PATIENCE, eventually, incoming, sid};
 
 pub(super) type Socket = WebSocketStream<TcpStream>;
 
@@ -53,7 +53,7 @@ pub(super) async fn start(socket: &mut Socket, sid: &str) {
 
 pub(super) async fn is_closed(socket: &mut Socket) -> bool {
     let closed = async { while let Some(Ok(_)) = socket.next().await {} };
-    tokio::time::timeout(Duration::from_secs(5), closed).await.is_ok()
+    tokio::time::timeout(PATIENCE, closed).await.is_ok()
 }
 
 pub(super) fn path(url: &str) -> String {
@@ -78,7 +78,7 @@ async fn a_token_opens_its_calls_socket_once() {
     assert_eq!(open(&gateway, &path, None).await.unwrap_err(), (401, "token_used".to_owned()));
     assert_eq!(gateway.audited("media.token", "token_used").await[0].call_sid.as_ref(), Some(&call));
     drop((abandoned, socket));
-    assert!(gateway.running.switchboard().drained(Duration::from_secs(15)).await);
+    assert!(gateway.running.switchboard().drained(PATIENCE).await);
     assert_eq!(open(&gateway, &path, None).await.unwrap_err(), (401, "token_used".to_owned()));
     gateway.stop().await;
 }

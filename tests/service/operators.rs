@@ -4,7 +4,7 @@ use callgate::settings::SettingsArgs;
 use protocol::ids::CallSid;
 use reqwest::Method;
 
-use super::support::{Answer, GREETING, Gateway, incoming, sid};
+use super::support::{Answer, GREETING, Gateway, PATIENCE, incoming, sid};
 
 #[actix_web::test]
 async fn probes_and_metrics_answer_anybody() {
@@ -86,7 +86,7 @@ async fn an_operator_can_end_a_live_call() {
     let path = format!("/api/v1/calls/{sid}/hangup");
     let answer = gateway.operate(Method::POST, &path).await;
     assert_eq!(answer.json(), serde_json::json!({ "call_sid": sid, "hangup": "requested" }));
-    assert!(gateway.running.switchboard().drained(std::time::Duration::from_secs(5)).await);
+    assert!(gateway.running.switchboard().drained(PATIENCE).await);
     gateway.running.recorder().flush().await;
     let call = gateway.running.store().call(&CallSid::new(&sid)).await.unwrap().unwrap().call;
     assert_eq!(call.ended_why.as_deref(), Some("an operator ended the call"));
@@ -136,7 +136,7 @@ async fn one_call_shows_its_figures_its_turns_and_its_timeline() {
     let sid = sid();
     gateway.post("/exotel/voicebot", &incoming(&sid)).await;
     gateway.post("/exotel/call-end", &[("CallSid", &sid), ("Status", "completed")]).await;
-    assert!(gateway.running.switchboard().drained(std::time::Duration::from_secs(5)).await);
+    assert!(gateway.running.switchboard().drained(PATIENCE).await);
     gateway.running.recorder().flush().await;
     let call = gateway.operate(Method::GET, &format!("/api/v1/calls/{sid}")).await.json();
     let kinds: Vec<&str> = call["timeline"].as_array().unwrap().iter().map(|s| s["kind"].as_str().unwrap()).collect();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use callgate::store::ClientChanges;
 use reqwest::Method;
 
-use super::support::{API_KEY, API_TOKEN, Answer, Gateway, NUMBER, incoming, sid, sign, tenant, urlencoded};
+use super::support::{API_KEY, API_TOKEN, Answer, Gateway, NUMBER, PATIENCE, incoming, sid, sign, tenant, urlencoded};
 
 #[actix_web::test]
 async fn a_wrong_signature_of_any_length_is_refused_and_audited() {
@@ -295,7 +295,7 @@ async fn a_client_has_no_more_live_calls_than_it_may() {
     );
     // As soon as there is room, the refused call may come again.
     gateway.post("/exotel/call-end", &[("CallSid", &first), ("Status", "completed")]).await;
-    assert!(gateway.running.switchboard().drained(Duration::from_secs(5)).await);
+    assert!(gateway.running.switchboard().drained(PATIENCE).await);
     let answer = gateway.post("/exotel/voicebot", &incoming(&second)).await;
     assert!(answer.status == 200 && answer.header("idempotent-replayed").is_none(), "{answer:?}");
     // One that is over has its answer, room or not.

@@ -4,7 +4,7 @@ use protocol::call::fact::Ended;
 use protocol::ids::CallSid;
 use serde_json::json;
 
-use super::support::{Gateway, eventually, incoming, sid};
+use super::support::{Gateway, PATIENCE, eventually, incoming, sid};
 
 #[actix_web::test]
 async fn reports_in_any_order_and_number_converge() {
@@ -47,7 +47,7 @@ async fn call_end_answers_with_the_status_and_ends_the_session() {
     assert_eq!(gateway.running.switchboard().live(), 1);
     let ended = gateway.get("/exotel/call-end", &[("CallSid", &sid), ("CallStatus", "completed")]).await;
     assert_eq!(ended.json(), json!({ "call_sid": sid, "status": "completed" }));
-    assert!(gateway.running.switchboard().drained(std::time::Duration::from_secs(5)).await);
+    assert!(gateway.running.switchboard().drained(PATIENCE).await);
     gateway.stop().await;
 }
 
@@ -173,7 +173,7 @@ async fn a_stream_that_never_came_frees_its_place() {
     gateway.get("/exotel/voicebot", &incoming(&sid)).await;
     assert_eq!(gateway.running.switchboard().live(), 1);
     gateway.get("/exotel/passthru", &[("CallSid", &sid), ("Stream[Status]", "failed")]).await;
-    assert!(gateway.running.switchboard().drained(std::time::Duration::from_secs(5)).await);
+    assert!(gateway.running.switchboard().drained(PATIENCE).await);
     gateway.stop().await;
 }
 

@@ -25,6 +25,9 @@ pub const GREETING: &str = "नमस्ते, Asha & Sons";
 
 pub use crate::database::{Database, Kind, Sqlite};
 
+/// Far beyond what anything here takes: a test that needs it has failed.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
 pub type Form<'a> = &'a [(&'a str, &'a str)];
 
 pub type Gateway = GatewayOn<Sqlite>;
@@ -99,6 +102,8 @@ impl<K: Kind> GatewayOn<K> {
             webhook_key: some(WEBHOOK_KEY),
             admin_token: some(ADMIN_TOKEN),
             drain_secs: "0".to_owned(),
+            // What a busy machine takes is no outage: who asserts one sets it.
+            webhook_deadline_ms: "15000".to_owned(),
             ..SettingsArgs::default()
         };
         change(&mut args);
@@ -113,7 +118,7 @@ impl<K: Kind> GatewayOn<K> {
             .pool_max_idle_per_host(0)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(20))
+            .timeout(PATIENCE)
             .build()
             .unwrap();
         Self { running, tenant, database, http, kind: PhantomData }
@@ -230,7 +235,7 @@ pub fn urlencoded(form: Form<'_>) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish()
 }
 
-/// Waits until something holds; fails when it does not within 5 s.
+/// Waits until something holds.
 pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
     let waited = async {
         let mut look = tokio::time::interval(Duration::from_millis(5));
@@ -241,7 +246,7 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl Fn
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(5), waited).await.unwrap_or_else(|_| panic!("never: {what}"));
+    tokio::time::timeout(PATIENCE, waited).await.unwrap_or_else(|_| panic!("never: {what}"));
 }
 
 fn count() -> u32 {

@@ -53,7 +53,7 @@ impl Ear {
         self.heard.messages += 1;
         self.heard.bytes += pcm.len() as u64;
         *self.heard.sizes.entry(pcm.len()).or_default() += 1;
-        self.playback.push_audio(pcm);
+        self.playback.push_audio(now, pcm);
         self.heard.max_lead_ms = self.heard.max_lead_ms.max(self.playback.waiting(now) / self.samples_per_ms);
     }
 

@@ -11,7 +11,8 @@ const MOST_QUEUED_MS: u64 = 600_000;
 
 #[derive(Debug)]
 enum Item {
-    Audio(Vec<u8>),
+    /// When it arrived, and what.
+    Audio(u64, Vec<u8>),
     Mark(String),
 }
 
@@ -56,15 +57,15 @@ impl Playback {
         }
     }
 
-    /// Queues a message.
-    pub(crate) fn push_audio(&mut self, pcm: Vec<u8>) {
+    /// Queues a message that arrives.
+    pub(crate) fn push_audio(&mut self, now: u64, pcm: Vec<u8>) {
         let samples = samples(&pcm);
         if self.queued_samples + samples > MOST_QUEUED_MS * self.samples_per_ms {
             self.overflowed += 1;
             return;
         }
         self.queued_samples += samples;
-        self.queue.push_back(Item::Audio(pcm));
+        self.queue.push_back(Item::Audio(now, pcm));
     }
 
     /// Queues a mark behind what is queued.
@@ -75,10 +76,10 @@ impl Playback {
     /// Drops every message that has not been picked up, and its marks; marks of the message being played stay.
     pub(crate) fn clear(&mut self, now: u64) -> Cleared {
         let mut cleared = Cleared { still_playing: self.free_at.saturating_sub(now), ..Cleared::default() };
-        let first = self.queue.iter().position(|item| matches!(item, Item::Audio(_))).unwrap_or(self.queue.len());
+        let first = self.queue.iter().position(|item| matches!(item, Item::Audio(..))).unwrap_or(self.queue.len());
         for item in self.queue.drain(first..) {
             match item {
-                Item::Audio(_) => cleared.messages += 1,
+                Item::Audio(..) => cleared.messages += 1,
                 Item::Mark(name) => cleared.marks.push(name),
             }
         }
@@ -88,15 +89,14 @@ impl Playback {
 
     /// Picks up what is due: messages that begin to be played, in order, and marks that playback has reached.
     pub(crate) fn advance(&mut self, now: u64, played: &mut Vec<Played>, marks: &mut Vec<String>) {
-        let was_idle = self.free_at <= now;
         while self.free_at <= now {
             match self.queue.pop_front() {
                 Some(Item::Mark(name)) => marks.push(name),
-                Some(Item::Audio(pcm)) => {
+                Some(Item::Audio(arrived, pcm)) => {
                     let length = samples(&pcm);
                     self.queued_samples -= length;
-                    // Back to back with the message before it only if it was there in time.
-                    let at = if was_idle && self.late(now) { now } else { self.free_at };
+                    // Back to back with the message before it if it was there in time, however late we look.
+                    let at = if self.late(arrived) { arrived } else { self.free_at };
                     let ragged = !pcm.len().is_multiple_of(UNIT_BYTES);
                     self.free_at = at + length + if ragged { RAGGED_GAP_MS * self.samples_per_ms } else { 0 };
                     played.push(Played { at, pcm });
@@ -106,9 +106,9 @@ impl Playback {
         }
     }
 
-    /// The message before ended longer ago than a late wake-up explains.
-    fn late(&self, now: u64) -> bool {
-        now.saturating_sub(self.free_at) > 5 * self.samples_per_ms
+    /// The message before had ended longer ago than a carrier's own buffer bridges.
+    fn late(&self, arrived: u64) -> bool {
+        arrived.saturating_sub(self.free_at) > 5 * self.samples_per_ms
     }
 
     /// Sample at which [`Self::advance`] has something to do next, while anything waits.
@@ -151,9 +151,9 @@ mod tests {
     fn messages_play_back_to_back_and_marks_echo_when_playback_gets_there() {
         let mut playback = Playback::new(8_000);
         playback.push_mark("before".into());
-        playback.push_audio(message(200));
+        playback.push_audio(1_000 * MS, message(200));
         playback.push_mark("first".into());
-        playback.push_audio(message(100));
+        playback.push_audio(1_000 * MS, message(100));
         playback.push_mark("second".into());
         assert_eq!(advance(&mut playback, 1_000), (vec![1_000], vec!["before".to_owned()]));
         assert_eq!(playback.next_due(), Some(1_200 * MS));
@@ -166,9 +166,9 @@ mod tests {
     #[test]
     fn clear_spares_the_message_being_played() {
         let mut playback = Playback::new(8_000);
-        playback.push_audio(message(5_000));
+        playback.push_audio(0, message(5_000));
         playback.push_mark("first".into());
-        playback.push_audio(message(5_000));
+        playback.push_audio(0, message(5_000));
         playback.push_mark("end".into());
         advance(&mut playback, 0);
         let cleared = playback.clear(3_000 * MS);
@@ -183,17 +183,27 @@ mod tests {
         let mut playback = Playback::new(8_000);
         playback.push_mark("idle".into());
         assert_eq!(advance(&mut playback, 7).1, ["idle"]);
-        playback.push_audio(message(20));
+        playback.push_audio(10 * MS, message(20));
         assert_eq!(advance(&mut playback, 10).0, [10]);
-        playback.push_audio(message(20));
+        playback.push_audio(90 * MS, message(20));
         assert_eq!(advance(&mut playback, 90).0, [90]);
+    }
+
+    #[test]
+    fn a_machine_that_wakes_us_late_leaves_no_hole_in_what_was_there_in_time() {
+        let mut playback = Playback::new(8_000);
+        playback.push_audio(100 * MS, message(200));
+        playback.push_audio(150 * MS, message(200));
+        playback.push_audio(600 * MS, message(200));
+        assert_eq!(advance(&mut playback, 170).0, [100]);
+        assert_eq!(advance(&mut playback, 650).0, [300, 600]);
     }
 
     #[test]
     fn a_ragged_message_costs_a_gap() {
         let mut playback = Playback::new(8_000);
-        playback.push_audio(vec![0; 330]);
-        playback.push_audio(message(20));
+        playback.push_audio(0, vec![0; 330]);
+        playback.push_audio(0, message(20));
         advance(&mut playback, 0);
         assert_eq!(playback.next_due(), Some(165 + 20 * MS));
     }
