@@ -25,6 +25,7 @@ mod late;
 mod numbers;
 mod pending;
 mod price;
+mod size;
 mod sweep;
 
 #[cfg(test)]

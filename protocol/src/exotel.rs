@@ -1,7 +1,7 @@
 //! Exotel's messages: the media stream and the webhooks.
 
 mod answer;
-mod number;
+pub(crate) mod number;
 pub mod stream;
 mod time;
 pub mod webhook;

@@ -3,16 +3,22 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::exotel::number::user_of;
+use crate::wire::{boundary, without_nul};
+
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident: $most:literal) => {
         $(#[$doc])*
+        ///
+        #[doc = concat!("At most ", $most, " bytes: what a peer spells longer is cut, and then is nobody's.")]
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(Arc<str>);
 
         impl $name {
             /// Wraps the identifier as its issuer spelt it.
             pub fn new(id: impl AsRef<str>) -> Self {
-                Self(Arc::from(id.as_ref()))
+                let id = id.as_ref();
+                Self(Arc::from(&id[..boundary(id, $most)]))
             }
 
             /// The identifier as its issuer spelt it.
@@ -44,29 +50,37 @@ macro_rules! id {
 
 id! {
     /// Exotel's id of a phone call: 32 characters of `[0-9a-z]`, not always hex.
-    CallSid
+    CallSid: 64
 }
 id! {
     /// Exotel's id of one media stream of a call.
-    StreamSid
+    StreamSid: 64
 }
 id! {
     /// The Realtime server's id of a conversation item.
-    ItemId
+    ItemId: 128
 }
 id! {
     /// The Realtime server's id of a response.
-    ResponseId
+    ResponseId: 128
 }
 
-/// A phone number. `Debug` and `Display` show the last two digits only; [`PhoneNumber::reveal`] is for the wire and the store.
+/// Bytes that are kept of a phone number: the longest are 15 digits, and a SIP address is seldom longer than this.
+const PHONE_NUMBER: usize = 64;
+
+/// A phone number, of at most 64 bytes. `Debug` and `Display` show the last two digits only; [`PhoneNumber::reveal`] is for the wire and
+/// the store.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct PhoneNumber(String);
+pub struct PhoneNumber(Box<str>);
 
 impl PhoneNumber {
-    /// Wraps a number in whatever spelling it came.
-    pub fn new(number: impl Into<String>) -> Self {
-        Self(number.into())
+    /// Wraps a number in whatever spelling it came. Of an address that is too long, what names somebody is kept; of any other text its
+    /// beginning.
+    pub fn new(number: impl AsRef<str>) -> Self {
+        let told = number.as_ref();
+        let kept = if told.len() > PHONE_NUMBER { user_of(told).unwrap_or(told) } else { told };
+        let kept = &kept[..boundary(kept, PHONE_NUMBER)];
+        Self(if kept.contains('\0') { without_nul(kept.to_owned()).into() } else { kept.into() })
     }
 
     /// The digits in clear. Never pass the result to a log.

@@ -9,6 +9,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub(crate) mod scan;
+mod text;
+
+pub use text::{Name, Reason, Text, boundary, clip, clip_as};
 
 /// Why a message was dropped. It costs that message and a counter, never the call.
 ///

@@ -3,6 +3,7 @@
 use protocol::exotel::normalise_number;
 use serde_json::Value;
 
+use super::size::bound;
 use crate::store::AuditEntry;
 
 /// Fewer digits are a duration, a count or a key that was pressed.
@@ -28,6 +29,7 @@ pub enum AuditNumbers {
 impl AuditNumbers {
     /// An entry as it may be kept.
     pub(super) fn apply(self, mut entry: AuditEntry) -> AuditEntry {
+        bound(&mut entry.payload);
         if self != Self::Full {
             // A body that could not be read may spell a number in any way. (No field is called so: names of fields have no depth.)
             if let Some(Value::String(text)) = entry.payload.pointer_mut("/body/text") {

@@ -56,8 +56,8 @@ impl Line {
         self.numbering.other();
         match message {
             CarrierMessage::Dtmf { digit } => self.deliver(CallerEvent::Dtmf(digit)),
-            CarrierMessage::Mark { name } => self.deliver(CallerEvent::Mark(name.into_owned())),
-            CarrierMessage::Stop { reason } => self.deliver(CallerEvent::Stopped(reason)),
+            CarrierMessage::Mark { name } => self.deliver(CallerEvent::Mark(name.into())),
+            CarrierMessage::Stop { reason } => self.deliver(CallerEvent::Stopped(reason.map(String::from))),
             CarrierMessage::Unknown { event } => {
                 self.slot.meters.junk_carrier.increment(1);
                 tracing::debug!(parent: &self.slot.span, %event, "an event nobody documented");

@@ -21,6 +21,20 @@ pub fn normalise_number(raw: &str, region: &str) -> Option<String> {
     national.or_else(|| raw.starts_with(' ').then(|| international(&digits)).flatten())
 }
 
+/// Who is named by a SIP or telephone address: the user, without what stands around it. None for a text that is no such address.
+pub(crate) fn user_of(text: &str) -> Option<&str> {
+    // Behind a display name the address stands in `<>`.
+    let inner = text.rfind('<').map_or(text, |at| &text[at + 1..]).trim_start();
+    let (scheme, rest) = inner.split_once(':')?;
+    if !["sip", "sips", "tel"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return None;
+    }
+    let address = &rest[..rest.find(['>', '?', '"']).unwrap_or(rest.len())];
+    let user = address.split_once('@').map_or(address, |(user, _)| user);
+    // Its parameters, or a password.
+    Some(user[..user.find([';', ':']).unwrap_or(user.len())].trim())
+}
+
 /// The digits, and whether a plus stood before them. None when there is anything that a number is not spelt with.
 fn digits(raw: &str) -> Option<(bool, String)> {
     let raw = raw.trim().trim_matches('"').trim();

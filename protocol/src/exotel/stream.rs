@@ -14,9 +14,12 @@ use serde_json::{Map, Value};
 use crate::exotel::is_sid;
 use crate::ids::{CallSid, PhoneNumber, StreamSid};
 use crate::wire::scan::Scan;
-use crate::wire::{self, WireError};
+use crate::wire::{self, Name, Reason, Text, WireError};
 pub use encoding::{AudioIn, Encoding};
 pub use numbering::{Numbered, Numbering};
+
+/// Parameters that are read of a stream's URL: Exotel takes 3.
+const MOST_PARAMETERS: usize = 16;
 
 /// One message from the carrier.
 #[derive(Debug, PartialEq)]
@@ -35,41 +38,41 @@ pub enum CarrierMessage<'a> {
     /// Playback reached a mark we sent (or one sent before a `clear`: see the ledger).
     Mark {
         /// The name we gave it.
-        name: Cow<'a, str>,
+        name: Name,
     },
     /// The stream is over.
     Stop {
         /// `stopped` (the applet ended) or `callended`, as sent.
-        reason: Option<String>,
+        reason: Option<Reason>,
     },
     /// Listed by Exotel as coming from it too, without a body. A no-op.
     Clear,
     /// An event nobody documented. Counted, ignored.
     Unknown {
         /// Its name as sent.
-        event: Cow<'a, str>,
+        event: Name,
     },
 }
 
 /// The `start` event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Start {
-    /// The stream, to be named in what we send.
+    /// The stream, to be named in what we send. Empty when none was told, or what was told is no id: Exotel does without it.
     pub stream_sid: StreamSid,
     /// The call.
     pub call_sid: CallSid,
     /// The account: a slug.
-    pub account_sid: Option<String>,
+    pub account_sid: Option<Name>,
     /// Caller, as spelt by Exotel (`0` + 10 digits usually).
     pub from: Option<PhoneNumber>,
     /// Dialled number, as spelt by Exotel.
     pub to: Option<PhoneNumber>,
-    /// From the query string of the stream URL; absent on the wire when there are none.
-    pub custom_parameters: BTreeMap<String, String>,
+    /// From the query string of the stream URL; absent on the wire when there are none. At most 16.
+    pub custom_parameters: BTreeMap<Name, Text<512>>,
     /// `media_format.sample_rate`, else 8 kHz. `Err` holds a rate we cannot carry, as sent.
-    pub sample_rate: Result<SampleRate, String>,
+    pub sample_rate: Result<SampleRate, Text<32>>,
     /// `media_format.encoding`, else PCM. `Err` holds a coding we cannot carry, as sent.
-    pub encoding: Result<Encoding, String>,
+    pub encoding: Result<Encoding, Text<32>>,
 }
 
 /// One `media` event.
@@ -209,14 +212,11 @@ fn parse_any<'a>(message: &Map<String, Value>) -> Result<CarrierMessage<'a>, Wir
                 .ok_or(WireError::Field { field: "dtmf.digit" })?,
         },
         "mark" => CarrierMessage::Mark {
-            name: fields
-                .text("name", "name")
-                .map(|name| Cow::Owned(name.into_owned()))
-                .ok_or(WireError::Field { field: "mark.name" })?,
+            name: fields.text("name", "name").map(Name::new).ok_or(WireError::Field { field: "mark.name" })?,
         },
-        "stop" => CarrierMessage::Stop { reason: fields.text("reason", "reason").map(Cow::into_owned) },
+        "stop" => CarrierMessage::Stop { reason: fields.text("reason", "reason").map(Reason::new) },
         "clear" => CarrierMessage::Clear,
-        _ => CarrierMessage::Unknown { event: Cow::Owned(event.to_owned()) },
+        _ => CarrierMessage::Unknown { event: Name::new(event) },
     })
 }
 
@@ -231,13 +231,16 @@ fn start(fields: &Fields<'_>) -> Result<Start, WireError> {
         .and_then(Value::as_object)
         .into_iter()
         .flatten()
-        .filter_map(|(name, value)| Some((name.clone(), as_parameter(value)?)))
+        .filter_map(|(name, value)| Some((Name::new(name), as_parameter(value)?)))
+        .take(MOST_PARAMETERS)
         .collect();
     let format = fields.get("media_format", "mediaFormat");
     Ok(Start {
-        stream_sid: StreamSid::new(fields.text("stream_sid", "streamSid").unwrap_or_default()),
+        stream_sid: StreamSid::new(
+            fields.text("stream_sid", "streamSid").filter(|sid| is_sid(sid)).unwrap_or_default(),
+        ),
         call_sid: CallSid::new(call_sid),
-        account_sid: fields.text("account_sid", "accountSid").map(Cow::into_owned),
+        account_sid: fields.text("account_sid", "accountSid").map(Name::new),
         from: number("from"),
         to: number("to"),
         custom_parameters,
@@ -247,29 +250,29 @@ fn start(fields: &Fields<'_>) -> Result<Start, WireError> {
 }
 
 /// A parameter's value as text: what is not a string is told as JSON.
-fn as_parameter(value: &Value) -> Option<String> {
+fn as_parameter(value: &Value) -> Option<Text<512>> {
     match value {
         Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
+        Value::String(text) => Some(Text::new(text)),
+        other => Some(Text::new(other.to_string())),
     }
 }
 
 /// The rate told, else that of the coding, else the telephone's own.
-fn sample_rate(format: Option<&Value>) -> Result<SampleRate, String> {
+fn sample_rate(format: Option<&Value>) -> Result<SampleRate, Text<32>> {
     let told = format
         .and_then(Value::as_object)
         .and_then(|format| format.get("sample_rate").or_else(|| format.get("sampleRate")));
     let Some(told) = told.filter(|rate| wire::text(rate).is_some_and(|text| !text.trim().is_empty())) else {
         return match encoding::rate_parameter(format) {
-            Some(hz) => u32::try_from(hz).ok().and_then(SampleRate::from_hz).ok_or_else(|| hz.to_string()),
+            Some(hz) => u32::try_from(hz).ok().and_then(SampleRate::from_hz).ok_or_else(|| Text::new(hz.to_string())),
             None => Ok(SampleRate::default()),
         };
     };
     wire::count(told)
         .and_then(|hz| u32::try_from(hz).ok())
         .and_then(SampleRate::from_hz)
-        .ok_or_else(|| wire::text(told).unwrap_or_default().into_owned())
+        .ok_or_else(|| Text::new(wire::text(told).unwrap_or_default()))
 }
 
 /// The one key of a `dtmf` event.

@@ -9,12 +9,16 @@ mod report;
 
 use std::fmt;
 
-pub use fields::Fields;
+pub use fields::{Fields, KEPT_VALUE};
 pub use redact::{redact, redact_cut};
-pub use report::{CallEnd, DisconnectedBy, RecordingReady, StreamReport};
+pub use report::{Address, CallEnd, DisconnectedBy, RecordingReady, Status, StreamReport};
 
 use crate::exotel::is_sid;
 use crate::ids::{CallSid, PhoneNumber};
+use crate::wire::Text;
+
+/// What an API request that placed a call said of it. (Exotel takes 128 characters of some requests.)
+pub type CustomField = Text<1024>;
 
 /// A field that is missing or malformed. Display says which, and the mend; it never repeats a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,7 +97,7 @@ pub struct CallStart {
     /// Who placed the call.
     pub direction: Direction,
     /// What the API request that placed the call said of it.
-    pub custom_field: Option<String>,
+    pub custom_field: Option<CustomField>,
 }
 
 impl TryFrom<&Fields> for CallStart {
@@ -107,7 +111,7 @@ impl TryFrom<&Fields> for CallStart {
                 .number(&["CallTo", "To"])
                 .ok_or_else(|| FieldError::new("CallTo", "is missing: send the Exotel number that was called"))?,
             direction: Direction::told(fields),
-            custom_field: fields.get("CustomField").map(str::to_owned),
+            custom_field: fields.text("CustomField"),
         })
     }
 }

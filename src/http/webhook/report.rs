@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use actors::Phase;
 use chrono::{DateTime, Utc};
 use protocol::call::fact::Ended;
-use protocol::exotel::webhook::{CallEnd, FieldError, Fields, RecordingReady, StreamReport, call_sid};
+use protocol::exotel::webhook::{Address, CallEnd, FieldError, Fields, RecordingReady, StreamReport, call_sid};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -24,7 +24,7 @@ pub(super) async fn call_end(gateway: &Gateway, fields: &Fields, seen: &mut Seen
     let sid = told.call_sid.clone();
     // First, since it needs no database.
     if told.is_final() {
-        gateway.switchboard.end(&sid, Ended::CallEnd { status: told.status.clone() });
+        gateway.switchboard.end(&sid, Ended::CallEnd { status: told.status.to_string() });
     }
     let call = write_down(gateway, report_of(gateway, told, fields)).await?;
     Ok(answer("ok", &json!({ "call_sid": sid.as_str(), "status": call.status })))
@@ -39,7 +39,7 @@ pub(super) async fn recording(gateway: &Gateway, fields: &Fields, seen: &mut See
         return Err(FieldError { field: "RecordingUrl", problem }.into());
     }
     let mut report = empty_report(told.call_sid.clone());
-    report.recording_url = Some(told.url);
+    report.recording_url = Some(told.url.into());
     write_down(gateway, report).await?;
     Ok(answer("ok", &json!({ "call_sid": told.call_sid.as_str(), "recording": "pending" })))
 }
@@ -57,7 +57,7 @@ pub(super) async fn passthru(gateway: &Gateway, fields: &Fields, seen: &mut Seen
         let ended = match gateway.switchboard.phase(&sid) {
             // If it was here at all, it was on another node.
             Some(Phase::Waiting) => Ended::CallEnd { status: status.to_owned() },
-            _ => Ended::CallerHungUp { reason: stream.status.clone() },
+            _ => Ended::CallerHungUp { reason: stream.status.clone().map(String::from) },
         };
         gateway.switchboard.end(&sid, ended);
     }
@@ -72,7 +72,7 @@ pub(super) async fn passthru(gateway: &Gateway, fields: &Fields, seen: &mut Seen
         report.status = Some(over.to_owned());
     }
     if report.recording_url.is_none() {
-        report.recording_url = stream.recording_url.filter(|url| gateway.is_recording_url(url));
+        report.recording_url = fetchable(gateway, stream.recording_url);
     }
     let call = write_down(gateway, report).await?;
     let stream_failed = stream.error.is_some() || stream.status.as_deref() == Some("failed");
@@ -109,19 +109,22 @@ fn hands_on(call: &Call) -> bool {
 }
 
 fn report_of(gateway: &Gateway, told: CallEnd, fields: &Fields) -> CallEndReport {
-    let direction = fields.get("Direction").map(str::to_owned);
-    // A recording elsewhere than where recordings may be is not remembered; the report itself stands.
-    let recording_url = told.recording_url.filter(|url| gateway.is_recording_url(url));
+    let direction = fields.text::<64>("Direction").map(String::from);
     CallEndReport {
-        status: Some(told.status),
+        status: Some(told.status.into()),
         parties: parties(told.from, told.to, direction, REGION),
         started_at: told.started_at.and_then(|at| DateTime::from_timestamp(at, 0)),
         answered_at: told.answered_at.and_then(|at| DateTime::from_timestamp(at, 0)),
         ended_at: told.ended_at.and_then(|at| DateTime::from_timestamp(at, 0)),
         duration_secs: told.conversation_secs.and_then(|secs| i64::try_from(secs).ok()),
-        recording_url,
+        recording_url: fetchable(gateway, told.recording_url),
         ..empty_report(told.call_sid)
     }
+}
+
+/// A recording elsewhere than where recordings may be is not remembered; the report itself stands.
+fn fetchable(gateway: &Gateway, told: Option<Address>) -> Option<String> {
+    told.filter(|url| !url.is_cut() && gateway.is_recording_url(url)).map(String::from)
 }
 
 fn empty_report(call_sid: protocol::ids::CallSid) -> CallEndReport {

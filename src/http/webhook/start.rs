@@ -39,7 +39,7 @@ async fn open(gateway: &Gateway, fields: &Fields, seen: &mut Seen, entry: Entry)
     if !here {
         gateway.check_room()?;
     }
-    let direction = fields.get("Direction").map(str::to_owned);
+    let direction = fields.text::<64>("Direction").map(String::from);
     let opening = Opening { call: start.call_sid, from: start.from, to: start.to, direction, entry };
     let switchboard = gateway.switchboard.clone();
     let room = move |client: &Client| match here {

@@ -92,9 +92,9 @@ fn input(from: u8, text: &[u8], newest: u32) -> Option<Input> {
                 stream::decode_payload(&media.payload, &mut pcm).ok()?;
                 CallerEvent::Audio { pcm, level_dbfs: -20.0 }
             }
-            CarrierMessage::Mark { name } => CallerEvent::Mark(name.into_owned()),
+            CarrierMessage::Mark { name } => CallerEvent::Mark(name.into()),
             CarrierMessage::Dtmf { digit } => CallerEvent::Dtmf(digit),
-            CarrierMessage::Stop { reason } => CallerEvent::Stopped(reason),
+            CarrierMessage::Stop { reason } => CallerEvent::Stopped(reason.map(String::from)),
             _ => return None,
         }),
         b'g' => Input::Caller(CallerEvent::Gone),

@@ -5,10 +5,8 @@ use std::borrow::Cow;
 use codecs::g711;
 use serde_json::{Map, Value};
 
-use crate::wire::{self, WireError};
+use crate::wire::{self, Text, WireError};
 
-/// What is repeated of a coding that cannot be carried, characters.
-const LONGEST_NAME: usize = 32;
 /// Bytes from which one can tell where the samples begin.
 const TELLING: usize = 64;
 
@@ -62,9 +60,9 @@ impl Encoding {
 }
 
 /// What a media format says of the coding. The error is a coding that cannot be carried, as sent.
-pub(super) fn encoding(format: Option<&Value>) -> Result<Encoding, String> {
+pub(super) fn encoding(format: Option<&Value>) -> Result<Encoding, Text<32>> {
     let told = told(format).unwrap_or_default();
-    Encoding::named(&told).ok_or_else(|| told.chars().take(LONGEST_NAME).collect())
+    Encoding::named(&told).ok_or_else(|| Text::new(told))
 }
 
 /// The rate among a coding's parameters: `audio/PCMU;rate=8000`.

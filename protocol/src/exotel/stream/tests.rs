@@ -62,9 +62,9 @@ fn the_sample_rate_is_read_in_every_spelling_and_a_strange_one_is_told() {
     assert_eq!(rate(json!(null)), Ok(SampleRate::Hz8000));
     assert_eq!(rate(json!("")), Ok(SampleRate::Hz8000));
     assert_eq!(rate(json!({})), Ok(SampleRate::Hz8000));
-    assert_eq!(rate(json!("44100")), Err("44100".to_owned()));
-    assert_eq!(rate(json!(0)), Err("0".to_owned()));
-    assert_eq!(rate(json!("wide")), Err("wide".to_owned()));
+    assert_eq!(rate(json!("44100")), Err("44100".into()));
+    assert_eq!(rate(json!(0)), Err("0".into()));
+    assert_eq!(rate(json!("wide")), Err("wide".into()));
     let formatless = start_of(r#"{"event":"start","start":{"call_sid":"C","media_format":"slin"}}"#);
     assert_eq!(formatless.sample_rate, Ok(SampleRate::Hz8000));
 }
@@ -142,8 +142,47 @@ fn keys_marks_and_stops_are_understood_in_every_spelling() {
     assert_eq!(parse(r#"{"event":"mark","mark":{}}"#), Err(WireError::Field { field: "mark.name" }));
     let stop =
         r#"{"event":"stop","sequence_number":"10","stream_sid":"S","stop":{"call_sid":"C","reason":"callended"}}"#;
-    assert_eq!(parse(stop), Ok(CarrierMessage::Stop { reason: Some("callended".to_owned()) }));
+    assert_eq!(parse(stop), Ok(CarrierMessage::Stop { reason: Some("callended".into()) }));
     assert_eq!(parse(r#"{"event":"stop"}"#), Ok(CarrierMessage::Stop { reason: None }));
+}
+
+#[test]
+fn no_text_of_the_carrier_is_longer_than_it_needs_to_be() {
+    let long = "९".repeat(20_000);
+    let message = |event: &str, body: Value| json!({"event": event, event: body}).to_string();
+    let Ok(CarrierMessage::Stop { reason: Some(reason) }) = parse(&message("stop", json!({"reason": long}))) else {
+        panic!("a stop");
+    };
+    assert!(reason.len() <= 256 && reason.ends_with("९…(60,000 bytes)"), "{reason}");
+    let Ok(CarrierMessage::Mark { name }) = parse(&message("mark", json!({"name": long}))) else { panic!("a mark") };
+    assert!(name.len() <= 128, "{name}");
+    let Ok(CarrierMessage::Unknown { event }) = parse(&json!({"event": long}).to_string()) else { panic!("an event") };
+    assert!(event.len() <= 128, "{event}");
+    let parameters: Map<_, _> = (0..500).map(|n| (format!("{n}{long}"), json!(long))).collect();
+    let start = start_of(&message(
+        "start",
+        json!({"call_sid": "C", "account_sid": long, "from": long, "to": [long], "custom_parameters": parameters,
+            "media_format": {"sample_rate": long}}),
+    ));
+    assert!(start.account_sid.is_some_and(|account| account.len() <= 128));
+    assert!(start.from.is_some_and(|from| from.reveal().len() <= 64));
+    assert_eq!(start.to, None);
+    assert!(start.custom_parameters.len() <= 16);
+    assert!(start.custom_parameters.iter().all(|(name, value)| name.len() <= 128 && value.len() <= 512));
+    assert!(start.sample_rate.is_err_and(|told| told.len() <= 32));
+}
+
+#[test]
+fn a_stream_whose_id_is_none_goes_on_without_one() {
+    let long = "s".repeat(65);
+    for sid in [json!(long), json!("a b"), json!("\"},{"), json!("नमस्ते"), json!({}), json!("")] {
+        let start = start_of(&json!({"event": "start", "start": {"call_sid": "C", "stream_sid": sid}}).to_string());
+        let mut out = String::new();
+        write_clear(&mut out, &start.stream_sid);
+        assert_eq!(out, r#"{"event":"clear"}"#, "{sid}");
+    }
+    let outer = start_of(&json!({"event": "start", "stream_sid": "S", "start": {"call_sid": "C"}}).to_string());
+    assert_eq!(outer.stream_sid.as_str(), "S");
 }
 
 #[test]
@@ -255,7 +294,7 @@ proptest! {
     }
 
     #[test]
-    fn our_media_and_marks_read_back_as_they_were(sid in any::<String>(), name in any::<String>(), pcm in any::<Vec<u8>>()) {
+    fn our_media_and_marks_read_back_as_they_were(sid in any::<String>(), name in "[^\\x00]{0,32}", pcm in any::<Vec<u8>>()) {
         let stream = StreamSid::new(sid);
         let mut out = String::new();
         write_media(&mut out, &stream, &pcm);

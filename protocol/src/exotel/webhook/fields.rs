@@ -5,14 +5,18 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::FieldError;
-use super::redact::{REDACTED, redact};
+use super::redact::{REDACTED, redact, redact_cut};
 use crate::ids::PhoneNumber;
-use crate::wire::without_nul;
+use crate::wire::{Text, boundary, clip_as, without_nul};
 
 /// Fields beyond so many are left out: a bound on what a body can make us hold.
 const MOST_FIELDS: usize = 1000;
-/// Longest name of a flattened field; longer ones are left out, since nesting multiplies names.
-const LONGEST_NAME: usize = 256;
+/// Longest name of a field, in bytes: a longer one is cut, and one that nesting makes longer is left out, since nesting multiplies names.
+const LONGEST_NAME: usize = 128;
+/// Bytes of a field's value that the audit log keeps.
+pub const KEPT_VALUE: usize = 2048;
+/// Bytes beyond them in which a secret may end.
+const SECRET: usize = 512;
 
 /// Decoded names and values in the order they came; a name may come more than once.
 ///
@@ -61,7 +65,9 @@ impl Fields {
     /// replacement character, like whatever else is no text.
     pub fn push(&mut self, name: impl Into<String>, value: impl Into<String>) {
         if self.0.len() < MOST_FIELDS {
-            self.0.push((name.into(), without_nul(value.into())));
+            let mut name = name.into();
+            name.truncate(boundary(&name, LONGEST_NAME));
+            self.0.push((name, without_nul(value.into())));
         }
     }
 
@@ -83,6 +89,12 @@ impl Fields {
         names.iter().find_map(|name| self.get(name))
     }
 
+    /// The value of that name, as much of it as anybody needs.
+    #[must_use]
+    pub fn text<const MAX: usize>(&self, name: &str) -> Option<Text<MAX>> {
+        self.get(name).map(Text::new)
+    }
+
     /// The first of those names that has a value, as a phone number.
     #[must_use]
     pub fn number(&self, names: &[&str]) -> Option<PhoneNumber> {
@@ -95,12 +107,12 @@ impl Fields {
     }
 
     /// The fields as they came, for the audit log: a name that came more than once has an array. Without secrets: the value of `key`,
-    /// here or in a URL, and credentials in a URL are redacted.
+    /// here or in a URL, and credentials in a URL are redacted. Values are cut to 2 KiB, and then say how long they were.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let mut map = Map::new();
         for (name, value) in &self.0 {
-            let value = Value::String(if same_name(name, "key") { REDACTED.to_owned() } else { redact(value) });
+            let value = Value::String(if same_name(name, "key") { REDACTED.to_owned() } else { kept(value) });
             match map.get_mut(name) {
                 None => {
                     map.insert(name.clone(), value);
@@ -132,6 +144,15 @@ impl fmt::Debug for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
+}
+
+/// A value as the audit log keeps it: cut before anything is looked for in it.
+fn kept(value: &str) -> String {
+    let beginning = &value[..boundary(value, KEPT_VALUE + SECRET)];
+    let is_whole = beginning.len() == value.len();
+    let redacted = if is_whole { redact(beginning) } else { redact_cut(beginning) };
+    let told = if value.len() > KEPT_VALUE { value.len() } else { redacted.len() };
+    clip_as(&redacted, KEPT_VALUE, told).into_owned()
 }
 
 fn same_name(one: &str, other: &str) -> bool {

@@ -1,8 +1,15 @@
 //! What Exotel reports of a call after the fact.
 
-use super::{Direction, FieldError, Fields, call_sid};
+use super::{CustomField, Direction, FieldError, Fields, call_sid};
+use crate::exotel::is_sid;
 use crate::exotel::time::unix_from_ist;
 use crate::ids::{CallSid, PhoneNumber, StreamSid};
+use crate::wire::{Name, Reason, Text};
+
+/// A status in one word.
+pub type Status = Text<32>;
+/// Where a recording is. One that is longer is nowhere: an address cannot be cut.
+pub type Address = Text<2048>;
 
 /// A call changed its status: StatusCallback, or Passthru at the end of a flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,9 +17,9 @@ pub struct CallEnd {
     /// The call.
     pub call_sid: CallSid,
     /// In lower case with dashes: `completed`, `failed`, `busy`, `no-answer`, `canceled`, `in-progress`, …
-    pub status: String,
+    pub status: Status,
     /// `terminal` or `answered`, when the callback subscribes to events.
-    pub event: Option<String>,
+    pub event: Option<Name>,
     /// The person's number.
     pub from: Option<PhoneNumber>,
     /// The Exotel number.
@@ -28,9 +35,9 @@ pub struct CallEnd {
     /// Seconds of conversation.
     pub conversation_secs: Option<u64>,
     /// Where the recording will be.
-    pub recording_url: Option<String>,
+    pub recording_url: Option<Address>,
     /// What the API request that placed the call said of it.
-    pub custom_field: Option<String>,
+    pub custom_field: Option<CustomField>,
 }
 
 impl CallEnd {
@@ -53,12 +60,12 @@ impl TryFrom<&Fields> for CallEnd {
             .or_else(|| stream.get("Status"))
             .or_else(|| fields.first(&["DialCallStatus", "CallType"]))
             .ok_or_else(|| FieldError::new("CallStatus", "is missing: send CallStatus or Status"))?;
-        let event = fields.get("EventType").map(str::to_owned);
+        let event: Option<Name> = fields.text("EventType");
         let is_event = |name: &str| event.as_deref().is_some_and(|event| event.eq_ignore_ascii_case(name));
         let mut status = status_word(status)?;
         // Of an event on the way (`answered`, `ringing`, `Dial`) the status is a leg's: `busy` is a phone that rings.
         if event.is_some() && !is_event("terminal") && is_end(&status) {
-            "in-progress".clone_into(&mut status);
+            status = "in-progress".into();
         }
         let updated = fields.get("DateUpdated").and_then(unix_from_ist);
         Ok(Self {
@@ -72,8 +79,8 @@ impl TryFrom<&Fields> for CallEnd {
             ended_at: fields.get("EndTime").and_then(unix_from_ist).or(updated.filter(|_| is_end(&status))),
             status,
             conversation_secs: fields.get("ConversationDuration").and_then(secs),
-            recording_url: stream.recording().map(str::to_owned),
-            custom_field: fields.get("CustomField").map(str::to_owned),
+            recording_url: stream.recording().map(Address::new),
+            custom_field: fields.text("CustomField"),
         })
     }
 }
@@ -84,12 +91,12 @@ fn is_end(status: &str) -> bool {
 }
 
 /// One spelling for a status.
-fn status_word(told: &str) -> Result<String, FieldError> {
+fn status_word(told: &str) -> Result<Status, FieldError> {
     let word = told.trim().to_ascii_lowercase().replace(['_', ' '], "-");
     let plain = word.len() <= 32 && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
     match word.as_str() {
-        "cancelled" => Ok("canceled".to_owned()),
-        _ if plain => Ok(word),
+        "cancelled" => Ok("canceled".into()),
+        _ if plain => Ok(word.into()),
         _ => Err(FieldError::new("CallStatus", "is malformed: up to 32 letters and dashes, such as `completed`")),
     }
 }
@@ -104,7 +111,7 @@ pub struct RecordingReady {
     /// The call.
     pub call_sid: CallSid,
     /// Where it is: a web address. Whether that host may be asked is not judged here.
-    pub url: String,
+    pub url: Address,
 }
 
 impl TryFrom<&Fields> for RecordingReady {
@@ -118,8 +125,10 @@ impl TryFrom<&Fields> for RecordingReady {
             .map(str::trim)
             .ok_or_else(|| FieldError::new("RecordingUrl", "is missing: send the recording's address"))?;
         let begins = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
-        match begins("https://") || begins("http://") {
-            true => Ok(Self { call_sid, url: url.to_owned() }),
+        let (is_web, url) = (begins("https://") || begins("http://"), Address::new(url));
+        match is_web {
+            _ if url.is_cut() => Err(FieldError::new("RecordingUrl", "is too long: 2048 bytes at most")),
+            true => Ok(Self { call_sid, url }),
             false => Err(FieldError::new("RecordingUrl", "is malformed: it must begin with https://")),
         }
     }
@@ -144,24 +153,24 @@ pub struct StreamReport {
     /// The stream.
     pub stream_sid: Option<StreamSid>,
     /// `completed`, `cancelled` or `failed`. Who hung up is in `disconnected_by`, not here.
-    pub status: Option<String>,
+    pub status: Option<Name>,
     /// Seconds.
     pub duration_secs: Option<u64>,
     /// Where the recording is, if the applet records.
-    pub recording_url: Option<String>,
+    pub recording_url: Option<Address>,
     /// Who ended it.
     pub disconnected_by: Option<DisconnectedBy>,
     /// Exotel's words, e.g. `3009 failed to establish ws conn …`. It wins over a status that says otherwise.
-    pub error: Option<String>,
+    pub error: Option<Reason>,
     /// e.g. `Streaming_call_throttled`.
-    pub detailed_status: Option<String>,
+    pub detailed_status: Option<Name>,
 }
 
 impl StreamReport {
     /// What it says of the call, in the words of a call's status; none when it says nothing of the stream.
     #[must_use]
     pub fn call_status(&self) -> Option<&'static str> {
-        let told = self.status.as_deref().map(str::to_ascii_lowercase);
+        let told = self.status.as_ref().map(|status| status.to_ascii_lowercase());
         match told.as_deref() {
             _ if self.error.is_some() => Some("failed"),
             Some("failed") => Some("failed"),
@@ -177,20 +186,19 @@ impl TryFrom<&Fields> for StreamReport {
 
     fn try_from(fields: &Fields) -> Result<Self, FieldError> {
         let stream = Stream::of(fields);
-        let text = |name| stream.get(name).map(str::to_owned);
         Ok(Self {
             call_sid: call_sid(fields)?,
-            stream_sid: stream.get("StreamSID").map(StreamSid::new),
-            status: text("Status"),
+            stream_sid: stream.get("StreamSID").filter(|sid| is_sid(sid)).map(StreamSid::new),
+            status: stream.get("Status").map(Name::new),
             duration_secs: stream.get("Duration").and_then(secs),
-            recording_url: text("RecordingUrl"),
+            recording_url: stream.get("RecordingUrl").map(Address::new),
             disconnected_by: stream.get("DisconnectedBy").map(|by| match by.to_ascii_lowercase().as_str() {
                 "user" | "caller" => DisconnectedBy::Caller,
                 "bot" => DisconnectedBy::Us,
                 _ => DisconnectedBy::Other,
             }),
-            error: text("Error"),
-            detailed_status: text("DetailedStatus"),
+            error: stream.get("Error").map(Reason::new),
+            detailed_status: stream.get("DetailedStatus").map(Name::new),
         })
     }
 }

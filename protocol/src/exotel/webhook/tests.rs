@@ -129,9 +129,9 @@ fn both_shapes_of_a_stream_report_are_one() {
     let expected = StreamReport {
         call_sid: CallSid::new("56b1"),
         stream_sid: Some(StreamSid::new("6f04")),
-        status: Some("completed".to_owned()),
+        status: Some("completed".into()),
         duration_secs: Some(28),
-        recording_url: Some("https://h/6f04.mp3".to_owned()),
+        recording_url: Some("https://h/6f04.mp3".into()),
         disconnected_by: Some(DisconnectedBy::Us),
         error: None,
         detailed_status: None,
