@@ -1,5 +1,8 @@
 //! What a client's settings may be, and are unless told: the same for the API and the command.
 
+use chrono_tz::{TZ_VARIANTS, Tz};
+use protocol::exotel::is_region;
+
 /// Language of a new client.
 pub(crate) const LANGUAGE: &str = "en-IN";
 /// Time zone of a new client.
@@ -17,46 +20,45 @@ pub(crate) const REGION_WANTED: &str = "a country in two letters (ISO 3166), suc
 /// What a time zone must be.
 pub(crate) const TIME_ZONE_WANTED: &str = "a name of the IANA database such as Asia/Kolkata, or UTC";
 
-/// ISO 3166-1, alpha-2.
-const REGIONS: &str = "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ CA CC \
-    CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG \
-    GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW \
-    KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI \
-    NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR \
-    SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW";
+/// Names of zones are no longer; whatever is, is not compared with them.
+const LONGEST_ZONE: usize = 40;
+/// So alike are two names, of 1, that one may be a slip of the pen for the other.
+const ALIKE: f64 = 0.85;
 
-/// The areas of the IANA database.
-const AREAS: [&str; 11] = [
-    "Africa",
-    "America",
-    "Antarctica",
-    "Arctic",
-    "Asia",
-    "Atlantic",
-    "Australia",
-    "Etc",
-    "Europe",
-    "Indian",
-    "Pacific",
-];
-
-/// A region as it is kept, if there is one of that name.
+/// A region as it is kept, if numbers of it can be read.
 pub(crate) fn region(told: &str) -> Option<String> {
     let region = told.trim().to_ascii_uppercase();
-    REGIONS.split(' ').any(|known| known == region).then_some(region)
+    is_region(&region).then_some(region)
 }
 
-/// Whether a text is shaped like the name of a time zone, in an area that there is. Which places there are changes every year.
-pub(crate) fn is_time_zone(told: &str) -> bool {
-    let is_place = |place: &str| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_+-".contains(&byte);
-        place.len() <= 32 && place.starts_with(|first: char| first.is_ascii_uppercase()) && place.bytes().all(plain)
+/// The name of a time zone that there is.
+///
+/// # Errors
+/// Says what would be right: the name that was meant, if that can be seen.
+pub(crate) fn time_zone(told: &str) -> Result<String, String> {
+    // Names without an area are abbreviations (`EST`), or of long ago (`Cuba`): what they mean is not clear enough.
+    let is_named = |name: &str| name == "UTC" || name.contains('/');
+    if is_named(told) && told.parse::<Tz>().is_ok() {
+        return Ok(told.to_owned());
+    }
+    let meant = told.trim().to_ascii_lowercase().replace(' ', "_");
+    if meant.len() <= 4 && meant.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        return Err(format!("an abbreviation may mean several zones: give {TIME_ZONE_WANTED}"));
+    }
+    let likeness = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        // `Kolkata` alone is meant well, too.
+        let place = name.rsplit('/').next().unwrap_or_default();
+        strsim::jaro_winkler(&name, &meant).max(strsim::jaro_winkler(place, &meant))
     };
-    match told.split_once('/') {
-        Some((area, places)) => {
-            AREAS.contains(&area) && places.split('/').count() <= 2 && places.split('/').all(is_place)
-        }
-        None => told == "UTC",
+    let near = || {
+        let names = TZ_VARIANTS.iter().map(|zone| zone.name()).filter(|name| is_named(name));
+        let nearest = names.map(|name| (likeness(name), name)).max_by(|one, other| one.0.total_cmp(&other.0));
+        nearest.filter(|(likeness, _)| *likeness > ALIKE)
+    };
+    match if meant.len() <= LONGEST_ZONE { near() } else { None } {
+        Some((_, name)) => Err(format!("there is no such zone: is it {name}?")),
+        None => Err(format!("there is no such zone: give {TIME_ZONE_WANTED}")),
     }
 }
 
@@ -80,12 +82,29 @@ mod tests {
         for told in ["", "XX", "India", "I", "IN SG", "N I"] {
             assert_eq!(region(told), None, "{told}");
         }
-        for told in [TIME_ZONE, "UTC", "America/Argentina/Buenos_Aires", "America/Port-au-Prince", "Etc/GMT+5"] {
-            assert!(is_time_zone(told), "{told}");
+        for told in [TIME_ZONE, "UTC", "Asia/Calcutta", "America/Argentina/Buenos_Aires", "Etc/GMT+5"] {
+            assert_eq!(time_zone(told).as_deref(), Ok(told));
         }
-        for told in ["", "IST", "Asia", "Asia/", "asia/kolkata", "Mars/Base", "Asia/Kolkata/a/b", "+05:30", "Asia/K\0"]
-        {
-            assert!(!is_time_zone(told), "{told}");
+    }
+
+    #[test]
+    fn a_time_zone_that_there_is_not_is_refused_with_the_one_that_was_meant() {
+        for (told, meant) in [
+            ("Asia/Kolkatta", "Asia/Kolkata"),
+            ("asia/kolkata", "Asia/Kolkata"),
+            ("Asia/Kolkata ", "Asia/Kolkata"),
+            ("Kolkata", "Asia/Kolkata"),
+            ("Europe/Londn", "Europe/London"),
+            ("America/New York", "America/New_York"),
+            ("Singapur", "Asia/Singapore"),
+        ] {
+            let words = time_zone(told).unwrap_err();
+            assert!(words.contains(meant), "{told}: {words}");
+        }
+        for told in ["", "IST", "EST", "PST", "+05:30", "Mars/Base", "Asia", "Asia/K\0", &"x/".repeat(30_000)] {
+            let words = time_zone(told).unwrap_err();
+            assert!(words.contains("Asia/Kolkata") || words.contains("is it "), "{told}: {words}");
+            assert!(words.len() < 200);
         }
     }
 }

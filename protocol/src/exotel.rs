@@ -7,7 +7,7 @@ mod time;
 pub mod webhook;
 
 pub use answer::answer_xml;
-pub use number::normalise_number;
+pub use number::{is_region, is_withheld, normalise_number, warm_numbers};
 
 /// Whether a text can be one of Exotel's ids: 1 to 64 of `[0-9A-Za-z_-]` (theirs are 32 of `[0-9a-z]`, not hex).
 #[must_use]

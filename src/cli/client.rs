@@ -178,14 +178,16 @@ fn check(fields: &ClientFields) -> Result<(), Failure> {
     let told = [
         ("--language", &fields.language, tenant::is_language as fn(&str) -> bool, tenant::LANGUAGE_WANTED),
         ("--region", &fields.region, |told| tenant::region(told).is_some(), tenant::REGION_WANTED),
-        ("--time-zone", &fields.time_zone, tenant::is_time_zone, tenant::TIME_ZONE_WANTED),
     ];
     for (flag, told, is, wanted) in told {
         if let Some(told) = told.as_deref().filter(|told| !is(told)) {
             return Err(Failure::Usage(format!("{flag} {told}: {wanted}")));
         }
     }
-    Ok(())
+    match fields.time_zone.as_deref().map(|told| (told, tenant::time_zone(told))) {
+        Some((told, Err(why))) => Err(Failure::Usage(format!("--time-zone {told}: {why}"))),
+        _ => Ok(()),
+    }
 }
 
 fn instructions(fields: &ClientFields) -> Result<Option<String>, Failure> {

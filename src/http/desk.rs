@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use actors::{Admission, DeskAnswer, FrontDesk};
 use chrono::Utc;
 use protocol::call::policy::{GreetedBy, Policy};
-use protocol::exotel::normalise_number;
 use protocol::exotel::stream::Start;
 use protocol::exotel::webhook::FieldError;
+use protocol::exotel::{is_withheld, normalise_number, warm_numbers};
 use protocol::ids::{CallSid, PhoneNumber};
 use serde_json::json;
 use tokio::time::timeout;
@@ -71,6 +71,7 @@ impl Desk {
     /// A desk over a database, with the limits that hold for every call of this node.
     #[must_use]
     pub fn new(store: Store, recorder: RecordWriter, policy: Policy, patience: Duration) -> Self {
+        warm_numbers(REGION);
         Self { store, recorder, policy, patience, rates: Arc::default(), tries: Tries::default() }
     }
 
@@ -171,7 +172,9 @@ impl Rates {
     fn check(&self, call: &CallSid, client: &Client, parties: &Parties, now: Instant) -> Result<(), Refused> {
         let limit = |own: Option<i32>, default| own.and_then(|own| u32::try_from(own).ok()).unwrap_or(default);
         let too_many = |what| move |TooMany { retry_after }| Refused::TooMany { what, retry_after };
-        if let Some(from) = parties.from.as_ref().or(parties.from_raw.as_ref()) {
+        // Callers who show no number are many people.
+        let shown = |raw: &&PhoneNumber| !is_withheld(raw.reveal());
+        if let Some(from) = parties.from.as_ref().or(parties.from_raw.as_ref().filter(shown)) {
             let calls = limit(client.limits.caller_calls_per_minute, CALLER_CALLS);
             let caller = (client.id, from.reveal().to_owned());
             self.callers.hit(caller, call, calls, now).map_err(too_many("calls of this caller"))?;

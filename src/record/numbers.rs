@@ -57,9 +57,11 @@ impl AuditNumbers {
 
     /// A text without what reads as a phone number, alone or among other words.
     fn text(self, text: &str) -> String {
-        if normalise_number(text, REGION).is_some() {
-            let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-            return self.mask(&digits);
+        // Of an address the rest is kept.
+        if !text.contains('@')
+            && let Some(number) = normalise_number(text, REGION)
+        {
+            return self.mask(&number);
         }
         let mut out = String::with_capacity(text.len());
         let mut rest = text;

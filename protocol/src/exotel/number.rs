@@ -1,151 +1,138 @@
-//! One spelling for the many that a phone number comes in.
+//! One spelling for the many that a phone number comes in, and who is nobody's number at all.
+//!
+//! What a number is, in any country, is libphonenumber's to say. What stands here is before it: which texts are looked at, what a
+//! carrier puts around a number, and the spellings of ours that it does not know.
 
-/// The E.164 form of a number as Exotel or a person may spell it.
+mod address;
+mod usual;
+mod withheld;
+
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, Region};
+
+pub(crate) use address::user_of;
+pub use withheld::is_withheld;
+
+/// Longest text that is looked at, in bytes: fifteen digits of three bytes each, and what may stand between them.
+const LONGEST: usize = 64;
+
+/// The E.164 form of a number as Exotel or a person may spell it, if there are such numbers. Without a country code it is one of the
+/// region (two letters, ISO 3166).
 ///
-/// For region `IN`: `+919876543210`, `919876543210`, `09876543210`, `9876543210`, landlines with their STD code
-/// (`04446971234`), toll-free numbers (`18001234567`), spaced, dashed or bracketed. For any other region only numbers with
-/// their country code, behind `+` or `00`, since trunk prefixes and lengths differ by country. A space before the first digit
-/// is what a form makes of an unescaped `+`: it counts as one when nothing else fits.
+/// For region `IN`: `+919876543210`, `919876543210`, `09876543210`, `9876543210`, `0919876543210`, landlines with their STD code,
+/// toll-free numbers; spaced, dashed or bracketed, in digits of any script, with a trunk prefix behind the country code, and within a SIP
+/// or telephone address. A space before the first digit is what a form makes of an unescaped `+`: it counts as one when nothing else fits.
 ///
-/// None when it is no number: a SIP address, `anonymous`, a short code.
+/// None when it is no number: a short code, a name, letters, an extension; and for callers who are [withheld](is_withheld).
 #[must_use]
 pub fn normalise_number(raw: &str, region: &str) -> Option<String> {
-    let (plus, digits) = digits(raw)?;
-    if plus {
-        return international(&digits);
-    }
-    if let Some(rest) = digits.strip_prefix("00") {
-        return international(rest);
-    }
-    let national = if region.eq_ignore_ascii_case("IN") { indian(&digits, &["", "0", "91", "910"]) } else { None };
-    national.or_else(|| raw.starts_with(' ').then(|| international(&digits)).flatten())
+    usual::indian(raw, region).or_else(|| looked_up(raw, region))
 }
 
-/// Who is named by a SIP or telephone address: the user, without what stands around it. None for a text that is no such address.
-pub(crate) fn user_of(text: &str) -> Option<&str> {
-    // Behind a display name the address stands in `<>`.
-    let inner = text.rfind('<').map_or(text, |at| &text[at + 1..]).trim_start();
-    let (scheme, rest) = inner.split_once(':')?;
-    if !["sip", "sips", "tel"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+/// Whether numbers of a region can be read: it is a country, by its two letters.
+#[must_use]
+pub fn is_region(region: &str) -> bool {
+    region_of(region).is_some()
+}
+
+/// Reads a number of a region and one of elsewhere, since the first of either takes milliseconds that no call should wait for.
+pub fn warm_numbers(region: &str) {
+    for number in ["09876543210", "04446971234", "18001234567", "+14155550100", "1"] {
+        let _ = looked_up(number, region);
+    }
+}
+
+fn region_of(region: &str) -> Option<Region> {
+    let region = region.trim();
+    let region: Region = region.to_ascii_uppercase().parse().ok().filter(|_| region.len() == 2)?;
+    PHONE_NUMBER_UTIL.get_country_code_for_region(region).map(|_| region)
+}
+
+fn looked_up(raw: &str, region: &str) -> Option<String> {
+    if is_withheld(raw) {
         return None;
     }
-    let address = &rest[..rest.find(['>', '?', '"']).unwrap_or(rest.len())];
-    let user = address.split_once('@').map_or(address, |(user, _)| user);
-    // Its parameters, or a password.
-    Some(user[..user.find([';', ':']).unwrap_or(user.len())].trim())
+    let address = address::Address::of(raw);
+    let spelt = Spelt::of(address.user)?;
+    let context = address.context.and_then(Spelt::of).filter(|context| context.plus);
+    let region = region_of(region);
+    match (spelt.plus, context) {
+        // `tel:44697;phone-context=+9144`: what is missing in front.
+        (false, Some(context)) => e164(&format!("+{}{}", context.digits, spelt.digits), None),
+        _ => spelt.read(region).or_else(|| {
+            let unescaped = raw.starts_with(' ') && !spelt.plus;
+            unescaped.then(|| e164(&format!("+{}", spelt.digits), None)).flatten()
+        }),
+    }
 }
 
-/// The digits, and whether a plus stood before them. None when there is anything that a number is not spelt with.
-fn digits(raw: &str) -> Option<(bool, String)> {
-    let raw = raw.trim().trim_matches('"').trim();
-    let raw = raw.strip_prefix("tel:").unwrap_or(raw);
-    let (plus, rest) = match raw.trim_start_matches(['(', ' ']).strip_prefix('+') {
-        Some(rest) => (true, rest),
-        None => (false, raw),
-    };
-    let mut digits = String::with_capacity(16);
-    for character in rest.chars() {
-        match character {
-            '0'..='9' => digits.push(character),
-            '-' | '.' | '(' | ')' | '/' | '\u{2010}'..='\u{2015}' => {}
-            other if other.is_whitespace() => {}
-            _ => return None,
+/// Digits in ASCII, and whether a plus stood before them.
+struct Spelt {
+    plus: bool,
+    digits: String,
+}
+
+impl Spelt {
+    /// None when there is anything that a number is not spelt with: libphonenumber itself would look for a number among words.
+    fn of(text: &str) -> Option<Self> {
+        if text.len() > LONGEST {
+            return None;
         }
+        let start = text.trim_start_matches(|mark: char| mark == '(' || is_space(mark));
+        let (plus, rest) = match start.strip_prefix(['+', '\u{ff0b}']).or_else(|| strip_escaped_plus(start)) {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let digits = match rest.is_ascii() {
+            true => rest.chars().filter(char::is_ascii_digit).collect(),
+            false => PHONE_NUMBER_UTIL.normalize_digits_only(rest),
+        };
+        let others = rest.chars().filter(|&mark| !is_between(mark)).count();
+        // What was no digit to the library was none of a number's marks either.
+        (others == digits.len() && (1..=20).contains(&digits.len())).then_some(Self { plus, digits })
     }
-    (1..=20).contains(&digits.len()).then_some((plus, digits))
+
+    fn read(&self, region: Option<Region>) -> Option<String> {
+        let digits = self.digits.as_str();
+        // In front of a trunk prefix a plus means nothing.
+        if self.plus && !digits.starts_with('0') {
+            return e164(&format!("+{digits}"), None);
+        }
+        if let Some(number) = digits.strip_prefix("00").and_then(|rest| e164(&format!("+{rest}"), None)) {
+            return Some(number);
+        }
+        e164(digits, region).or_else(|| {
+            // A trunk prefix in front of the country code, or behind it.
+            let rest = digits.strip_prefix('0').unwrap_or(digits);
+            let country = PHONE_NUMBER_UTIL.get_country_code_for_region(region?)?;
+            rest.starts_with(&country.to_string()).then(|| e164(&format!("+{rest}"), None)).flatten()
+        })
+    }
 }
 
-/// A number that begins with its country code.
-fn international(digits: &str) -> Option<String> {
-    if let Some(rest) = digits.strip_prefix("91") {
-        return indian(rest, &["", "0"]);
-    }
-    ((8..=15).contains(&digits.len()) && !digits.starts_with('0')).then(|| format!("+{digits}"))
+/// As libphonenumber reads it, if it is a number that there can be.
+fn e164(number: &str, region: Option<Region>) -> Option<String> {
+    let number = PHONE_NUMBER_UTIL.parse(number, region).ok()?;
+    PHONE_NUMBER_UTIL
+        .is_valid_number(&number)
+        .then(|| PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned())
 }
 
-/// A number of India behind one of the prefixes. Some write the trunk prefix behind the country code.
-fn indian(digits: &str, prefixes: &[&str]) -> Option<String> {
-    let national = |digits: &&str| match digits.len() {
-        10 => !digits.starts_with('0'),
-        11 => digits.starts_with("1800") || digits.starts_with("1860"),
-        _ => false,
-    };
-    let number = prefixes.iter().find_map(|prefix| digits.strip_prefix(prefix).filter(national))?;
-    Some(format!("+91{number}"))
+/// `%2B`, as a SIP address may have it.
+fn strip_escaped_plus(text: &str) -> Option<&str> {
+    text.strip_prefix("%2B").or_else(|| text.strip_prefix("%2b"))
+}
+
+/// What may stand between digits.
+fn is_between(mark: char) -> bool {
+    is_space(mark)
+        || matches!(mark, '-' | '.' | '(' | ')' | '/')
+        || matches!(mark, '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{ff08}' | '\u{ff09}' | '\u{ff0d}' | '\u{ff0e}')
+}
+
+/// White space, and the marks of direction that a number brings along from an address book.
+fn is_space(mark: char) -> bool {
+    mark.is_whitespace() || matches!(mark, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_spelling_of_one_number_is_one_number() {
-        for raw in [
-            "+919876543210",
-            "919876543210",
-            "09876543210",
-            "9876543210",
-            "00919876543210",
-            "+91 98765 43210",
-            "+91-98765-43210",
-            "098765 43210",
-            "(0) 98765.43210",
-            " 919876543210",
-            "+91 0 98765 43210",
-            "(+91) 98765 43210",
-            "910 98765 43210",
-            "\"09876543210\"",
-            "tel:+919876543210",
-            "+91\u{a0}98765\u{2011}43210",
-        ] {
-            assert_eq!(normalise_number(raw, "IN").as_deref(), Some("+919876543210"), "{raw}");
-        }
-        for raw in ["04446971234", "4446971234", "+914446971234", "914446971234", "044-4697 1234"] {
-            assert_eq!(normalise_number(raw, "in").as_deref(), Some("+914446971234"), "{raw}");
-        }
-        for raw in ["18001234567", "1800 123 4567", "018001234567", "+9118001234567"] {
-            assert_eq!(normalise_number(raw, "IN").as_deref(), Some("+9118001234567"), "{raw}");
-        }
-    }
-
-    #[test]
-    fn a_mobile_number_that_begins_with_91_keeps_its_digits() {
-        assert_eq!(normalise_number("9123456789", "IN").as_deref(), Some("+919123456789"));
-        assert_eq!(normalise_number("09123456789", "IN").as_deref(), Some("+919123456789"));
-    }
-
-    #[test]
-    fn foreign_numbers_need_their_country_code() {
-        assert_eq!(normalise_number("+1 415 555 0100", "IN").as_deref(), Some("+14155550100"));
-        assert_eq!(normalise_number("0014155550100", "IN").as_deref(), Some("+14155550100"));
-        assert_eq!(normalise_number(" 14155550100", "IN").as_deref(), Some("+14155550100"));
-        assert_eq!(normalise_number("+6591234567", "SG").as_deref(), Some("+6591234567"));
-        assert_eq!(normalise_number(" 6591234567", "SG").as_deref(), Some("+6591234567"));
-        assert_eq!(normalise_number("91234567", "SG"), None);
-        assert_eq!(normalise_number("09876543210", "SG"), None);
-    }
-
-    #[test]
-    fn what_is_no_number_is_none() {
-        for raw in [
-            "",
-            " ",
-            "+",
-            "null",
-            "anonymous",
-            "sip:bot@example.in",
-            "123",
-            "0",
-            "00",
-            "+0987654321",
-            "98765432101",
-            "++919876543210",
-            "+91987654321",
-            "९८७६५४३२१०",
-            "12345678901234567890123",
-            "+1234567890123456",
-        ] {
-            assert_eq!(normalise_number(raw, "IN"), None, "{raw}");
-        }
-    }
-}
+mod tests;

@@ -197,9 +197,7 @@ fn changes(told: &Map<String, Value>) -> Result<ClientChanges, Refused> {
             "number" => changes.exotel_number = Some(number(value)?),
             "active" => changes.active = Some(flag("active", value)?),
             "region" => changes.region = Some(region(value)?),
-            "time_zone" => {
-                changes.time_zone = Some(checked("time_zone", value, tenant::is_time_zone, tenant::TIME_ZONE_WANTED)?);
-            }
+            "time_zone" => changes.time_zone = Some(time_zone(value)?),
             "greeting" => changes.greeting = Some(text("greeting", value)?),
             "language" => {
                 changes.language = Some(checked("language", value, tenant::is_language, tenant::LANGUAGE_WANTED)?);
@@ -285,6 +283,12 @@ fn number(value: &Value) -> Result<PhoneNumber, Refused> {
 
 fn region(value: &Value) -> Result<String, Refused> {
     value.as_str().and_then(tenant::region).ok_or_else(|| malformed("region", tenant::REGION_WANTED))
+}
+
+fn time_zone(value: &Value) -> Result<String, Refused> {
+    let told = value.as_str().ok_or_else(|| malformed("time_zone", tenant::TIME_ZONE_WANTED))?;
+    tenant::time_zone(told)
+        .map_err(|why| FieldError { field: "time_zone", problem: format!("will not do: {why}") }.into())
 }
 
 /// A text that passes a check.
