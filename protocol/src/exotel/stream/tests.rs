@@ -249,10 +249,10 @@ fn a_start_says_how_its_audio_is_coded() {
         let start = start_with(format);
         assert_eq!((start.encoding, start.sample_rate), (Ok(encoding), Ok(rate)), "{format}");
     }
-    assert_eq!(start_with(r#"{"encoding":"audio/opus"}"#).encoding, Err("audio/opus".to_owned()));
-    assert_eq!(start_with(r#"{"encoding":"PCMU;rate=44100"}"#).sample_rate, Err("44100".to_owned()));
+    assert_eq!(start_with(r#"{"encoding":"audio/opus"}"#).encoding, Err("audio/opus".into()));
+    assert_eq!(start_with(r#"{"encoding":"PCMU;rate=44100"}"#).sample_rate, Err("44100".into()));
     let long = format!(r#"{{"encoding":"{}"}}"#, "é".repeat(10_000));
-    assert_eq!(start_with(&long).encoding.map_err(|sent| sent.chars().count()), Err(32));
+    assert_eq!(start_with(&long).encoding.map_err(|sent| sent.len() <= 32), Err(true));
 }
 
 #[test]
