@@ -81,7 +81,7 @@ fn told(format: Option<&Value>) -> Option<Cow<'_, str>> {
 }
 
 /// From the payloads of one stream to whole samples. A carrier cuts its audio where it likes: the odd byte at the end of one frame
-/// is the first half of a sample that ends in the next.
+/// is the first half of a sample that ends in the next. (Unless that is noise, and its other half the sound: then it was cut short.)
 #[derive(Debug, Default)]
 pub struct AudioIn {
     encoding: Encoding,
@@ -117,15 +117,16 @@ impl AudioIn {
 
     fn decode_pcm(&mut self, payload: &str, out: &mut Vec<u8>) -> Result<(), WireError> {
         let start = out.len();
-        out.extend(self.half);
+        let half = self.half.take();
+        out.extend(half);
         if let Err(error) = wire::decode_base64(payload, out) {
             out.truncate(start);
             self.lost();
             return Err(error);
         }
-        self.half = None;
-        if self.adrift && out.len() - start >= TELLING {
+        if (half.is_some() || self.adrift) && out.len() - start >= TELLING {
             let (here, later) = (roughness(&out[start..]), roughness(&out[start + 1..]));
+            // Plain noise: the frame before just lacked its last byte, or what was lost ended within a sample.
             if later < here / 2 {
                 out.remove(start);
             }
@@ -254,6 +255,21 @@ mod tests {
             assert!(said.ends_with(&after[2..]), "without frame {lost}");
             assert!(after.len() + 320 * (lost + 1) + 4 >= said.len());
         }
+    }
+
+    #[test]
+    fn a_frame_that_lacks_its_last_byte_costs_one_sample_and_no_noise() {
+        let said = voice(1_600);
+        let mut frames: Vec<&[u8]> = said.chunks(320).collect();
+        for short in [1, 4, 5] {
+            frames[short] = &frames[short][..319];
+        }
+        let expected: Vec<u8> = frames.iter().flat_map(|frame| frame[..frame.len() / 2 * 2].iter().copied()).collect();
+        assert_eq!(heard(&mut AudioIn::default(), &frames), expected);
+        // In silence nobody can tell, and nobody hears it: it is told by the first sound.
+        let silence = vec![0; 320];
+        let out = heard(&mut AudioIn::default(), &[&silence[..319], &silence, &said[..320], &said[320..640]]);
+        assert!(out.ends_with(&said[..640]));
     }
 
     #[test]
