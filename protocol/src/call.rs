@@ -1,16 +1,23 @@
 //! A phone call as a pure state machine: events and time in, commands and facts out.
 //!
-//! [`Call`] only routes. Each part owns its state and its deadline: `turn` who has the floor, `playout` what was heard,
-//! `uplink` the caller's audio, `session` the model's connection. None of them can block, fail, or reach a socket or a clock.
+//! [`Call`] only routes. Each part owns its state and its deadline: `turn` who has the floor, `patience` how long the caller waits,
+//! `playout` what was heard, `uplink` the caller's audio, `session` the model's connection, `carry_on` what a new one is told, `ending`
+//! the caller's last words. None of them can block, fail, or reach a socket or a clock.
 
+mod carry_on;
 mod context;
 mod deadlines;
+mod ending;
 pub mod fact;
 pub mod history;
 pub mod io;
+mod listening;
 mod model;
+mod patience;
 mod playout;
 pub mod policy;
+mod prompts;
+mod recent;
 mod session;
 pub mod tape;
 mod turn;
@@ -23,11 +30,13 @@ use codecs::SampleRate;
 
 use crate::ids::StreamSid;
 use crate::realtime::command::{ClientEvent, NewItem};
+use carry_on::CarryOn;
 use context::{Context, millis};
 use deadlines::Timer;
+use ending::LastWords;
 use fact::{Ended, Fact};
 use history::{History, Owed};
-use io::{CallerCommand, CallerEvent, ConnId, Control, Input, Output};
+use io::{CallerEvent, ConnId, Control, Input, Output};
 use playout::Playout;
 use policy::{GreetedBy, Policy, Setup};
 use session::Session;
@@ -49,6 +58,9 @@ pub struct Call {
     spoken: bool,
     /// Said goodbye: why the call ends once that was heard.
     closing: Option<Closing>,
+    /// What the model is told once everything was heard.
+    carry: Option<CarryOn>,
+    last_words: LastWords,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +68,8 @@ enum Phase {
     /// The media stream has not started.
     Waiting,
     Live,
+    /// The carrier's side is over, and the model may still tell what the caller said last.
+    Left,
     Over,
 }
 
@@ -86,6 +100,11 @@ impl Call {
         history.apply(&Fact::Resumed);
         let mut call = Self::with_history(now, policy, setup, history);
         call.cx.out.push_back(Output::Record(Fact::Resumed));
+        if let Some(why) = call.cx.history.left().cloned() {
+            // It had ended but for the last words of the caller, which went with its session.
+            call.finish(why);
+            return call;
+        }
         match call.cx.history.stream().cloned() {
             Some((_, rate, started)) => {
                 call.phase = Phase::Live;
@@ -109,6 +128,8 @@ impl Call {
             greet,
             spoken: history.agent_heard(),
             closing: None,
+            carry: None,
+            last_words: LastWords::default(),
             cx: Context::new(now, policy, setup, history),
         }
     }
@@ -120,6 +141,7 @@ impl Call {
             return;
         }
         match input {
+            input if self.phase == Phase::Left => self.after_leaving(input),
             Input::Caller(event) => self.caller(event),
             Input::Model(conn, event) => self.model(conn, event),
             Input::Control(Control::HangUp(why)) => self.end(why),
@@ -186,7 +208,7 @@ impl Call {
         self.session.carrier_rate(&mut self.cx, rate);
         self.uplink.start(rate);
         if self.greet || self.cx.history.owed() != Owed::Nothing {
-            self.turn.owe(&mut self.cx);
+            self.turn.patience.owe(&mut self.cx);
         }
         self.playout.start(&mut self.cx, rate);
     }
@@ -210,7 +232,8 @@ impl Call {
     fn dtmf(&mut self, digit: char) {
         self.cx.record(Fact::Dtmf { digit });
         if let Some(conn) = self.session.ready() {
-            let told = NewItem::User(format!("The caller pressed {digit} on the keypad."));
+            self.tell_rest();
+            let told = NewItem::User(prompts::key_pressed(digit));
             self.cx.send(conn, ClientEvent::CreateItem(told));
             self.turn.request(&mut self.cx, conn, None);
         }
@@ -231,18 +254,23 @@ impl Call {
             }
             Timer::Redial => self.session.dial(&mut self.cx),
             Timer::Answer | Timer::Deaf => {
-                let verdict = self.turn.answer_expired(self.cx.policy.answer_wait);
+                let verdict = self.turn.patience.answer_expired(self.cx.policy.answer_wait);
                 self.verdict(verdict);
             }
             Timer::Patience => {
                 let cause = format!("the caller had no answer for {} ms", millis(self.cx.policy.patience));
                 self.end(Ended::ModelFailed { cause });
             }
-            Timer::RetryResponse => {
+            Timer::RetryResponse => self.ask_again(),
+            Timer::Notice => {
                 if let Some(conn) = self.session.ready() {
                     self.ask(conn);
                 }
             }
+            Timer::Doubt => self.turn_proved(),
+            Timer::Voice => self.voice_stalled(),
+            Timer::KeepAlive => self.playout.keep_alive(&mut self.cx),
+            Timer::LastWords => self.finish_left(),
             Timer::Roll => self.session.roll(&mut self.cx),
             Timer::Pace => self.playout.pump(&mut self.cx),
             Timer::UplinkGap => self.uplink.fill_gap(&mut self.cx, self.session.ready()),
@@ -257,7 +285,7 @@ impl Call {
                 let after_ms = self.cx.at_ms();
                 self.cx.record(Fact::FirstAudio { after_ms });
             }
-            self.turn.answered(&mut self.cx);
+            self.turn.patience.answered(&mut self.cx);
         }
         if !self.playout.is_idle() {
             return;
@@ -265,10 +293,18 @@ impl Call {
         if self.closing.as_ref().is_some_and(|c| c.said) {
             return self.finish_closing();
         }
+        if self.carry.is_some() {
+            return self.carry_on();
+        }
+        // Words that are on their way come from the session that heard them.
         if self.turn.is_quiet(&self.cx)
+            && !self.last_words.are_on_their_way(self.cx.now)
             && let Some(conn) = self.session.take_over(&mut self.cx)
         {
-            self.session_ready(conn);
+            // Nobody waits for anything: it is told all, and asked nothing.
+            self.turn.forget_session();
+            self.last_words.forget_session();
+            self.brief(conn, usize::MAX);
         }
     }
 
@@ -276,23 +312,6 @@ impl Call {
         if let Some(closing) = self.closing.take() {
             self.end(closing.why);
         }
-    }
-
-    fn end(&mut self, why: Ended) {
-        self.playout.forgive(&mut self.cx);
-        for item in self.cx.history.unsettled() {
-            self.cx.record_turn(&item);
-        }
-        self.cx.flush_counts();
-        self.session.close(&mut self.cx);
-        if self.phase == Phase::Live {
-            self.cx.caller(CallerCommand::Close);
-        }
-        self.phase = Phase::Over;
-        self.closing = None;
-        self.cx.deadlines.clear_all();
-        self.cx.record(Fact::Ended(why.clone()));
-        self.cx.out.push_back(Output::Ended(why));
     }
 }
 

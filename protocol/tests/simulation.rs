@@ -258,6 +258,7 @@ fn sessions_that_end_are_replaced_and_the_conversation_goes_on() {
 fn a_session_lost_while_its_replacement_waits_for_a_quiet_moment_costs_nothing() {
     let all = run_all(&calm(40, |it| {
         it.policy.roll_after = Duration::from_secs(8);
+        it.policy.session_losses = 100;
         it.temper.drops = 1.0;
         it.temper.drop_ms = (9_000, 13_000);
         it.temper.item_ms = (4000, 12_000);

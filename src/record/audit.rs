@@ -2,7 +2,7 @@
 
 use actors::SupervisorEvent;
 use chrono::{DateTime, Utc};
-use protocol::call::fact::Fact;
+use protocol::call::fact::{BrokenBy, Fact};
 use protocol::ids::CallSid;
 use serde_json::{Value, json};
 
@@ -17,7 +17,9 @@ pub(super) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
         Fact::ModelDialled { attempt } => ("call.model-dialled", "ok", json!({ "attempt": attempt })),
         Fact::ModelReady { after_ms } => ("call.model-ready", "ok", json!({ "after_ms": after_ms })),
         Fact::Resumed => ("call.resumed", "ok", json!({})),
-        Fact::ModelLost { cause } => ("call.model-lost", "failed", json!({ "cause": cause })),
+        Fact::ModelLost { cause, refused } => {
+            ("call.model-lost", "failed", json!({ "cause": cause, "refused": refused }))
+        }
         Fact::FirstAudio { after_ms } => ("call.first-audio", "ok", json!({ "after_ms": after_ms })),
         Fact::Interrupted { heard_ms, unheard_ms, at_ms, .. } => {
             ("call.interrupted", "ok", json!({ "at_ms": at_ms, "heard_ms": heard_ms, "unheard_ms": unheard_ms }))
@@ -31,6 +33,11 @@ pub(super) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
         // Which key it was may be a digit of somebody's card.
         Fact::Dtmf { .. } => ("call.key-pressed", "ok", json!({})),
         Fact::ResponseFailed { code } => ("call.response-failed", "failed", json!({ "code": code })),
+        Fact::ResponseIncomplete { reason } => ("call.response-incomplete", "failed", json!({ "reason": reason })),
+        Fact::BrokenOff { by, .. } => {
+            let outcome = if *by == BrokenBy::CallEnded { "ok" } else { "failed" };
+            ("call.answer-broken-off", outcome, json!({ "by": by.name() }))
+        }
         Fact::ModelError { code, message } => {
             ("call.model-error", "failed", json!({ "code": code, "message": message }))
         }
@@ -42,7 +49,9 @@ pub(super) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
         | Fact::Answered { .. }
         | Fact::AgentBegan { .. }
         | Fact::AgentText { .. }
+        | Fact::PlaybackBegan { .. }
         | Fact::Heard { .. }
+        | Fact::Left(_)
         | Fact::Turn(_)
         | Fact::Usage(_) => return None,
     };

@@ -29,6 +29,8 @@ pub(super) struct Fold {
     frames_lost: u64,
     tokens: Option<Tokens>,
     duration_ms: Option<u64>,
+    /// When the carrier's side was over: what the model had to say of the call after that is no part of it.
+    left_at: Option<DateTime<Utc>>,
     unwritten: Unwritten,
 }
 
@@ -55,6 +57,7 @@ impl Fold {
             frames_lost: 0,
             tokens: None,
             duration_ms: None,
+            left_at: None,
             unwritten: Unwritten::default(),
         }
     }
@@ -83,7 +86,11 @@ impl Fold {
             }
             Fact::Usage(usage) => add(self.tokens.get_or_insert_default(), &usage),
             Fact::Counted { what, count } if LOST.contains(&what) => self.frames_lost += count,
-            Fact::Ended(ended) => self.ended(at, &ended),
+            Fact::Left(_) => self.left_at = Some(at),
+            Fact::Ended(ended) => {
+                let at = self.left_at.take().unwrap_or(at);
+                self.ended(at, &ended);
+            }
             _ => {}
         }
     }

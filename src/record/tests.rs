@@ -44,6 +44,23 @@ async fn whoever_tells_of_an_end_is_woken_once_it_is_written_and_not_before() {
 }
 
 #[tokio::test]
+async fn a_call_is_as_long_as_its_caller_was_there_although_their_last_words_came_after() {
+    let db = TempDb::new();
+    let store = db.store().await;
+    let client = store.add_client(new_client("+918047112233")).await.unwrap();
+    store.begin_call(new_call("c1", client.id)).await.unwrap();
+    let (writer, sid) = (RecordWriter::new(store.clone(), RecordRules::default(), Jobs::default()), CallSid::new("c1"));
+    let why = Ended::CallerHungUp { reason: None };
+    writer.record(&sid, at(1_000), &media_started());
+    writer.record(&sid, at(9_000), &Fact::Left(why.clone()));
+    writer.record(&sid, at(10_500), &turn(0, Who::Caller, "Thanks, bye.", 900));
+    writer.record(&sid, at(10_500), &Fact::Ended(why));
+    assert!(writer.flush().await);
+    let CallWithTurns { call, turns, .. } = store.call(&sid).await.unwrap().unwrap();
+    assert_eq!((call.figures.duration_ms, turns[0].text.as_str()), (Some(8_000), "Thanks, bye."));
+}
+
+#[tokio::test]
 async fn a_call_is_folded_into_its_transcript_figures_and_end() {
     let db = TempDb::new();
     let store = db.store().await;
@@ -60,7 +77,7 @@ async fn a_call_is_folded_into_its_transcript_figures_and_end() {
     for after_ms in [400, 900, 500] {
         writer.record(&sid, at(4000), &Fact::Answered { after_ms });
     }
-    writer.record(&sid, at(5000), &Fact::Heard { item: item.clone(), generated_ms: 9, heard_ms: 9 });
+    writer.record(&sid, at(5000), &Fact::Heard { item: item.clone(), generated_ms: 9, heard_ms: 9, whole: true });
     writer.record(&sid, at(5000), &Fact::Interrupted { item, heard_ms: 300, unheard_ms: 700, at_ms: 4000 });
     writer.record(&sid, at(5000), &turn(2, Who::Agent, "As I", 300));
     writer.record(&sid, at(5100), &turn(1, Who::Caller, "What?", 600));

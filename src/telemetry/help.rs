@@ -2,8 +2,12 @@
 
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 
-const COUNTERS: [(&str, &str); 25] = [
+const COUNTERS: &[(&str, &str)] = &[
     ("callgate_account_events_total", "Webhooks that told of the account and of no call, by kind"),
+    (
+        "callgate_answers_broken_off_total",
+        "Answers that ended in the middle though nobody cut in, by what broke them off",
+    ),
     ("callgate_audit_late_total", "Requests answered before their audit entry was in the database"),
     ("callgate_audit_lost_total", "Audit entries dropped because too many waited"),
     ("callgate_audit_skipped_total", "Refusals of strangers that were counted and not written to the audit log"),
@@ -25,6 +29,7 @@ const COUNTERS: [(&str, &str); 25] = [
     ("callgate_recordings_failed_total", "Recordings that failed, by where"),
     ("callgate_recordings_stored_total", "Recordings that reached the object store, by source"),
     ("callgate_refusals_total", "Requests refused, by code"),
+    ("callgate_responses_incomplete_total", "Responses that a limit of the model's cut, by the limit"),
     ("callgate_responses_failed_total", "Responses that the model failed to give"),
     ("callgate_restarts_total", "Parts of calls that were started again by their supervisor"),
     ("callgate_webhooks_total", "Webhooks answered, by outcome"),
@@ -49,7 +54,7 @@ const HISTOGRAMS: [(&str, &str); 4] = [
 /// Describes them all to the recorder that was installed.
 pub(super) fn describe() {
     for (name, words) in COUNTERS {
-        describe_counter!(name, words);
+        describe_counter!(*name, *words);
     }
     for (name, words) in GAUGES {
         describe_gauge!(name, words);

@@ -71,6 +71,15 @@ impl Meters {
             Fact::ModelLost { .. } => counter!("callgate_model_lost_total").increment(1),
             Fact::Interrupted { .. } => counter!("callgate_interruptions_total").increment(1),
             Fact::ResponseFailed { .. } => counter!("callgate_responses_failed_total").increment(1),
+            Fact::ResponseIncomplete { reason } => {
+                // As the server has it: only the words that are known become a label.
+                let known = ["content_filter", "max_output_tokens"].into_iter().find(|known| known == reason);
+                let reason = known.unwrap_or("other");
+                counter!("callgate_responses_incomplete_total", "reason" => reason).increment(1);
+            }
+            Fact::BrokenOff { by, .. } => {
+                counter!("callgate_answers_broken_off_total", "by" => by.name()).increment(1);
+            }
             Fact::FirstAudio { after_ms } => self.first_audio.record(Duration::from_millis(*after_ms)),
             Fact::Answered { after_ms } => self.answer.record(Duration::from_millis(*after_ms)),
             Fact::Counted { what, count } => counter!("callgate_counted_total", "what" => *what).increment(*count),

@@ -1,5 +1,7 @@
 //! Who is on the line: one [`CallSlot`] a call, found by its CallSid from any arbiter.
 
+mod presence;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -9,7 +11,7 @@ use std::time::SystemTime;
 use actix::Addr;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use protocol::call::fact::{Ended, Fact};
+use protocol::call::fact::Fact;
 use protocol::call::history::History;
 use protocol::call::io::{CallerCommand, CallerEvent, Control, Input};
 use protocol::call::policy::{Policy, Setup};
@@ -22,6 +24,7 @@ use crate::api::{Admission, Limits, Phase, Recorder, Refusal, Step, SupervisorEv
 use crate::call_actor::{Attach, CallActor, Deliver, Detach, Moved};
 use crate::caller_leg::{CallerLeg, Command, Publish, Superseded};
 use crate::model_leg::Target;
+pub(crate) use presence::Presence;
 
 /// Controls kept for a call that is between two actors. One hang-up is enough to end it.
 const CONTROLS_HELD: usize = 16;
@@ -109,6 +112,10 @@ impl CallSlot {
     pub(crate) fn record(&self, fact: &Fact) {
         match fact {
             Fact::Ended(_) if self.ended.swap(true, Ordering::AcqRel) => return,
+            Fact::Left(_) => {
+                self.tape.iter().for_each(|tape| tape.ended());
+                self.leave();
+            }
             Fact::Ended(_) => self.tape.iter().for_each(|tape| tape.ended()),
             Fact::MediaStarted { rate, at, .. } => {
                 self.media_started.store(true, Ordering::Release);
@@ -244,6 +251,8 @@ pub(crate) struct Registry {
 struct Counts {
     draining: bool,
     live: usize,
+    /// Calls whose place is free already: they wait for their callers' last words.
+    leaving: usize,
     by_client: HashMap<String, u32>,
 }
 
@@ -276,6 +285,7 @@ impl Registry {
 
     pub(crate) fn drain(&self) {
         lock(&self.counts).draining = true;
+        self.hurry();
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -286,7 +296,7 @@ impl Registry {
     pub(crate) async fn emptied(&self) {
         loop {
             let told = self.empty.notified();
-            if self.live() == 0 {
+            if lock(&self.counts).is_empty() {
                 return;
             }
             told.await;
@@ -327,7 +337,7 @@ impl Registry {
                 caller: None,
             }),
         });
-        let presence = Arc::new(Presence { registry: Arc::clone(self), slot: Arc::clone(&slot) });
+        let presence = Arc::new(Presence::new(Arc::clone(self), Arc::clone(&slot)));
         lock(&slot.state).presence = Arc::downgrade(&presence);
         vacant.insert(slot);
         Ok(Seat::Taken(presence))
@@ -355,8 +365,7 @@ impl Registry {
         Ok(())
     }
 
-    fn count_out(&self, client: &str) {
-        let mut counts = lock(&self.counts);
+    fn free(&self, counts: &mut Counts, client: &str) {
         counts.live -= 1;
         self.meters.live.decrement(1.0);
         match counts.by_client.get_mut(client) {
@@ -365,28 +374,5 @@ impl Registry {
                 counts.by_client.remove(client);
             }
         }
-        if counts.live == 0 {
-            self.empty.notify_waiters();
-        }
-    }
-}
-
-/// Keeps a call's place. Dropped when no supervisor runs the call any more, whatever the reason: then its end is on record,
-/// its sockets are told to close, and its place is free.
-pub(crate) struct Presence {
-    registry: Arc<Registry>,
-    pub(crate) slot: Arc<CallSlot>,
-}
-
-impl Drop for Presence {
-    fn drop(&mut self) {
-        self.slot.record(&Fact::Ended(if self.registry.is_draining() {
-            Ended::Shutdown
-        } else {
-            Ended::GaveUp { cause: "the call's arbiter stopped".to_owned() }
-        }));
-        self.slot.hang_up();
-        self.registry.calls.remove(&self.slot.sid);
-        self.registry.count_out(&self.slot.client);
     }
 }

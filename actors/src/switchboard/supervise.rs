@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use actix::dev::ContextFut;
 use actix::{Context, Supervised};
 use futures_util::FutureExt;
-use protocol::call::fact::{Ended, Fact};
+use protocol::call::fact::Ended;
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
@@ -120,7 +120,7 @@ async fn run(presence: Arc<Presence>, mut life: Life) {
         let Some((count, pause)) = intensity.restart(Instant::now()) else {
             let count = Some(u64::from(slot.limits.restarts));
             slot.supervised(SupervisorEvent { step: Step::GiveUp, cause: Some(&cause), count, fault: true, ..ACTOR });
-            slot.record(&Fact::Ended(Ended::GaveUp { cause }));
+            slot.over(Ended::GaveUp { cause });
             break;
         };
         let count = Some(u64::from(count));

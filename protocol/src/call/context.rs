@@ -36,8 +36,8 @@ impl Context {
 
     /// Tells the record how a turn stands now.
     pub(crate) fn record_turn(&mut self, item: &crate::ids::ItemId) {
-        if let Some(turn) = self.history.settle(item) {
-            self.out.push_back(Output::Record(Fact::Turn(turn)));
+        if let Some(turn) = self.history.turn_of(item) {
+            self.record(Fact::Turn(turn));
         }
     }
 

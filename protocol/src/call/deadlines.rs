@@ -25,6 +25,16 @@ pub(crate) enum Timer {
     Patience,
     /// A failed response is asked for again.
     RetryResponse,
+    /// A new session should have noticed by now that the caller goes on speaking.
+    Notice,
+    /// A response that the server began while the caller spoke should have been cancelled by now.
+    Doubt,
+    /// A response that others wait behind should have said more by now.
+    Voice,
+    /// The carrier was sent nothing for long.
+    KeepAlive,
+    /// The caller has left; their last words should be here by now.
+    LastWords,
     /// The session is old.
     Roll,
     /// More audio is due to the carrier.
@@ -35,7 +45,7 @@ pub(crate) enum Timer {
     Goodbye,
 }
 
-const TIMERS: [Timer; 14] = [
+const TIMERS: [Timer; 19] = [
     Timer::MediaWait,
     Timer::MediaSilence,
     Timer::MaxCall,
@@ -46,6 +56,11 @@ const TIMERS: [Timer; 14] = [
     Timer::Deaf,
     Timer::Patience,
     Timer::RetryResponse,
+    Timer::Notice,
+    Timer::Doubt,
+    Timer::Voice,
+    Timer::KeepAlive,
+    Timer::LastWords,
     Timer::Roll,
     Timer::Pace,
     Timer::UplinkGap,

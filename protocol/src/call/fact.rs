@@ -31,8 +31,10 @@ pub enum Fact {
     },
     /// A model connection was lost or refused.
     ModelLost {
-        /// In words.
+        /// In words; never empty.
         cause: String,
+        /// The provider would not have us (credentials, money, configuration): asking again is no use.
+        refused: bool,
     },
     /// The first agent audio of the call went to the caller.
     FirstAudio {
@@ -87,6 +89,22 @@ pub enum Fact {
         generated_ms: u64,
         /// ms heard so far.
         heard_ms: u64,
+        /// It was generated to its end: its words belong to this audio and to none that is still to come.
+        whole: bool,
+    },
+    /// Playback of an item began.
+    PlaybackBegan {
+        /// Its item.
+        item: ItemId,
+        /// When.
+        at_ms: u64,
+    },
+    /// An answer broke off, and not because the caller spoke: what came of it is all there is.
+    BrokenOff {
+        /// The item it broke off in.
+        item: ItemId,
+        /// What broke it off.
+        by: BrokenBy,
     },
     /// The caller cut the agent short.
     Interrupted {
@@ -129,6 +147,11 @@ pub enum Fact {
         /// e.g. `rate_limit_exceeded`.
         code: String,
     },
+    /// A response was cut by a limit of the server's: what came of it is heard, and the call goes on.
+    ResponseIncomplete {
+        /// e.g. `max_output_tokens` or `content_filter`.
+        reason: String,
+    },
     /// The server reported an error.
     ModelError {
         /// Its code, else its type.
@@ -145,8 +168,39 @@ pub enum Fact {
         /// How many.
         count: u64,
     },
+    /// The carrier's side is over, for this reason. The model may still tell the caller's last words; then the call is over.
+    Left(Ended),
     /// The call is over.
     Ended(Ended),
+}
+
+/// What broke an answer off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrokenBy {
+    /// The session was lost.
+    SessionLost,
+    /// The response failed in the middle of it.
+    ResponseFailed,
+    /// A limit of the server's cut it.
+    ResponseIncomplete,
+    /// The server cancelled it by itself, or it stopped coming.
+    ResponseCancelled,
+    /// The call ended.
+    CallEnded,
+}
+
+impl BrokenBy {
+    /// As written down.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SessionLost => "session_lost",
+            Self::ResponseFailed => "response_failed",
+            Self::ResponseIncomplete => "response_incomplete",
+            Self::ResponseCancelled => "response_cancelled",
+            Self::CallEnded => "call_ended",
+        }
+    }
 }
 
 /// One turn of the transcript.
@@ -158,13 +212,13 @@ pub struct Turn {
     pub who: Who,
     /// The words; of the agent only what was heard.
     pub text: String,
-    /// When it began, ms since the media stream began.
+    /// When it began to be spoken (caller) or played (agent), ms since the media stream began.
     pub at_ms: u64,
     /// Audio heard, ms (agent) or spoken, ms (caller).
     pub heard_ms: u64,
     /// Audio generated, ms (agent); 0 for the caller.
     pub generated_ms: u64,
-    /// The caller cut it short.
+    /// It was cut short: by the caller, or it broke off.
     pub interrupted: bool,
 }
 

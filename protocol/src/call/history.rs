@@ -2,13 +2,22 @@
 //!
 //! It is never the state that panicked, only what was recorded.
 
+mod words;
+
 use std::time::Instant;
 
 use codecs::SampleRate;
 
-use super::fact::{Fact, Turn, Who};
+use super::fact::{Ended, Fact, Turn, Who};
 use crate::ids::{ItemId, StreamSid};
 use crate::realtime::command::NewItem;
+
+/// Turns of one call: beyond it a conversation is none.
+const MAX_TURNS: usize = 5_000;
+/// Bytes of words kept of one turn.
+const MAX_WORDS: usize = 16 * 1024;
+/// Tool calls and results kept with one turn.
+const MAX_TOOLS: usize = 64;
 
 /// What is known of a call from its facts.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +27,8 @@ pub struct History {
     dials: u32,
     resumes: u32,
     pending_tools: Vec<NewItem>,
+    /// The carrier's side is over, and the end is not yet told.
+    left: Option<Ended>,
 }
 
 /// One turn as it grows.
@@ -29,9 +40,17 @@ struct Entry {
     at_ms: u64,
     heard_ms: u64,
     generated_ms: u64,
+    /// Some of it went to the caller: it stands where that was.
+    played: bool,
+    /// All of its audio was generated.
+    whole: bool,
     interrupted: bool,
+    /// Not the caller cut it short: what it still had to say is owed.
+    broken: bool,
     /// The caller stopped speaking, or the agent was heard out or cut.
     ended: bool,
+    /// The record knows it as it stands.
+    told: bool,
     /// Tool calls and results that followed this turn.
     tools: Vec<NewItem>,
 }
@@ -42,24 +61,39 @@ impl History {
         match fact {
             Fact::MediaStarted { stream, rate, at } => self.stream = Some((stream.clone(), *rate, *at)),
             Fact::ModelDialled { attempt } => self.dials = *attempt,
-            Fact::Resumed => self.resumes += 1,
+            Fact::Resumed => self.resumed(),
             Fact::CallerSpoke { item, at_ms } => self.open(item, Who::Caller, *at_ms),
             Fact::CallerStopped { item, at_ms } => self.with(item, |e| {
                 e.heard_ms = at_ms.saturating_sub(e.at_ms);
                 e.ended = true;
             }),
-            Fact::CallerText { item, text } => self.with(item, |e| e.text.clone_from(text)),
+            Fact::CallerText { item, text } => self.with(item, |e| {
+                e.text.clear();
+                push_within(&mut e.text, text);
+            }),
             Fact::AgentBegan { item, at_ms } => self.open(item, Who::Agent, *at_ms),
-            Fact::AgentText { item, delta } => self.with(item, |e| e.text.push_str(delta)),
-            Fact::Heard { item, generated_ms, heard_ms } => self.with(item, |e| {
-                e.generated_ms = *generated_ms;
-                e.heard_ms = *heard_ms;
+            // Of an item's contents the first one begins it.
+            Fact::PlaybackBegan { item, at_ms } => self.with(item, |e| {
+                e.at_ms = if e.played { e.at_ms } else { *at_ms };
+                e.played = true;
+            }),
+            Fact::AgentText { item, delta } => self.with(item, |e| push_within(&mut e.text, delta)),
+            Fact::Heard { item, generated_ms, heard_ms, whole } => self.with(item, |e| {
+                (e.generated_ms, e.heard_ms, e.whole) = (*generated_ms, *heard_ms, *whole);
             }),
             Fact::Interrupted { item, heard_ms, .. } => self.with(item, |e| {
                 e.heard_ms = *heard_ms;
                 e.interrupted = true;
                 e.ended = true;
             }),
+            Fact::BrokenOff { item, .. } => self.with(item, |e| (e.interrupted, e.broken) = (true, true)),
+            Fact::Turn(turn) => {
+                if let Some(entry) = self.entries.get_mut(turn.index as usize) {
+                    (entry.ended, entry.told) = (true, true);
+                }
+            }
+            Fact::Left(why) => self.left = Some(why.clone()),
+            Fact::Ended(_) => self.left = None,
             Fact::ToolCalled { call_id, name, arguments } => self.tool(NewItem::FunctionCall {
                 call_id: call_id.clone(),
                 name: name.clone(),
@@ -72,8 +106,17 @@ impl History {
         }
     }
 
+    /// What was being said had its session with the actor that is gone.
+    fn resumed(&mut self) {
+        self.resumes += 1;
+        let heard_out = |e: &Entry| e.ended || e.whole && e.heard_ms >= e.generated_ms;
+        for entry in self.entries.iter_mut().filter(|e| e.who == Who::Agent && !heard_out(e)) {
+            (entry.interrupted, entry.broken, entry.told) = (true, true, false);
+        }
+    }
+
     fn open(&mut self, item: &ItemId, who: Who, at_ms: u64) {
-        if self.entries.iter().any(|e| e.item == *item) {
+        if self.knows(item) || self.is_full() {
             return;
         }
         self.entries.push(Entry {
@@ -83,8 +126,12 @@ impl History {
             at_ms,
             heard_ms: 0,
             generated_ms: 0,
+            played: false,
+            whole: false,
             interrupted: false,
+            broken: false,
             ended: false,
+            told: false,
             tools: std::mem::take(&mut self.pending_tools),
         });
     }
@@ -93,21 +140,41 @@ impl History {
     fn with(&mut self, item: &ItemId, change: impl FnOnce(&mut Entry)) {
         if let Some(entry) = self.entries.iter_mut().rev().find(|e| e.item == *item) {
             change(entry);
+            entry.told = false;
         }
     }
 
     fn tool(&mut self, item: NewItem) {
-        match self.entries.last_mut() {
-            Some(entry) => entry.tools.push(item),
-            None => self.pending_tools.push(item),
+        let tools = self.entries.last_mut().map_or(&mut self.pending_tools, |entry| &mut entry.tools);
+        if tools.len() < MAX_TOOLS {
+            tools.push(item);
         }
     }
 
-    /// How a turn stands, once it is over.
-    pub(crate) fn settle(&mut self, item: &ItemId) -> Option<Turn> {
-        let index = self.entries.iter().rposition(|e| e.item == *item)?;
-        self.entries[index].ended = true;
-        Some(self.turn(index))
+    /// Whether there was a turn of this item.
+    pub(crate) fn knows(&self, item: &ItemId) -> bool {
+        self.entries.iter().rev().any(|e| e.item == *item)
+    }
+
+    /// Whether this turn broke off.
+    pub(crate) fn is_broken(&self, item: &ItemId) -> bool {
+        self.entries.iter().rev().find(|e| e.item == *item).is_some_and(|e| e.broken)
+    }
+
+    /// Whether no further turn is kept.
+    pub(crate) fn is_full(&self) -> bool {
+        self.entries.len() >= MAX_TURNS
+    }
+
+    /// Why the carrier's side is over, while the end itself is not yet told.
+    #[must_use]
+    pub fn left(&self) -> Option<&Ended> {
+        self.left.as_ref()
+    }
+
+    /// How a turn stands.
+    pub(crate) fn turn_of(&self, item: &ItemId) -> Option<Turn> {
+        self.entries.iter().rposition(|e| e.item == *item).map(|index| self.turn(index))
     }
 
     /// Every turn as it stands.
@@ -115,9 +182,9 @@ impl History {
         (0..self.entries.len()).map(|index| self.turn(index))
     }
 
-    /// The items of turns that nobody has called over yet.
+    /// The items of turns that the record does not know as they stand.
     pub(crate) fn unsettled(&self) -> Vec<ItemId> {
-        self.entries.iter().filter(|e| !e.ended).map(|e| e.item.clone()).collect()
+        self.entries.iter().filter(|e| !e.told).map(|e| e.item.clone()).collect()
     }
 
     fn turn(&self, index: usize) -> Turn {
@@ -168,34 +235,53 @@ impl History {
         self.entries.iter().rev().find(|e| e.item == *item).is_none_or(|e| e.text.is_empty())
     }
 
+    /// Whether these are the words of that turn already.
+    pub(crate) fn says(&self, item: &ItemId, text: &str) -> bool {
+        self.entries.iter().rev().find(|e| e.item == *item).is_some_and(|e| e.text == text)
+    }
+
     /// What the model owes the caller when it comes back.
     #[must_use]
     pub(crate) fn owed(&self) -> Owed {
-        // Words that no audio followed were no answer.
-        match self.entries.iter().rev().find(|e| e.who == Who::Caller || e.generated_ms > 0) {
+        match self.tail().map(|index| &self.entries[index]) {
             Some(e) if e.who == Who::Caller && e.ended => Owed::Answer,
             Some(e) if e.who == Who::Caller => Owed::Ear,
-            Some(e) if e.who == Who::Agent && !e.ended && e.heard_ms < e.generated_ms => Owed::Rest,
+            Some(e) if e.who == Who::Agent && e.broken => Owed::Rest,
             _ => Owed::Nothing,
         }
     }
 
-    /// The last `turns` turns as items for a new session: what was said and *heard*, tool calls with their results.
+    /// Where the turns begin that are still being played, if any are: how much of them is heard shows later.
+    pub(crate) fn playing_from(&self) -> usize {
+        let last = self.entries.iter().rposition(|e| e.who == Who::Caller).map_or(0, |index| index + 1);
+        let playing = self.entries[last..].iter().position(|e| !e.ended);
+        playing.map_or(self.entries.len(), |index| last + index)
+    }
+
+    /// The last `turns` turns before `end` as items for a new session: what was said and *heard*, tool calls with their results.
     #[must_use]
-    pub(crate) fn replay(&self, turns: usize) -> Vec<NewItem> {
-        let from = self.entries.len().saturating_sub(turns);
-        let mut items = Vec::new();
-        for entry in &self.entries[from..] {
-            let words = entry.words();
-            match entry.who {
-                Who::Caller if words.is_empty() => items.push(NewItem::User("[inaudible]".to_owned())),
-                Who::Caller => items.push(NewItem::User(words.to_owned())),
-                Who::Agent if words.is_empty() => {}
-                Who::Agent => items.push(NewItem::Assistant(words.to_owned())),
-            }
-            items.extend(paired(&entry.tools));
-        }
-        items
+    pub(crate) fn replay(&self, turns: usize, end: usize) -> Vec<NewItem> {
+        let end = end.min(self.entries.len());
+        self.entries[end.saturating_sub(turns)..end].iter().flat_map(Entry::items).collect()
+    }
+
+    /// The turns from there on, as items.
+    #[must_use]
+    pub(crate) fn since(&self, from: usize) -> Vec<NewItem> {
+        self.entries.iter().skip(from).flat_map(Entry::items).collect()
+    }
+
+    /// What was heard of the answer that broke off last, if it is to be gone on with.
+    #[must_use]
+    pub(crate) fn broken_words(&self) -> Option<&str> {
+        let entry = &self.entries[self.tail().filter(|_| self.owed() == Owed::Rest)?];
+        (entry.heard_ms > 0).then(|| entry.words())
+    }
+
+    /// The last turn in which anything was said aloud.
+    fn tail(&self) -> Option<usize> {
+        // Words that no audio followed were no answer.
+        self.entries.iter().rposition(|e| e.who == Who::Caller || e.generated_ms > 0)
     }
 }
 
@@ -212,23 +298,24 @@ pub(crate) enum Owed {
 }
 
 impl Entry {
-    /// The words; of the agent only the part that was heard, cut at a word.
-    fn words(&self) -> &str {
-        if self.who == Who::Caller || self.heard_ms >= self.generated_ms && self.generated_ms > 0 {
-            return self.text.trim();
-        }
-        if self.heard_ms == 0 {
-            return "";
-        }
-        let chars = self.text.chars().count() as u64;
-        let keep = usize::try_from(chars * self.heard_ms / self.generated_ms.max(1)).unwrap_or(usize::MAX);
-        let end = self.text.char_indices().nth(keep).map_or(self.text.len(), |(at, _)| at);
-        let cut = &self.text[..end];
-        if self.text[end..].starts_with(char::is_whitespace) {
-            return cut.trim();
-        }
-        cut.rfind(char::is_whitespace).map_or("", |at| &cut[..at]).trim()
+    /// The turn as a session is told it.
+    fn items(&self) -> Vec<NewItem> {
+        let words = self.words();
+        let said = match self.who {
+            Who::Caller if words.is_empty() => Some(NewItem::User("[inaudible]".to_owned())),
+            Who::Caller => Some(NewItem::User(words.to_owned())),
+            Who::Agent if words.is_empty() => None,
+            Who::Agent => Some(NewItem::Assistant(words.to_owned())),
+        };
+        said.into_iter().chain(paired(&self.tools)).collect()
     }
+}
+
+/// Appends what there is room for.
+fn push_within(text: &mut String, more: &str) {
+    let room = MAX_WORDS.saturating_sub(text.len());
+    let end = (0..=room.min(more.len())).rev().find(|&end| more.is_char_boundary(end)).unwrap_or(0);
+    text.push_str(&more[..end]);
 }
 
 /// Tool calls that have a result, and those results: an orphan of either kind is refused by servers.

@@ -1,23 +1,18 @@
 //! The model's side of a call: its events, and what they lead to.
 
-use std::time::Duration;
-
 use super::deadlines::Timer;
-use super::fact::{Ended, Fact};
+use super::fact::{BrokenBy, Ended, Fact};
 use super::history::Owed;
 use super::io::{ConnId, ModelEvent};
+use super::patience::Verdict;
 use super::playout::Pushed;
-use super::policy::Setup;
 use super::session::{self, Outcome};
-use super::turn::Verdict;
-use super::uplink::Uplink;
-use super::{Call, Closing, Phase};
+use super::turn::truncate;
+use super::{Call, Closing, Phase, prompts};
+use crate::ids::ResponseId;
 use crate::realtime::command::{ClientEvent, NewItem};
-use crate::realtime::event::{ContentKey, FunctionCall, ResponseDone, ServerError, ServerEvent};
-use crate::realtime::failure::is_fatal;
-
-/// Speech that goes on is noticed by a new session within this.
-const NOTICE: Duration = Duration::from_secs(1);
+use crate::realtime::event::{ContentKey, FunctionCall, ResponseDone, ResponseStatus, ServerError, ServerEvent};
+use crate::realtime::failure::{is_fatal, is_harmless};
 
 impl Call {
     pub(super) fn model(&mut self, conn: ConnId, event: ModelEvent) {
@@ -28,37 +23,55 @@ impl Call {
             ModelEvent::Audio { key, pcm } => self.model_audio(conn, &key, &pcm),
             ModelEvent::Server(event) => self.server(conn, event),
             ModelEvent::Opened => self.session.opened(&mut self.cx, conn),
-            ModelEvent::Refused(cause) if self.session.is_current(conn) => {
-                self.cx.record(Fact::ModelLost { cause: cause.clone() });
-                self.end(Ended::ModelFailed { cause });
-            }
-            ModelEvent::Refused(cause) | ModelEvent::Closed(cause) => {
-                let outcome = self.session.lost(&mut self.cx, conn, &cause);
-                self.session_outcome(outcome);
-            }
+            ModelEvent::Refused(cause) => self.connection_lost(conn, &cause, true),
+            ModelEvent::Closed(cause) => self.connection_lost(conn, &cause, false),
         }
     }
 
-    pub(super) fn model_audio(&mut self, conn: ConnId, key: &ContentKey, pcm: &[u8]) {
-        if self.turn.is_discarded(&key.response) {
+    fn connection_lost(&mut self, conn: ConnId, cause: &str, refused: bool) {
+        let outcome = self.session.lost(&mut self.cx, conn, cause, refused);
+        self.session_outcome(outcome);
+    }
+
+    fn model_audio(&mut self, conn: ConnId, key: &ContentKey, pcm: &[u8]) {
+        if !self.session.is_current(conn) {
+            return self.cx.count("stale_model_event", 1);
+        }
+        if !self.turn.knows(&key.response) {
+            self.response_began(conn, &key.response);
+        }
+        let unheard = self.turn.caller_speaks() && !self.turn.doubts(&key.response);
+        if unheard || self.turn.is_discarded(&key.response) {
             return self.cx.count("late_delta", 1);
         }
         self.greet = false;
-        self.turn.audio_came(&mut self.cx);
+        self.turn.patience.audio_came(&mut self.cx);
         self.heard_by_server();
         if self.playout.push(&mut self.cx, key, pcm) == Pushed::Overflow {
             self.cx.count("playout_overflow", 1);
-            self.cx.send(conn, ClientEvent::CancelResponse { response: key.response.clone() });
+            self.give_up_response(conn, &key.response);
         }
     }
 
-    /// The server shows that it hears the caller, or that it speaks.
-    pub(super) fn heard_by_server(&mut self) {
-        self.uplink.forget_voice();
-        self.cx.deadlines.clear(Timer::Deaf);
+    /// Nothing more of a response is wanted.
+    fn give_up_response(&mut self, conn: ConnId, response: &ResponseId) {
+        self.turn.discard(response.clone());
+        self.cx.send(conn, ClientEvent::CancelResponse { response: response.clone() });
+        self.playout.break_off(&mut self.cx, std::slice::from_ref(response), BrokenBy::ResponseCancelled);
+        self.playout.response_done(&mut self.cx, response, false);
     }
 
-    pub(super) fn server(&mut self, conn: ConnId, event: ServerEvent) {
+    /// Others wait behind a response that has stopped coming.
+    pub(super) fn voice_stalled(&mut self) {
+        if let Some(conn) = self.session.ready()
+            && let Some(response) = self.playout.stalled_voice(&mut self.cx)
+        {
+            self.cx.count("response_stalled", 1);
+            self.give_up_response(conn, &response);
+        }
+    }
+
+    fn server(&mut self, conn: ConnId, event: ServerEvent) {
         match event {
             ServerEvent::SessionUpdated { .. } => {
                 let outcome = self.session.updated(&mut self.cx, conn);
@@ -67,26 +80,12 @@ impl Call {
             ServerEvent::Error(error) => self.server_error(conn, &error),
             // Until it takes over, a replacement has nothing to say.
             _ if !self.session.is_current(conn) => {}
-            ServerEvent::SpeechStarted { item, .. } => {
-                self.heard_by_server();
-                self.keep_open(conn);
-                self.turn.caller_began(&mut self.cx, &mut self.playout, conn, item);
-                Uplink::watch_gap(&mut self.cx, true);
-            }
-            ServerEvent::SpeechStopped { item, audio_end_ms } => {
-                // The server's end of speech includes the closing silence; what was appended since is its own delay.
-                let behind = self.uplink.appended_ms().saturating_sub(audio_end_ms).min(2000);
-                let silence = Duration::from_millis(u64::from(self.cx.policy.vad.silence_duration_ms) + behind);
-                let detected = self.cx.now.checked_sub(silence).unwrap_or(self.cx.now);
-                let last = self.uplink.last_speech(detected);
-                self.turn.caller_ended(&mut self.cx, &item, last);
-                Uplink::watch_gap(&mut self.cx, false);
-            }
-            ServerEvent::InputTranscript { item, text } => {
-                self.cx.record(Fact::CallerText { item: item.clone(), text });
-                self.cx.record_turn(&item);
-            }
-            ServerEvent::ResponseCreated { response, .. } => self.turn.response_began(&mut self.cx, conn, response),
+            ServerEvent::SpeechStarted { item, .. } => self.speech_started(conn, item),
+            ServerEvent::SpeechStopped { item, audio_end_ms } => self.speech_stopped(conn, item, audio_end_ms),
+            ServerEvent::Committed { item } => self.committed(conn, item),
+            ServerEvent::InputTranscript { item, text } => self.caller_text(item, text),
+            ServerEvent::InputTranscriptFailed { item, error } => self.caller_text_failed(conn, item, &error),
+            ServerEvent::ResponseCreated { response, .. } => self.response_began(conn, &response),
             ServerEvent::AudioDone(key) => self.playout.content_done(&mut self.cx, &key),
             ServerEvent::TranscriptDelta { key, delta } if !self.turn.is_discarded(&key.response) => {
                 self.playout.expect(&mut self.cx, &key);
@@ -102,12 +101,41 @@ impl Call {
         }
     }
 
-    pub(super) fn response_done(&mut self, conn: ConnId, done: &ResponseDone) {
-        self.cx.record(Fact::Usage(done.usage));
-        self.playout.response_done(&mut self.cx, &done.response);
-        let verdict = self.turn.response_ended(&mut self.cx, conn, &done.response, &done.status);
+    fn response_done(&mut self, conn: ConnId, done: &ResponseDone) {
+        let ResponseDone { response, status, usage } = done;
+        if !self.turn.ends(response) {
+            return self.cx.count("repeated_event", 1);
+        }
+        self.cx.record(Fact::Usage(*usage));
+        if self.turn.doubts(response) {
+            self.doubt_ends(conn, *status == ResponseStatus::Cancelled);
+        }
+        let by = match status {
+            ResponseStatus::Completed => None,
+            ResponseStatus::Cancelled => Some(BrokenBy::ResponseCancelled),
+            ResponseStatus::Failed { .. } => Some(BrokenBy::ResponseFailed),
+            ResponseStatus::Incomplete { reason } => {
+                self.cx.record(Fact::ResponseIncomplete { reason: reason.clone() });
+                Some(BrokenBy::ResponseIncomplete)
+            }
+        };
+        if let Some(by) = by.filter(|_| !self.turn.is_discarded(response)) {
+            self.playout.break_off(&mut self.cx, std::slice::from_ref(response), by);
+        }
+        self.playout.response_done(&mut self.cx, response, by.is_none());
+        let verdict = self.turn.response_ended(&mut self.cx, conn, response, status);
         self.verdict(verdict);
         self.goodbye_generated();
+    }
+
+    /// A response in doubt was cancelled: what came of it is not heard. Or it was not, and so the turn was over.
+    fn doubt_ends(&mut self, conn: ConnId, cancelled: bool) {
+        if cancelled {
+            let cuts = self.playout.interrupt(&mut self.cx);
+            truncate(&mut self.cx, conn, &cuts);
+        } else {
+            self.turn_proved();
+        }
     }
 
     /// If there is a goodbye, no more of it will come: the call ends when it was heard.
@@ -123,7 +151,10 @@ impl Call {
         if !call.complete || self.turn.is_discarded(&call.response) {
             return self.cx.count("unfinished_tool_call", 1);
         }
-        let FunctionCall { call_id, name, arguments, .. } = call;
+        let FunctionCall { call_id, name, arguments, item, .. } = call;
+        if !self.turn.takes_call(if call_id.is_empty() { item.as_str() } else { &call_id }) {
+            return self.cx.count("repeated_event", 1);
+        }
         self.cx.record(Fact::ToolCalled { call_id: call_id.clone(), name: name.clone(), arguments: arguments.clone() });
         let why = match name.as_str() {
             session::END_CALL => Ended::AgentHungUp,
@@ -158,15 +189,18 @@ impl Call {
         let code = if error.code.is_empty() { &error.kind } else { &error.code };
         self.cx.record(Fact::ModelError { code: code.clone(), message: error.message.clone() });
         let outcome = match code.as_str() {
-            "session_expired" => self.session.lost(&mut self.cx, conn, "the session expired"),
+            "session_expired" => self.session.lost(&mut self.cx, conn, "the session expired", false),
             "conversation_already_has_active_response" => {
                 self.turn.request_refused();
                 Outcome::Nothing
             }
             _ if is_fatal(error) && self.session.is_current(conn) => {
-                Outcome::Failed(format!("{code}: {}", error.message))
+                let cause = format!("{code}: {}", error.message);
+                self.cx.record(Fact::ModelLost { cause: cause.clone(), refused: true });
+                Outcome::Failed(cause)
             }
-            _ if self.session.is_configuring(conn) => self.session.refused_update(&mut self.cx, conn, &error.message),
+            _ if self.session.is_configuring(conn) => self.session.refused_update(&mut self.cx, conn, error),
+            _ if is_harmless(error) => Outcome::Nothing,
             _ => self.session.errored(&mut self.cx, conn),
         };
         self.session_outcome(outcome);
@@ -178,11 +212,14 @@ impl Call {
             Outcome::Ready(conn) => self.session_ready(conn),
             Outcome::Failed(cause) => self.end(Ended::ModelFailed { cause }),
             Outcome::Lost => {
+                let open = self.turn.open_responses();
                 self.turn.session_lost(&mut self.cx);
-                self.playout.model_gone(&mut self.cx);
+                self.playout.model_gone(&mut self.cx, &open);
+                self.carry = None;
+                self.last_words.forget_session();
                 self.goodbye_generated();
                 if self.phase == Phase::Live && self.cx.history.owed() != Owed::Nothing {
-                    self.turn.owe(&mut self.cx);
+                    self.turn.patience.owe(&mut self.cx);
                 }
                 self.uplink.close(self.cx.policy.hold_redial);
                 if let Some(conn) = self.session.ready() {
@@ -192,30 +229,9 @@ impl Call {
         }
     }
 
-    /// A session takes over: it is told the conversation, then the audio that waited, then what it owes.
-    pub(super) fn session_ready(&mut self, conn: ConnId) {
-        // Asked before the replay: it is about the session that was lost.
-        let owed = self.cx.history.owed();
-        session::replay(&mut self.cx, conn);
-        self.uplink.open(&mut self.cx, conn);
-        let cut_off = self.playout.take_cut_off();
-        match owed {
-            _ if self.greet => self.ask(conn),
-            Owed::Answer => self.ask(conn),
-            // If they still speak the server notices, and answers by itself; if they do not, nobody else will.
-            Owed::Ear => self.cx.deadlines.set(Timer::RetryResponse, self.cx.now + NOTICE),
-            Owed::Rest if cut_off && self.closing.is_none() => {
-                let told = "The line to you was lost while you spoke. Go on from the last words the caller heard.";
-                self.cx.send(conn, ClientEvent::CreateItem(NewItem::System(told.to_owned())));
-                self.ask(conn);
-            }
-            Owed::Rest | Owed::Nothing => {}
-        }
-    }
-
     /// Asks for a response: the greeting, as long as there was none.
     pub(super) fn ask(&mut self, conn: ConnId) {
-        let instructions = self.greet.then(|| greeting(&self.cx.setup));
+        let instructions = self.greet.then(|| prompts::greeting(&self.cx.setup));
         self.turn.request(&mut self.cx, conn, instructions);
     }
 
@@ -223,24 +239,16 @@ impl Call {
         match verdict {
             Verdict::Continue => {}
             Verdict::GiveUp(cause) => self.end(Ended::ModelFailed { cause }),
+            Verdict::Refused(cause) => {
+                self.cx.record(Fact::ModelLost { cause: cause.clone(), refused: true });
+                self.end(Ended::ModelFailed { cause });
+            }
             Verdict::Redial => {
                 if let Some(conn) = self.session.ready() {
-                    let outcome = self.session.lost(&mut self.cx, conn, "the model did not answer");
-                    self.session_outcome(outcome);
+                    self.connection_lost(conn, "the model did not answer", false);
                 }
             }
         }
-    }
-}
-
-fn greeting(setup: &Setup) -> String {
-    let base = &setup.instructions;
-    match setup.greeting.trim() {
-        "" => format!("{base}\n\nThe caller has just been connected. Greet the caller briefly, in {}.", setup.language),
-        words => format!(
-            "{base}\n\nThe caller has just been connected. Greet the caller with these words, in {}, and wait: {words}",
-            setup.language
-        ),
     }
 }
 

@@ -1,10 +1,10 @@
-//! What was generated, sent and heard: the heard-truth ledger, pacing, and the truncation point.
-//!
-//! Only marks move `heard`. Every mark name carries the playout's generation, which an interruption bumps, so that a mark
-//! echoed for audio that the carrier dropped never counts.
+//! What was generated, sent and heard: the heard-truth ledger, pacing, and the truncation point. Only marks move `heard`.
 
 mod convert;
 mod ledger;
+mod marks;
+mod order;
+mod quiet;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -13,24 +13,23 @@ use codecs::{Framer, SampleRate};
 
 use super::context::{Context, millis};
 use super::deadlines::Timer;
-use super::fact::Fact;
+use super::fact::{BrokenBy, Fact};
 use super::io::CallerCommand;
 use super::tape::AgentTrack;
-use crate::ids::ResponseId;
+use crate::ids::{ItemId, ResponseId};
 use crate::realtime::event::ContentKey;
 pub(crate) use ledger::Cut;
 use ledger::Ledger;
+use marks::{Mark, Marks};
+use order::Order;
 
 /// Playback this close to running dry takes what there is instead of waiting for a whole message.
 const STARVING: Duration = Duration::from_millis(40);
-/// A mark this late beyond its audio is taken as lost: the audio was played.
-const MARK_GRACE: Duration = Duration::from_secs(2);
-/// Where no mark was ever echoed the clock is the only witness: it has to allow for the way to the carrier's player.
-const CLOCK_GRACE: Duration = Duration::from_millis(250);
-/// Interruptions that no life of a call reaches.
-const GENERATIONS_A_LIFE: u32 = 1_000_000;
 /// Unheard audio kept for one call; a model that generates more is told to stop.
 const QUEUE_LIMIT: Duration = Duration::from_secs(300);
+
+/// A mark that did not come back when the call ended may be on its way: so much counts as heard out.
+const ON_ITS_WAY: Duration = Duration::from_millis(400);
 
 /// A message ready to be sent.
 #[derive(Debug)]
@@ -43,43 +42,28 @@ struct Piece {
     audio: usize,
 }
 
-/// A mark we wait for.
-#[derive(Debug)]
-struct Mark {
-    sequence: u64,
-    serial: u64,
-    /// Bytes of audio of that content heard once this mark comes back.
-    heard: usize,
-    /// When playback should begin and end.
-    begins: Instant,
-    due: Instant,
-    /// Where the recording has its end.
-    taped_to: u64,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Playout {
     rate: SampleRate,
     live: bool,
-    generation: u32,
-    sequence: u64,
+    /// Audio is taken in and kept back.
+    held: bool,
     framer: Framer,
     /// Whose audio the framer holds.
     framing: Option<u64>,
     queue: VecDeque<Piece>,
+    /// In the queue, and waiting for its turn.
     queued_bytes: usize,
+    order: Order,
     ledger: Ledger,
-    marks: VecDeque<Mark>,
-    /// The carrier was never seen to echo a mark, and one is overdue: the clock is the only witness.
-    marks_dead: bool,
-    marks_seen: bool,
+    /// The content that began last.
+    newest: Option<ContentKey>,
+    marks: Marks,
     /// When all that was sent will have been played.
     play_end: Option<Instant>,
     /// Audio went out since this was last asked.
     sent: bool,
-    /// The model was lost in the middle of something, and what there is of it is all there will be.
-    cut_off: bool,
     track: AgentTrack,
 }
 
@@ -95,24 +79,21 @@ pub(crate) enum Pushed {
 impl Playout {
     /// A call that was rebuilt `resumes` times: its marks are told apart from those of the playouts before.
     pub(crate) fn new(chunk_ms: u32, resumes: u32) -> Self {
-        let (rate, resumed) = (SampleRate::default(), resumes > 0);
-        let generation = resumes.saturating_mul(GENERATIONS_A_LIFE);
+        let rate = SampleRate::default();
         Self {
             rate,
             live: false,
-            generation,
-            sequence: 0,
+            held: false,
             framer: framer(chunk_ms, rate),
             framing: None,
             queue: VecDeque::new(),
             queued_bytes: 0,
+            order: Order::default(),
             ledger: Ledger::default(),
-            marks: VecDeque::new(),
-            marks_dead: false,
-            marks_seen: false,
+            newest: None,
+            marks: Marks::new(resumes),
             play_end: None,
             sent: false,
-            cut_off: resumed,
             track: AgentTrack::default(),
         }
     }
@@ -120,9 +101,17 @@ impl Playout {
     /// The stream began: from here on audio is sent. What was prepared at another rate is converted.
     pub(crate) fn start(&mut self, cx: &mut Context, rate: SampleRate) {
         if rate != self.rate {
+            self.admit_all();
             self.convert(cx.policy.chunk_ms, rate);
         }
         self.live = true;
+        self.watch_quiet(cx, cx.history.resumes() > 0);
+        self.pump(cx);
+    }
+
+    /// Whether audio is kept back for now.
+    pub(crate) fn hold(&mut self, cx: &mut Context, held: bool) {
+        self.held = held;
         self.pump(cx);
     }
 
@@ -133,11 +122,8 @@ impl Playout {
             return Pushed::Overflow;
         }
         let serial = self.expect(cx, key);
-        if self.framing != Some(serial) {
-            self.close_frame();
-        }
         self.ledger.generated(serial, pcm.len());
-        self.refill(serial, pcm);
+        self.take(cx, &key.response, serial, pcm);
         self.pump(cx);
         Pushed::Queued
     }
@@ -147,14 +133,18 @@ impl Playout {
         let (serial, began) = self.ledger.open(key);
         if began {
             let at_ms = cx.at_ms();
+            if cx.history.is_full() {
+                cx.count("turn_dropped", 1);
+            }
             cx.record(Fact::AgentBegan { item: key.item.clone(), at_ms });
+            self.newest = Some(key.clone());
         }
         serial
     }
 
     /// A content part was generated whole.
     pub(crate) fn content_done(&mut self, cx: &mut Context, key: &ContentKey) {
-        if let Some(serial) = self.ledger.finish(|k| k == key) {
+        if let Some(serial) = self.ledger.finish(true, |k| k == key) {
             if self.framing == Some(serial) {
                 self.close_frame();
             }
@@ -163,28 +153,64 @@ impl Playout {
         }
     }
 
-    /// A response ended: nothing more of its contents will come.
-    pub(crate) fn response_done(&mut self, cx: &mut Context, response: &ResponseId) {
-        while let Some(serial) = self.ledger.finish(|k| k.response == *response) {
+    /// A response ended, `whole` or not: nothing more of its contents will come.
+    pub(crate) fn response_done(&mut self, cx: &mut Context, response: &ResponseId, whole: bool) {
+        while let Some(serial) = self.ledger.finish(whole, |k| k.response == *response) {
             if self.framing == Some(serial) {
                 self.close_frame();
             }
         }
+        self.next_voice(response);
         self.pump(cx);
         self.settle(cx);
     }
 
-    /// The model is gone: nothing more of anything will come.
-    pub(crate) fn model_gone(&mut self, cx: &mut Context) {
+    /// Responses end in the middle of what they say. Nothing is told twice.
+    pub(crate) fn break_off(&self, cx: &mut Context, responses: &[ResponseId], by: BrokenBy) {
+        for response in responses {
+            let mut items = self.ledger.cut_off(response);
+            if items.is_empty() {
+                // What came of it was heard already.
+                let newest = self.newest.as_ref().filter(|key| key.response == *response);
+                items.extend(newest.map(|key| key.item.clone()));
+            }
+            Self::broke_off(cx, items, by);
+        }
+    }
+
+    fn broke_off(cx: &mut Context, items: Vec<ItemId>, by: BrokenBy) {
+        for item in items {
+            if !cx.history.is_broken(&item) {
+                cx.record(Fact::BrokenOff { item, by });
+            }
+        }
+    }
+
+    /// The model is gone, in the middle of these responses: nothing more of anything will come.
+    pub(crate) fn model_gone(&mut self, cx: &mut Context, open: &[ResponseId]) {
+        self.break_off(cx, open, BrokenBy::SessionLost);
+        let unfinished = self.ledger.responses().into_iter().filter(|r| self.ledger.is_generating(r));
+        self.break_off(cx, &unfinished.collect::<Vec<_>>(), BrokenBy::SessionLost);
+        self.admit_all();
         self.close_frame();
-        self.cut_off |= self.ledger.orphan();
+        self.ledger.orphan();
+        (self.newest, self.held) = (None, false);
         self.pump(cx);
         self.settle(cx);
+    }
+
+    /// The caller's side is over: what they did not hear they never will.
+    pub(crate) fn leave(&mut self, cx: &mut Context) {
+        self.forgive(cx);
+        let on_its_way = usize::try_from(millis(ON_ITS_WAY)).unwrap_or(0) * self.rate.bytes_per_ms();
+        Self::broke_off(cx, self.ledger.unheard(on_its_way), BrokenBy::CallEnded);
+        self.settle(cx);
+        self.live = false;
     }
 
     /// Sends what is due, keeps the lead bounded, and arms the next time.
     pub(crate) fn pump(&mut self, cx: &mut Context) {
-        if !self.live {
+        if !self.live || self.held {
             return;
         }
         loop {
@@ -225,76 +251,36 @@ impl Playout {
         let due = begins + self.duration(piece.pcm.len());
         self.play_end = Some(due);
         self.sent = true;
-        self.sequence += 1;
-        let heard = self.ledger.sent(piece.serial, piece.audio);
+        Self::not_quiet(cx);
+        self.goes_on_air(cx, piece.serial);
+        if let Some(item) = self.ledger.unsent(piece.serial).cloned() {
+            let at_ms = cx.at_ms() + millis(begins.saturating_duration_since(cx.now));
+            cx.record(Fact::PlaybackBegan { item, at_ms });
+        }
+        self.marks.sequence += 1;
+        let (sequence, serial) = (self.marks.sequence, piece.serial);
+        let heard = self.ledger.sent(serial, piece.audio);
         let taped = cx.policy.record.then(|| piece.pcm.clone());
         cx.caller(CallerCommand::Media(piece.pcm));
-        cx.caller(CallerCommand::Mark(format!("{}-{}", self.generation, self.sequence)));
+        cx.caller(CallerCommand::Mark(format!("{}-{sequence}", self.marks.generation)));
         let taped_to = taped.map_or(0, |pcm| self.track.message(cx, self.rate, begins, pcm));
-        self.marks.push_back(Mark { sequence: self.sequence, serial: piece.serial, heard, begins, due, taped_to });
-    }
-
-    /// A mark came back. A later mark stands for the ones before it: a carrier plays in order.
-    pub(crate) fn marked(&mut self, cx: &mut Context, name: &str) {
-        let parsed = name.split_once('-').and_then(|(g, s)| Some((g.parse::<u32>().ok()?, s.parse::<u64>().ok()?)));
-        let Some((generation, sequence)) = parsed else {
-            return cx.count("unknown_mark", 1);
-        };
-        if generation != self.generation || sequence > self.sequence {
-            return cx.count("stale_mark", 1);
-        }
-        self.marks_seen = true;
-        self.marks_dead = false;
-        let mut moved = false;
-        while let Some(mark) = self.marks.front().filter(|m| m.sequence <= sequence) {
-            if mark.sequence == sequence {
-                self.track.echoed(cx.now, mark.due);
-            }
-            moved |= self.credit();
-        }
-        if moved {
-            self.settle(cx);
-        } else {
-            cx.count("stale_mark", 1);
-        }
-    }
-
-    fn credit(&mut self) -> bool {
-        self.marks.pop_front().is_some_and(|mark| {
-            self.ledger.heard(mark.serial, mark.heard);
-            true
-        })
-    }
-
-    /// Marks that never came: the audio was played all the same.
-    pub(crate) fn forgive(&mut self, cx: &mut Context) {
-        let grace = if self.marks_dead { CLOCK_GRACE } else { MARK_GRACE };
-        let mut missing = 0;
-        while self.marks.front().is_some_and(|m| m.due + grace <= cx.now) {
-            self.credit();
-            missing += 1;
-        }
-        if missing > 0 {
-            self.marks_dead = !self.marks_seen;
-            cx.count("missing_mark", missing);
-            self.settle(cx);
-        }
+        self.marks.out.push_back(Mark { sequence, serial, heard, begins, due, taped_to });
     }
 
     /// The caller cut in: everything not yet heard is dropped, and what the model has to be told is returned.
     pub(crate) fn interrupt(&mut self, cx: &mut Context) -> Vec<Cut> {
         self.forgive(cx);
-        if self.marks.front().is_some() {
+        if self.marks.out.front().is_some() {
             cx.caller(CallerCommand::Clear);
             self.cut_tape(cx);
         }
-        self.cut_off = false;
+        self.held = false;
         self.queue.clear();
         self.queued_bytes = 0;
         self.framer.clear();
         self.framing = None;
-        self.marks.clear();
-        self.generation += 1;
+        self.marks.forget();
+        self.forget_order(cx);
         self.play_end = None;
         cx.deadlines.clear(Timer::Pace);
         self.ledger.cut(self.rate)
@@ -302,7 +288,7 @@ impl Playout {
 
     /// A carrier plays the message it has picked up to its end: the first one that was not echoed, or one that the clock puts later.
     fn cut_tape(&mut self, cx: &mut Context) {
-        let picked_up = self.marks.iter().enumerate().rfind(|(index, mark)| *index == 0 || mark.begins <= cx.now);
+        let picked_up = self.marks.out.iter().enumerate().rfind(|(index, mark)| *index == 0 || mark.begins <= cx.now);
         if let Some(heard_to) = picked_up.map(|(_, mark)| mark.taped_to) {
             self.track.cut(cx, heard_to);
         }
@@ -313,14 +299,9 @@ impl Playout {
         std::mem::take(&mut self.sent)
     }
 
-    /// Whether the model was lost in the middle of what it said, since this was last asked.
-    pub(crate) fn take_cut_off(&mut self) -> bool {
-        std::mem::take(&mut self.cut_off)
-    }
-
     /// Everything that was generated was heard.
     pub(crate) fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.marks.is_empty() && self.framer.buffered() == 0
+        self.queue.is_empty() && self.order.is_empty() && self.marks.out.is_empty() && self.framer.buffered() == 0
     }
 
     /// Responses that have audio queued or playing.
@@ -356,6 +337,7 @@ impl Playout {
                 item: progress.item.clone(),
                 generated_ms: progress.generated_ms,
                 heard_ms: progress.heard_ms,
+                whole: progress.whole,
             });
             if progress.over {
                 cx.record_turn(&progress.item);

@@ -66,12 +66,18 @@ pub struct Policy {
     pub patience: Duration,
     /// First pause between connection attempts; doubles.
     pub redial_backoff: Duration,
+    /// So many sessions lost within [`Policy::session_loss_window`], and the model is given up, however much each of them said.
+    pub session_losses: usize,
+    /// See there.
+    pub session_loss_window: Duration,
     /// Age at which a session is replaced in a quiet moment.
     pub roll_after: Duration,
     /// Failed responses in a row that are retried.
     pub response_retries: u32,
     /// After the goodbye is sent, how long its last mark may take beyond the audio.
     pub goodbye_slack: Duration,
+    /// How long the model's connection is kept for the transcript of what the caller said last, once they have left.
+    pub last_words: Duration,
     /// Turns of history replayed into a new session.
     pub replay_turns: usize,
     /// What each side hears is recorded.
@@ -96,9 +102,12 @@ impl Default for Policy {
             answer_wait: Duration::from_secs(8),
             patience: Duration::from_secs(30),
             redial_backoff: Duration::from_millis(250),
+            session_losses: 5,
+            session_loss_window: Duration::from_secs(60),
             roll_after: Duration::from_secs(50 * 60),
             response_retries: 2,
             goodbye_slack: Duration::from_secs(2),
+            last_words: Duration::from_secs(2),
             replay_turns: 20,
             record: false,
         }
@@ -132,6 +141,8 @@ impl Policy {
         check((0.0..=1.0).contains(&self.vad.threshold), "vad.threshold", "must be from 0 to 1")?;
         check(!self.max_call.is_zero(), "max_call", "must not be zero")?;
         check(!self.connect_timeout.is_zero(), "connect_timeout", "must not be zero")?;
+        check(self.session_losses > 0, "session_losses", "must be at least 1")?;
+        check(self.last_words <= Duration::from_secs(2), "last_words", "must be at most 2 s")?;
         check(self.hold <= Duration::from_secs(30), "hold", "must be at most 30 s")?;
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! The model session: configure, ready, redial, roll.
 
+mod config;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -10,7 +12,12 @@ use super::deadlines::Timer;
 use super::fact::Fact;
 use super::io::{ConnId, ModelCommand};
 use super::policy::GreetedBy;
-use crate::realtime::command::{ClientEvent, NewItem, SessionConfig, Tool};
+use crate::realtime::command::{ClientEvent, NewItem};
+use crate::realtime::event::ServerError;
+use crate::realtime::failure;
+use crate::wire::clip;
+use config::{Asked, configure};
+pub(crate) use config::{END_CALL, TRANSFER_CALL};
 
 /// Longest pause between connection attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
@@ -22,14 +29,16 @@ const STABLE: Duration = Duration::from_secs(10);
 const ERROR_LIMIT: usize = 5;
 const ERROR_WINDOW: Duration = Duration::from_secs(10);
 
+/// Bytes of the words for why a session was lost.
+const MAX_CAUSE: usize = 256;
+
 /// One connection.
 #[derive(Debug)]
 struct Conn {
     id: ConnId,
     stage: Stage,
     since: Instant,
-    /// The configuration was refused once and is tried without what may be left out.
-    reduced: bool,
+    asked: Asked,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +58,10 @@ pub(crate) struct Session {
     dials: u32,
     failures: u32,
     errors: VecDeque<Instant>,
+    /// When sessions that were in use were lost.
+    losses: VecDeque<Instant>,
+    /// What the server took of what may be left out.
+    takes: Asked,
 }
 
 /// What a session event means to the call.
@@ -73,6 +86,8 @@ impl Session {
             dials,
             failures: 0,
             errors: VecDeque::with_capacity(ERROR_LIMIT),
+            losses: VecDeque::new(),
+            takes: Asked::All,
         }
     }
 
@@ -105,7 +120,7 @@ impl Session {
         if self.rate != SampleRate::Hz8000 {
             cx.model(id, ModelCommand::CarrierRate(self.rate));
         }
-        Conn { id, stage: Stage::Dialling, since: cx.now, reduced: false }
+        Conn { id, stage: Stage::Dialling, since: cx.now, asked: Asked::All }
     }
 
     /// The stream's rate is known.
@@ -120,11 +135,12 @@ impl Session {
 
     /// The socket is open: configure first.
     pub(crate) fn opened(&mut self, cx: &mut Context, id: ConnId) {
+        let takes = self.takes;
         if let Some(conn) = self.find(id)
             && conn.stage == Stage::Dialling
         {
-            conn.stage = Stage::Configuring;
-            configure(cx, id, false);
+            (conn.stage, conn.asked) = (Stage::Configuring, takes);
+            configure(cx, id, takes);
         }
     }
 
@@ -138,7 +154,9 @@ impl Session {
             return Outcome::Nothing;
         };
         conn.stage = Stage::Ready;
+        let asked = conn.asked;
         cx.record(Fact::ModelReady { after_ms: millis(cx.now.saturating_duration_since(conn.since)) });
+        self.takes = self.takes.max(asked.min(Asked::AnyLanguage));
         if !self.is_current(id) {
             return Outcome::Nothing;
         }
@@ -149,20 +167,47 @@ impl Session {
         Outcome::Ready(id)
     }
 
-    /// The configuration was refused, wholesale: try without what a strict server may not know, once.
-    pub(crate) fn refused_update(&mut self, cx: &mut Context, id: ConnId, message: &str) -> Outcome {
+    /// The configuration was refused, wholesale: try without the language, then without all that a strict server may not know.
+    pub(crate) fn refused_update(&mut self, cx: &mut Context, id: ConnId, error: &ServerError) -> Outcome {
         let current = self.is_current(id);
+        let with_language = config::language(cx).is_some() && cx.policy.transcription_model.is_some();
         let Some(conn) = self.find(id) else { return Outcome::Nothing };
-        if !conn.reduced {
-            conn.reduced = true;
-            configure(cx, id, true);
-            return Outcome::Nothing;
-        }
-        if current {
-            return Outcome::Failed(format!("session.update was refused: {message}"));
-        }
-        self.drop_next(cx);
+        // An error that names nothing may be about the language too: transcription is not given up before that was tried.
+        let unnamed = error.param.as_deref().is_none_or(str::is_empty);
+        let asked = match conn.asked {
+            Asked::All if with_language && (unnamed || failure::names_language(error)) => Asked::AnyLanguage,
+            Asked::All | Asked::AnyLanguage => Asked::Least,
+            Asked::Least => {
+                let cause = format!("session.update was refused: {}", error.message);
+                if current {
+                    cx.record(Fact::ModelLost { cause: cause.clone(), refused: true });
+                    return Outcome::Failed(cause);
+                }
+                self.drop_next(cx);
+                return Outcome::Nothing;
+            }
+        };
+        conn.asked = asked;
+        configure(cx, id, asked);
         Outcome::Nothing
+    }
+
+    /// A transcription failed over the language: from now on the recogniser finds it out.
+    pub(crate) fn language_failed(&mut self, cx: &mut Context, id: ConnId) {
+        let (language, model) = (config::language(cx), cx.policy.transcription_model.clone());
+        let Some(conn) = self.find(id).filter(|c| c.stage == Stage::Ready && c.asked == Asked::All) else { return };
+        conn.asked = Asked::AnyLanguage;
+        self.takes = Asked::AnyLanguage;
+        if let (Some(_), Some(model)) = (language, model) {
+            cx.count("language_dropped", 1);
+            cx.send(id, ClientEvent::Transcribe { model });
+        }
+    }
+
+    /// Whether the caller's words come as text.
+    pub(crate) fn transcribes(&self, cx: &Context) -> bool {
+        let asked = self.current.as_ref().filter(|c| c.stage == Stage::Ready).map(|c| c.asked);
+        cx.policy.transcription_model.is_some() && asked.is_some_and(|asked| asked != Asked::Least)
     }
 
     /// Whether this connection waits for `session.updated`.
@@ -181,25 +226,28 @@ impl Session {
         self.errors.push_back(cx.now);
         let flood = self.errors.len() == ERROR_LIMIT
             && self.errors.front().is_some_and(|&at| cx.now.saturating_duration_since(at) < ERROR_WINDOW);
-        if flood { self.lost(cx, id, "the server sent errors without end") } else { Outcome::Nothing }
+        if flood { self.lost(cx, id, "the server sent errors without end", false) } else { Outcome::Nothing }
     }
 
-    /// A connection ended, or is given up.
-    pub(crate) fn lost(&mut self, cx: &mut Context, id: ConnId, cause: &str) -> Outcome {
+    /// A connection ended, was refused, or is given up.
+    pub(crate) fn lost(&mut self, cx: &mut Context, id: ConnId, cause: &str, refused: bool) -> Outcome {
+        let cause = &clip(if cause.is_empty() { "no reason was given" } else { cause }, MAX_CAUSE);
         if self.next.as_ref().is_some_and(|c| c.id == id) {
-            cx.record(Fact::ModelLost { cause: cause.to_owned() });
+            cx.record(Fact::ModelLost { cause: cause.to_string(), refused });
             self.drop_next(cx);
             return Outcome::Nothing;
         }
-        if !self.is_current(id) {
-            return Outcome::Nothing;
-        }
-        if self.current.take().is_some_and(|c| cx.now.saturating_duration_since(c.since) >= STABLE) {
+        let Some(lost) = self.current.take_if(|c| c.id == id) else { return Outcome::Nothing };
+        if cx.now.saturating_duration_since(lost.since) >= STABLE {
             self.failures = 0;
         }
         self.errors.clear();
-        cx.record(Fact::ModelLost { cause: cause.to_owned() });
+        cx.record(Fact::ModelLost { cause: cause.to_string(), refused });
         cx.model(id, ModelCommand::Close);
+        if lost.stage == Stage::Ready && self.is_worn_out(cx) {
+            let (times, secs) = (cx.policy.session_losses, cx.policy.session_loss_window.as_secs());
+            return Outcome::Failed(format!("the session was lost {times} times within {secs} s, last: {cause}"));
+        }
         cx.deadlines.clear(Timer::Connect);
         cx.deadlines.set_if_unset(Timer::ModelWait, cx.now + cx.policy.model_wait);
         if let Some(next) = self.next.take() {
@@ -213,6 +261,9 @@ impl Session {
             self.current = Some(next);
             return Outcome::Lost;
         }
+        if refused {
+            return Outcome::Failed(cause.to_string());
+        }
         let pause = match self.failures {
             0 => Duration::ZERO,
             n => cx.policy.redial_backoff.saturating_mul(1 << (n - 1).min(8)).min(MAX_BACKOFF),
@@ -222,13 +273,23 @@ impl Session {
         Outcome::Lost
     }
 
+    /// Counts a session lost: whether it is one too many, however much each of them said.
+    fn is_worn_out(&mut self, cx: &Context) -> bool {
+        let window = cx.policy.session_loss_window;
+        self.losses.push_back(cx.now);
+        while self.losses.front().is_some_and(|&at| cx.now.saturating_duration_since(at) > window) {
+            self.losses.pop_front();
+        }
+        self.losses.len() >= cx.policy.session_losses
+    }
+
     /// The attempt took too long.
     pub(crate) fn connect_expired(&mut self, cx: &mut Context) -> Outcome {
         let Some(conn) = self.current.as_ref().filter(|c| c.stage != Stage::Ready) else { return Outcome::Nothing };
         let what = if conn.stage == Stage::Dialling { "a connection" } else { "session.updated" };
         let cause = format!("no {what} within {} ms", millis(cx.policy.connect_timeout));
         let id = conn.id;
-        self.lost(cx, id, &cause)
+        self.lost(cx, id, &cause, false)
     }
 
     /// The session is old: have its replacement ready before it is needed.
@@ -262,6 +323,13 @@ impl Session {
         Some(id)
     }
 
+    /// Closes the replacement, if there is one.
+    pub(crate) fn close_next(&mut self, cx: &mut Context) {
+        if let Some(next) = self.next.take() {
+            cx.model(next.id, ModelCommand::Close);
+        }
+    }
+
     /// Closes whatever is open.
     pub(crate) fn close(&mut self, cx: &mut Context) {
         for conn in [self.current.take(), self.next.take()].into_iter().flatten() {
@@ -270,56 +338,14 @@ impl Session {
     }
 }
 
-/// Tells a new session what was said and heard so far.
-pub(crate) fn replay(cx: &mut Context, conn: ConnId) {
+/// Tells a new session what was said and heard so far, up to the turn of that index.
+pub(crate) fn replay(cx: &mut Context, conn: ConnId, end: usize) {
     let carrier_greeted = cx.setup.greeted_by == GreetedBy::Carrier && !cx.setup.greeting.is_empty();
     if carrier_greeted {
         let greeting = NewItem::Assistant(cx.setup.greeting.clone());
         cx.send(conn, ClientEvent::CreateItem(greeting));
     }
-    for item in cx.history.replay(cx.policy.replay_turns) {
+    for item in cx.history.replay(cx.policy.replay_turns, end) {
         cx.send(conn, ClientEvent::CreateItem(item));
     }
-}
-
-fn configure(cx: &mut Context, conn: ConnId, reduced: bool) {
-    let mut tools = cx.setup.tools.clone();
-    tools.extend(built_in_tools());
-    let config = SessionConfig {
-        event_id: format!("cfg-{}{}", conn.0, if reduced { "r" } else { "" }),
-        instructions: cx.setup.instructions.clone(),
-        voice: cx.setup.voice.clone(),
-        format: cx.policy.format,
-        transcription_language: cx.setup.transcription_language.clone(),
-        transcription_model: cx.policy.transcription_model.clone(),
-        vad: cx.policy.vad,
-        tools,
-        reduced,
-    };
-    cx.send(conn, ClientEvent::SessionUpdate(Box::new(config)));
-}
-
-/// The name of the tool that ends a call.
-pub(crate) const END_CALL: &str = "end_call";
-/// The name of the tool that hands a call on to a person.
-pub(crate) const TRANSFER_CALL: &str = "transfer_call";
-
-fn built_in_tools() -> [Tool; 2] {
-    let tool = |name: &str, description: &str, parameters: &str| Tool {
-        name: name.to_owned(),
-        description: description.to_owned(),
-        parameters: parameters.to_owned(),
-    };
-    [
-        tool(
-            END_CALL,
-            "End the phone call. Say goodbye first, in the same response.",
-            r#"{"type":"object","properties":{},"additionalProperties":false}"#,
-        ),
-        tool(
-            TRANSFER_CALL,
-            "Hand the caller on to a person. Tell the caller first, in the same response.",
-            r#"{"type":"object","properties":{"reason":{"type":"string","description":"Why, in a few words."}},"required":["reason"],"additionalProperties":false}"#,
-        ),
-    ]
 }

@@ -1,8 +1,13 @@
 //! The call as its two peers would see it, in virtual time.
 
+mod broken;
 mod conversation;
+mod copies;
+mod ending;
+mod floor;
 mod tape;
 mod trouble;
+mod worn;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +15,7 @@ use std::time::{Duration, Instant};
 use codecs::SampleRate;
 
 use super::Call;
-use super::fact::{Ended, Fact};
+use super::fact::{BrokenBy, Ended, Fact, Turn, Who};
 use super::history::History;
 use super::io::{CallerCommand, CallerEvent, ConnId, Input, ModelCommand, ModelEvent, Output};
 use super::policy::{GreetedBy, Policy, Setup};
@@ -161,6 +166,62 @@ impl Desk {
 
     fn echo(&mut self, mark: &str) {
         self.caller(CallerEvent::Mark(mark.to_owned()));
+    }
+
+    /// All that was sent is played, and the carrier says so.
+    fn play_out(&mut self) {
+        for _ in 0..600 {
+            self.pass(100);
+            match self.marks().last().cloned() {
+                Some(mark) if self.call.lead_ms(self.now) == 0 => self.echo(&mark),
+                _ => {}
+            }
+            if self.call.playout.is_idle() {
+                return;
+            }
+        }
+        panic!("it never ends");
+    }
+
+    fn transcript(&mut self, conn: u32, item: &str, text: &str) {
+        self.server(conn, ServerEvent::InputTranscript { item: ItemId::new(item), text: text.to_owned() });
+    }
+
+    fn words(&mut self, conn: u32, key: &ContentKey, words: &str) {
+        self.server(conn, ServerEvent::TranscriptDelta { key: key.clone(), delta: words.to_owned() });
+    }
+
+    fn closed(&mut self, conn: u32) {
+        self.input(Input::Model(ConnId(conn), ModelEvent::Closed("1006".to_owned())));
+    }
+
+    /// The caller makes a sound for so long.
+    fn loud(&mut self, ms: u64) {
+        for _ in 0..ms / 20 {
+            self.now += Duration::from_millis(20);
+            self.caller(CallerEvent::Audio { pcm: vec![7; 320], level_dbfs: -20.0, sent_ms: None });
+        }
+    }
+
+    /// The transcript as the record has it.
+    fn rows(&self) -> Vec<Turn> {
+        let mut rows = std::collections::BTreeMap::new();
+        for fact in self.facts() {
+            if let Fact::Turn(turn) = fact {
+                rows.insert(turn.index, turn.clone());
+            }
+        }
+        rows.into_values().collect()
+    }
+
+    fn counted(&self, what: &str) -> u64 {
+        let of_it = |fact: &&Fact| matches!(fact, Fact::Counted { what: counted, .. } if *counted == what);
+        let counts = self.facts().into_iter().filter(of_it);
+        counts.map(|fact| if let Fact::Counted { count, .. } = fact { *count } else { 0 }).sum()
+    }
+
+    fn asked(&self) -> usize {
+        self.sent().iter().filter(|e| matches!(e, ClientEvent::CreateResponse { .. })).count()
     }
 
     fn take(&mut self) -> Vec<Output> {

@@ -1,90 +1,62 @@
 //! Who has the floor: one response at a time, barge-in, what the model owes.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::context::{Context, millis};
 use super::deadlines::Timer;
 use super::fact::Fact;
 use super::io::ConnId;
+use super::patience::{Patience, Verdict};
 use super::playout::{Cut, Playout};
+use super::recent::Recent;
 use crate::ids::{ItemId, ResponseId};
 use crate::realtime::command::ClientEvent;
 use crate::realtime::event::ResponseStatus;
-use crate::realtime::failure::{is_fatal_code, retry_after};
 
 /// Responses whose late deltas are dropped; more than a handful are never open at once.
 const DISCARDED: usize = 16;
-/// First pause before a failed response is asked for again, when the server names none.
-const RETRY_PAUSE: Duration = Duration::from_millis(500);
-/// Longest pause a caller is asked to sit through.
-const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// Responses that are open at once: one, and one more that a server began by itself.
+const OPEN: usize = 8;
+/// Responses, turns and function calls whose copies are known.
+const KNOWN: usize = 64;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
     /// The caller has the floor, by the server's VAD.
     speaking: Option<ItemId>,
-    /// The response being generated.
-    active: Option<ResponseId>,
+    /// The turn that a session was lost in the middle of, and when, ms.
+    stranded: Option<(ItemId, u64)>,
+    /// Turns of the caller's in this session.
+    heard: Recent<ItemId, KNOWN>,
+    /// One of them ended, and the server has yet to call it an item.
+    uncommitted: bool,
+    /// Responses that are being generated; the newest last.
+    open: Recent<ResponseId, OPEN>,
     /// We asked for a response and it has not begun.
     requested: bool,
     /// A response is wanted as soon as none is active: its instructions, if any of its own.
     wanted: Option<Option<String>>,
     /// Cut responses: their late deltas are dropped.
-    discarded: Vec<ResponseId>,
-    /// When the caller last spoke, while the answer to it was not yet sent.
-    unanswered: Option<Instant>,
-    /// Since when the caller waits in silence for the agent.
-    waiting: Option<Instant>,
-    /// What they waited before they spoke up again.
-    waited: Duration,
-    /// Answers that never came, in a row.
-    silences: u32,
-    /// Responses that failed, in a row.
-    failures: u32,
-}
-
-/// A pause within what the caller says is no wait for an answer.
-const PAUSE: Duration = Duration::from_secs(2);
-
-/// What a failed or missing answer leads to.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Carry on.
-    Continue,
-    /// Take another session.
-    Redial,
-    /// The caller is not kept waiting any longer.
-    GiveUp(String),
+    discarded: Recent<ResponseId, DISCARDED>,
+    /// Responses that ended.
+    ended: Recent<ResponseId, KNOWN>,
+    /// Function calls that were taken.
+    calls: Recent<String, KNOWN>,
+    /// A response that the server began by itself while the caller spoke: either that turn was over, and nobody said so, or the
+    /// server is about to cancel it.
+    doubtful: Option<ResponseId>,
+    /// Turns and responses that a server gave no name.
+    unnamed: u32,
+    pub(crate) patience: Patience,
 }
 
 impl Turn {
-    /// The caller is owed a word of the agent's. Neither a lost session nor a "hello?" of theirs makes the wait start over.
-    pub(crate) fn owe(&mut self, cx: &mut Context) {
-        let since = *self.waiting.get_or_insert(cx.now);
-        let left = cx.policy.patience.saturating_sub(self.waited);
-        cx.deadlines.set(Timer::Patience, since + left);
-    }
-
-    /// The caller speaks up: that is no silence, but no answer either.
-    fn wait_pauses(&mut self, cx: &mut Context) {
-        if let Some(since) = self.waiting.take() {
-            let wait = cx.now.saturating_duration_since(since);
-            self.waited += if wait < PAUSE { Duration::ZERO } else { wait };
-        }
-        cx.deadlines.clear(Timer::Patience);
-    }
-
-    /// The agent was heard, or has nothing to say.
-    fn wait_is_over(&mut self, cx: &mut Context) {
-        (self.waiting, self.waited) = (None, Duration::ZERO);
-        cx.deadlines.clear(Timer::Patience);
-    }
-
     /// Whether nobody speaks, nothing is generated and nothing is owed.
     pub(crate) fn is_quiet(&self, cx: &Context) -> bool {
-        let generating = self.active.is_some() || self.requested || self.wanted.is_some();
-        self.speaking.is_none() && !generating && !cx.deadlines.is_set(Timer::Answer)
+        let generating = !self.open.is_empty() || self.requested || self.wanted.is_some();
+        let due = [Timer::Answer, Timer::RetryResponse, Timer::Notice].iter().any(|&timer| cx.deadlines.is_set(timer));
+        self.speaking.is_none() && !generating && !due
     }
 
     pub(crate) fn caller_speaks(&self) -> bool {
@@ -95,17 +67,53 @@ impl Turn {
         self.discarded.contains(response)
     }
 
+    /// What the caller is saying.
+    pub(crate) fn speaking(&self) -> Option<&ItemId> {
+        self.speaking.as_ref()
+    }
+
+    /// Whether this response began, as far as we were told.
+    pub(crate) fn knows(&self, response: &ResponseId) -> bool {
+        self.open.contains(response) || self.ended.contains(response)
+    }
+
+    /// The item of a turn; one that the server gave no name is the one at hand, or gets a name.
+    pub(crate) fn name(&mut self, item: ItemId, begins: bool) -> ItemId {
+        if !item.as_str().is_empty() {
+            return item;
+        }
+        let earlier = if begins { None } else { self.heard.iter().next_back() };
+        self.speaking.as_ref().or(earlier).cloned().unwrap_or_else(|| {
+            self.unnamed += 1;
+            ItemId::new(format!("unnamed-{}", self.unnamed))
+        })
+    }
+
     /// The caller began to speak. Whatever of the agent was not heard yet is dropped, in the order flush, clear, truncate.
     pub(crate) fn caller_began(&mut self, cx: &mut Context, playout: &mut Playout, conn: ConnId, item: ItemId) {
+        if !self.heard.insert(item.clone()) {
+            return cx.count("repeated_event", 1);
+        }
+        self.close_turn(cx, cx.at_ms());
+        self.settle_stranded(cx);
+        if cx.history.is_full() {
+            cx.count("turn_dropped", 1);
+        }
         cx.record(Fact::CallerSpoke { item: item.clone(), at_ms: cx.at_ms() });
         self.speaking = Some(item);
-        self.unanswered = None;
-        self.wait_pauses(cx);
-        cx.deadlines.clear(Timer::Answer);
-        cx.deadlines.clear(Timer::RetryResponse);
-        // The server cancels what it generates by itself (`interrupt_response`): a cancel of ours would only race with it.
-        if let Some(active) = self.active.clone() {
-            self.discard(active);
+        self.doubtful = None;
+        self.patience.pauses(cx);
+        for timer in [Timer::Answer, Timer::RetryResponse, Timer::Notice, Timer::Doubt] {
+            cx.deadlines.clear(timer);
+        }
+        // The server cancels what it generates by itself (`interrupt_response`): a cancel of ours would only race with it. Of several
+        // it cancels the one it answers the caller with.
+        let open: Vec<ResponseId> = self.open.iter().cloned().collect();
+        for (index, response) in open.iter().enumerate() {
+            if index + 1 < open.len() {
+                cx.send(conn, ClientEvent::CancelResponse { response: response.clone() });
+            }
+            self.discard(response.clone());
         }
         for response in playout.responses() {
             self.discard(response);
@@ -114,32 +122,86 @@ impl Turn {
         truncate(cx, conn, &cuts);
     }
 
-    fn discard(&mut self, response: ResponseId) {
-        if !self.discarded.contains(&response) {
-            if self.discarded.len() == DISCARDED {
-                self.discarded.remove(0);
-            }
-            self.discarded.push(response);
+    /// Nothing more of it is heard.
+    pub(crate) fn discard(&mut self, response: ResponseId) {
+        self.discarded.insert(response);
+    }
+
+    /// The caller stopped; `last` is when they last spoke. The turn that is over, unless that was known, or is of an old one.
+    pub(crate) fn caller_ended(&mut self, cx: &mut Context, item: &ItemId, last: Instant) -> Option<ItemId> {
+        let known = self.heard.contains(item);
+        let ended = self.speaking.clone().filter(|speaking| !known || speaking == item);
+        if ended.is_none() {
+            cx.count("repeated_event", 1);
+            return None;
+        }
+        let at_ms = cx.at_ms().saturating_sub(millis(cx.now.saturating_duration_since(last)));
+        self.close_turn(cx, at_ms);
+        (self.doubtful, self.uncommitted) = (None, true);
+        cx.deadlines.clear(Timer::Doubt);
+        self.patience.spoke(cx, last);
+        ended
+    }
+
+    /// What the caller was saying ends there.
+    fn close_turn(&mut self, cx: &mut Context, at_ms: u64) {
+        if let Some(item) = self.speaking.take() {
+            cx.record(Fact::CallerStopped { item, at_ms });
         }
     }
 
-    /// The caller stopped; `last` is when they last spoke.
-    pub(crate) fn caller_ended(&mut self, cx: &mut Context, item: &ItemId, last: Instant) {
-        self.speaking = None;
+    /// A turn that a lost session broke ended when nobody listened any more.
+    fn settle_stranded(&mut self, cx: &mut Context) {
+        if let Some((item, at_ms)) = self.stranded.take() {
+            cx.record(Fact::CallerStopped { item, at_ms });
+        }
+    }
+
+    /// The server made an item of a turn. True when it had not told of any such turn before.
+    pub(crate) fn committed(&mut self, item: &ItemId) -> bool {
+        !std::mem::take(&mut self.uncommitted) && !self.heard.contains(item)
+    }
+
+    /// That was the item of the turn that just ended.
+    pub(crate) fn committed_now(&mut self) {
+        self.uncommitted = false;
+    }
+
+    /// A response began that nobody will hear.
+    pub(crate) fn heard_of_response(&mut self, response: ResponseId) {
+        self.open.insert(response);
+    }
+
+    /// Responses that are being generated and are to be heard.
+    pub(crate) fn open_responses(&self) -> Vec<ResponseId> {
+        self.open.iter().filter(|response| !self.is_discarded(response)).cloned().collect()
+    }
+
+    /// A turn that only shows by its words.
+    pub(crate) fn heard_of(&mut self, item: ItemId) {
+        self.heard.insert(item);
+    }
+
+    /// Whether the server tells of a turn that it called over, or that is going on.
+    pub(crate) fn is_of_turn(&self, item: &ItemId) -> bool {
+        self.heard.contains(item)
+    }
+
+    /// The caller's side is over, and with it what they were saying. Returns the responses that nobody will hear.
+    pub(crate) fn leave(&mut self, cx: &mut Context, last: Instant) -> Vec<ResponseId> {
         let at_ms = cx.at_ms().saturating_sub(millis(cx.now.saturating_duration_since(last)));
-        cx.record(Fact::CallerStopped { item: item.clone(), at_ms });
-        self.unanswered = Some(last);
-        self.owe(cx);
-        cx.deadlines.set(Timer::Answer, cx.now + cx.policy.answer_wait);
+        self.close_turn(cx, at_ms);
+        self.settle_stranded(cx);
+        self.open_responses()
     }
 
     /// Asks for a response now, or as soon as the active one is done: a server takes one at a time.
     pub(crate) fn request(&mut self, cx: &mut Context, conn: ConnId, instructions: Option<String>) {
         cx.deadlines.set(Timer::Answer, cx.now + cx.policy.answer_wait);
         if cx.history.started().is_some() {
-            self.owe(cx);
+            self.patience.owe(cx);
         }
-        if self.active.is_some() || self.requested || self.speaking.is_some() {
+        if !self.open.is_empty() || self.requested || self.speaking.is_some() {
             self.wanted = Some(instructions);
             return;
         }
@@ -147,30 +209,52 @@ impl Turn {
         cx.send(conn, ClientEvent::CreateResponse { instructions });
     }
 
-    pub(crate) fn response_began(&mut self, cx: &mut Context, conn: ConnId, response: ResponseId) {
-        self.requested = false;
-        self.active = Some(response.clone());
+    /// A response began. True when it is in doubt: the server's own, while the caller speaks.
+    pub(crate) fn response_began(&mut self, cx: &mut Context, conn: ConnId, response: &ResponseId) -> bool {
+        if self.ended.contains(response) || !self.open.insert(response.clone()) {
+            cx.count("repeated_event", 1);
+            return false;
+        }
+        if response.as_str().is_empty() {
+            // Of those without a name each new one counts.
+            self.discarded.remove(response);
+        }
+        let ours = std::mem::take(&mut self.requested);
         if self.speaking.is_some() {
-            // One that we asked for crossed with the caller's first word; the server cancels only what was under way.
-            self.discard(response.clone());
-            return cx.send(conn, ClientEvent::CancelResponse { response });
+            if ours {
+                // It crossed with the caller's first word; the server cancels only what was under way.
+                self.discard(response.clone());
+                cx.send(conn, ClientEvent::CancelResponse { response: response.clone() });
+            } else {
+                self.doubtful = Some(response.clone());
+            }
+            return !ours;
         }
         cx.deadlines.set(Timer::Answer, cx.now + cx.policy.answer_wait);
+        false
     }
 
-    /// Audio of a response that counts came in.
-    pub(crate) fn audio_came(&mut self, cx: &mut Context) {
-        self.silences = 0;
-        self.failures = 0;
-        cx.deadlines.clear(Timer::Answer);
+    /// The turn of the caller's that a response in doubt shows to be over.
+    pub(crate) fn doubted(&self) -> Option<ItemId> {
+        self.doubtful.as_ref().and(self.speaking.clone())
     }
 
-    /// The first audio of an answer goes out: how long the caller waited for it.
-    pub(crate) fn answered(&mut self, cx: &mut Context) {
-        self.wait_is_over(cx);
-        if let Some(last) = self.unanswered.take() {
-            cx.record(Fact::Answered { after_ms: millis(cx.now.saturating_duration_since(last)) });
+    /// Whether that response is in doubt.
+    pub(crate) fn doubts(&self, response: &ResponseId) -> bool {
+        self.doubtful.as_ref() == Some(response)
+    }
+
+    /// Whether this is the end of a response, and not a copy of it.
+    pub(crate) fn ends(&mut self, response: &ResponseId) -> bool {
+        if response.as_str().is_empty() {
+            return !self.open.is_empty() || self.requested;
         }
+        self.ended.insert(response.clone())
+    }
+
+    /// Whether this function call is no copy of one that was taken.
+    pub(crate) fn takes_call(&mut self, call_id: &str) -> bool {
+        self.calls.insert(call_id.to_owned())
     }
 
     /// A response ended.
@@ -181,41 +265,41 @@ impl Turn {
         response: &ResponseId,
         status: &ResponseStatus,
     ) -> Verdict {
-        let cut = self.discarded.iter().position(|r| r == response).map(|at| self.discarded.remove(at)).is_some();
-        if self.active.as_ref() == Some(response) || self.active.is_none() {
-            self.active = None;
+        let cut = self.discarded.contains(response);
+        if self.doubts(response) {
+            self.doubtful = None;
+        }
+        let newest = self.open.iter().next_back().is_none_or(|newest| newest == response);
+        self.open.remove(response);
+        if newest {
+            // What began before it and never ended stands in nobody's way.
+            self.open.clear();
             self.requested = false;
         }
         if let ResponseStatus::Failed { code, message } = status
             && !cut
         {
-            return self.response_failed(cx, code, message);
+            cx.record(Fact::ResponseFailed { code: code.clone() });
+            self.wanted = None;
+            return self.patience.failed(cx, code, message);
         }
         if self.speaking.is_some() {
             // The caller has the floor: the server answers that turn by itself.
             self.wanted = None;
-        } else if self.active.is_none()
+        } else if self.open.is_empty()
             && let Some(instructions) = self.wanted.take()
         {
             self.request(cx, conn, instructions);
-        } else if !cut && self.active.is_none() {
-            self.wait_is_over(cx);
+        } else if !cut && self.open.is_empty() {
+            if let ResponseStatus::Incomplete { reason } = status
+                && self.patience.is_tried()
+            {
+                // Cut before a word of it was heard: as good as failed.
+                return self.patience.failed(cx, reason, "");
+            }
+            self.patience.is_over(cx);
             cx.deadlines.clear(Timer::Answer);
         }
-        Verdict::Continue
-    }
-
-    /// Failures are told here and nowhere else: left alone, the caller would hear silence for ever.
-    fn response_failed(&mut self, cx: &mut Context, code: &str, message: &str) -> Verdict {
-        cx.record(Fact::ResponseFailed { code: code.to_owned() });
-        self.failures += 1;
-        if is_fatal_code(code) || self.failures > cx.policy.response_retries {
-            return Verdict::GiveUp(format!("the response failed: {code}"));
-        }
-        let pause = retry_after(message).unwrap_or(RETRY_PAUSE).min(RETRY_PAUSE_MAX);
-        self.wanted = None;
-        cx.deadlines.clear(Timer::Answer);
-        cx.deadlines.set(Timer::RetryResponse, cx.now + pause);
         Verdict::Continue
     }
 
@@ -226,34 +310,36 @@ impl Turn {
         }
     }
 
-    /// The answer did not come in time.
-    pub(crate) fn answer_expired(&mut self, wait: Duration) -> Verdict {
-        self.silences += 1;
-        match self.silences {
-            1 => Verdict::Redial,
-            n => Verdict::GiveUp(format!("no answer within {} ms, {n} times in a row", millis(wait))),
-        }
-    }
-
     /// The session is gone, and with it all that was in progress there.
     pub(crate) fn session_lost(&mut self, cx: &mut Context) {
-        self.speaking = None;
-        self.active = None;
-        self.requested = false;
-        self.wanted = None;
-        self.discarded.clear();
-        cx.deadlines.clear(Timer::Answer);
-        cx.deadlines.clear(Timer::RetryResponse);
+        if let Some(item) = self.speaking.take() {
+            self.stranded = Some((item, cx.at_ms()));
+        }
+        (self.requested, self.wanted) = (false, None);
+        self.forget_session();
+        for timer in [Timer::Answer, Timer::RetryResponse, Timer::Notice, Timer::Doubt] {
+            cx.deadlines.clear(timer);
+        }
         if cx.deadlines.is_set(Timer::Deaf) {
             // They spoke to a session that did not show that it heard, and ended before that could be told: they wait all the same.
             cx.deadlines.clear(Timer::Deaf);
-            self.owe(cx);
+            self.patience.owe(cx);
         }
+    }
+
+    /// Another session begins: what one calls by a name is nothing to the next.
+    pub(crate) fn forget_session(&mut self) {
+        (self.doubtful, self.uncommitted) = (None, false);
+        self.open.clear();
+        self.discarded.clear();
+        self.ended.clear();
+        self.heard.clear();
+        self.calls.clear();
     }
 }
 
 /// Tells the model what was not heard, at most once an item, and the record that the agent was cut short.
-fn truncate(cx: &mut Context, conn: ConnId, cuts: &[Cut]) {
+pub(crate) fn truncate(cx: &mut Context, conn: ConnId, cuts: &[Cut]) {
     let unheard_ms = cuts.iter().map(|c| c.generated_ms - c.heard_ms).sum();
     for (index, cut) in cuts.iter().enumerate() {
         if cut.tell {
@@ -266,13 +352,14 @@ fn truncate(cx: &mut Context, conn: ConnId, cuts: &[Cut]) {
                 },
             );
         }
-        let item = cut.key.item.clone();
-        cx.record(Fact::Heard { item: item.clone(), generated_ms: cut.generated_ms, heard_ms: cut.heard_ms });
-        if cut.heard_ms < cut.generated_ms {
+        let (item, whole) = (cut.key.item.clone(), cut.whole);
+        let (generated_ms, heard_ms) = (cut.generated_ms, cut.heard_ms);
+        cx.record(Fact::Heard { item: item.clone(), generated_ms, heard_ms, whole });
+        if heard_ms < generated_ms {
             // What was generated and never heard is told once, with the item that was being heard.
             let unheard_ms = if index == 0 { unheard_ms } else { 0 };
             let at_ms = cx.at_ms();
-            cx.record(Fact::Interrupted { item: item.clone(), heard_ms: cut.heard_ms, unheard_ms, at_ms });
+            cx.record(Fact::Interrupted { item: item.clone(), heard_ms, unheard_ms, at_ms });
         }
         cx.record_turn(&item);
     }

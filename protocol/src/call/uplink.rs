@@ -115,9 +115,14 @@ impl Uplink {
     pub(crate) fn fill_gap(&mut self, cx: &mut Context, session: Option<ConnId>) {
         if let Some(conn) = session {
             cx.count("uplink_gap_filled", 1);
-            let silence = vec![0; FILL_MS * self.rate.bytes_per_ms()];
-            self.append(cx, conn, silence);
+            self.append_silence(cx, conn);
         }
+    }
+
+    /// Silence enough for a server to see that whoever spoke does no more.
+    pub(crate) fn append_silence(&mut self, cx: &mut Context, conn: ConnId) {
+        let silence = vec![0; FILL_MS * self.rate.bytes_per_ms()];
+        self.append(cx, conn, silence);
     }
 
     /// When the caller was last loud, if that was up to half a second before the server's detector says that speech ended:
@@ -125,6 +130,16 @@ impl Uplink {
     pub(crate) fn last_speech(&self, detected: Instant) -> Instant {
         let credible = |at: &Instant| *at < detected && detected.saturating_duration_since(*at) <= DETECTOR_LAG;
         self.last_loud.filter(credible).unwrap_or(detected)
+    }
+
+    /// When the caller was last loud, however long ago; now, if that is not known.
+    pub(crate) fn last_loud(&self, now: Instant) -> Instant {
+        self.last_loud.unwrap_or(now)
+    }
+
+    /// Whether the caller makes no sound, and has not for so long.
+    pub(crate) fn is_silent(&self, now: Instant, silence: Duration) -> bool {
+        self.last_loud.is_none_or(|at| now.saturating_duration_since(at) >= silence)
     }
 
     /// Whether the caller was loud for a while and then silent: a voice that a server should have noticed. A noisy line

@@ -12,6 +12,11 @@ mod write;
 pub enum ClientEvent {
     /// Configures the session; all or nothing.
     SessionUpdate(Box<SessionConfig>),
+    /// Asks for transcripts of the caller in whatever language they speak, and leaves the rest of the session as it is.
+    Transcribe {
+        /// The recogniser.
+        model: String,
+    },
     /// Caller audio: s16le mono at the carrier's rate.
     Append(Vec<u8>),
     /// A part of the conversation told as text (replays, keys pressed, notes).

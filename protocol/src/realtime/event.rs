@@ -93,6 +93,8 @@ pub enum ServerEvent {
     InputTranscriptFailed {
         /// The user item.
         item: ItemId,
+        /// Why.
+        error: ServerError,
     },
     /// A response began.
     ResponseCreated {

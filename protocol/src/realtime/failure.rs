@@ -29,6 +29,31 @@ pub fn is_fatal_code(code: &str) -> bool {
     FATAL.contains(&code.rsplit('.').next().unwrap_or(code))
 }
 
+/// Errors of races that every client has with its server: nothing is wrong.
+const HARMLESS: [&str; 7] = [
+    "response_cancel_not_active",
+    "input_audio_buffer_commit_empty",
+    "item_truncate_invalid_item_id",
+    "item_delete_invalid_item_id",
+    "item_retrieve_invalid_item_id",
+    "unsupported_content_type",
+    "cannot_update_voice",
+];
+
+/// Whether an error tells of nothing more than a race.
+#[must_use]
+pub fn is_harmless(error: &ServerError) -> bool {
+    HARMLESS.contains(&error.code.as_str())
+}
+
+/// Whether it is the language of the recogniser that a server will not have.
+#[must_use]
+pub fn names_language(error: &ServerError) -> bool {
+    let param = error.param.as_deref().unwrap_or_default();
+    let told = [param, error.code.as_str(), error.message.as_str()];
+    param.contains("transcription") || told.iter().any(|told| told.to_ascii_lowercase().contains("language"))
+}
+
 /// How long a rate limit asks to wait: "try again in 7.853s", "1m26.4s", "174ms". Not capped.
 #[must_use]
 pub fn retry_after(message: &str) -> Option<Duration> {
@@ -91,6 +116,29 @@ mod tests {
             assert_eq!(retry_after(message), None, "{message}");
         }
         assert_eq!(retry_after(&format!("try again in {}h", "9".repeat(400))), None);
+    }
+
+    #[test]
+    fn a_language_that_is_refused_is_told_from_what_else_may_be_wrong() {
+        let error = |param: Option<&str>, code: &str, message: &str| ServerError {
+            code: code.to_owned(),
+            message: message.to_owned(),
+            param: param.map(str::to_owned),
+            ..ServerError::default()
+        };
+        for (param, code, message) in [
+            (Some("session.audio.input.transcription.language"), "invalid_value", "no"),
+            (Some("session.audio.input.transcription"), "unknown_parameter", "no"),
+            (None, "unsupported_language", ""),
+            (None, "invalid_request_error", "Language 'xx' is not supported by this model."),
+        ] {
+            assert!(names_language(&error(param, code, message)), "{param:?} {code} {message}");
+        }
+        for (param, code) in
+            [(Some("session.audio.input.noise_reduction"), "unknown_parameter"), (None, "server_error")]
+        {
+            assert!(!names_language(&error(param, code, "The server had an error.")), "{param:?} {code}");
+        }
     }
 
     #[test]

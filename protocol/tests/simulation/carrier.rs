@@ -42,9 +42,9 @@ impl Habits {
 /// What reaches the carrier.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// One message of audio: whose, how much of it is audio, and its length.
+    /// One message of audio: whose (none: silence), how much of it is audio, and its length.
     Media {
-        content: usize,
+        content: Option<usize>,
         audio: usize,
         bytes: usize,
     },
@@ -55,7 +55,7 @@ pub(crate) enum Command {
 
 /// The message being played.
 struct Playing {
-    content: usize,
+    content: Option<usize>,
     audio: usize,
     from: Micros,
     until: Micros,
@@ -111,12 +111,12 @@ impl Carrier {
 
     /// Whether the caller hears the agent.
     pub(crate) fn is_audible(&self) -> bool {
-        self.playing.is_some()
+        self.playing.as_ref().is_some_and(|playing| playing.content.is_some())
     }
 
     /// Bytes of a content part that the caller has really heard.
     pub(crate) fn played(&self, now: Micros, content: usize, tape: &Tape) -> usize {
-        let playing = self.playing.as_ref().filter(|p| p.content == content);
+        let playing = self.playing.as_ref().filter(|p| p.content == Some(content));
         let part = playing.map_or(0, |p| p.audio.min(self.bytes(now - p.from)));
         tape.contents[content].played + part
     }
@@ -161,7 +161,9 @@ impl Carrier {
             let at = match &self.playing {
                 Some(playing) if playing.until > now => return,
                 Some(playing) => {
-                    tape.contents[playing.content].played += playing.audio;
+                    if let Some(content) = playing.content {
+                        tape.contents[content].played += playing.audio;
+                    }
                     playing.until
                 }
                 None => now,

@@ -66,6 +66,8 @@ pub(crate) struct Temper {
     pub(crate) unknown_events: f64,
     /// By event.
     pub(crate) repeats: f64,
+    /// Chance, by turn of the caller's, that its end is never told.
+    pub(crate) loses_stops: f64,
     /// Most deltas that follow a cancellation.
     pub(crate) late_deltas: u64,
     /// `response.done` of a cancelled response comes before `speech_started`.
@@ -151,6 +153,7 @@ impl Scenario {
                 calls_tool: 0.0,
                 unknown_events: 0.0,
                 repeats: 0.0,
+                loses_stops: 0.0,
                 late_deltas: 3,
                 done_before_speech: false,
             },
@@ -333,5 +336,6 @@ impl Scenario {
         self.temper.unknown_events = 0.05;
         self.temper.repeats = dice.pick(&[0.0, 0.05]);
         self.temper.done_before_speech = dice.chance(0.3);
+        self.temper.loses_stops = dice.pick(&[0.0, 0.0, 0.3]);
     }
 }

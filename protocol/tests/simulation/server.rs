@@ -106,10 +106,21 @@ impl Server {
 
     /// Says something, some of it twice, as servers do.
     pub(crate) fn say(&mut self, air: &mut Air<'_>, event: ServerEvent) {
-        use ServerEvent::{AudioDone, FunctionCall, InputTranscript, ResponseDone, SessionUpdated};
+        use ServerEvent::{
+            AudioDone, Committed, FunctionCall, InputTranscript, ResponseCreated, ResponseDone, SessionUpdated,
+            SpeechStarted, SpeechStopped,
+        };
         if matches!(
             event,
-            AudioDone(_) | FunctionCall(_) | InputTranscript { .. } | ResponseDone(_) | SessionUpdated { .. }
+            AudioDone(_)
+                | Committed { .. }
+                | FunctionCall(_)
+                | InputTranscript { .. }
+                | ResponseCreated { .. }
+                | ResponseDone(_)
+                | SessionUpdated { .. }
+                | SpeechStarted { .. }
+                | SpeechStopped { .. }
         ) && air.dice.chance(air.temper.repeats)
         {
             self.to_call.push(air.now, air.dice, ModelEvent::Server(event.clone()));
@@ -188,7 +199,7 @@ impl Server {
             ClientEvent::Append(pcm) => self.hear(air, &pcm),
             ClientEvent::CreateItem(item) => self.take_item(item),
             ClientEvent::Truncate { item, .. } => self.say(air, ServerEvent::Truncated { item }),
-            ClientEvent::DeleteItem { .. } => {}
+            ClientEvent::DeleteItem { .. } | ClientEvent::Transcribe { .. } => {}
             ClientEvent::CreateResponse { .. } => {
                 assert!(self.configured, "a response was asked of a session that is not configured");
                 if self.response.is_some() {
@@ -255,8 +266,10 @@ impl Server {
             }
             Heard::Ended => {
                 let item = self.user_item();
-                self.say(air, ServerEvent::SpeechStopped { item: item.clone(), audio_end_ms: appended_ms });
-                self.say(air, ServerEvent::Committed { item: item.clone() });
+                if !air.dice.chance(air.temper.loses_stops) {
+                    self.say(air, ServerEvent::SpeechStopped { item: item.clone(), audio_end_ms: appended_ms });
+                    self.say(air, ServerEvent::Committed { item: item.clone() });
+                }
                 if air.dice.chance(0.9) {
                     self.later(air.now + air.dice.within((100, 3000)) * MS, Todo::Transcript(item));
                 }

@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use protocol::ids::ItemId;
+use protocol::ids::{ItemId, ResponseId};
 use protocol::realtime::event::ContentKey;
 
 /// Samples after which the position starts over.
@@ -36,6 +36,8 @@ pub(crate) struct Content {
     pub(crate) words: String,
     /// The call was told that the caller cut in: not one byte more may be sent.
     pub(crate) dead: bool,
+    /// The call was told that there is no more of it.
+    pub(crate) finished: bool,
     /// Last `audio_end_ms` of a truncation.
     pub(crate) truncated: Option<u64>,
     /// Last `heard_ms` told.
@@ -53,6 +55,7 @@ impl Tape {
             played: 0,
             words: String::new(),
             dead: false,
+            finished: false,
             truncated: None,
             heard_ms: 0,
         });
@@ -78,6 +81,11 @@ impl Tape {
 
     pub(crate) fn find(&mut self, key: &ContentKey) -> Option<&mut Content> {
         self.contents.iter_mut().rev().find(|c| c.key == *key)
+    }
+
+    /// A response ended, and all of its contents with it.
+    pub(crate) fn finish(&mut self, response: &ResponseId) {
+        self.contents.iter_mut().filter(|c| c.key.response == *response).for_each(|c| c.finished = true);
     }
 
     /// Newest first: items live seconds.

@@ -8,15 +8,19 @@ use protocol::call::history::History;
 use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Input, ModelCommand, ModelEvent, Output};
 use protocol::ids::{ItemId, ResponseId};
 use protocol::realtime::command::{ClientEvent, NewItem};
-use protocol::realtime::event::ServerEvent;
+use protocol::realtime::event::{ResponseStatus, ServerEvent};
 
 use super::carrier::Carrier;
-use super::link::{MS, Micros, NEVER};
+use super::link::{MS, Micros, NEVER, SEC};
 use super::recording::Recording;
 use super::scenario::Scenario;
 use super::tally::Tally;
 use super::tape::Tape;
 use super::world::GREETING;
+
+/// A carrier gives up on a bot that sends nothing for 10 s: what it gets within that, first and later.
+const FIRST_QUIET: Micros = 4 * SEC;
+const LONGEST_QUIET: Micros = 8 * SEC;
 
 /// A model connection as the call should see it.
 #[derive(Default)]
@@ -50,8 +54,17 @@ pub(crate) struct Witness {
     pub(crate) history: History,
     /// Items in the order of their turns.
     items: Vec<ItemId>,
-    /// When all that was sent since the last cut will have been played.
+    /// When all that was sent since the last cut will have been played, and all of it that is not silence.
     play_end: Micros,
+    audible_end: Micros,
+    /// The carrier gives the bot up unless it is sent something by then.
+    media_due: Micros,
+    /// The responses that were heard, the one being heard last.
+    voices: Vec<ResponseId>,
+    /// The transcript as the record has it.
+    rows: BTreeMap<u32, Turn>,
+    /// The end of every turn of the caller's is told.
+    hears_stops: bool,
     speaking: bool,
     started: Micros,
     /// When the last frame came in which the caller was loud.
@@ -88,6 +101,11 @@ impl Witness {
             history: History::default(),
             items: Vec::new(),
             play_end: 0,
+            audible_end: 0,
+            media_due: NEVER,
+            voices: Vec::new(),
+            rows: BTreeMap::new(),
+            hears_stops: scenario.temper.loses_stops == 0.0,
             speaking: false,
             started: 0,
             last_loud: 0,
@@ -130,7 +148,17 @@ impl Witness {
             }
             ModelEvent::Server(event) => match event {
                 ServerEvent::SessionUpdated { .. } => conn.updated = true,
-                ServerEvent::ResponseCreated { response, .. } if self.speaking => self.crossed.push(response.clone()),
+                ServerEvent::ResponseCreated { response, .. } if self.speaking && self.hears_stops => {
+                    self.crossed.push(response.clone());
+                }
+                ServerEvent::AudioDone(key) => {
+                    if let Some(content) = scene.tape.find(key) {
+                        content.finished = true;
+                    }
+                }
+                ServerEvent::ResponseDone(done) if done.status == ResponseStatus::Completed => {
+                    scene.tape.finish(&done.response);
+                }
                 ServerEvent::TranscriptDelta { key, delta: words }
                 | ServerEvent::TranscriptDone { key, text: words } => {
                     let whole = matches!(event, ServerEvent::TranscriptDone { .. });
@@ -144,7 +172,7 @@ impl Witness {
     }
 
     /// The call wants this done. Returns whose audio a message is, and how much of it is audio.
-    pub(crate) fn output(&mut self, output: &Output, scene: &mut Scene<'_>) -> (usize, usize) {
+    pub(crate) fn output(&mut self, output: &Output, scene: &mut Scene<'_>) -> (Option<usize>, usize) {
         assert!(self.tally.ended.is_none(), "nothing follows the end: {output:?}");
         if self.step.mark_owed {
             assert!(
@@ -168,27 +196,40 @@ impl Witness {
             Output::Tape(taped) => self.recording.taped(taped, scene.now - self.started, self.bytes_per_ms),
             Output::Ended(why) => self.ended(why),
         }
-        (0, 0)
+        (None, 0)
     }
 
-    fn media(&mut self, pcm: &[u8], scene: &mut Scene<'_>) -> (usize, usize) {
+    fn media(&mut self, pcm: &[u8], scene: &mut Scene<'_>) -> (Option<usize>, usize) {
         assert!(self.history.started().is_some(), "audio before the stream began");
         assert!(!pcm.is_empty() && pcm.len().is_multiple_of(320), "a message of {} bytes", pcm.len());
         assert!(pcm.len() <= self.chunk_bytes, "a message of {} bytes", pcm.len());
+        let length = (pcm.len() * 1000 / self.bytes_per_ms) as u64;
+        self.media_due = scene.now + LONGEST_QUIET;
+        if pcm.iter().all(|&sample| sample == 0) {
+            // A sign of life: into nothing, and nobody's.
+            assert!(self.play_end <= scene.now, "silence is sent into what plays");
+            self.play_end = scene.now + length;
+            self.tally.add("silences", 1);
+            return (None, 0);
+        }
         assert!(!self.speaking, "audio is sent while the caller speaks");
         let (index, audio) = scene.tape.read(pcm);
         let content = &mut scene.tape.contents[index];
         assert!(!content.dead, "audio of {:?} is sent after the caller cut in", content.key);
         assert!(!self.crossed.contains(&content.key.response), "audio of {:?}, which crossed with speech", content.key);
+        self.voices.push(content.key.response.clone());
+        self.voices.dedup();
+        let again = self.voices.iter().filter(|voice| **voice == content.key.response).count() > 1;
+        assert!(!again, "{:?} goes on after another response was heard", content.key);
         content.sent += audio;
         assert!(content.sent <= content.delivered, "more of {:?} is sent than came", content.key);
-        let length = (pcm.len() * 1000 / self.bytes_per_ms) as u64;
         self.play_end = self.play_end.max(scene.now) + length;
+        self.audible_end = self.play_end;
         assert!(self.play_end - scene.now <= self.lead, "{} us ahead of real time", self.play_end - scene.now);
         self.step.mark_owed = true;
         self.tally.add("messages", 1);
         self.recording.sent(index, audio);
-        (index, audio)
+        (Some(index), audio)
     }
 
     fn command(&mut self, id: u32, command: &ModelCommand, scene: &mut Scene<'_>) {
@@ -244,7 +285,8 @@ impl Witness {
     fn fact(&mut self, fact: &Fact, scene: &mut Scene<'_>) {
         match fact {
             Fact::CallerSpoke { item, .. } => self.caller_spoke(item, scene),
-            Fact::MediaStarted { .. } => self.started = scene.now,
+            Fact::MediaStarted { .. } => (self.started, self.media_due) = (scene.now, scene.now + FIRST_QUIET),
+            Fact::Left(_) => self.media_due = NEVER,
             Fact::CallerStopped { at_ms, .. } => {
                 self.speaking = false;
                 let really = self.last_loud.saturating_sub(self.started) / MS;
@@ -255,7 +297,7 @@ impl Witness {
                 self.tally.add("sessions lost", 1);
             }
             Fact::AgentBegan { item, .. } => self.turn_began(item),
-            Fact::Heard { item, generated_ms, heard_ms } => self.heard(item, *generated_ms, *heard_ms, scene),
+            Fact::Heard { item, generated_ms, heard_ms, .. } => self.heard(item, *generated_ms, *heard_ms, scene),
             Fact::Interrupted { item, heard_ms, unheard_ms, .. } => {
                 let (_, content) = scene.tape.find_item(item.as_str()).expect("a known item");
                 assert_eq!(*heard_ms, content.heard_ms, "{item} is cut where it was heard to");
@@ -280,8 +322,8 @@ impl Witness {
 
     fn caller_spoke(&mut self, item: &ItemId, scene: &mut Scene<'_>) {
         self.turn_began(item);
-        self.step.must_clear |= self.play_end > scene.now;
-        (self.speaking, self.play_end) = (true, 0);
+        self.step.must_clear |= self.audible_end > scene.now;
+        (self.speaking, self.play_end, self.audible_end) = (true, 0, 0);
         self.era += 1;
         scene.tape.cut(item);
     }
@@ -312,17 +354,23 @@ impl Witness {
                 let words = content.words.trim();
                 assert!(words.starts_with(&turn.text), "{item}: {:?} of {words:?}", turn.text);
                 assert_eq!(turn.heard_ms, content.heard_ms, "{item}: as heard");
+                if turn.interrupted && !content.finished && !words.is_empty() {
+                    // Words run ahead of the audio: of what was not said to its end, not all that are there were said.
+                    assert!(turn.text.len() < words.len(), "{item}: {:?} was not said to its end", turn.text);
+                }
                 if turn.heard_ms == 0 {
                     assert_eq!(turn.text, "", "{item}: words that nobody heard");
                 }
             }
         }
+        self.rows.insert(turn.index, turn.clone());
         self.tally.add("turns told", 1);
     }
 
     fn ended(&mut self, why: &Ended) {
         assert!(self.tally.told, "the end is recorded before it is told");
         self.tally.ended = Some(why.clone());
+        self.media_due = NEVER;
     }
 
     /// After every step: when the call wants to be woken, and how far ahead of real time it thinks it is.
@@ -330,6 +378,7 @@ impl Witness {
         let step = &self.step;
         assert!(!step.mark_owed, "a mark follows each message");
         assert!(step.cleared || !step.must_clear, "what the caller cut into is cleared");
+        assert!(now <= self.media_due, "the carrier was sent nothing for too long");
         let over = self.tally.ended.is_some();
         assert_eq!(timeout == NEVER, over, "a call has something to wait for until it is over");
         assert_eq!(
@@ -342,7 +391,7 @@ impl Witness {
     /// The call is gone, and another is built from what was recorded.
     pub(crate) fn restarted(&mut self) {
         self.era += 1;
-        self.play_end = 0;
+        (self.play_end, self.audible_end) = (0, 0);
         self.speaking = false;
         self.recording.restarted();
         self.step = Step::default();
@@ -356,6 +405,8 @@ impl Witness {
         let recorded: Vec<Turn> = self.history.turns().collect();
         let known: Vec<Turn> = call.history().turns().collect();
         assert_eq!(recorded, known, "what was recorded is what the call knows");
+        let rows: Vec<Turn> = self.rows.values().cloned().collect();
+        assert_eq!(rows, known, "the transcript is whole, to the caller's last words");
         if let Some(bound_ms) = self.short_ms {
             self.recording.is_true(tape, bound_ms as usize * self.bytes_per_ms);
         }

@@ -162,9 +162,12 @@ impl Media {
             FromGateway::Fault(why) => fault(report, journal, why),
             FromGateway::Media(pcm) => {
                 let ms = self.ms(now);
-                report.first_audio_ms.get_or_insert(ms);
-                if let Some(last) = self.caller.utterances.last_mut().filter(|last| last.ended_ms <= ms) {
-                    last.reply_ms.get_or_insert(ms - last.ended_ms);
+                // Silence says that somebody is there, and answers nothing.
+                if pcm.iter().any(|&byte| byte != 0) {
+                    report.first_audio_ms.get_or_insert(ms);
+                    if let Some(last) = self.caller.utterances.last_mut().filter(|last| last.ended_ms <= ms) {
+                        last.reply_ms.get_or_insert(ms - last.ended_ms);
+                    }
                 }
                 self.ear.audio(now, pcm);
             }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::call::fact::BrokenBy;
 
 fn item(id: &str) -> ItemId {
     ItemId::new(id)
@@ -26,7 +27,7 @@ fn exchange() -> Vec<Fact> {
 #[test]
 fn a_transcript_of_the_agent_is_cut_where_the_caller_cut_it() {
     let mut facts = exchange();
-    facts.push(Fact::Heard { item: item("a1"), generated_ms: 4000, heard_ms: 2000 });
+    facts.push(Fact::Heard { item: item("a1"), generated_ms: 4000, heard_ms: 2000, whole: true });
     facts.push(Fact::Interrupted { item: item("a1"), heard_ms: 2000, unheard_ms: 2000, at_ms: 5000 });
     let turns: Vec<Turn> = history(&facts).turns().collect();
     assert_eq!(turns[0].text, "When are you open?");
@@ -38,12 +39,12 @@ fn a_transcript_of_the_agent_is_cut_where_the_caller_cut_it() {
 #[test]
 fn a_new_session_is_told_what_was_heard_and_nothing_more() {
     let mut facts = exchange();
-    facts.push(Fact::Heard { item: item("a1"), generated_ms: 4000, heard_ms: 4000 });
+    facts.push(Fact::Heard { item: item("a1"), generated_ms: 4000, heard_ms: 4000, whole: true });
     facts.push(Fact::CallerSpoke { item: item("u2"), at_ms: 9000 });
     facts.push(Fact::CallerStopped { item: item("u2"), at_ms: 9500 });
     let history = history(&facts);
     assert_eq!(
-        history.replay(20),
+        history.replay(20, usize::MAX),
         [
             NewItem::User("When are you open?".to_owned()),
             NewItem::Assistant("We are open from nine to five on weekdays".to_owned()),
@@ -51,18 +52,20 @@ fn a_new_session_is_told_what_was_heard_and_nothing_more() {
         ]
     );
     assert_eq!(history.owed(), Owed::Answer);
-    assert_eq!(history.replay(1).len(), 1);
+    assert_eq!(history.replay(1, usize::MAX).len(), 1);
 }
 
 #[test]
 fn words_never_heard_are_not_replayed_and_the_rest_of_a_lost_answer_is_owed() {
     let mut facts = exchange();
-    facts.push(Fact::Heard { item: item("a1"), generated_ms: 1000, heard_ms: 0 });
+    facts.push(Fact::Heard { item: item("a1"), generated_ms: 1000, heard_ms: 0, whole: false });
+    assert_eq!(history(&facts).owed(), Owed::Nothing, "it is still being said");
+    facts.push(Fact::BrokenOff { item: item("a1"), by: BrokenBy::SessionLost });
     let mut history = history(&facts);
-    assert_eq!(history.replay(20).len(), 1);
+    assert_eq!(history.replay(20, usize::MAX).len(), 1);
     assert_eq!(history.owed(), Owed::Rest);
-    history.settle(&item("a1"));
-    assert_eq!(history.owed(), Owed::Nothing);
+    history.apply(&Fact::CallerSpoke { item: item("u2"), at_ms: 9000 });
+    assert_eq!(history.owed(), Owed::Ear, "the caller goes on instead");
 }
 
 #[test]
@@ -72,8 +75,10 @@ fn a_tool_call_without_its_result_is_not_replayed() {
     facts.push(call("c1"));
     facts.push(Fact::ToolReturned { call_id: "c1".to_owned(), output: "ok".to_owned() });
     facts.push(call("c2"));
-    let tools =
-        history(&facts).replay(20).into_iter().filter(|i| !matches!(i, NewItem::User(_) | NewItem::Assistant(_)));
+    let tools = history(&facts)
+        .replay(20, usize::MAX)
+        .into_iter()
+        .filter(|i| !matches!(i, NewItem::User(_) | NewItem::Assistant(_)));
     assert_eq!(tools.count(), 2);
 }
 
@@ -82,7 +87,38 @@ fn multibyte_words_are_cut_between_characters() {
     let history = history(&[
         Fact::AgentBegan { item: item("a"), at_ms: 0 },
         Fact::AgentText { item: item("a"), delta: "नमस्ते आप कैसे हैं".to_owned() },
-        Fact::Heard { item: item("a"), generated_ms: 1000, heard_ms: 600 },
+        Fact::Heard { item: item("a"), generated_ms: 1000, heard_ms: 600, whole: true },
     ]);
     assert_eq!(history.turns().next().map(|t| t.text), Some("नमस्ते आप".to_owned()));
+}
+
+#[test]
+fn words_that_run_ahead_of_an_answer_that_broke_off_are_not_taken_for_heard() {
+    // Nine seconds came and were heard, of ten and a half; the words were there to the end.
+    let words = "We are open from nine to five on weekdays and from ten to two on Saturdays, and if you cannot come in those \
+                 hours you can leave your number with us and somebody will call you back the same day.";
+    let history = history(&[
+        Fact::AgentBegan { item: item("a"), at_ms: 0 },
+        Fact::AgentText { item: item("a"), delta: words.to_owned() },
+        Fact::Heard { item: item("a"), generated_ms: 9000, heard_ms: 9000, whole: false },
+        Fact::BrokenOff { item: item("a"), by: BrokenBy::SessionLost },
+    ]);
+    let turn = history.turns().next().expect("a turn");
+    let share = turn.text.len() as f64 / words.len() as f64;
+    assert!(words.starts_with(&turn.text) && (0.5..0.9).contains(&share), "{share}: {:?}", turn.text);
+    assert!(turn.interrupted);
+}
+
+#[test]
+fn a_model_that_never_stops_writing_fills_no_memory() {
+    let mut history = history(&[Fact::AgentBegan { item: item("a"), at_ms: 0 }]);
+    for _ in 0..10_000 {
+        history.apply(&Fact::AgentText { item: item("a"), delta: "नमस्ते ".to_owned() });
+        history.apply(&Fact::ToolReturned { call_id: "c".to_owned(), output: "ok".to_owned() });
+    }
+    for turn in 0..10_000 {
+        history.apply(&Fact::CallerSpoke { item: item(&format!("u{turn}")), at_ms: 0 });
+    }
+    assert_eq!(history.turns().count(), MAX_TURNS);
+    assert!(history.entries[0].text.len() <= MAX_WORDS && history.entries[0].tools.len() <= MAX_TOOLS);
 }

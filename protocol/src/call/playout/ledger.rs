@@ -15,6 +15,8 @@ struct Entry {
     heard: usize,
     /// Nothing more of it will come.
     done: bool,
+    /// All of it came.
+    whole: bool,
     /// `heard` or `done` moved since it was last told.
     moved: bool,
     /// Its session is gone: no model can be told about it.
@@ -35,6 +37,7 @@ pub(crate) struct Cut {
     /// The truncation point.
     pub(crate) heard_ms: u64,
     pub(crate) generated_ms: u64,
+    pub(crate) whole: bool,
     /// The model has to be told. Not when all was heard (a truncation would only delete its transcript), when there was
     /// no audio, or when its session is gone.
     pub(crate) tell: bool,
@@ -46,7 +49,8 @@ pub(crate) struct Progress {
     pub(crate) item: ItemId,
     pub(crate) generated_ms: u64,
     pub(crate) heard_ms: u64,
-    /// Generated and heard whole.
+    pub(crate) whole: bool,
+    /// All that came was heard, and no more will come.
     pub(crate) over: bool,
 }
 
@@ -65,6 +69,7 @@ impl Ledger {
             sent: 0,
             heard: 0,
             done: false,
+            whole: false,
             moved: true,
             orphan: false,
         };
@@ -81,7 +86,7 @@ impl Ledger {
             entry.generated += bytes;
             entry.moved = true;
             // After its `done` even: the server's order is not ours to trust.
-            entry.done = false;
+            (entry.done, entry.whole) = (false, false);
         }
     }
 
@@ -101,22 +106,55 @@ impl Ledger {
         }
     }
 
-    /// Marks the first unfinished content that matches as generated whole.
-    pub(crate) fn finish(&mut self, matches: impl Fn(&ContentKey) -> bool) -> Option<u64> {
+    /// Marks the first unfinished content that matches: no more of it will come, and whether it was generated to its end.
+    pub(crate) fn finish(&mut self, whole: bool, matches: impl Fn(&ContentKey) -> bool) -> Option<u64> {
         let entry = self.entries.iter_mut().find(|e| !e.done && matches(&e.key))?;
-        entry.done = true;
-        entry.moved = true;
+        (entry.done, entry.whole, entry.moved) = (true, whole, true);
         Some(entry.serial)
     }
 
-    /// The model is gone. Returns whether it was in the middle of something.
-    pub(crate) fn orphan(&mut self) -> bool {
-        let mut cut_off = false;
+    /// The model is gone: nothing more of anything will come.
+    pub(crate) fn orphan(&mut self) {
         for entry in &mut self.entries {
-            cut_off |= !entry.done;
             (entry.done, entry.orphan, entry.moved) = (true, true, true);
         }
-        cut_off
+    }
+
+    /// The items that a response is in the middle of; else the last one it had, if that is still to be heard.
+    pub(crate) fn cut_off(&self, response: &ResponseId) -> Vec<ItemId> {
+        let of_it = || self.entries.iter().filter(|e| e.key.response == *response);
+        let unfinished: Vec<ItemId> = of_it().filter(|e| !e.done).map(|e| e.key.item.clone()).collect();
+        if unfinished.is_empty() {
+            of_it().next_back().map(|e| e.key.item.clone()).into_iter().collect()
+        } else {
+            unfinished
+        }
+    }
+
+    /// The items of which more than `bytes` came that were not heard, or more was to come.
+    pub(crate) fn unheard(&self, bytes: usize) -> Vec<ItemId> {
+        let unheard = |e: &&Entry| !e.done || e.generated > e.heard + bytes;
+        self.entries.iter().filter(unheard).map(|e| e.key.item.clone()).collect()
+    }
+
+    /// Whose audio it is.
+    pub(crate) fn response_of(&self, serial: u64) -> Option<&ResponseId> {
+        self.entries.iter().find(|e| e.serial == serial).map(|e| &e.key.response)
+    }
+
+    /// Whether more of that content may come.
+    pub(crate) fn is_done(&self, serial: u64) -> bool {
+        self.entries.iter().find(|e| e.serial == serial).is_none_or(|e| e.done)
+    }
+
+    /// Whether a content of that response is being generated.
+    pub(crate) fn is_generating(&self, response: &ResponseId) -> bool {
+        self.entries.iter().any(|e| !e.done && e.key.response == *response)
+    }
+
+    /// The item of a content of which nothing was sent yet.
+    pub(crate) fn unsent(&self, serial: u64) -> Option<&ItemId> {
+        self.entries.iter().find(|e| e.serial == serial && e.sent == 0).map(|e| &e.key.item)
     }
 
     /// What moved since the last time; contents heard whole are forgotten.
@@ -129,6 +167,7 @@ impl Ledger {
                     item: entry.key.item.clone(),
                     generated_ms: to_ms(entry.generated, rate),
                     heard_ms: to_ms(entry.heard, rate),
+                    whole: entry.whole,
                     over,
                 });
             }
@@ -144,6 +183,7 @@ impl Ledger {
             .map(|entry| Cut {
                 heard_ms: to_ms(entry.heard, rate),
                 generated_ms: to_ms(entry.generated, rate),
+                whole: entry.whole,
                 tell: !entry.orphan && entry.generated > 0 && !(entry.done && entry.heard >= entry.generated),
                 key: entry.key,
             })

@@ -271,8 +271,12 @@ fn a_session_that_grows_old_is_replaced_in_a_quiet_moment_with_the_conversation(
     desk.speech_stopped(1, "u2");
     desk.response_created(1, "r2");
     desk.response_done(1, "r2", ResponseStatus::Completed);
+    desk.pass(100);
+    assert!(!desk.said.contains(&Output::Model(ConnId(1), ModelCommand::Close)), "their words are on their way");
+    desk.server(1, ServerEvent::InputTranscript { item: ItemId::new("u2"), text: "And on Sundays?".to_owned() });
     desk.pass(20);
     assert!(desk.said.contains(&Output::Model(ConnId(1), ModelCommand::Close)));
+    assert!(desk.sent().contains(&&ClientEvent::CreateItem(NewItem::User("And on Sundays?".to_owned()))));
     assert!(desk.sent().contains(&&ClientEvent::CreateItem(NewItem::User("Hello?".to_owned()))));
     desk.take();
     desk.pass(20);

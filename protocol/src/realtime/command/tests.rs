@@ -108,6 +108,11 @@ fn the_small_events_are_written() {
             ClientEvent::Truncate { item: item(), content_index: 0, audio_end_ms: 1500 },
             json!({"type":"conversation.item.truncate","item_id":"item_1","content_index":0,"audio_end_ms":1500}),
         ),
+        (
+            ClientEvent::Transcribe { model: "gpt-realtime-whisper".to_owned() },
+            json!({"type":"session.update","session":{"type":"realtime",
+                "audio":{"input":{"transcription":{"model":"gpt-realtime-whisper"}}}}}),
+        ),
         (ClientEvent::DeleteItem { item: item() }, json!({"type":"conversation.item.delete","item_id":"item_1"})),
         (ClientEvent::CreateResponse { instructions: None }, json!({"type":"response.create"})),
         (

@@ -16,6 +16,12 @@ pub fn write(out: &mut String, event: &ClientEvent) {
         ClientEvent::SessionUpdate(config) => {
             Message::SessionUpdate { event_id: &config.event_id, session: Box::new(Session::of(config)) }
         }
+        ClientEvent::Transcribe { model } => {
+            let transcription = Transcription { model, language: None };
+            Message::Transcribe {
+                session: Listening { kind: "realtime", audio: Ears { input: Ear { transcription } } },
+            }
+        }
         ClientEvent::CreateItem(item) => Message::CreateItem { item: Item::of(item) },
         ClientEvent::Truncate { item, content_index, audio_end_ms } => {
             Message::Truncate { item_id: item.as_str(), content_index: *content_index, audio_end_ms: *audio_end_ms }
@@ -42,6 +48,8 @@ pub fn write_append(out: &mut String, audio: &[u8]) {
 enum Message<'a> {
     #[serde(rename = "session.update")]
     SessionUpdate { event_id: &'a str, session: Box<Session<'a>> },
+    #[serde(rename = "session.update")]
+    Transcribe { session: Listening<'a> },
     #[serde(rename = "conversation.item.create")]
     CreateItem { item: Item<'a> },
     #[serde(rename = "conversation.item.truncate")]
@@ -149,6 +157,24 @@ struct Transcription<'a> {
     model: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     language: Option<&'a str>,
+}
+
+/// A session of which one thing changes.
+#[derive(Serialize)]
+struct Listening<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    audio: Ears<'a>,
+}
+
+#[derive(Serialize)]
+struct Ears<'a> {
+    input: Ear<'a>,
+}
+
+#[derive(Serialize)]
+struct Ear<'a> {
+    transcription: Transcription<'a>,
 }
 
 /// Every value is said: servers' defaults differ by model.

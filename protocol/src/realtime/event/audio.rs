@@ -36,6 +36,10 @@ pub(super) fn scan(text: &str) -> Option<Parsed<'_>> {
         }
     }
     scan.end()?;
+    if response.len().max(item.len()) > super::parse::MAX_NAME {
+        // The full parser cuts them.
+        return None;
+    }
     let key = ContentKey { response: ResponseId::new(response), item: ItemId::new(item), content_index };
     delta.filter(|_| known).map(|delta| Parsed::Audio { key, delta: Cow::Borrowed(delta) })
 }

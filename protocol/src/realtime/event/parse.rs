@@ -8,7 +8,14 @@ use super::{
     AudioFormat, ContentKey, FunctionCall, Parsed, ResponseDone, ResponseStatus, ServerError, ServerEvent, Usage, audio,
 };
 use crate::ids::{ItemId, ResponseId};
-use crate::wire::{self, WireError};
+use crate::wire::{self, WireError, clip};
+
+/// Bytes of an id, a code or a name.
+pub(super) const MAX_NAME: usize = 128;
+/// Bytes of an error's message.
+const MAX_REASON: usize = 256;
+/// Bytes of what is said in one event, or of a function's arguments.
+const MAX_WORDS: usize = 16 * 1024;
 
 /// Reads one event.
 ///
@@ -50,10 +57,10 @@ fn server_event(kind: &str, event: &Value) -> ServerEvent {
             ServerEvent::Ignored
         }
         "conversation.item.input_audio_transcription.completed" => {
-            ServerEvent::InputTranscript { item: item(event), text: string(&event["transcript"]) }
+            ServerEvent::InputTranscript { item: item(event), text: words(&event["transcript"]) }
         }
         "conversation.item.input_audio_transcription.failed" => {
-            ServerEvent::InputTranscriptFailed { item: item(event) }
+            ServerEvent::InputTranscriptFailed { item: item(event), error: error(event) }
         }
         "conversation.item.truncated" => ServerEvent::Truncated { item: item(event) },
         "response.created" => ServerEvent::ResponseCreated {
@@ -69,17 +76,17 @@ fn server_event(kind: &str, event: &Value) -> ServerEvent {
         "response.output_audio_transcript.delta"
         | "response.audio_transcript.delta"
         | "response.output_text.delta"
-        | "response.text.delta" => ServerEvent::TranscriptDelta { key: key(event), delta: string(&event["delta"]) },
+        | "response.text.delta" => ServerEvent::TranscriptDelta { key: key(event), delta: words(&event["delta"]) },
         "response.output_audio_transcript.done" | "response.audio_transcript.done" => {
-            ServerEvent::TranscriptDone { key: key(event), text: string(&event["transcript"]) }
+            ServerEvent::TranscriptDone { key: key(event), text: words(&event["transcript"]) }
         }
         "response.output_text.done" | "response.text.done" => {
-            ServerEvent::TranscriptDone { key: key(event), text: string(&event["text"]) }
+            ServerEvent::TranscriptDone { key: key(event), text: words(&event["text"]) }
         }
         "response.done" => ServerEvent::ResponseDone(response_done(event)),
         "error" => ServerEvent::Error(error(event)),
         known if is_unused(known) => ServerEvent::Ignored,
-        unknown => ServerEvent::Unknown { kind: unknown.to_owned() },
+        unknown => ServerEvent::Unknown { kind: clip(unknown, MAX_NAME).into_owned() },
     }
 }
 
@@ -113,8 +120,19 @@ fn is_unused(kind: &str) -> bool {
     .any(|family| kind.starts_with(family))
 }
 
+/// A name: an id, a code, a field, a reason in one word.
 fn string(value: &Value) -> String {
-    wire::text(value).map(Cow::into_owned).unwrap_or_default()
+    within(value, MAX_NAME)
+}
+
+/// What is said, or what a function is called with.
+fn words(value: &Value) -> String {
+    within(value, MAX_WORDS)
+}
+
+/// Nothing of a server's goes on without a length.
+fn within(value: &Value, most: usize) -> String {
+    wire::text(value).map(|text| clip(&text, most).into_owned()).unwrap_or_default()
 }
 
 fn number(value: &Value) -> u64 {
@@ -164,8 +182,8 @@ fn function_call(event: &Value) -> ServerEvent {
         call_id: string(&item["call_id"]),
         name: string(&item["name"]),
         arguments: match &item["arguments"] {
-            Value::Object(arguments) => Value::Object(arguments.clone()).to_string(),
-            other => string(other),
+            Value::Object(arguments) => clip(&Value::Object(arguments.clone()).to_string(), MAX_WORDS).into_owned(),
+            other => words(other),
         },
         complete: item["status"] != "incomplete",
     })
@@ -196,7 +214,7 @@ fn failed(error: &Value) -> ResponseStatus {
     let code = string(&error["code"]);
     ResponseStatus::Failed {
         code: if code.is_empty() { string(&error["type"]) } else { code },
-        message: string(&error["message"]),
+        message: within(&error["message"], MAX_REASON),
     }
 }
 
@@ -231,13 +249,13 @@ fn usage(told: &Value) -> Usage {
 fn error(event: &Value) -> ServerError {
     let told = if event["error"].is_object() { &event["error"] } else { event };
     let kind = if event["error"].is_object() { string(&told["type"]) } else { String::new() };
-    let optional = |value: &Value| wire::text(value).map(Cow::into_owned);
+    let optional = |value: &Value, most| wire::text(value).map(|text| clip(&text, most).into_owned());
     ServerError {
         code: string(&told["code"]),
         kind,
-        message: optional(&told["message"]).unwrap_or_else(|| string(&event["error"])),
-        param: optional(&told["param"]),
+        message: optional(&told["message"], MAX_REASON).unwrap_or_else(|| within(&event["error"], MAX_REASON)),
+        param: optional(&told["param"], MAX_NAME),
         // Beside the type stands the server's own event id.
-        event_id: event["error"].get("event_id").and_then(optional),
+        event_id: event["error"].get("event_id").and_then(|id| optional(id, MAX_NAME)),
     }
 }

@@ -123,7 +123,7 @@ fn a_voice_turn_is_understood() {
         ),
         (
             r#"{"type":"conversation.item.input_audio_transcription.failed","item_id":"item_1","error":{}}"#,
-            ServerEvent::InputTranscriptFailed { item: item() },
+            ServerEvent::InputTranscriptFailed { item: item(), error: ServerError::default() },
         ),
         (
             r#"{"type":"conversation.item.truncated","item_id":"item_1","content_index":0,"audio_end_ms":400}"#,
@@ -336,5 +336,45 @@ fn values(value: &mut serde_json::Value) -> Vec<&mut serde_json::Value> {
         serde_json::Value::Object(map) => map.values_mut().flat_map(values).collect(),
         serde_json::Value::Array(list) => list.iter_mut().flat_map(values).collect(),
         leaf => vec![leaf],
+    }
+}
+
+#[test]
+fn nothing_of_a_servers_goes_on_without_a_length() {
+    let long = "x".repeat(100_000);
+    let event = |text: String| match parse(&text).unwrap() {
+        Parsed::Event(event) => format!("{event:?}"),
+        Parsed::Audio { key, .. } => format!("{key:?}"),
+    };
+    for text in [
+        format!(
+            r#"{{"type":"error","error":{{"type":"{long}","code":"{long}","message":"{long}","param":"{long}","event_id":"{long}"}}}}"#
+        ),
+        format!(r#"{{"type":"error","error":"{long}"}}"#),
+        format!(r#"{{"type":"{long}"}}"#),
+        format!(r#"{{"type":"input_audio_buffer.speech_started","item_id":"{long}"}}"#),
+        format!(r#"{{"type":"response.output_audio.delta","response_id":"{long}","item_id":"{long}","delta":"AAAA"}}"#),
+        format!(r#"{{"type":"response.created","response":{{"id":"{long}"}}}}"#),
+        format!(
+            r#"{{"type":"response.done","response":{{"id":"{long}","status":"failed","status_details":{{"error":{{"code":"{long}","message":"{long}"}}}}}}}}"#
+        ),
+        format!(
+            r#"{{"type":"response.done","response":{{"id":"{long}","status":"incomplete","status_details":{{"reason":"{long}"}}}}}}"#
+        ),
+    ] {
+        assert!(event(text.clone()).len() < 1_500, "{:.80}", event(text));
+    }
+    for text in [
+        format!(
+            r#"{{"type":"conversation.item.input_audio_transcription.completed","item_id":"i","transcript":"{long}"}}"#
+        ),
+        format!(
+            r#"{{"type":"response.output_audio_transcript.delta","response_id":"r","item_id":"i","delta":"{long}"}}"#
+        ),
+        format!(
+            r#"{{"type":"response.output_item.done","item":{{"type":"function_call","call_id":"{long}","name":"{long}","arguments":"{long}"}}}}"#
+        ),
+    ] {
+        assert!(event(text).len() < 17_500);
     }
 }

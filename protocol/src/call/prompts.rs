@@ -1,0 +1,56 @@
+//! Every sentence that we say to a model.
+
+use super::policy::Setup;
+
+/// What the model is asked to greet with.
+pub(super) fn greeting(setup: &Setup) -> String {
+    let base = &setup.instructions;
+    match setup.greeting.trim() {
+        "" => format!("{base}\n\nThe caller has just been connected. Greet the caller briefly, in {}.", setup.language),
+        words => format!(
+            "{base}\n\nThe caller has just been connected. Greet the caller with these words, in {}, and wait: {words}",
+            setup.language
+        ),
+    }
+}
+
+/// An answer broke off: how far the caller heard it.
+pub(super) fn go_on(last_words: &str) -> String {
+    let heard = match last(last_words) {
+        "" => "The caller heard only its beginning.".to_owned(),
+        words => format!("The last words that the caller heard were: \"{words}\" [cut]."),
+    };
+    format!(
+        "The line to you was lost while you spoke. {heard} Go on from there, in the middle of the sentence if need be. Say nothing \
+         again that was heard already; do not greet and do not apologise."
+    )
+}
+
+/// A key of the caller's.
+pub(super) fn key_pressed(digit: char) -> String {
+    format!("The caller pressed {digit} on the keypad.")
+}
+
+/// Enough to find the place by.
+fn last(words: &str) -> &str {
+    const CHARS: usize = 80;
+    let from = words.char_indices().rev().nth(CHARS - 1).map_or(0, |(at, _)| at);
+    match words[from..].find(char::is_whitespace) {
+        Some(at) if from > 0 => words[from + at..].trim(),
+        _ => words[from..].trim(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_that_goes_on_is_told_the_last_words_and_not_all_of_them() {
+        let long = "word ".repeat(100);
+        let told = go_on(&format!("{long}to five on weekdays"));
+        assert!(told.contains("word to five on weekdays\" [cut]") && told.len() < 500, "{told}");
+        assert!(go_on("नमस्ते").contains("\"नमस्ते\""));
+        assert!(go_on("").contains("only its beginning"));
+    }
+}
