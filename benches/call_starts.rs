@@ -130,7 +130,7 @@ async fn report_over(running: &Running, calls: std::ops::Range<usize>) {
         answered_at: None,
         ended_at: None,
         duration_secs: None,
-        recording_url: None,
+        recording: None,
         at: Utc::now(),
     };
     let reports = futures_util::stream::iter(calls.map(|call| running.store().report_call(report(call))));

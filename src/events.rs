@@ -3,27 +3,28 @@
 //! The job that tells is added in the transaction that writes what it tells of, so nothing is told that did not happen and nothing
 //! that happened is forgotten. An event may come twice (its id is the same then), and those of one call come in order.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use chrono::Utc;
 use hmac::{Hmac, KeyInit, Mac};
 use protocol::ids::{CallSid, Secret};
 use rand::TryRngCore;
-use reqwest::{Client, StatusCode};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::Sha256;
-use url::{Host, Url};
+use url::Url;
 
+mod targets;
 mod wish;
 
 #[cfg(test)]
 mod tests;
 
+pub use targets::{RefusedTarget, refused_targets, unpark};
 pub use wish::{EventsGrant, EventsWish, WishError};
 
-use crate::fetch::{ClientError, client, words};
 use crate::jobs::{Handler, Job, JobError, Patience};
+use crate::outgoing::{ClientError, Forbidden, Outgoing, PrivateHosts, Times, refused_by_guard, words};
 use crate::store::{CALL_ENDED, EventsTarget, SEND_EVENT, Store, Told};
 
 /// Connecting, TLS included.
@@ -34,30 +35,31 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// Tells clients.
 pub struct Events {
     store: Store,
-    client: Client,
+    client: Outgoing,
 }
 
 impl Events {
-    /// Tells what a store holds.
+    /// Tells what a store holds, to public hosts and to those.
     ///
     /// # Errors
     /// When there can be no HTTP client.
-    pub fn new(store: Store) -> Result<Self, ClientError> {
-        Ok(Self { store, client: client(CONNECT, ANSWER)? })
+    pub fn new(store: Store, private: &PrivateHosts) -> Result<Self, ClientError> {
+        Ok(Self { store, client: Outgoing::new(private, Times { connect: CONNECT, idle: ANSWER })? })
     }
 
     async fn post(&self, target: &EventsTarget, id: &str, body: String) -> Result<(), JobError> {
         let timestamp = Utc::now().timestamp();
-        let request = self
-            .client
-            .post(&target.url)
+        let url = Url::parse(&target.url).map_err(|_| forbidden(Forbidden::NoUrl))?;
+        let request = self.client.request(Method::POST, &url).map_err(forbidden)?;
+        let request = request
             .header("content-type", "application/json")
             .header("callgate-event-id", id)
             .header("callgate-timestamp", timestamp)
             .header("callgate-signature", signature(&target.secret, timestamp, &body))
             .timeout(ANSWER)
             .body(body);
-        let status = request.send().await.map_err(|error| JobError::Retry(words(&error)))?.status();
+        // What the receiver says beside its status is not read.
+        let status = request.send().await.map_err(failed)?.status();
         match status {
             _ if status.is_success() => Ok(()),
             StatusCode::GONE => Err(JobError::GiveUp(format!("the receiver answered {status}"))),
@@ -98,6 +100,14 @@ impl Handler for Events {
         });
         self.post(&target, id, body.to_string()).await
     }
+}
+
+fn forbidden(why: Forbidden) -> JobError {
+    JobError::Park(format!("the client's events_url is not allowed: {why}"))
+}
+
+fn failed(error: reqwest::Error) -> JobError {
+    refused_by_guard(&error).map_or_else(|| JobError::Retry(words(&error)), forbidden)
 }
 
 /// What there is to say of each kind of event.
@@ -154,27 +164,4 @@ fn new_secret() -> Result<Secret, rand::rand_core::OsError> {
     let mut key = [0_u8; 32];
     rand::rngs::OsRng.try_fill_bytes(&mut key)?;
     Ok(Secret::new(key.iter().fold("whsec_".to_owned(), |text, byte| format!("{text}{byte:02x}"))))
-}
-
-/// Checks the URL of a client's events.
-///
-/// # Errors
-/// What is wrong with it, and the mend.
-fn check_url(text: &str) -> Result<(), String> {
-    let mend = "write it as https://host/path (http:// is for this machine only)";
-    let url = Url::parse(text).map_err(|error| format!("is not a URL ({error}): {mend}"))?;
-    let here = match url.host() {
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        None => return Err(format!("names no host: {mend}")),
-    };
-    match url.scheme() {
-        _ if !url.username().is_empty() || url.password().is_some() => {
-            Err("carries credentials: the signature says who calls".to_owned())
-        }
-        "https" => Ok(()),
-        "http" if here => Ok(()),
-        _ => Err(format!("is not https: {mend}")),
-    }
 }

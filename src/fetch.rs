@@ -1,28 +1,29 @@
 //! The carrier's recordings: fetched when they are announced, and stored.
 //!
-//! A URL that a webhook brought is a stranger's word. It is fetched only from hosts that are listed, over https, from addresses of the
-//! public internet (looked at when they are connected to, so that a name which changes its mind is no way in), with our credentials
-//! for the first host alone, within limits of size and time.
+//! A URL that a webhook brought is a stranger's word. It is fetched only from hosts that are listed, by the rules of [`crate::outgoing`],
+//! with our credentials for the carrier's own hosts alone and never behind a redirect to another, within limits of size and time. What
+//! comes is looked at before it is kept: it must be sound, and is stored as what it is, not as what its host calls it.
 
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use protocol::ids::{CallSid, Secret};
-use reqwest::header::{CONTENT_TYPE, LOCATION};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
+use reqwest::{Method, Response, StatusCode};
 use tokio::time::Instant;
 use url::Url;
 
-mod client;
+mod sniff;
 
 #[cfg(test)]
 mod tests;
 
-pub use client::{ClientError, client, words};
-
 use crate::jobs::{Handler, Job, JobError, Patience};
 use crate::objects::{Objects, ObjectsError, Stored, Upload};
-use crate::settings::{Forbidden, RecordingHosts};
+use crate::outgoing::{ClientError, Forbidden, Outgoing, Times, refused_by_guard, words};
+use crate::settings::RecordingHosts;
 use crate::store::{FETCH_RECORDING, Recording, Store, StoreError};
+use sniff::{HEAD, sniff};
 
 /// Redirects that are followed.
 const REDIRECTS: usize = 3;
@@ -70,7 +71,7 @@ pub struct Fetch {
     hosts: RecordingHosts,
     credentials: Option<Credentials>,
     limits: FetchLimits,
-    client: Client,
+    client: Outgoing,
 }
 
 impl Fetch {
@@ -85,21 +86,36 @@ impl Fetch {
         credentials: Option<Credentials>,
         limits: FetchLimits,
     ) -> Result<Self, ClientError> {
-        let client = client::guarded(&hosts, &limits)?;
+        let client = Outgoing::new(hosts.private(), Times { connect: limits.connect, idle: limits.idle })?;
         Ok(Self { store, objects, hosts, credentials, limits, client })
     }
 
-    async fn fetch(&self, recording: &Recording, call: &CallSid) -> Result<(Stored, Option<String>), JobError> {
-        let response = self.answer(&recording.source_url).await?;
+    async fn fetch(&self, recording: &Recording, call: &CallSid) -> Result<(Stored, &'static str), JobError> {
+        let mut response = self.answer(&recording.source_url).await?;
+        let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        if let Some(encoding) = text(CONTENT_ENCODING).filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+            let encoding: String = encoding.chars().take(20).collect();
+            return Err(JobError::Retry(format!("the host sent it as {encoding}, which it was not asked for")));
+        }
         if let Some(bytes) = response.content_length().filter(|bytes| *bytes > self.limits.bytes) {
             return Err(self.too_large(bytes));
         }
-        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let content_type = content_type.map(|text| text.chars().take(100).collect::<String>());
-        let key = key(recording, call, content_type.as_deref());
-        let mut upload = self.objects.upload(&key, content_type.as_deref());
-        match self.pour(response, &mut upload).await {
-            Ok(()) => Ok((upload.finish().await.map_err(storing)?, content_type)),
+        let told = text(CONTENT_TYPE).map(str::to_owned);
+        let mut flow = Flow { limits: self.limits, began: Instant::now(), bytes: 0 };
+        let mut head = BytesMut::new();
+        while head.len() < HEAD
+            && let Some(bytes) = flow.next(&mut response).await?
+        {
+            head.extend_from_slice(&bytes);
+        }
+        if head.is_empty() {
+            return Err(JobError::Retry("the host sent an empty recording".to_owned()));
+        }
+        let sound = sniff(&head, told.as_deref()).map_err(|why| JobError::Retry(format!("the host sent {why}")))?;
+        let key = key(recording, call, sound.ending);
+        let mut upload = self.objects.upload(&key, Some(sound.content_type));
+        match pour(head.freeze(), response, flow, &mut upload).await {
+            Ok(()) => Ok((upload.finish().await.map_err(storing)?, sound.content_type)),
             Err(error) => {
                 upload.abort().await;
                 Err(error)
@@ -111,16 +127,22 @@ impl Fetch {
     async fn answer(&self, first: &str) -> Result<Response, JobError> {
         let first = Url::parse(first).map_err(|_| forbidden(Forbidden::NoUrl))?;
         let mut url = first.clone();
-        for _ in 0..=REDIRECTS {
-            self.hosts.check(&url).map_err(forbidden)?;
-            let mut request = self.client.get(url.clone());
-            if let Some(Credentials { key, token }) = self.credentials.as_ref().filter(|_| takes_ours(&url, &first)) {
+        for hop in 0..=REDIRECTS {
+            // The settings may allow the first another time; where a host sends us is the host's doing.
+            let refused = |why| if hop == 0 { not_now(why) } else { forbidden(why) };
+            self.hosts.check(&url).map_err(refused)?;
+            let mut request = self.client.request(Method::GET, &url).map_err(refused)?;
+            let takes = self.hosts.takes_credentials(&url) && takes_ours(&url, &first);
+            if let Some(Credentials { key, token }) = self.credentials.as_ref().filter(|_| takes) {
                 request = request.basic_auth(key.reveal(), Some(token.reveal()));
             }
-            let response = request.send().await.map_err(failed)?;
+            let response = request.send().await.map_err(|error| match refused_by_guard(&error) {
+                Some(why) => refused(why),
+                None => failed(&error),
+            })?;
             let status = response.status();
             if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
-                return accepted(response);
+                return accepted(response, takes);
             }
             let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
             let to = to.and_then(|to| url.join(to).ok());
@@ -129,29 +151,46 @@ impl Fetch {
         Err(JobError::GiveUp(format!("more than {REDIRECTS} redirects")))
     }
 
-    /// Streams the answer into the store, as long as it is quick enough and not too much.
-    async fn pour(&self, mut response: Response, upload: &mut Upload) -> Result<(), JobError> {
-        let began = Instant::now();
-        while let Some(bytes) = response.chunk().await.map_err(failed)? {
-            let so_far = upload.bytes() + bytes.len() as u64;
-            if so_far > self.limits.bytes {
-                return Err(self.too_large(so_far));
-            }
-            upload.write(bytes).await.map_err(storing)?;
-            let taken = began.elapsed();
-            if taken > self.limits.grace && so_far < self.limits.least_rate.saturating_mul(taken.as_secs()) {
-                return Err(JobError::Retry(format!("the host sent {so_far} bytes in {} s", taken.as_secs())));
-            }
-        }
-        if upload.bytes() == 0 {
-            return Err(JobError::Retry("the host sent an empty recording".to_owned()));
-        }
-        Ok(())
-    }
-
     fn too_large(&self, bytes: u64) -> JobError {
-        JobError::GiveUp(format!("it is larger than the limit: {bytes} bytes, {} are allowed", self.limits.bytes))
+        too_large(bytes, self.limits.bytes)
     }
+}
+
+/// An answer as it comes in, as long as it is quick enough and not too much.
+struct Flow {
+    limits: FetchLimits,
+    began: Instant,
+    bytes: u64,
+}
+
+impl Flow {
+    async fn next(&mut self, response: &mut Response) -> Result<Option<Bytes>, JobError> {
+        let Some(bytes) = response.chunk().await.map_err(|error| failed(&error))? else { return Ok(None) };
+        let Self { limits, began, bytes: so_far } = self;
+        *so_far += bytes.len() as u64;
+        if *so_far > limits.bytes {
+            return Err(too_large(*so_far, limits.bytes));
+        }
+        let taken = began.elapsed();
+        if taken > limits.grace && *so_far < limits.least_rate.saturating_mul(taken.as_secs()) {
+            return Err(JobError::Retry(format!("the host sent {so_far} bytes in {} s", taken.as_secs())));
+        }
+        Ok(Some(bytes))
+    }
+}
+
+/// Streams an answer into the store, its beginning first.
+async fn pour(head: Bytes, mut response: Response, mut flow: Flow, upload: &mut Upload) -> Result<(), JobError> {
+    let mut next = Some(head);
+    while let Some(bytes) = next {
+        upload.write(bytes).await.map_err(storing)?;
+        next = flow.next(&mut response).await?;
+    }
+    Ok(())
+}
+
+fn too_large(bytes: u64, most: u64) -> JobError {
+    JobError::GiveUp(format!("it is larger than the limit: {bytes} bytes, {most} are allowed"))
 }
 
 impl Handler for Fetch {
@@ -176,7 +215,7 @@ impl Handler for Fetch {
             return Ok(());
         }
         let (stored, content_type) = self.fetch(&recording, &call).await?;
-        self.store.recording_stored(recording.id, &stored, content_type.as_deref()).await?;
+        self.store.recording_stored(recording.id, &stored, Some(content_type)).await?;
         tracing::info!(target: "recordings", call_sid = %call, recording = recording.id, bytes = stored.bytes, "stored");
         Ok(())
     }
@@ -209,7 +248,7 @@ fn takes_ours(url: &Url, first: &Url) -> bool {
     url.origin() == first.origin() && !url.query_pairs().any(signed)
 }
 
-fn accepted(response: Response) -> Result<Response, JobError> {
+fn accepted(response: Response, shown: bool) -> Result<Response, JobError> {
     let status = response.status();
     let words = format!("the host answered {status}");
     match status {
@@ -222,7 +261,8 @@ fn accepted(response: Response) -> Result<Response, JobError> {
         | StatusCode::TOO_EARLY
         | StatusCode::TOO_MANY_REQUESTS => Err(JobError::Retry(words)),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            Err(JobError::GiveUp(format!("{words}: check EXOTEL_API_KEY and EXOTEL_API_TOKEN")))
+            let mend = if shown { "check" } else { "it is none of Exotel's own hosts, which alone are shown" };
+            Err(JobError::GiveUp(format!("{words}: {mend} EXOTEL_API_KEY and EXOTEL_API_TOKEN")))
         }
         _ if status.is_client_error() => Err(JobError::GiveUp(words)),
         _ => Err(JobError::Retry(words)),
@@ -233,12 +273,14 @@ fn forbidden(why: Forbidden) -> JobError {
     JobError::GiveUp(format!("the address is not allowed: {why}"))
 }
 
+/// The same for what the settings may allow.
+fn not_now(why: Forbidden) -> JobError {
+    JobError::Park(format!("the address is not allowed: {why}"))
+}
+
 /// A request that failed on the way; the URL stays out of the words.
-fn failed(error: reqwest::Error) -> JobError {
-    if let Some(why) = client::refused_by_guard(&error) {
-        return forbidden(why);
-    }
-    JobError::Retry(client::words(&error))
+fn failed(error: &reqwest::Error) -> JobError {
+    JobError::Retry(words(error))
 }
 
 fn storing(error: ObjectsError) -> JobError {
@@ -246,17 +288,7 @@ fn storing(error: ObjectsError) -> JobError {
 }
 
 /// Where a recording is kept: by day, by call.
-fn key(recording: &Recording, call: &CallSid, content_type: Option<&str>) -> String {
+fn key(recording: &Recording, call: &CallSid, ending: &str) -> String {
     let day = recording.created_at.format("%Y/%m/%d");
-    let plain = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase();
-    let path = Url::parse(&recording.source_url).map(|url| url.path().to_owned()).unwrap_or_default();
-    let told = path.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase());
-    let told = told.filter(|end| (2..=4).contains(&end.len()) && end.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-    let ending = match plain.as_str() {
-        "audio/mpeg" | "audio/mp3" => "mp3",
-        "audio/wav" | "audio/x-wav" | "audio/wave" => "wav",
-        "audio/ogg" => "ogg",
-        _ => told.as_deref().unwrap_or("bin"),
-    };
     format!("{day}/{call}/exotel-{}.{ending}", recording.id)
 }

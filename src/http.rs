@@ -9,13 +9,15 @@ use std::time::{Duration, Instant};
 use actix_web::{HttpRequest, HttpResponse, web};
 use actors::{Refusal, Switchboard};
 use metrics_exporter_prometheus::PrometheusHandle;
+use protocol::exotel::webhook::Address;
 use protocol::ids::Secret;
 use url::Url;
 
 use crate::jobs::Jobs;
+use crate::outgoing::{Forbidden, PrivateHosts};
 use crate::record::RecordWriter;
 use crate::settings::RecordingHosts;
-use crate::store::Store;
+use crate::store::{Announced, Store};
 use crate::token::TokenKey;
 
 pub mod address;
@@ -78,6 +80,8 @@ pub struct Rules {
     pub stream_base: Url,
     /// Where a recording may be.
     pub recording_hosts: RecordingHosts,
+    /// What a client may have asked although it is no public host.
+    pub private_hosts: PrivateHosts,
     /// Bearer token of `/api`; none: it is off.
     pub admin_token: Option<Secret>,
     /// Live calls this node may have.
@@ -137,9 +141,14 @@ impl Gateway {
         self.strangers.written.hit(address::guesser(address), &now, WRITTEN_A_MINUTE, now).is_ok()
     }
 
-    /// Whether a recording may be at that address, as far as the address tells.
-    fn is_recording_url(&self, url: &str) -> bool {
-        self.rules.recording_hosts.check_text(url).is_ok()
+    /// A recording that was told of: one that may be fetched, as far as its address tells, or one that may not.
+    fn announced(&self, told: &Address) -> Announced {
+        let hosts = &self.rules.recording_hosts;
+        let checked = if told.is_cut() { Err(Forbidden::TooLong) } else { hosts.check_text(told.as_str()) };
+        match checked {
+            Ok(()) => Announced::new(told.as_str()),
+            Err(why) => Announced::refused(told.as_str(), format!("the address is not allowed: {why}")),
+        }
     }
 
     /// How long a webhook may take, and anything else that asks the database.

@@ -37,6 +37,9 @@ pub enum JobError {
     /// No attempt will.
     #[error("{0}")]
     GiveUp(String),
+    /// No attempt will as the settings are: it waits, for as long as one that was given up is kept, until somebody mends them.
+    #[error("{0}")]
+    Park(String),
 }
 
 impl From<StoreError> for JobError {

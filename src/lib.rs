@@ -7,6 +7,7 @@ pub mod fetch;
 pub mod http;
 pub mod jobs;
 pub mod objects;
+pub mod outgoing;
 pub mod record;
 pub mod serve;
 pub mod settings;

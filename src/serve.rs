@@ -325,6 +325,7 @@ fn rules(settings: &Settings) -> anyhow::Result<Rules> {
         deadline: webhooks.deadline,
         stream_base: http.public.stream_url("").parse().context("the stream URL of the public base URL")?,
         recording_hosts: settings.recordings.hosts.clone(),
+        private_hosts: settings.private_hosts.clone(),
         admin_token: settings.admin_token.clone(),
         max_calls: calls.max_calls,
     })

@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::http::address::Cidr;
 use crate::http::auth::Way;
+use crate::outgoing::PrivateHosts;
 use crate::record::{AuditNumbers, Prices};
 use crate::store::DatabaseUrl;
 use crate::telemetry::LogFormat;
@@ -29,8 +30,9 @@ mod tests;
 pub use args::SettingsArgs;
 pub(crate) use args::{DATABASE_URL, REALTIME_MODEL};
 pub use env_file::load_env_file;
-pub use hosts::{Forbidden, RecordingHosts};
+pub use hosts::RecordingHosts;
 pub use public_url::{PublicUrl, UrlSource};
+pub(crate) use read::private_hosts;
 
 /// A setting that is wrong or missing: the process exits with 64.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +68,8 @@ pub struct Settings {
     pub webhooks: WebhookSettings,
     /// Where recordings come from and go to.
     pub recordings: RecordingSettings,
+    /// `PRIVATE_HOSTS`: what clients may have asked although it is no public host.
+    pub private_hosts: PrivateHosts,
     /// `NODE_NAME`: jobs that need what lies on this machine are bound to it.
     pub node: String,
     /// Limits on calls.

@@ -43,7 +43,7 @@ pub use figures::{Figures, Tokens};
 pub use jobs::{Job, JobStatus, NewJob, Waiting};
 pub use opening::Opening;
 pub use outbound::{CALL_ENDED, CALL_STARTED, EventsTarget, RECORDING_STORED, SEND_EVENT, Told};
-pub use recordings::{FETCH_RECORDING, Recording};
+pub use recordings::{Announced, FETCH_RECORDING, Kept, MOST_OF_CALL, MOST_WAITING, Recording};
 pub use url::{DatabaseUrl, DatabaseUrlError};
 
 use pools::Pools;

@@ -40,5 +40,8 @@ done
 grep -nE '^(tokio|actix|futures|mio|async)[a-z_-]* *(=|\.)' protocol/Cargo.toml codecs/Cargo.toml && say "protocol and codecs have no runtime" || true
 grep -nE 'panic *= *"abort"' Cargo.toml && say "panics must unwind: supervision depends on it" || true
 
+# Data says where: only src/outgoing makes clients for that.
+grep -nE 'reqwest::(get|blocking|ClientBuilder)|Client::(new|builder|default)\(' $(printf '%s\n' $sources | grep -E '^(src|actors)/' | grep -vE '^src/outgoing') && say "HTTP clients are made by src/outgoing: it looks where they go" || true
+
 [ "$bad" -eq 0 ] && echo "gates: all hold"
 exit "$bad"

@@ -336,12 +336,15 @@ pub struct ClientFields {
     /// Calls are recorded.
     #[arg(long, value_enum, value_name = "on|off")]
     pub recording: Option<Switch>,
-    /// Where the client is told of its calls, https (http to this machine); empty for nowhere.
+    /// Where the client is told of its calls, https and public, or one of PRIVATE_HOSTS; empty for nowhere.
     #[arg(long, value_name = "URL")]
     pub events_url: Option<String>,
     /// What its events are signed with [default: one is made, and shown once].
     #[arg(long, value_name = "SECRET")]
     pub events_secret: Option<String>,
+    /// The gateway's PRIVATE_HOSTS, which events may go to.
+    #[arg(long, env = "PRIVATE_HOSTS", hide_env_values = true, value_name = "HOSTS")]
+    pub private_hosts: Option<String>,
 }
 
 /// On or off.

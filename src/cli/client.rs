@@ -10,7 +10,7 @@ use protocol::ids::PhoneNumber;
 use super::args::{AddArgs, Client as Ask, ClientFields, Database, SetArgs, Switch};
 use super::{Failure, table};
 use crate::events::{EventsGrant, EventsWish, WishError};
-use crate::settings::SettingsError;
+use crate::settings::{SettingsError, private_hosts};
 use crate::store::{Agent, Client, ClientChanges, ClientLimits, DatabaseUrl, NewClient, Store};
 use crate::tenant::{self, INSTRUCTIONS, LANGUAGE, REGION, TIME_ZONE};
 
@@ -116,7 +116,8 @@ async fn set(args: SetArgs, screen: &mut impl Write) -> Result<(), Failure> {
 
 /// What is wished of a client's events.
 fn wish(fields: &mut ClientFields) -> Result<EventsWish, Failure> {
-    EventsWish::new(fields.events_url.take(), fields.events_secret.take()).map_err(refused)
+    let private = private_hosts(&fields.private_hosts)?;
+    EventsWish::new(fields.events_url.take(), fields.events_secret.take(), &private).map_err(refused)
 }
 
 fn refused(error: WishError) -> Failure {

@@ -1,4 +1,4 @@
-//! `jobs`: what still has to be done, and what was given up.
+//! `jobs`: what still has to be done, what was given up, and what is parked.
 
 use std::io::Write;
 
@@ -46,7 +46,7 @@ fn row(job: &Job) -> Vec<String> {
     let next = match job.status {
         JobStatus::Waiting => time(job.run_at),
         JobStatus::Running => "now".to_owned(),
-        JobStatus::Done | JobStatus::Failed => "–".to_owned(),
+        JobStatus::Done | JobStatus::Failed | JobStatus::Parked => "–".to_owned(),
     };
     let error = job.last_error.clone().unwrap_or_default();
     let kind = job.kind.clone();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 
+use super::targets::check_url;
 use super::*;
 use crate::jobs::{Jobs, Running};
 use crate::objects::Stored;
@@ -33,6 +34,10 @@ async fn receive(receiver: web::Data<Receiver>, request: HttpRequest, body: web:
     HttpResponse::build(actix_web::http::StatusCode::from_u16(answer).unwrap()).finish()
 }
 
+fn here() -> PrivateHosts {
+    "127.0.0.1".parse().unwrap()
+}
+
 struct House {
     store: Store,
     jobs: Jobs,
@@ -56,7 +61,7 @@ impl House {
         let target = EventsTarget { url, secret: Secret::new(SECRET) };
         assert!(store.set_events_target(client, Some(target)).await.unwrap());
         let jobs = Jobs::default();
-        let running = jobs.runner(store.clone(), "here").with(Events::new(store.clone()).unwrap()).start();
+        let running = jobs.runner(store.clone(), "here").with(Events::new(store.clone(), &here()).unwrap()).start();
         Self { store, jobs, running, receiver, client, _db: db }
     }
 
@@ -144,7 +149,7 @@ async fn a_call_that_is_told_to_be_over_before_it_began_is_told_whole() {
         answered_at: None,
         ended_at: None,
         duration_secs: None,
-        recording_url: None,
+        recording: None,
         at,
     };
     house.store.report_call(report(Utc::now())).await.unwrap();
@@ -170,6 +175,38 @@ async fn a_receiver_that_is_gone_and_a_client_that_stopped_listening_are_given_u
     house.store.set_events_target(house.client, None).await.unwrap();
     house.begin("c2").await;
     assert_eq!(house.store.jobs(true, None, 10).await.unwrap().len(), 1, "nothing is added for who does not listen");
+    house.running.stop(Duration::from_secs(1)).await;
+}
+
+#[actix_web::test]
+async fn what_may_not_be_told_as_the_settings_are_is_parked_in_words_and_told_once_it_may() {
+    let house = House::new(&[]).await;
+    let url = house.store.events_target(house.client).await.unwrap().unwrap().url;
+    let at = |url: &str| EventsTarget { url: url.to_owned(), secret: Secret::new(SECRET) };
+    // As a row of an older version may have it.
+    house.store.set_events_target(house.client, Some(at("http://10.0.0.9/events"))).await.unwrap();
+    house.begin("c1").await;
+    house.end("c1").await;
+    house.finished().await;
+    let parked = async || {
+        let rows = house.store.jobs(false, None, 10).await.unwrap();
+        let why = |job: &Job| job.last_error.clone().unwrap_or_default();
+        assert!(rows.iter().all(|job| why(job).contains("PRIVATE_HOSTS")), "{rows:?}");
+        rows.iter().filter(|job| job.status == JobStatus::Parked).count()
+    };
+    assert_eq!((parked().await, house.told().len()), (2, 0));
+    // A start under the same settings leaves them; one under better ones does not.
+    assert_eq!(unpark(&house.store, &here()).await.unwrap(), 0);
+    assert_eq!(unpark(&house.store, &"10.0.0.9".parse().unwrap()).await.unwrap(), 2);
+    house.jobs.wake();
+    house.finished().await;
+    assert_eq!(parked().await, 2, "this gateway's settings have not changed");
+    // They are told elsewhere, in order.
+    house.store.set_events_target(house.client, Some(at(&url))).await.unwrap();
+    house.jobs.wake();
+    house.finished().await;
+    let types: Vec<Value> = house.told().iter().map(|event| event["type"].clone()).collect();
+    assert_eq!(types, ["call.started", CALL_ENDED]);
     house.running.stop(Duration::from_secs(1)).await;
 }
 
@@ -208,17 +245,39 @@ assert not verified('another', headers, body, {at})
 
 #[test]
 fn urls_that_will_not_do_say_what_to_write() {
-    for url in ["https://crm.example/hooks", "http://127.0.0.1:9/x", "http://localhost/x", "http://[::1]:8/x"] {
-        assert_eq!(check_url(url), Ok(()), "{url}");
+    let check = |list: &str, url: &str| check_url(url, &list.parse().unwrap());
+    for url in ["http://127.0.0.1:9/x", "http://localhost/x", "http://[::1]:8/x"] {
+        assert_eq!(check("127.0.0.0/8,localhost,::1", url), Ok(()), "{url}");
+        assert!(check("", url).unwrap_err().contains("PRIVATE_HOSTS"), "{url}");
     }
+    assert_eq!(check("", "https://crm.example/hooks"), Ok(()));
     for (url, words) in [
         ("crm.example", "not a URL"),
         ("http://crm.example/x", "not https"),
         ("ftp://crm.example/x", "not https"),
         ("https://me:pw@crm.example/x", "credentials"),
         ("mailto:a@b.c", "no host"),
+        ("https://169.254.169.254/latest/meta-data", "PRIVATE_HOSTS"),
+        ("https://metadata.google.internal/", "PRIVATE_HOSTS"),
+        ("https://2130706433/", "private address"),
     ] {
-        assert!(check_url(url).unwrap_err().contains(words), "{url}");
+        assert!(check("", url).unwrap_err().contains(words), "{url}");
     }
     assert_ne!(new_secret().unwrap().reveal(), new_secret().unwrap().reveal());
+}
+
+#[tokio::test]
+async fn clients_whose_events_go_where_they_may_not_any_more_can_be_listed() {
+    let db = TempDb::new();
+    let store = db.store().await;
+    for (number, url) in [("+918047112233", "http://10.0.0.9/x"), ("+918047112234", "https://crm.example/x")] {
+        let client = store.add_client(new_client(number)).await.unwrap().id;
+        let target = EventsTarget { url: url.to_owned(), secret: Secret::new(SECRET) };
+        store.set_events_target(client, Some(target)).await.unwrap();
+    }
+    let refused = refused_targets(&store, &PrivateHosts::default()).await.unwrap();
+    assert_eq!(refused.len(), 1);
+    assert_eq!((&*refused[0].name, &*refused[0].url), ("Acme", "http://10.0.0.9/x"));
+    assert!(refused[0].why.contains("PRIVATE_HOSTS"), "{}", refused[0].why);
+    assert!(refused_targets(&store, &"10.0.0.0/8".parse().unwrap()).await.unwrap().is_empty());
 }

@@ -2,7 +2,9 @@
 
 use protocol::ids::Secret;
 
-use super::{check_url, new_secret};
+use super::new_secret;
+use super::targets::check_url;
+use crate::outgoing::PrivateHosts;
 use crate::store::EventsTarget;
 
 /// Shorter ones can be guessed.
@@ -47,9 +49,9 @@ impl EventsWish {
     ///
     /// # Errors
     /// What is wrong with it, and the mend.
-    pub fn new(url: Option<String>, secret: Option<String>) -> Result<Self, WishError> {
+    pub fn new(url: Option<String>, secret: Option<String>, private: &PrivateHosts) -> Result<Self, WishError> {
         if let Some(url) = url.as_deref().filter(|url| !url.is_empty()) {
-            check_url(url).map_err(WishError::Url)?;
+            check_url(url, private).map_err(WishError::Url)?;
         }
         match secret {
             Some(secret) if secret.len() < SHORTEST => Err(WishError::ShortSecret),

@@ -11,9 +11,10 @@ use protocol::ids::CallSid;
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::outgoing::PrivateHosts;
 use crate::settings::RecordingTarget;
 use crate::store::tests::TempDb;
-use crate::store::{CallEndReport, Parties};
+use crate::store::{Announced, CallEndReport, Parties};
 
 const MIB: usize = 1 << 20;
 
@@ -66,6 +67,19 @@ async fn serve(site: web::Data<Site>, request: HttpRequest) -> HttpResponse {
             HttpResponse::Ok().no_chunking(4 * MIB as u64).streaming(body)
         }
         "/empty" => HttpResponse::Ok().finish(),
+        "/page.mp3" => HttpResponse::Ok().content_type("audio/mpeg").body("<html>Sorry</html>"),
+        "/login" => to("/page.mp3".to_owned()),
+        "/error.mp3" => HttpResponse::Ok().json(serde_json::json!({ "error": "no such recording" })),
+        "/xml.mp3" => {
+            HttpResponse::Ok().content_type("binary/octet-stream").body("<Error><Code>NoSuchKey</Code></Error>")
+        }
+        "/zipped.mp3" => HttpResponse::Ok().insert_header(("content-encoding", "gzip")).body(sound()),
+        "/wave.mp3" => {
+            // Comes in pieces: no single one says what it is.
+            let pieces = [&b"RI"[..], b"FF\x24\x00\x00\x00W", b"AVEfmt ", &[0; 40]]
+                .map(|piece| Ok::<_, std::io::Error>(web::Bytes::from_static(piece)));
+            HttpResponse::Ok().content_type("application/octet-stream").streaming(stream::iter(pieces))
+        }
         _ => HttpResponse::NotFound().finish(),
     }
 }
@@ -147,7 +161,7 @@ impl Town {
             answered_at: None,
             ended_at: None,
             duration_secs: None,
-            recording_url: Some(url.to_owned()),
+            recording: Some(Announced::new(url)),
             at: Utc::now(),
         };
         self.store.report_call(report.clone()).await.unwrap();
@@ -248,15 +262,15 @@ async fn a_redirect_to_where_nothing_may_be_fetched_is_given_up() {
 
 #[actix_web::test]
 async fn a_name_that_stands_for_a_private_address_is_not_connected_to() {
-    // `localhost` is a public name's stand-in here: it is listed as no machine of ours, and resolves to this one.
+    // `localhost` is a public name's stand-in here: it is listed as no private host, and resolves to this machine.
     let town = Town::listing(|base, _| base.to_owned()).await;
-    let hosts: RecordingHosts = "rec.example".parse().unwrap();
+    let private: PrivateHosts = "10.0.0.0/8".parse().unwrap();
     let limits = FetchLimits::default();
-    let client = client::guarded(&hosts, &limits).unwrap();
+    let client = Outgoing::new(&private, Times { connect: limits.connect, idle: limits.idle }).unwrap();
     let port = Url::parse(&town.base).unwrap().port().unwrap();
-    let error = client.get(format!("http://localhost:{port}/a.mp3")).send().await.unwrap_err();
-    assert_eq!(client::refused_by_guard(&error), Some(Forbidden::Private), "{error:?}");
-    assert_eq!(failed(error), forbidden(Forbidden::Private));
+    let url = Url::parse(&format!("https://localhost:{port}/a.mp3")).unwrap();
+    let error = client.request(Method::GET, &url).unwrap().send().await.unwrap_err();
+    assert_eq!(refused_by_guard(&error), Some(Forbidden::Private), "{error:?}");
     assert!(town.asked.lock().unwrap().is_empty());
 }
 
@@ -285,6 +299,41 @@ async fn a_host_that_drips_hangs_or_breaks_off_is_left_and_tried_again() {
     let town = Town::listing(|_, _| nobody.to_string()).await;
     let job = town.announce(&format!("http://{nobody}/a.mp3")).await;
     tries_again(town.fetch.run(&job).await, "cannot be connected to");
+}
+
+#[actix_web::test]
+async fn an_error_page_is_not_stored_as_a_recording_and_is_asked_for_again() {
+    for (path, words) in [
+        ("/page.mp3", "a web page (HTML) instead of a recording"),
+        ("/login", "a web page (HTML)"),
+        ("/error.mp3", "JSON"),
+        ("/xml.mp3", "XML"),
+        ("/zipped.mp3", "gzip"),
+    ] {
+        let town = Town::new().await;
+        tries_again(town.fetch(path).await, words);
+        assert_eq!((town.row().await.status.as_str(), town.files()), ("pending", 0), "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn a_recording_is_named_and_typed_by_what_it_is() {
+    let town = Town::new().await;
+    town.fetch("/wave.mp3").await.unwrap();
+    let row = town.row().await;
+    assert_eq!((row.content_type.as_deref(), row.bytes), (Some("audio/wav"), Some(56)));
+    assert!(row.stored_url.unwrap().ends_with(&format!("exotel-{}.wav", row.id)));
+}
+
+#[actix_web::test]
+async fn a_recording_whose_host_is_not_allowed_any_more_waits_for_the_setting() {
+    let town = Town::listing(|base, _| base.to_owned()).await;
+    for url in ["https://s3-ap-southeast-1.amazonaws.com/attacker/a.mp3", "http://recordings.exotel.com/a.mp3"] {
+        let job = town.announce(url).await;
+        let Err(JobError::Park(why)) = town.fetch.run(&job).await else { panic!("not parked") };
+        assert!(why.contains("RECORDING_HOSTS") || why.contains("PRIVATE_HOSTS"), "{why}");
+    }
+    assert!(town.asked.lock().unwrap().is_empty());
 }
 
 #[actix_web::test]

@@ -69,6 +69,7 @@ enum Outcome {
     Done,
     Retry(String),
     GiveUp(String),
+    Park(String),
     /// Somebody else has the job.
     Lost,
     /// This node stops.
@@ -87,6 +88,7 @@ pub(super) async fn run(store: Store, handler: Arc<dyn Work>, jobs: Jobs, job: J
         Outcome::Done => "done",
         Outcome::Retry(_) => "retry",
         Outcome::GiveUp(_) => "given_up",
+        Outcome::Park(_) => "parked",
         Outcome::Lost => "lost",
         Outcome::Released => "released",
     };
@@ -122,6 +124,7 @@ async fn attempt(handler: &dyn Work, job: &Job) -> Outcome {
     match result {
         Ok(()) => Outcome::Done,
         Err(JobError::GiveUp(why)) => Outcome::GiveUp(why),
+        Err(JobError::Park(why)) => Outcome::Park(why),
         Err(JobError::Retry(why)) if patience.lasts(job.attempts, age) => Outcome::Retry(why),
         Err(JobError::Retry(why)) => {
             let minutes = age.as_secs() / 60;
@@ -161,6 +164,9 @@ fn tell(job: &Job, outcome: &Outcome) {
             tracing::warn!(target: "jobs", kind, key, attempts, error, "a job failed and is tried again")
         }
         Outcome::GiveUp(error) => tracing::error!(target: "jobs", kind, key, attempts, error, "a job is given up"),
+        Outcome::Park(error) => {
+            tracing::warn!(target: "jobs", kind, key, attempts, error, "a job is parked until it is allowed")
+        }
         Outcome::Lost => tracing::warn!(target: "jobs", kind, key, attempts, "a job's lease was lost"),
     }
 }
@@ -176,6 +182,10 @@ async fn settle(store: &Store, handler: &dyn Work, job: &Job, outcome: &Outcome)
         Outcome::GiveUp(why) => {
             handler.given_up(job, why).await?;
             store.give_up_job(job, why).await?
+        }
+        Outcome::Park(why) => {
+            handler.put_off(job, why).await?;
+            store.park_job(job, why).await?
         }
         Outcome::Released => store.release_job(job).await?,
         Outcome::Lost => false,

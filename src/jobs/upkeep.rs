@@ -14,7 +14,7 @@ const COUNT: Duration = Duration::from_secs(10);
 const FORGET_EVERY: u32 = 360;
 /// How long a job that was done is known as done.
 const DONE_FOR: TimeDelta = TimeDelta::days(7);
-/// How long one that was given up can be looked at.
+/// How long one that was given up can be looked at, or one that is parked can be mended.
 const FAILED_FOR: TimeDelta = TimeDelta::days(90);
 
 /// Counts what waits, and forgets what is long over, until told to stop.
@@ -43,6 +43,11 @@ async fn count(store: &Store, kinds: &[&'static str]) -> Result<(), StoreError> 
         let age = found.map_or(0.0, |found| (Utc::now() - found.oldest).as_seconds_f64().max(0.0));
         metrics::gauge!("callgate_jobs_waiting", "kind" => *kind).set(count as f64);
         metrics::gauge!("callgate_jobs_oldest_seconds", "kind" => *kind).set(age);
+    }
+    let parked = store.parked_jobs().await?;
+    for kind in kinds {
+        let count = parked.iter().find(|(parked, _)| parked == kind).map_or(0, |(_, count)| *count);
+        metrics::gauge!("callgate_jobs_parked", "kind" => *kind).set(count as f64);
     }
     Ok(())
 }

@@ -1,15 +1,22 @@
 //! What a node does beside its calls: the jobs.
 
-use anyhow::Context;
+use std::time::Duration;
 
-use crate::events::Events;
+use anyhow::Context;
+use tokio::time::sleep;
+
+use crate::events::{self, Events};
 use crate::fetch::{Credentials, Fetch, FetchLimits};
 use crate::jobs::{Jobs, Running};
 use crate::objects::Objects;
+use crate::outgoing::PrivateHosts;
 use crate::record::LateAudit;
 use crate::settings::Settings;
 use crate::spool::{EncodeRecording, Press};
-use crate::store::Store;
+use crate::store::{FETCH_RECORDING, Store, StoreError};
+
+/// How long a database that is away is left alone.
+const AWAY: Duration = Duration::from_secs(3);
 
 /// Starts working the jobs of a store.
 pub(super) fn start(settings: &Settings, store: &Store, jobs: &Jobs) -> anyhow::Result<Running> {
@@ -26,12 +33,37 @@ pub(super) fn start(settings: &Settings, store: &Store, jobs: &Jobs) -> anyhow::
     let credentials = exotel.api_key.clone().zip(exotel.api_token.clone());
     let limits = FetchLimits { bytes: settings.recordings.max_bytes, ..FetchLimits::default() };
     let hosts = settings.recordings.hosts.clone();
+    for host in hosts.too_wide() {
+        tracing::warn!(target: "recordings", host, "RECORDING_HOSTS lists a host that strangers share: add the path below which recordings lie");
+    }
     let credentials = credentials.map(|(key, token)| Credentials { key, token });
     let press = Press::new().context("no thread to encode recordings on")?;
     let encode = EncodeRecording::new(store.clone(), objects.clone(), press, settings.recordings.spool.clone());
     let fetch = Fetch::new(store.clone(), objects, hosts, credentials, limits)?;
-    let events = Events::new(store.clone())?;
+    let events = Events::new(store.clone(), &settings.private_hosts)?;
+    store.runtime().spawn(look_anew(store.clone(), settings.private_hosts.clone(), jobs.clone()));
     let late = LateAudit::new(store.clone());
     let runner = jobs.runner(store.clone(), &settings.node);
     Ok(runner.with(fetch).with(events).with(encode).with(late).start())
+}
+
+/// What is parked was not allowed under other settings, perhaps: it is looked at once under these.
+async fn look_anew(store: Store, private: PrivateHosts, jobs: Jobs) {
+    while let Err(error) = unpark(&store, &private).await {
+        tracing::debug!(target: "jobs", %error, "what is parked cannot be looked at yet");
+        sleep(AWAY).await;
+    }
+    jobs.wake();
+}
+
+async fn unpark(store: &Store, private: &PrivateHosts) -> Result<(), StoreError> {
+    for refused in events::refused_targets(store, private).await? {
+        let events::RefusedTarget { client, why, .. } = refused;
+        tracing::warn!(target: "events", client, "a client is not told of its calls: its events_url {why}");
+    }
+    let unparked = events::unpark(store, private).await? + store.unpark_jobs(FETCH_RECORDING, Vec::new()).await?;
+    if unparked > 0 {
+        tracing::info!(target: "jobs", unparked, "what was parked is tried again");
+    }
+    Ok(())
 }

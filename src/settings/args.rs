@@ -14,7 +14,7 @@ pub(super) const WEBHOOK_AUTH: &str = "signature";
 pub(super) const WEBHOOK_DEADLINE_MS: &str = "2000";
 pub(super) const RECORDINGS_URL: &str = "file://./recordings";
 pub(super) const SPOOL_DIR: &str = "./spool";
-pub(super) const RECORDING_HOSTS: &str = "exotel.com,exotel.in,s3-ap-southeast-1.amazonaws.com";
+pub(super) const RECORDING_HOSTS: &str = "exotel.com,exotel.in,s3-ap-southeast-1.amazonaws.com/exotelrecordings/";
 pub(super) const RECORDING_MAX_MIB: &str = "512";
 pub(super) const MAX_CALLS: &str = "1000";
 pub(super) const MAX_CALL_SECS: &str = "3300";
@@ -115,9 +115,13 @@ pub struct SettingsArgs {
     #[arg(long, env = "SPOOL_DIR", hide_env_values = true, value_name = "FOLDER", default_value = SPOOL_DIR)]
     pub spool_dir: String,
 
-    /// Hosts a RecordingUrl may point to, subdomains included, comma-separated, name or name:port; https only, save for this machine (localhost, 127.0.0.1).
+    /// Hosts a RecordingUrl may point to, comma-separated: name or name:port, subdomains included, or name/path/, which is that host alone and what lies below the path; https only, save for this machine (localhost, 127.0.0.1) and PRIVATE_HOSTS.
     #[arg(long, env = "RECORDING_HOSTS", hide_env_values = true, value_name = "HOSTS", default_value = RECORDING_HOSTS)]
     pub recording_hosts: String,
+
+    /// Private hosts that clients' URLs (events, recordings) may point to, over plain http too: host, host:port or CIDR, comma-separated; all else is https to public addresses [default: none].
+    #[arg(long, env = "PRIVATE_HOSTS", hide_env_values = true, value_name = "HOSTS")]
+    pub private_hosts: Option<String>,
 
     /// Largest recording that is fetched, MiB.
     #[arg(long, env = "RECORDING_MAX_MIB", hide_env_values = true, value_name = "MIB", default_value = RECORDING_MAX_MIB)]

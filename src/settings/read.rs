@@ -12,11 +12,12 @@ use url::Url;
 
 use super::args::{self, SettingsArgs};
 use super::{
-    CallSettings, ExotelSettings, HttpSettings, LogSettings, ModelSettings, PublicUrl, RecordingSettings,
-    RecordingTarget, Settings, SettingsError, UrlSource, WebhookSettings, is_loopback, secrets,
+    CallSettings, ExotelSettings, HttpSettings, LogSettings, ModelSettings, PublicUrl, RecordingHosts,
+    RecordingSettings, RecordingTarget, Settings, SettingsError, UrlSource, WebhookSettings, is_loopback, secrets,
 };
 use crate::http::address::Cidr;
 use crate::http::auth::Way;
+use crate::outgoing::PrivateHosts;
 use crate::record::{AuditNumbers, Prices};
 use crate::store::DatabaseUrl;
 use crate::telemetry::LogFormat;
@@ -30,6 +31,7 @@ const LONGEST_DEADLINE_MS: u64 = 15_000;
 
 pub(super) fn settings(args: &SettingsArgs) -> Read<Settings> {
     let http = http(args)?;
+    let private_hosts = private_hosts(&args.private_hosts)?;
     Ok(Settings {
         webhooks: webhooks(args, &http.host)?,
         http,
@@ -41,7 +43,8 @@ pub(super) fn settings(args: &SettingsArgs) -> Read<Settings> {
             api_token: secret(&args.exotel_api_token),
             account_sid: set(&args.exotel_account_sid).map(str::to_owned),
         },
-        recordings: recordings(args)?,
+        recordings: recordings(args, &private_hosts)?,
+        private_hosts,
         node: super::node::name(set(&args.node_name))?,
         calls: CallSettings {
             max_calls: number("MAX_CALLS", or(&args.max_calls, args::MAX_CALLS), 1, 1_000_000)?,
@@ -162,7 +165,13 @@ fn webhooks(args: &SettingsArgs, host: &str) -> Read<WebhookSettings> {
     })
 }
 
-fn recordings(args: &SettingsArgs) -> Read<RecordingSettings> {
+/// `PRIVATE_HOSTS`, checked.
+pub(crate) fn private_hosts(text: &Option<String>) -> Read<PrivateHosts> {
+    let hosts = set(text).unwrap_or_default().parse();
+    hosts.map_err(|problem: String| SettingsError::new("PRIVATE_HOSTS", problem))
+}
+
+fn recordings(args: &SettingsArgs, private: &PrivateHosts) -> Read<RecordingSettings> {
     let error = |problem| SettingsError::new("RECORDINGS_URL", problem);
     let text = or(&args.recordings_url, args::RECORDINGS_URL);
     let target = match text.split_once("://") {
@@ -174,8 +183,8 @@ fn recordings(args: &SettingsArgs) -> Read<RecordingSettings> {
         },
         _ => return Err(error(format!("`{text}` is no place for recordings: use file://, s3://, gs:// or az://"))),
     };
-    let hosts = or(&args.recording_hosts, args::RECORDING_HOSTS).parse();
-    let hosts = hosts.map_err(|problem: String| SettingsError::new("RECORDING_HOSTS", problem))?;
+    let hosts = or(&args.recording_hosts, args::RECORDING_HOSTS).parse::<RecordingHosts>();
+    let hosts = hosts.map_err(|problem| SettingsError::new("RECORDING_HOSTS", problem))?.with_private(private);
     let max_mib = number("RECORDING_MAX_MIB", or(&args.recording_max_mib, args::RECORDING_MAX_MIB), 1, 1 << 20)?;
     let spool = PathBuf::from(or(&args.spool_dir, args::SPOOL_DIR));
     Ok(RecordingSettings { target, spool, hosts, max_bytes: max_mib << 20 })

@@ -10,6 +10,7 @@ use protocol::call::fact::Turn;
 use protocol::ids::{CallSid, PhoneNumber, StreamSid};
 
 use super::columns::{Maybe, MaybeTime, Time, Word};
+use super::recordings::{Announced, Kept};
 use super::schema::calls;
 use super::{Figures, MediaStart, Store, StoreError, query, transaction};
 
@@ -192,8 +193,8 @@ pub struct CallEndReport {
     pub ended_at: Option<DateTime<Utc>>,
     /// How long the conversation was, s.
     pub duration_secs: Option<i64>,
-    /// Where a recording can be fetched.
-    pub recording_url: Option<String>,
+    /// Where a recording can be fetched, or could not.
+    pub recording: Option<Announced>,
     /// When we were told.
     pub at: DateTime<Utc>,
 }
@@ -253,6 +254,14 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn report_call(&self, report: CallEndReport) -> Result<Call, StoreError> {
+        Ok(self.report_call_and_recording(report).await?.0)
+    }
+
+    /// The same, and what became of the recording that it tells of.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn report_call_and_recording(&self, report: CallEndReport) -> Result<(Call, Option<Kept>), StoreError> {
         transaction!(self, outbound::report(&report))
     }
 

@@ -1,7 +1,7 @@
 //! Jobs: what still has to be done, and outlives the process that found out.
 //!
-//! A row is `waiting` until `run_at`, `running` while somebody has it on lease, and in the end `done` or `failed`. Whoever leases a
-//! job counts an attempt, and that number is the proof of the lease: what a worker says of a job that was taken over since changes
+//! A row is `waiting` until `run_at`, `running` while somebody has it on lease, and in the end `done` or `failed`; one that a setting
+//! forbids is `parked`, and nobody waits for it, until it is put back in line. Whoever leases a job counts an attempt, and that number is the proof of the lease: what a worker says of a job that was taken over since changes
 //! nothing. A worker that dies loses its leases when they run out, and the next one goes on from there.
 
 use std::fmt;
@@ -74,6 +74,8 @@ pub enum JobStatus {
     Done,
     /// Given up; `last_error` says why.
     Failed,
+    /// Not allowed as the settings are, which `last_error` says; done once they are mended.
+    Parked,
 }
 
 impl JobStatus {
@@ -85,11 +87,13 @@ impl JobStatus {
             Self::Running => "running",
             Self::Done => "done",
             Self::Failed => "failed",
+            Self::Parked => "parked",
         }
     }
 
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        [Self::Waiting, Self::Running, Self::Done, Self::Failed].into_iter().find(|status| status.name() == name)
+        let all = [Self::Waiting, Self::Running, Self::Done, Self::Failed, Self::Parked];
+        all.into_iter().find(|status| status.name() == name)
     }
 }
 
@@ -224,6 +228,24 @@ impl Store {
         query!(self, write, jobs::finish(held, JobStatus::Failed, Some(&error)))
     }
 
+    /// Nobody shall try again as the settings are; false when the lease was lost.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn park_job(&self, job: &Job, why: &str) -> Result<bool, StoreError> {
+        let (held, why) = ((job.id, job.attempts), why.to_owned());
+        query!(self, write, jobs::finish(held, JobStatus::Parked, Some(&why)))
+    }
+
+    /// Puts parked jobs of a kind back in line, due now and as if they were new: those of these clients' calls, and those
+    /// of nobody's. Answers with how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unpark_jobs(&self, kind: &'static str, of: Vec<i64>) -> Result<usize, StoreError> {
+        query!(self, write, jobs::unpark(kind, &of))
+    }
+
     /// Gives a lease back: somebody else may take the job at once. False when the lease was lost.
     ///
     /// # Errors
@@ -242,7 +264,7 @@ impl Store {
         query!(self, write, jobs::relocate(&kind, &key, &node))
     }
 
-    /// Puts a job that failed back in line, or all of them: due now, with attempts and patience as if it were new. Answers with those
+    /// Puts a job that failed or is parked back in line, or all of them: due now, with attempts and patience as if it were new. Answers with those
     /// that were.
     ///
     /// # Errors
@@ -275,7 +297,15 @@ impl Store {
         query!(self, read, jobs::waiting())
     }
 
-    /// Removes finished jobs whose end is older than that: done ones, and given-up ones.
+    /// What is parked, by kind.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn parked_jobs(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        query!(self, read, jobs::parked())
+    }
+
+    /// Removes finished jobs whose end is older than that: done ones, and given-up or parked ones.
     ///
     /// # Errors
     /// When the database fails.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use protocol::ids::{CallSid, Secret};
 
-use super::{Client, Recording, Store, StoreError, query};
+use super::{Client, Recording, Store, StoreError, query, transaction};
 
 /// The kind of the jobs that tell clients.
 pub const SEND_EVENT: &str = "send_event";
@@ -60,12 +60,12 @@ impl Store {
         query!(self, read, outbound::target(client))
     }
 
-    /// Sets where a client is told; none for nowhere. False when there is no such client.
+    /// Sets where a client is told; none for nowhere. What is parked since it could not be told is told there. False when there is no such client.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn set_events_target(&self, client: i64, target: Option<EventsTarget>) -> Result<bool, StoreError> {
-        query!(self, write, outbound::set_target(client, target.as_ref()))
+        transaction!(self, outbound::set_target(client, target.as_ref()))
     }
 
     /// What there is to tell of a call, or of a recording of it; none when there is no such call, or it is nobody's.

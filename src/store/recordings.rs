@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use protocol::ids::CallSid;
+use protocol::wire::clip;
+use url::Url;
 
 use super::columns::Time;
 use super::schema::recordings;
@@ -11,6 +13,56 @@ use crate::objects::Stored;
 
 /// The kind of the jobs that fetch the carrier's recordings.
 pub const FETCH_RECORDING: &str = "fetch_recording";
+
+/// Recordings of the carrier's that are kept of one call.
+pub const MOST_OF_CALL: i64 = 8;
+/// Recordings of one client's calls that may wait to be fetched at a time; all calls that are nobody's are one client.
+pub const MOST_WAITING: i64 = 1000;
+/// What is kept of a URL that nobody will fetch, bytes.
+const REFUSED_URL: usize = 512;
+
+/// A recording of the carrier's, as a report tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announced {
+    /// Where it is.
+    pub url: String,
+    /// Why it is not fetched there.
+    pub refused: Option<String>,
+}
+
+impl Announced {
+    /// One that may be fetched.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), refused: None }
+    }
+
+    /// One that may not. Of its URL is kept what can be shown: no password, no more than some hundred bytes.
+    pub fn refused(url: &str, why: impl ToString) -> Self {
+        let mut shown = url.replace(char::is_control, "\u{fffd}");
+        if let Ok(mut parsed) = Url::parse(url)
+            && (!parsed.username().is_empty() || parsed.password().is_some())
+        {
+            // A URL without a host has no user either.
+            let _ = parsed.set_username("");
+            let _ = parsed.set_password(None);
+            shown = parsed.into();
+        }
+        Self { url: clip(&shown, REFUSED_URL).into_owned(), refused: Some(why.to_string()) }
+    }
+}
+
+/// What became of a recording that was told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It is on record, and fetched, or was.
+    Waits,
+    /// It is on record as one that is not fetched.
+    Refused,
+    /// It is not kept: the call has [`MOST_OF_CALL`].
+    CallFull,
+    /// It is not kept: [`MOST_WAITING`] of its client wait to be fetched.
+    ClientFull,
+}
 
 /// A recording.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
@@ -29,7 +81,7 @@ pub struct Recording {
     pub bytes: Option<i64>,
     /// SHA-256 of what is stored, lower-case hex.
     pub sha256: Option<String>,
-    /// What its source said it is.
+    /// What it is.
     pub content_type: Option<String>,
     /// Why it failed, or why it is not stored yet.
     pub error: Option<String>,

@@ -109,7 +109,7 @@ pub(crate) fn report(sid: &str, status: &str) -> CallEndReport {
         answered_at: Some(at(1)),
         ended_at: Some(at(60)),
         duration_secs: Some(59),
-        recording_url: Some("https://recordings.exotel.com/a.mp3".to_owned()),
+        recording: Some(Announced::new("https://recordings.exotel.com/a.mp3")),
         at: at(61),
     }
 }

@@ -36,7 +36,7 @@ impl Program {
         command.env("DATABASE_URL", &gateway.database.url).env("RECORDINGS_URL", gateway.database.recordings_url());
         command.env("HOST", "127.0.0.1").env("PORT", port.to_string()).env("WORKERS", "1").env("SIMULATED_MODEL", "on");
         command.env("EXOTEL_API_KEY", API_KEY).env("EXOTEL_API_TOKEN", API_TOKEN);
-        command.env("WEBHOOK_AUTH", "key").env("WEBHOOK_KEY", WEBHOOK_KEY);
+        command.env("WEBHOOK_AUTH", "key").env("WEBHOOK_KEY", WEBHOOK_KEY).env("PRIVATE_HOSTS", "127.0.0.1");
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let program = Self { child, port };
         until("it serves", || async { program.get("/readyz").await.is_some() }).await;

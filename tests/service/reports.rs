@@ -73,6 +73,50 @@ async fn a_recording_is_kept_as_pending_if_it_may_be_fetched() {
     gateway.stop().await;
 }
 
+#[actix_web::test]
+async fn a_recording_that_may_not_be_fetched_is_on_record_with_why_whichever_report_told_of_it() {
+    let gateway = Gateway::start().await;
+    for (path, field, url, status) in [
+        ("/exotel/call-end", "RecordingUrl", "http://recordings.exotel.com/x.mp3", 200),
+        ("/exotel/call-end", "RecordingUrl", "https://s3-ap-southeast-1.amazonaws.com/attacker/x.mp3", 200),
+        ("/exotel/passthru", "RecordingUrl", "https://evil.example/x.mp3", 302),
+        ("/exotel/passthru", "Stream[RecordingUrl]", "https://attacker.s3-ap-southeast-1.amazonaws.com/x.mp3", 302),
+        ("/exotel/recording", "RecordingUrl", "https://169.254.169.254/x.mp3", 400),
+    ] {
+        let sid = sid();
+        let answer = gateway.post(path, &[("CallSid", &sid), ("Status", "completed"), (field, url)]).await;
+        assert_eq!(answer.status.as_u16(), status, "{path} {url}: {answer:?}");
+        let shown = gateway.operate(reqwest::Method::GET, &format!("/api/v1/calls/{sid}")).await.json();
+        let recording = &shown["recordings"][0];
+        assert_eq!((&recording["status"], &recording["source"]), (&json!("failed"), &json!(url)), "{shown}");
+        assert!(recording["error"].as_str().unwrap().contains("not allowed"), "{shown}");
+    }
+    gateway.stop().await;
+}
+
+#[actix_web::test]
+async fn a_call_that_tells_of_very_many_recordings_has_a_few_and_its_reports_stand() {
+    let gateway = Gateway::start().await;
+    let (many, other) = (sid(), sid());
+    for n in 0..20 {
+        let url = format!("https://recordings.exotel.com/{n}.mp3");
+        let path = if n % 2 == 0 { "/exotel/call-end" } else { "/exotel/recording" };
+        let answer = gateway.post(path, &[("CallSid", &many), ("Status", "completed"), ("RecordingUrl", &url)]).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        if n % 2 == 1 {
+            assert_eq!(answer.json()["recording"], if n < 8 { "pending" } else { "not_kept" });
+        }
+    }
+    let store = gateway.running.store();
+    assert_eq!(store.recordings_of_call(&CallSid::new(&many)).await.unwrap().len(), 8);
+    gateway.running.recorder().flush().await;
+    assert_eq!(gateway.audited("recording.refused", "call_full").await.len(), 12);
+    let url = "https://recordings.exotel.com/0.mp3";
+    gateway.post("/exotel/recording", &[("CallSid", &other), ("RecordingUrl", url)]).await;
+    assert_eq!(store.recordings_of_call(&CallSid::new(&other)).await.unwrap().len(), 1);
+    gateway.stop().await;
+}
+
 /// `2026-11-22 12:00:00` on India's clock, and some seconds.
 fn noon(secs: i64) -> chrono::DateTime<chrono::Utc> {
     chrono::DateTime::from_timestamp(1_795_329_000 + secs, 0).unwrap()

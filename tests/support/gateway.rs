@@ -101,6 +101,8 @@ impl<K: Kind> GatewayOn<K> {
             webhook_auth: "signature,key,basic".to_owned(),
             webhook_key: some(WEBHOOK_KEY),
             admin_token: some(ADMIN_TOKEN),
+            // Whoever is told of calls here is a neighbour of the test.
+            private_hosts: some("127.0.0.1"),
             drain_secs: "0".to_owned(),
             // What a busy machine takes is no outage: who asserts one sets it.
             webhook_deadline_ms: "15000".to_owned(),

@@ -28,7 +28,7 @@ pub struct JobsArgs {
 /// What can be done with jobs.
 #[derive(Clone, Debug, Subcommand)]
 pub enum JobsAction {
-    /// Has a job that was given up tried again, now and with all the patience of a new one.
+    /// Has a job that was given up or is parked tried again, now and with all the patience of a new one.
     Retry(RetryArgs),
 }
 
@@ -38,7 +38,7 @@ pub struct RetryArgs {
     /// The job, as `callgate jobs` numbers it.
     #[arg(required_unless_present = "all_failed", conflicts_with = "all_failed")]
     pub id: Option<i64>,
-    /// Every job that was given up.
+    /// Every job that was given up or is parked.
     #[arg(long)]
     pub all_failed: bool,
     /// Where it is.

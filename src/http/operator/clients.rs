@@ -57,7 +57,7 @@ async fn add(gateway: web::Data<Gateway>, request: HttpRequest, payload: web::Pa
         check(&gateway, &request).await?;
         let told = read(&request, payload).await?;
         let new = new_client(changes(&told)?)?;
-        let EventsGrant { target, made } = wish(&told)?.grant(None).map_err(no_wish)?;
+        let EventsGrant { target, made } = wish(&gateway, &told)?.grant(None).map_err(no_wish)?;
         let client = match target.flatten() {
             Some(target) => ask_write(&gateway, gateway.store.add_told_client(new, target)).await?,
             None => ask_write(&gateway, gateway.store.add_client(new)).await?,
@@ -92,7 +92,7 @@ async fn change(
     answer(async {
         check(&gateway, &request).await?;
         let told = read(&request, payload).await?;
-        let (mut changes, wish) = (changes(&told)?, wish(&told)?);
+        let (mut changes, wish) = (changes(&told)?, wish(&gateway, &told)?);
         let id = find(&gateway, &named).await?.id;
         let mut made = None;
         if !wish.is_empty() {
@@ -222,10 +222,10 @@ fn changes(told: &Map<String, Value>) -> Result<ClientChanges, Refused> {
 }
 
 /// What a body says of a client's events; null for a URL is the wish not to be told.
-fn wish(told: &Map<String, Value>) -> Result<EventsWish, Refused> {
+fn wish(gateway: &Gateway, told: &Map<String, Value>) -> Result<EventsWish, Refused> {
     let url = told.get("events_url").map(|url| optional("events_url", url)).transpose()?;
     let secret = told.get("events_secret").map(|secret| text("events_secret", secret)).transpose()?;
-    EventsWish::new(url.map(Option::unwrap_or_default), secret).map_err(no_wish)
+    EventsWish::new(url.map(Option::unwrap_or_default), secret, &gateway.rules.private_hosts).map_err(no_wish)
 }
 
 fn no_wish(error: WishError) -> Refused {

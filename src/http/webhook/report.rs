@@ -5,14 +5,14 @@ use actix_web::http::StatusCode;
 use actors::Phase;
 use chrono::{DateTime, Utc};
 use protocol::call::fact::Ended;
-use protocol::exotel::webhook::{Address, CallEnd, FieldError, Fields, RecordingReady, StreamReport, call_sid};
+use protocol::exotel::webhook::{CallEnd, FieldError, Fields, RecordingReady, StreamReport, call_sid};
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::super::audit::Seen;
 use super::super::desk::parties;
 use super::{Answer, Gateway, Refused, answer};
-use crate::store::{Call, CallEndReport, End, Parties, StoreError, is_end};
+use crate::store::{AuditEntry, Call, CallEndReport, End, Kept, MOST_OF_CALL, MOST_WAITING, Parties, is_end};
 
 /// Region in which numbers of reports are read: the client is not looked up for them.
 const REGION: &str = "IN";
@@ -26,7 +26,7 @@ pub(super) async fn call_end(gateway: &Gateway, fields: &Fields, seen: &mut Seen
     if told.is_final() {
         gateway.switchboard.end(&sid, Ended::CallEnd { status: told.status.to_string() });
     }
-    let call = write_down(gateway, report_of(gateway, told, fields)).await?;
+    let (call, _) = write_down(gateway, report_of(gateway, told, fields)).await?;
     Ok(answer("ok", &json!({ "call_sid": sid.as_str(), "status": call.status })))
 }
 
@@ -34,14 +34,18 @@ pub(super) async fn call_end(gateway: &Gateway, fields: &Fields, seen: &mut Seen
 pub(super) async fn recording(gateway: &Gateway, fields: &Fields, seen: &mut Seen) -> Result<Answer, Refused> {
     let told = RecordingReady::try_from(fields)?;
     seen.call = Some(told.call_sid.clone());
-    if !gateway.is_recording_url(&told.url) {
-        let problem = "is not allowed: it must be https, on one of RECORDING_HOSTS".to_owned();
-        return Err(FieldError { field: "RecordingUrl", problem }.into());
+    let announced = gateway.announced(&told.url);
+    let problem = announced.refused.clone();
+    let report = CallEndReport { recording: Some(announced), ..empty_report(told.call_sid.clone()) };
+    // One that is refused is on record too, with why.
+    let (_, kept) = write_down(gateway, report).await?;
+    match problem {
+        Some(problem) => Err(FieldError { field: "RecordingUrl", problem }.into()),
+        None => {
+            let state = if kept == Some(Kept::Waits) { "pending" } else { "not_kept" };
+            Ok(answer("ok", &json!({ "call_sid": told.call_sid.as_str(), "recording": state })))
+        }
     }
-    let mut report = empty_report(told.call_sid.clone());
-    report.recording_url = Some(told.url.into());
-    write_down(gateway, report).await?;
-    Ok(answer("ok", &json!({ "call_sid": told.call_sid.as_str(), "recording": "pending" })))
 }
 
 /// `GET` or `POST /exotel/passthru`, behind the Voicebot applet: 200 hands the call on, 302 hangs up.
@@ -71,10 +75,10 @@ pub(super) async fn passthru(gateway: &Gateway, fields: &Fields, seen: &mut Seen
     if let Some(over) = over.filter(|_| !report.status.as_deref().is_some_and(is_end)) {
         report.status = Some(over.to_owned());
     }
-    if report.recording_url.is_none() {
-        report.recording_url = fetchable(gateway, stream.recording_url);
+    if report.recording.is_none() {
+        report.recording = stream.recording_url.map(|url| gateway.announced(&url));
     }
-    let call = write_down(gateway, report).await?;
+    let (call, _) = write_down(gateway, report).await?;
     let stream_failed = stream.error.is_some() || stream.status.as_deref() == Some("failed");
     let (outcome, status, next) = match hands_on(&call) || stream_failed {
         true => ("transfer", StatusCode::OK, "transfer"),
@@ -85,19 +89,35 @@ pub(super) async fn passthru(gateway: &Gateway, fields: &Fields, seen: &mut Seen
 }
 
 /// Writes a report down. One that a database that is away did not take is kept, and written later: the carrier is told to come again, and
-/// may not.
-async fn write_down(gateway: &Gateway, report: CallEndReport) -> Result<Call, Refused> {
+/// may not. A recording that there is no room for is noted: the report stands without it.
+async fn write_down(gateway: &Gateway, report: CallEndReport) -> Result<(Call, Option<Kept>), Refused> {
     let (store, recorder) = (gateway.store.clone(), gateway.recorder.clone());
     // By itself: whoever asked may stop waiting.
     let written = actix_rt::spawn(async move {
         let kept = report.clone();
-        let written = store.report_call(report).await;
-        if written.as_ref().is_err_and(StoreError::is_away) {
-            recorder.report(kept);
+        let written = store.report_call_and_recording(report).await;
+        match &written {
+            Err(error) if error.is_away() => recorder.report(kept),
+            Ok((call, Some(Kept::CallFull))) => recorder.audit(not_kept(call, "call_full")),
+            Ok((call, Some(Kept::ClientFull))) => recorder.audit(not_kept(call, "client_full")),
+            _ => {}
         }
         written
     });
     Ok(written.await.map_err(|_| Refused::StorageAway)??)
+}
+
+/// A recording beyond what is kept of one call, or may wait for one client.
+fn not_kept(call: &Call, outcome: &str) -> AuditEntry {
+    AuditEntry {
+        at: Utc::now(),
+        kind: "recording.refused".to_owned(),
+        call_sid: Some(call.call_sid.clone()),
+        remote_addr: None,
+        request_id: None,
+        outcome: outcome.to_owned(),
+        payload: json!({ "most_of_call": MOST_OF_CALL, "most_waiting": MOST_WAITING }),
+    }
 }
 
 /// Whether the end of a call as we stored it leaves the caller to somebody else.
@@ -117,14 +137,10 @@ fn report_of(gateway: &Gateway, told: CallEnd, fields: &Fields) -> CallEndReport
         answered_at: told.answered_at.and_then(|at| DateTime::from_timestamp(at, 0)),
         ended_at: told.ended_at.and_then(|at| DateTime::from_timestamp(at, 0)),
         duration_secs: told.conversation_secs.and_then(|secs| i64::try_from(secs).ok()),
-        recording_url: fetchable(gateway, told.recording_url),
+        // One elsewhere than where recordings may be is remembered as that; the report itself stands.
+        recording: told.recording_url.map(|url| gateway.announced(&url)),
         ..empty_report(told.call_sid)
     }
-}
-
-/// A recording elsewhere than where recordings may be is not remembered; the report itself stands.
-fn fetchable(gateway: &Gateway, told: Option<Address>) -> Option<String> {
-    told.filter(|url| !url.is_cut() && gateway.is_recording_url(url)).map(String::from)
 }
 
 fn empty_report(call_sid: protocol::ids::CallSid) -> CallEndReport {
@@ -136,7 +152,7 @@ fn empty_report(call_sid: protocol::ids::CallSid) -> CallEndReport {
         answered_at: None,
         ended_at: None,
         duration_secs: None,
-        recording_url: None,
+        recording: None,
         at: Utc::now(),
     }
 }

@@ -10,7 +10,7 @@ use crate::store::columns::coalesce;
 use crate::store::prepared::prepared;
 use crate::store::schema;
 use crate::store::schema::calls::dsl;
-use crate::store::{Begun, Call, CallEndReport, CallPage, CallWithTurns, End, MediaStart, NewCall, StoreError};
+use crate::store::{Begun, Call, CallEndReport, CallPage, CallWithTurns, End, Kept, MediaStart, NewCall, StoreError};
 
 /// The status of a call whose end nobody told.
 pub(in crate::store) const IN_PROGRESS: &str = "in-progress";
@@ -100,7 +100,10 @@ pub(in crate::store) async fn is_over(conn: &mut Conn, sid: &CallSid) -> Result<
 }
 
 /// Puts a report into its row, and answers with it. Needs a transaction.
-pub(in crate::store) async fn report(conn: &mut Conn, report: &CallEndReport) -> Result<Call, StoreError> {
+pub(in crate::store) async fn report(
+    conn: &mut Conn,
+    report: &CallEndReport,
+) -> Result<(Call, Option<Kept>), StoreError> {
     let at = report.at.naive_utc();
     let id = ensure(conn, &report.call_sid, at).await?;
     // Writing the row before reading it makes other reports of the call wait for the end of this transaction.
@@ -128,10 +131,11 @@ pub(in crate::store) async fn report(conn: &mut Conn, report: &CallEndReport) ->
         ));
         prepared(merged).execute(conn).await?;
     }
-    if let Some(url) = &report.recording_url {
-        recordings::announce(conn, id, url, at).await?;
-    }
-    Ok(call)
+    let kept = match &report.recording {
+        Some(told) => Some(recordings::announce(conn, &call, told, at).await?),
+        None => None,
+    };
+    Ok((call, kept))
 }
 
 pub(in crate::store) async fn with_turns(conn: &mut Conn, sid: &CallSid) -> Result<Option<CallWithTurns>, StoreError> {

@@ -10,6 +10,7 @@ use diesel::sql_types::Bool;
 use super::locking::skip_locked;
 use super::{Conn, RunQueryDsl};
 use crate::store::prepared::prepared;
+use crate::store::schema::calls;
 use crate::store::schema::jobs::{self, dsl};
 use crate::store::{Job, JobStatus, NewJob, StoreError, Waiting};
 
@@ -17,6 +18,7 @@ const WAITING: &str = JobStatus::Waiting.name();
 const RUNNING: &str = JobStatus::Running.name();
 const FAILED: &str = JobStatus::Failed.name();
 const DONE: &str = JobStatus::Done.name();
+const PARKED: &str = JobStatus::Parked.name();
 
 /// Row id and number of the attempt: what a lease is held by.
 type Held = (i64, i32);
@@ -191,11 +193,11 @@ pub(in crate::store) async fn failed(conn: &mut Conn, kind: &str, key: &str) -> 
     Ok(row.select(dsl::id).get_result(conn).await.optional()?)
 }
 
-/// Jobs that failed, one or all, as if they were new.
+/// Jobs that failed or are parked, one or all, as if they were new.
 pub(in crate::store) async fn retry(conn: &mut Conn, id: Option<i64>) -> Result<Vec<Job>, StoreError> {
     let now = Utc::now().naive_utc();
     let one = dsl::id.eq(id.unwrap_or_default()).or(id.is_none().into_sql::<Bool>());
-    let mut retried: Vec<Job> = diesel::update(dsl::jobs.filter(dsl::status.eq(FAILED)).filter(one))
+    let mut retried: Vec<Job> = diesel::update(dsl::jobs.filter(dsl::status.eq_any([FAILED, PARKED])).filter(one))
         .set((
             dsl::status.eq(WAITING),
             dsl::attempts.eq(0),
@@ -208,6 +210,27 @@ pub(in crate::store) async fn retry(conn: &mut Conn, id: Option<i64>) -> Result<
         .await?;
     retried.sort_unstable_by_key(|job| job.id);
     Ok(retried)
+}
+
+/// Parked jobs of a kind whose ordering is a call of those clients, or that have none, as if they were new.
+pub(in crate::store) async fn unpark(conn: &mut Conn, kind: &str, of: &[i64]) -> Result<usize, StoreError> {
+    let now = Utc::now().naive_utc();
+    let theirs = calls::table.filter(calls::client_id.eq_any(of.to_vec())).select(calls::call_sid.nullable());
+    let rows = dsl::jobs.filter(dsl::kind.eq(kind).and(dsl::status.eq(PARKED)));
+    let rows = rows.filter(dsl::ordering.is_null().or(dsl::ordering.eq_any(theirs)));
+    let unparked = diesel::update(rows).set((
+        dsl::status.eq(WAITING),
+        dsl::attempts.eq(0),
+        dsl::run_at.eq(now),
+        dsl::created_at.eq(now),
+        dsl::updated_at.eq(now),
+    ));
+    Ok(unparked.execute(conn).await?)
+}
+
+pub(in crate::store) async fn parked(conn: &mut Conn) -> Result<Vec<(String, i64)>, StoreError> {
+    let rows = dsl::jobs.filter(dsl::status.eq(PARKED)).group_by(dsl::kind);
+    Ok(rows.select((dsl::kind, count_star())).load(conn).await?)
 }
 
 pub(in crate::store) async fn by_id(conn: &mut Conn, id: i64) -> Result<Option<Job>, StoreError> {
@@ -241,5 +264,6 @@ pub(in crate::store) async fn forget(
     failed: DateTime<Utc>,
 ) -> Result<usize, StoreError> {
     let old = |status: &'static str, at: DateTime<Utc>| dsl::status.eq(status).and(dsl::updated_at.lt(at.naive_utc()));
-    Ok(diesel::delete(dsl::jobs.filter(old(DONE, done).or(old(FAILED, failed)))).execute(conn).await?)
+    let over = old(DONE, done).or(old(FAILED, failed)).or(old(PARKED, failed));
+    Ok(diesel::delete(dsl::jobs.filter(over)).execute(conn).await?)
 }

@@ -9,7 +9,7 @@ use super::{Conn, RunQueryDsl, batch, calls, clients, jobs, recordings};
 use crate::store::outbound::{CALL_ENDED, CALL_STARTED, Event, EventsTarget, SEND_EVENT, Told};
 use crate::store::schema;
 use crate::store::schema::clients::dsl;
-use crate::store::{Batch, Begun, Call, CallEndReport, End, NewCall, NewJob, StoreError};
+use crate::store::{Batch, Begun, Call, CallEndReport, End, Kept, NewCall, NewJob, StoreError};
 
 /// How long the carrier's word of an end waits for ours, which says more.
 const OUR_WORD: TimeDelta = TimeDelta::seconds(5);
@@ -27,12 +27,15 @@ pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Be
 }
 
 /// Puts a report into its row, and tells the client of an end.
-pub(in crate::store) async fn report(conn: &mut Conn, report: &CallEndReport) -> Result<Call, StoreError> {
-    let call = calls::report(conn, report).await?;
+pub(in crate::store) async fn report(
+    conn: &mut Conn,
+    report: &CallEndReport,
+) -> Result<(Call, Option<Kept>), StoreError> {
+    let (call, kept) = calls::report(conn, report).await?;
     if call.is_over() {
         ended(conn, &call).await?;
     }
-    Ok(call)
+    Ok((call, kept))
 }
 
 /// Writes a batch, and tells the clients of the calls that ended.
@@ -101,7 +104,10 @@ pub(in crate::store) async fn set_target(
         dsl::events_secret.eq(target.map(|target| target.secret.reveal())),
         dsl::updated_at.eq(Utc::now().naive_utc()),
     ));
-    Ok(set.execute(conn).await? > 0)
+    let known = set.execute(conn).await? > 0;
+    // What could not be told where it was told before may be told there.
+    jobs::unpark(conn, SEND_EVENT, &[client]).await?;
+    Ok(known)
 }
 
 pub(in crate::store) async fn told(

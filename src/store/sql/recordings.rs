@@ -1,6 +1,7 @@
 //! Queries of `recordings`.
 
 use chrono::{NaiveDateTime, Utc};
+use diesel::dsl::count_star;
 use diesel::prelude::*;
 use protocol::ids::CallSid;
 use serde_json::json;
@@ -9,23 +10,88 @@ use super::{Conn, RunQueryDsl, calls, jobs, outbound};
 use crate::objects::Stored;
 use crate::store::columns::Word;
 use crate::store::outbound::{Event, RECORDING_STORED, SEND_EVENT};
-use crate::store::recordings::FETCH_RECORDING;
+use crate::store::recordings::{Announced, FETCH_RECORDING, Kept, MOST_OF_CALL, MOST_WAITING};
 use crate::store::schema;
 use crate::store::schema::recordings::dsl;
-use crate::store::{Job, NewJob, Recording, StoreError};
+use crate::store::{Call, Job, NewJob, Recording, StoreError};
 
 const PENDING: &str = "pending";
 const STORED: &str = "stored";
 const FAILED: &str = "failed";
+/// The sources of those that we made ourselves.
+const OWN: &str = "own:%";
 
-/// A recording that can be fetched; told again, it stays as it is. Whoever fetches it is told with it.
+/// A recording of the carrier's; told again, it stays as it is, save that one which was refused and may be fetched by now is. Whoever
+/// fetches it is told with it. Needs a transaction that holds the call's row: it counts before it adds.
 pub(in crate::store) async fn announce(
     conn: &mut Conn,
-    call_id: i64,
-    url: &str,
+    call: &Call,
+    told: &Announced,
     at: NaiveDateTime,
-) -> Result<(), StoreError> {
-    add(conn, call_id, url, at, FETCH_RECORDING, None).await?;
+) -> Result<Kept, StoreError> {
+    let Announced { url, refused } = told;
+    let known = dsl::recordings.filter(dsl::call_id.eq(call.id).and(dsl::source_url.eq(url)));
+    let known: Option<(i64, String)> = known.select((dsl::id, dsl::status)).get_result(conn).await.optional()?;
+    if let Some((id, status)) = known {
+        if refused.is_none() && status == FAILED && enqueue(conn, id, FETCH_RECORDING, None).await? {
+            wait_again(conn, vec![id]).await?;
+        }
+        return Ok(if refused.is_some() { Kept::Refused } else { Kept::Waits });
+    }
+    let kept = match refused {
+        _ if of_carrier(conn, call.id).await? >= MOST_OF_CALL => Kept::CallFull,
+        Some(_) => Kept::Refused,
+        None if waiting(conn, call.client_id).await? >= MOST_WAITING => Kept::ClientFull,
+        None => Kept::Waits,
+    };
+    let reason = match (kept, refused) {
+        (Kept::Refused, Some(why)) => {
+            refuse(conn, call.id, url, at, why).await?;
+            "policy"
+        }
+        (Kept::CallFull, _) => "call_full",
+        (Kept::ClientFull, _) => "client_full",
+        _ => {
+            add(conn, call.id, url, at, FETCH_RECORDING, None).await?;
+            return Ok(kept);
+        }
+    };
+    metrics::counter!("callgate_recordings_refused_total", "reason" => reason).increment(1);
+    Ok(kept)
+}
+
+/// Recordings of a call that are not our own.
+async fn of_carrier(conn: &mut Conn, call_id: i64) -> Result<i64, StoreError> {
+    let rows = dsl::recordings.filter(dsl::call_id.eq(call_id)).filter(dsl::source_url.not_like(OWN));
+    Ok(rows.count().get_result(conn).await?)
+}
+
+/// Recordings of a client's calls that wait to be fetched, or of calls that are nobody's.
+async fn waiting(conn: &mut Conn, client: Option<i64>) -> Result<i64, StoreError> {
+    let rows = dsl::recordings.inner_join(schema::calls::table).filter(dsl::status.eq(PENDING));
+    let rows = rows.filter(dsl::source_url.not_like(OWN)).select(count_star()).into_boxed();
+    let rows = match client {
+        Some(client) => rows.filter(schema::calls::client_id.eq(client)),
+        None => rows.filter(schema::calls::client_id.is_null()),
+    };
+    Ok(rows.get_result(conn).await?)
+}
+
+/// Notes a recording that nobody fetches, and why.
+async fn refuse(conn: &mut Conn, call_id: i64, url: &str, at: NaiveDateTime, why: &str) -> Result<(), StoreError> {
+    diesel::insert_into(dsl::recordings)
+        .values((
+            dsl::call_id.eq(call_id),
+            dsl::source_url.eq(url),
+            dsl::status.eq(FAILED),
+            dsl::error.eq(why),
+            dsl::created_at.eq(at),
+            dsl::updated_at.eq(at),
+        ))
+        .on_conflict((dsl::call_id, dsl::source_url))
+        .do_nothing()
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use protocol::call::fact::Ended;
 use protocol::ids::{CallSid, PhoneNumber, StreamSid};
 
 use super::Db;
+use crate::store::Announced;
 use crate::store::tests::{at, new_client};
 use crate::store::{
     Batch, Call, CallEndReport, CallUpdate, End, Entry, Figures, Finish, MediaStart, NewCall, Parties, Store,
@@ -73,7 +74,7 @@ async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str
                 answered_at: secs.map(|_| at(told_at)),
                 ended_at: ended.map(at),
                 duration_secs: secs,
-                recording_url: secs.map(|secs| format!("https://recordings.exotel.com/{secs}.mp3")),
+                recording: secs.map(|secs| Announced::new(format!("https://recordings.exotel.com/{secs}.mp3"))),
                 at: at(told_at),
             };
             store.report_call(report).await.unwrap();

@@ -18,6 +18,8 @@ mod convergence;
 mod jobs;
 #[path = "lost.rs"]
 mod lost;
+#[path = "recordings.rs"]
+mod recordings;
 
 type Conn = AsyncConnectionWrapper<AsyncPgConnection>;
 type Backend = diesel::pg::Pg;

@@ -17,6 +17,8 @@ mod convergence;
 mod jobs;
 #[path = "lost.rs"]
 mod lost;
+#[path = "recordings.rs"]
+mod recordings;
 
 type Conn = SqliteConnection;
 type Backend = diesel::sqlite::Sqlite;
