@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use actors::switchboard::Fault;
-use callgate::store::Store;
+use callgate::store::{CallWithTurns, Store};
 use codecs::ogg::Decoded;
 use protocol::ids::CallSid;
 use simulator::exotel::{CallPlan, CallReport, EndedBy, EventKind, Mode, Say, Stereo, Voice, WebhookAuth, place_call};
@@ -46,6 +46,13 @@ impl Side {
 
     fn ms(&self) -> usize {
         self.samples.len() / self.per_ms
+    }
+
+    /// Loudness of every hop that is not silent, up to there.
+    fn loud(&self, to_ms: usize) -> Vec<f64> {
+        let mut levels = self.levels(0, to_ms / HOP_MS);
+        levels.retain(|level| *level > LOUD);
+        levels
     }
 
     /// When somebody speaks, ms from and to.
@@ -107,42 +114,60 @@ fn assert_caller_in_place(heard: &Heard, carrier: &Heard) {
     assert!(alike > 0.9, "caller: {alike:.3} alike: {one:?} and {other:?}");
 }
 
-/// The agent's side is what was played, stretch by stretch. Where a stretch begins is known to us by when we sent it and to the carrier by
-/// when it came, so each is looked for near its place; the decisions about that are tested in virtual time.
+/// How alike two level tracks are that may be stretched here and there: each hop with its best counterpart, in order.
+fn warped_likeness(one: &[f64], other: &[f64]) -> f64 {
+    let width = other.len() + 1;
+    let mut cost = vec![f64::INFINITY; (one.len() + 1) * width];
+    cost[0] = 0.0;
+    for (i, a) in one.iter().enumerate() {
+        for (j, b) in other.iter().enumerate() {
+            let at = |i: usize, j: usize| cost[i * width + j];
+            let best = at(i, j).min(at(i, j + 1)).min(at(i + 1, j));
+            cost[(i + 1) * width + j + 1] = best + (a - b).abs();
+        }
+    }
+    let (mut i, mut j, mut pairs) = (one.len(), other.len(), Vec::new());
+    while i > 0 && j > 0 {
+        pairs.push((one[i - 1], other[j - 1]));
+        let at = |i: usize, j: usize| cost[i * width + j];
+        (i, j) = [(i - 1, j - 1), (i - 1, j), (i, j - 1)]
+            .into_iter()
+            .min_by(|a, b| at(a.0, a.1).total_cmp(&at(b.0, b.1)))
+            .unwrap();
+    }
+    let (one, other): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
+    likeness(&one, &other)
+}
+
+/// The agent's side is what was played, and as much of it before each thing that the caller said. How long the silence between is, a busy
+/// machine decides on both sides of the wire, each for itself; where we place what we send is tested in virtual time.
 #[track_caller]
-fn assert_agent_alike(heard: &Heard, carrier: &Heard) {
-    let (one, other) = (heard.agent.speech(), carrier.agent.speech());
-    for (index, (one, other)) in one.iter().zip(&other).enumerate() {
-        let hops = (one.1 - one.0).min(other.1 - other.0) / HOP_MS;
-        let levels = heard.agent.levels(one.0 as isize, hops);
-        let at = |by: isize| likeness(&levels, &carrier.agent.levels(other.0 as isize + by, hops));
-        let alike = (-20..=20).step_by(2).map(at).fold(0.0, f64::max);
-        assert!(alike > 0.9, "agent, stretch {index}: {alike:.3} alike: {one:?} and {other:?}");
+fn assert_agent_alike(heard: &Heard, carrier: &Heard, cut_ms: usize) {
+    let slack = cut_ms / HOP_MS + 10;
+    let (one, other) = (heard.agent.loud(heard.ms()), carrier.agent.loud(carrier.ms()));
+    let (count, much) = (one.len().min(other.len()), one.len().abs_diff(other.len()));
+    assert!(much <= slack + count / 10, "agent: {} and {} hops of speech", one.len(), other.len());
+    let alike = warped_likeness(&one[..count], &other[..count]);
+    assert!(alike > 0.9, "agent: {alike:.3} alike: {:?} and {:?}", heard.agent.speech(), carrier.agent.speech());
+    for (said, _) in carrier.caller.speech() {
+        let (one, other) = (heard.agent.loud(said).len(), carrier.agent.loud(said).len());
+        assert!(one.abs_diff(other) <= slack + other / 10, "{one} and {other} hops of the agent before {said} ms");
     }
 }
 
-/// It ends as the call did, but for the way that the end takes to us.
+/// The recording sounds as the call did; `cut_ms` of what was sent when it was cut may be on one of them alone.
 #[track_caller]
-fn assert_as_long(heard: &Heard, report: &CallReport) {
-    let off = heard.ms().abs_diff(report.media_ms as usize);
-    assert!(off <= 200 + report.late_ms as usize, "{} of {} ms", heard.ms(), report.media_ms);
-}
-
-/// The recording sounds as the call did: same sounds, same places; `message_ms` more at the end where a `clear` fell on the edge of a
-/// message.
-#[track_caller]
-fn assert_alike(heard: &Heard, report: &CallReport, message_ms: usize) {
+fn assert_alike(heard: &Heard, report: &CallReport, cut_ms: usize) {
     let carrier = Heard::by_carrier(&report.sound);
     assert_caller_in_place(heard, &carrier);
-    assert_agent_alike(heard, &carrier);
-    let (one, other) = (heard.agent.speech(), carrier.agent.speech());
-    assert_eq!(one.len(), other.len(), "agent: {one:?} and {other:?}");
-    // 150 ms: both clocks begin as the stream does, the carrier's with its handshake and ours with the `start` it sends then.
-    let slack = 150 + report.late_ms as usize;
-    for (one, other) in one.iter().zip(&other) {
-        let off = one.0.abs_diff(other.0).max(one.1.abs_diff(other.1).saturating_sub(message_ms));
-        assert!(off <= slack, "agent: {one:?} is {other:?} at the carrier, which was late by {} ms", report.late_ms);
-    }
+    assert_agent_alike(heard, &carrier, cut_ms);
+}
+
+/// It is as long as the call was by the same clock.
+#[track_caller]
+fn assert_as_long(heard: &Heard, record: &CallWithTurns) {
+    let ms = record.call.figures.duration_ms.unwrap() as usize;
+    assert!(heard.ms().abs_diff(ms) < 200, "{} of {ms} ms", heard.ms());
 }
 
 #[actix_rt::test]
@@ -155,11 +180,11 @@ async fn a_barge_in_is_on_the_recording_as_the_caller_heard_it() {
     let report = house.call(plan).await;
     assert_eq!(report.clears, 1);
     assert!(report.heard.cleared_ms > 0, "something was sent and never played: {:?}", report.heard);
-    house.record(&report.call_sid).await;
+    let record = house.record(&report.call_sid).await;
     let (row, decoded) = house.recording(&report.call_sid).await;
     assert!(row.source_url.starts_with("own:"), "{row:?}");
     let heard = Heard::of(&decoded);
-    assert_as_long(&heard, &report);
+    assert_as_long(&heard, &record);
     assert_alike(&heard, &report, 200);
     house.close().await;
 }
@@ -171,13 +196,15 @@ async fn a_caller_who_hangs_up_in_the_middle_of_an_answer_heard_no_more_of_it() 
     let mut plan = house.plan();
     plan.script = vec![Say::agent_finished(), question(), Say::AgentSpeaks, Say::Wait(Duration::from_millis(1500))];
     let report = house.call(plan).await;
-    house.record(&report.call_sid).await;
+    let record = house.record(&report.call_sid).await;
     let (_, decoded) = house.recording(&report.call_sid).await;
     let heard = Heard::of(&decoded);
-    assert_as_long(&heard, &report);
-    assert_alike(&heard, &report, 0);
-    let last = *heard.agent.speech().last().unwrap();
-    assert!((1_000..2_500).contains(&(last.1 - last.0)), "the answer takes much longer: {last:?}");
+    assert_as_long(&heard, &record);
+    // What was ahead at the carrier may have been played to us by the time that we heard of the end.
+    assert_alike(&heard, &report, 500);
+    let asked = heard.caller.speech()[0].0;
+    let said = (heard.agent.loud(heard.ms()).len() - heard.agent.loud(asked).len()) * HOP_MS;
+    assert!((500..5_000).contains(&said), "{said} ms of an answer that takes 10 s");
     house.close().await;
 }
 
@@ -203,10 +230,10 @@ async fn a_rude_line_is_recorded_in_place() {
     plan.rude.duplicate = 0.02;
     plan.rude.odd_frames = true;
     let report = house.call(plan).await;
-    house.record(&report.call_sid).await;
+    let record = house.record(&report.call_sid).await;
     let (_, decoded) = house.recording(&report.call_sid).await;
     let heard = Heard::of(&decoded);
-    assert_as_long(&heard, &report);
+    assert_as_long(&heard, &record);
     assert_alike(&heard, &report, 0);
     house.close().await;
 }
@@ -230,10 +257,10 @@ async fn is_recorded_whole(fault: Fault) {
     };
     let (report, ()) = tokio::join!(house.call(plan), injected);
     assert!(answered(&report), "{fault:?}: {report:?}");
-    house.record(SID).await;
+    let record = house.record(SID).await;
     let (_, decoded) = house.recording(SID).await;
     let heard = Heard::of(&decoded);
-    assert_as_long(&heard, &report);
+    assert_as_long(&heard, &record);
     assert_alike(&heard, &report, 0);
     house.close().await;
 }
@@ -350,7 +377,8 @@ async fn a_gateway_that_is_killed_in_the_middle_of_a_call_loses_at_most_the_last
     let lost = report.media_ms as i64 - heard.ms() as i64;
     assert!((-200..=1_000).contains(&lost), "{lost} ms of {} ms are lost", report.media_ms);
     assert_caller_in_place(&heard, &carrier);
-    assert_agent_alike(&heard, &carrier);
+    // The last second may be lost, and what was ahead at the carrier was played.
+    assert_agent_alike(&heard, &carrier, 1_500);
 }
 
 #[actix_rt::test]

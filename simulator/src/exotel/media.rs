@@ -97,9 +97,7 @@ impl Media {
             let due = self.next_due();
             tokio::select! {
                 message = self.socket.next() => ended = self.hear(message, report, journal),
-                () = sleep_until(due.into()) => {
-                    report.late_ms = report.late_ms.max(due.elapsed().as_millis() as u64);
-                }
+                () = sleep_until(due.into()) => {}
             }
             if ended.is_none() {
                 ended = self.tick(report, journal).await;

@@ -56,8 +56,6 @@ pub struct CallReport {
     pub marks: Vec<String>,
     /// Close code of the gateway's close frame, when it sent one.
     pub close_code: Option<u16>,
-    /// The longest that the carrier was late for its own clock, ms: on a busy machine, what else was measured is off by that.
-    pub late_ms: u64,
     /// Who ended the media stream.
     pub ended_by: EndedBy,
     /// How long the media socket was open.
