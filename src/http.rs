@@ -4,10 +4,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use actors::{Refusal, Switchboard};
+use actors::Switchboard;
 use metrics_exporter_prometheus::PrometheusHandle;
 use protocol::exotel::webhook::Address;
 use protocol::ids::Secret;
@@ -31,17 +31,20 @@ mod media;
 mod operator;
 mod probe;
 pub mod rate;
+mod recent;
 pub mod request_id;
+mod strangers;
 mod tries;
 mod webhook;
 
 use address::Cidr;
 use auth::Gate;
 use error::Refused;
-use rate::{TooMany, Windows};
+use rate::TooMany;
 
 pub use desk::Desk;
 pub(crate) use desk::StaticDesk;
+pub use strangers::Strangers;
 
 /// What every request is served with. One for all workers.
 pub struct Gateway {
@@ -84,21 +87,7 @@ pub struct Rules {
     pub private_hosts: PrivateHosts,
     /// Bearer token of `/api`; none: it is off.
     pub admin_token: Option<Secret>,
-    /// Live calls this node may have.
-    pub max_calls: usize,
 }
-
-/// Requests that failed authentication, by address.
-#[derive(Default)]
-pub struct Strangers {
-    failed: Windows<IpAddr>,
-    written: Windows<IpAddr>,
-}
-
-/// Failed authentications of one address in a minute, before it is told to wait.
-const FAILED_A_MINUTE: u32 = 240;
-/// Refusals of one stranger that are written to the audit log in a minute: it must not be a way to fill the disk.
-const WRITTEN_A_MINUTE: u32 = 300;
 
 impl Gateway {
     /// The address a request came from.
@@ -119,26 +108,25 @@ impl Gateway {
 
     /// Whether this node takes new calls.
     fn check_room(&self) -> Result<(), Refused> {
-        match () {
-            () if self.switchboard.is_draining() => Err(Refusal::Draining.into()),
-            () if self.switchboard.live() >= self.rules.max_calls => Err(Refusal::Full.into()),
-            () => Ok(()),
-        }
+        Ok(self.switchboard.check_node()?)
     }
 
     /// Counts a failed authentication against its address: too many of them, and the answer becomes 429.
     fn guessed_wrong(&self, address: IpAddr, refused: impl Into<Refused>) -> Refused {
-        let now = Instant::now();
-        match self.strangers.failed.hit(address::guesser(address), &now, FAILED_A_MINUTE, now) {
+        match self.strangers.failed(address) {
             Ok(()) => refused.into(),
             Err(TooMany { retry_after }) => Refused::Guessing { retry_after },
         }
     }
 
-    /// Whether a stranger's refusal is written down, or counted only.
-    fn is_worth_writing(&self, address: IpAddr) -> bool {
-        let now = Instant::now();
-        self.strangers.written.hit(address::guesser(address), &now, WRITTEN_A_MINUTE, now).is_ok()
+    /// Whether an address that guesses may still be listened to.
+    fn may_guess(&self, address: IpAddr) -> Result<(), Refused> {
+        self.strangers.may_try(address).map_err(|TooMany { retry_after }| Refused::Guessing { retry_after })
+    }
+
+    /// Whether a refusal is written down, or counted only.
+    fn is_worth_writing(&self, address: IpAddr, refused: &Refused) -> bool {
+        self.strangers.is_worth_writing(address, refused.is_of_stranger(), &self.recorder)
     }
 
     /// A recording that was told of: one that may be fetched, as far as its address tells, or one that may not.

@@ -12,6 +12,9 @@ use serde_json::Value;
 
 use crate::store::Client;
 
+/// Characters that a carrier's voice says in a second.
+const SAID_A_SECOND: u64 = 12;
+
 /// The admission of a call: what its client's row and the node's policy say of it. The tighter limit holds.
 #[must_use]
 pub fn admission(call: &CallSid, client: &Client, greeted_by: GreetedBy, node: &Policy) -> Admission {
@@ -30,6 +33,9 @@ pub fn admission(call: &CallSid, client: &Client, greeted_by: GreetedBy, node: &
     if let Some(secs) = client.limits.max_call_secs.and_then(|secs| u64::try_from(secs).ok()).filter(|secs| *secs > 0) {
         policy.max_call = policy.max_call.min(Duration::from_secs(secs));
     }
+    if greeted_by == GreetedBy::Carrier {
+        policy.media_wait += said_within(&agent.greeting);
+    }
     Admission {
         call_sid: call.clone(),
         client: client.id.to_string(),
@@ -38,6 +44,12 @@ pub fn admission(call: &CallSid, client: &Client, greeted_by: GreetedBy, node: &
         policy: Arc::new(policy),
         model: agent.model.clone(),
     }
+}
+
+/// How long the carrier takes to say a greeting, before it opens the stream.
+fn said_within(greeting: &str) -> Duration {
+    let chars = u64::try_from(greeting.trim().chars().count()).unwrap_or(u64::MAX);
+    Duration::from_secs(chars.div_ceil(SAID_A_SECOND))
 }
 
 /// Live calls a client may have; none: as many as the node.

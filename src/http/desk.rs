@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::admission::admission;
 use super::error::Refused;
-use super::rate::{TooMany, Windows};
+use super::rate::{Let, TooMany, Windows};
 use super::tries::Tries;
 use crate::record::RecordWriter;
 use crate::store::{AuditEntry, Begun, Call, Client, Entry, NewCall, Parties, Store};
@@ -24,6 +24,8 @@ use crate::store::{AuditEntry, Begun, Call, Client, Entry, NewCall, Parties, Sto
 const CALLER_CALLS: u32 = 10;
 /// Calls a minute of one client, unless it says otherwise.
 const CLIENT_CALLS: u32 = 600;
+/// Media sockets turned away behind their upgrade that are written to the audit log in a minute.
+const REFUSALS_A_MINUTE: u32 = 600;
 /// Region in which a dialled number is read: whose region it is, is known only once it was read.
 const REGION: &str = "IN";
 
@@ -35,14 +37,15 @@ pub struct Desk {
     /// How long the database may take, all in all.
     patience: Duration,
     rates: Arc<Rates>,
+    /// Media sockets that were turned away and are written down.
+    refusals: Windows,
     tries: Tries,
 }
 
 /// Calls of the last minute.
-#[derive(Default)]
 struct Rates {
-    clients: Windows<i64>,
-    callers: Windows<(i64, String)>,
+    clients: Windows,
+    callers: Windows,
 }
 
 /// A call that asks to begin.
@@ -72,7 +75,15 @@ impl Desk {
     #[must_use]
     pub fn new(store: Store, recorder: RecordWriter, policy: Policy, patience: Duration) -> Self {
         warm_numbers(REGION);
-        Self { store, recorder, policy, patience, rates: Arc::default(), tries: Tries::default() }
+        Self {
+            store,
+            recorder,
+            policy,
+            patience,
+            rates: Arc::new(Rates::new()),
+            refusals: Windows::new("sockets"),
+            tries: Tries::default(),
+        }
     }
 
     /// Finds the client, holds its limits, and writes the call down: whoever does so first has begun it. A new call for whose client there
@@ -124,6 +135,15 @@ impl Desk {
         }
     }
 
+    /// Whether a media socket that was turned away is written down, or counted only.
+    fn is_worth_writing(&self) -> bool {
+        let worth = self.refusals.count(&(), REFUSALS_A_MINUTE, Instant::now()).is_ok();
+        if !worth {
+            metrics::counter!("callgate_audit_skipped_total").increment(1);
+        }
+        worth
+    }
+
     async fn admit_static(&self, start: Start) -> Result<Admission, Refused> {
         let missing = || FieldError { field: "to", problem: "is missing in the start event".to_owned() };
         let opening = Opening {
@@ -156,7 +176,9 @@ impl Desk {
         let admitted = timeout(self.patience, asked).await.unwrap_or(Err(Refused::StorageAway));
         let outcome = admitted.as_ref().err().map_or("ok", Refused::code);
         let told = admitted.as_ref().err().map(Refused::to_string);
-        self.recorder.audit(entry("media.start", Some(&call), outcome, told.as_deref()));
+        if admitted.is_ok() || self.is_worth_writing() {
+            self.recorder.audit(entry("media.start", Some(&call), outcome, told.as_deref()));
+        }
         admitted.map_err(|refused| refused.count().to_string())
     }
 }
@@ -169,18 +191,27 @@ fn greeted_by(entry: Entry) -> GreetedBy {
 }
 
 impl Rates {
+    fn new() -> Self {
+        Self { clients: Windows::new("clients"), callers: Windows::new("callers") }
+    }
+
+    /// The client's limit first: what it refuses leaves nothing of its caller behind.
     fn check(&self, call: &CallSid, client: &Client, parties: &Parties, now: Instant) -> Result<(), Refused> {
         let limit = |own: Option<i32>, default| own.and_then(|own| u32::try_from(own).ok()).unwrap_or(default);
         let too_many = |what| move |TooMany { retry_after }| Refused::TooMany { what, retry_after };
+        let calls = limit(client.limits.calls_per_minute, CLIENT_CALLS);
+        let of_client = self.clients.hit(&client.id, call, calls, now).map_err(too_many("calls of this client"))?;
         // Callers who show no number are many people.
         let shown = |raw: &&PhoneNumber| !is_withheld(raw.reveal());
-        if let Some(from) = parties.from.as_ref().or(parties.from_raw.as_ref().filter(shown)) {
-            let calls = limit(client.limits.caller_calls_per_minute, CALLER_CALLS);
-            let caller = (client.id, from.reveal().to_owned());
-            self.callers.hit(caller, call, calls, now).map_err(too_many("calls of this caller"))?;
+        let from = parties.from.as_ref().or(parties.from_raw.as_ref().filter(shown));
+        let Some(from) = from else { return Ok(()) };
+        let calls = limit(client.limits.caller_calls_per_minute, CALLER_CALLS);
+        let of_caller = self.callers.hit(&(client.id, from.reveal()), call, calls, now);
+        if of_caller.is_err() && of_client == Let::Through {
+            // One caller who is refused must not use up what the client has for all.
+            self.clients.take_back(&client.id, call, now);
         }
-        let calls = limit(client.limits.calls_per_minute, CLIENT_CALLS);
-        self.clients.hit(client.id, call, calls, now).map_err(too_many("calls of this client"))
+        of_caller.map(|_| ()).map_err(too_many("calls of this caller"))
     }
 }
 
@@ -216,7 +247,9 @@ impl FrontDesk for StaticDesk {
     }
 
     fn refused(&self, call: Option<&CallSid>, why: &str) {
-        self.0.recorder.audit(entry("media.refused", call, "refused", Some(why)));
+        if self.0.is_worth_writing() {
+            self.0.recorder.audit(entry("media.refused", call, "refused", Some(why)));
+        }
     }
 }
 

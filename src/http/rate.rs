@@ -1,28 +1,40 @@
 //! Rate limits: exact sliding windows, by key.
 
-use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::collections::{HashSet, VecDeque};
+use std::hash::Hash;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use dashmap::DashMap;
+use super::recent::{Keys, Recent};
 
 /// The length of every window.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Checks between two sweeps of keys that have gone quiet.
-const SWEEP_EVERY: u32 = 1024;
-/// Keys held at most; beyond it a sweep is made at every check. Each holds no more hits than its limit.
+const WINDOW_MS: u64 = 60_000;
+/// Keys that one limit remembers at most: beyond it those that were quiet longest are let go.
 const MAX_KEYS: usize = 100_000;
+/// Locks of one limit.
+const SHARDS: usize = 16;
+/// Hits among which a repeat is looked for one by one; beyond it they are found by a set.
+const FEW: usize = 32;
 
-/// Counts hits by key over the last minute.
-pub struct Windows<K> {
-    hits: DashMap<K, VecDeque<Hit>>,
-    checks: AtomicU32,
+/// Counts hits by key over the last minute. What a key was is not kept, only its keyed hash.
+pub struct Windows {
+    /// For the metrics.
+    name: &'static str,
+    keys: Keys,
+    shards: [Mutex<Recent<Hits>>; SHARDS],
+    held: AtomicUsize,
+    born: Instant,
 }
 
-struct Hit {
-    at: Instant,
-    what: u64,
+/// A hit that was let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Let {
+    /// It counts.
+    Through,
+    /// It was counted before.
+    Again,
 }
 
 /// A hit too many: when it may be tried again.
@@ -32,54 +44,153 @@ pub struct TooMany {
     pub retry_after: Duration,
 }
 
-impl<K: Eq + Hash> Windows<K> {
-    /// No hits yet.
+impl Windows {
+    /// No hits yet. The name is for the metrics.
     #[must_use]
-    pub fn new() -> Self {
-        Self { hits: DashMap::new(), checks: AtomicU32::new(0) }
+    pub fn new(name: &'static str) -> Self {
+        let shard = |_| Mutex::new(Recent::new(MAX_KEYS / SHARDS, WINDOW));
+        let shards = std::array::from_fn(shard);
+        Self { name, keys: Keys::default(), shards, held: AtomicUsize::new(0), born: Instant::now() }
     }
 
     /// Takes a hit of `key`, unless the window holds `limit` already. The same `what` again within the window is no new hit:
-    /// a webhook that is repeated must not be refused for it.
+    /// a webhook that is repeated must not be refused for it. What is refused leaves nothing behind.
     ///
     /// # Errors
     /// Says when a hit is free again.
-    pub fn hit(&self, key: K, what: &impl Hash, limit: u32, now: Instant) -> Result<(), TooMany> {
-        self.sweep(now);
-        let what = hash(what);
-        let mut hits = self.hits.entry(key).or_default();
-        while hits.front().is_some_and(|hit| now.saturating_duration_since(hit.at) >= WINDOW) {
-            hits.pop_front();
-        }
-        if hits.iter().any(|hit| hit.what == what) {
-            return Ok(());
-        }
-        if hits.len() < limit as usize {
-            hits.push_back(Hit { at: now, what });
-            return Ok(());
-        }
-        let age = hits.front().map_or(Duration::ZERO, |oldest| now.saturating_duration_since(oldest.at));
-        Err(TooMany { retry_after: WINDOW.saturating_sub(age) })
+    pub fn hit(&self, key: &impl Hash, what: &impl Hash, limit: u32, now: Instant) -> Result<Let, TooMany> {
+        let what = self.keys.of(what);
+        self.with(key, now, |hits, now_ms| hits.take(Some(what), limit, now_ms))
     }
 
-    fn sweep(&self, now: Instant) {
-        let due = self.checks.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1;
-        if due || self.hits.len() >= MAX_KEYS {
-            self.hits.retain(|_, hits| hits.back().is_some_and(|hit| now.saturating_duration_since(hit.at) < WINDOW));
+    /// Takes a hit of which no two are the same.
+    ///
+    /// # Errors
+    /// Says when a hit is free again.
+    pub fn count(&self, key: &impl Hash, limit: u32, now: Instant) -> Result<(), TooMany> {
+        self.with(key, now, |hits, now_ms| hits.take(None, limit, now_ms)).map(|_| ())
+    }
+
+    /// Whether the window holds `limit` already.
+    ///
+    /// # Errors
+    /// Says when a hit is free again.
+    pub fn check(&self, key: &impl Hash, limit: u32, now: Instant) -> Result<(), TooMany> {
+        self.with(key, now, |hits, now_ms| hits.check(limit, now_ms))
+    }
+
+    /// Takes a hit back that was let through: something else refused it.
+    pub fn take_back(&self, key: &impl Hash, what: &impl Hash, now: Instant) {
+        let what = self.keys.of(what);
+        self.with(key, now, |hits, _| hits.take_back(what));
+    }
+
+    /// How many keys have hits.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// Whether none has.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn with<T>(&self, key: &impl Hash, now: Instant, act: impl FnOnce(&mut Hits, u64) -> T) -> T {
+        let key = self.keys.of(key);
+        let now_ms = u64::try_from(now.saturating_duration_since(self.born).as_millis()).unwrap_or(u64::MAX);
+        let shard = usize::try_from(key >> 32).unwrap_or(0) % SHARDS;
+        // Poisoned only if something above panicked: counts are still the best there is.
+        let mut shard = self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner);
+        let before = shard.len();
+        let hits = shard.meet(key, now_ms, Hits::default);
+        hits.expire(now_ms);
+        let outcome = act(hits, now_ms);
+        if hits.recent.is_empty() {
+            shard.forget(key);
         }
+        let after = shard.len();
+        drop(shard);
+        self.tell(before, after);
+        outcome
+    }
+
+    fn tell(&self, before: usize, after: usize) {
+        if before == after {
+            return;
+        }
+        // Wraps twice, to the right sum.
+        let change = after.wrapping_sub(before);
+        let held = self.held.fetch_add(change, Ordering::Relaxed).wrapping_add(change);
+        metrics::gauge!("callgate_rate_keys", "of" => self.name).set(held as f64);
     }
 }
 
-impl<K: Eq + Hash> Default for Windows<K> {
-    fn default() -> Self {
-        Self::new()
-    }
+/// One key's hits within the window, oldest first.
+#[derive(Default)]
+struct Hits {
+    recent: VecDeque<Hit>,
+    /// What they are of, once they are many.
+    seen: HashSet<u64>,
 }
 
-fn hash(what: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    what.hash(&mut hasher);
-    hasher.finish()
+struct Hit {
+    at_ms: u64,
+    what: Option<u64>,
+}
+
+impl Hits {
+    fn expire(&mut self, now_ms: u64) {
+        while let Some(hit) = self.recent.pop_front_if(|hit| now_ms.saturating_sub(hit.at_ms) >= WINDOW_MS) {
+            self.forget(&hit);
+        }
+    }
+
+    fn forget(&mut self, hit: &Hit) {
+        if self.recent.len() <= FEW {
+            self.seen = HashSet::new();
+        } else if let Some(what) = hit.what {
+            self.seen.remove(&what);
+        }
+    }
+
+    fn has(&self, what: u64) -> bool {
+        match self.recent.len() {
+            0..=FEW => self.recent.iter().any(|hit| hit.what == Some(what)),
+            _ => self.seen.contains(&what),
+        }
+    }
+
+    fn check(&self, limit: u32, now_ms: u64) -> Result<(), TooMany> {
+        if self.recent.len() < limit as usize {
+            return Ok(());
+        }
+        let age_ms = self.recent.front().map_or(0, |oldest| now_ms.saturating_sub(oldest.at_ms));
+        Err(TooMany { retry_after: Duration::from_millis(WINDOW_MS.saturating_sub(age_ms)) })
+    }
+
+    fn take(&mut self, what: Option<u64>, limit: u32, now_ms: u64) -> Result<Let, TooMany> {
+        if what.is_some_and(|what| self.has(what)) {
+            return Ok(Let::Again);
+        }
+        self.check(limit, now_ms)?;
+        self.recent.push_back(Hit { at_ms: now_ms, what });
+        match self.recent.len().cmp(&(FEW + 1)) {
+            std::cmp::Ordering::Less => {}
+            std::cmp::Ordering::Equal => self.seen = self.recent.iter().filter_map(|hit| hit.what).collect(),
+            std::cmp::Ordering::Greater => self.seen.extend(what),
+        }
+        Ok(Let::Through)
+    }
+
+    fn take_back(&mut self, what: u64) {
+        // It is among the last, so the search is short.
+        let at = self.recent.iter().rposition(|hit| hit.what == Some(what));
+        if let Some(hit) = at.and_then(|at| self.recent.remove(at)) {
+            self.forget(&hit);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -88,38 +199,99 @@ mod tests {
 
     #[test]
     fn the_limit_holds_over_any_minute() {
-        let windows = Windows::new();
+        let windows = Windows::new("test");
         let start = Instant::now();
         for i in 0..10 {
-            windows.hit("caller", &i, 10, start + Duration::from_secs(i)).unwrap();
+            windows.hit(&"caller", &i, 10, start + Duration::from_secs(i)).unwrap();
         }
-        let refused = windows.hit("caller", &10, 10, start + Duration::from_secs(15)).unwrap_err();
+        let refused = windows.hit(&"caller", &10, 10, start + Duration::from_secs(15)).unwrap_err();
         assert_eq!(refused.retry_after, Duration::from_secs(45));
-        windows.hit("another", &10, 10, start).unwrap();
-        windows.hit("caller", &10, 10, start + Duration::from_secs(60)).unwrap();
-        windows.hit("caller", &11, 10, start + Duration::from_secs(60)).unwrap_err();
+        windows.hit(&"another", &10, 10, start).unwrap();
+        windows.hit(&"caller", &10, 10, start + Duration::from_secs(60)).unwrap();
+        windows.hit(&"caller", &11, 10, start + Duration::from_secs(60)).unwrap_err();
     }
 
     #[test]
-    fn a_repeat_costs_nothing() {
-        let windows = Windows::new();
+    fn a_repeat_costs_nothing_however_many_calls_there_are() {
+        for many in [1, 10, 10_000] {
+            let windows = Windows::new("test");
+            let now = Instant::now();
+            for call in 0..many {
+                assert_eq!(windows.hit(&1, &call, many, now), Ok(Let::Through));
+            }
+            for call in 0..many {
+                assert_eq!(windows.hit(&1, &call, many, now), Ok(Let::Again));
+            }
+            windows.hit(&1, &many, many, now).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_hit_taken_back_is_free_again_and_may_come_again() {
+        let windows = Windows::new("test");
         let now = Instant::now();
-        windows.hit(1, &"call", 1, now).unwrap();
-        windows.hit(1, &"call", 1, now).unwrap();
-        windows.hit(1, &"other", 1, now).unwrap_err();
-        windows.hit(1, &"call", 1, now).unwrap();
+        for call in 0..100 {
+            windows.hit(&1, &call, 100, now).unwrap();
+        }
+        windows.take_back(&1, &60, now);
+        assert_eq!(windows.hit(&1, &60, 100, now), Ok(Let::Through));
+        windows.hit(&1, &100, 100, now).unwrap_err();
+    }
+
+    #[test]
+    fn hits_leave_the_window_one_by_one_however_many_there_are() {
+        let windows = Windows::new("test");
+        let start = Instant::now();
+        for call in 0..1000_u32 {
+            windows.hit(&1, &call, 1000, start + Duration::from_millis(call.into())).unwrap();
+        }
+        for call in 0..1000_u32 {
+            let at = start + WINDOW + Duration::from_millis(call.into());
+            assert_eq!(windows.hit(&1, &call, 1000, at), Ok(Let::Through), "{call} came a minute ago");
+            windows.hit(&1, &"more", 1000, at).unwrap_err();
+        }
     }
 
     #[test]
     fn keys_gone_quiet_are_forgotten() {
-        let windows = Windows::new();
+        let windows = Windows::new("test");
         let start = Instant::now();
         for key in 0..500 {
-            windows.hit(key, &0, 1, start).unwrap();
+            windows.hit(&key, &0, 1, start).unwrap();
         }
-        for _ in 0..SWEEP_EVERY {
-            windows.hit(0, &0, 1, start + WINDOW).unwrap();
+        assert_eq!(windows.len(), 500);
+        for key in 0..500 {
+            windows.hit(&key, &0, 1, start + 3 * WINDOW).unwrap();
         }
-        assert_eq!(windows.hits.len(), 1);
+        assert_eq!(windows.len(), 500);
+        for key in 0..500 {
+            windows.check(&key, 1, start + 6 * WINDOW).unwrap();
+        }
+        assert_eq!(windows.len(), 0);
+    }
+
+    #[test]
+    fn what_is_refused_leaves_nothing_behind() {
+        let windows = Windows::new("test");
+        let now = Instant::now();
+        for key in 0..1000 {
+            windows.hit(&key, &0, 0, now).unwrap_err();
+            windows.count(&key, 0, now).unwrap_err();
+            windows.check(&key, 5, now).unwrap();
+        }
+        assert!(windows.is_empty());
+    }
+
+    #[test]
+    fn keys_that_change_all_the_time_fill_a_bounded_map_and_nobody_sweeps() {
+        let windows = Windows::new("test");
+        let now = Instant::now();
+        let begun = Instant::now();
+        for key in 0..2 * MAX_KEYS {
+            windows.count(&key, 240, now).unwrap();
+        }
+        assert!(windows.len() <= MAX_KEYS, "{} keys", windows.len());
+        // A sweep of a full map at every check would take an hour.
+        assert!(begun.elapsed() < Duration::from_secs(60));
     }
 }

@@ -9,10 +9,17 @@ const COUNTERS: &[(&str, &str)] = &[
         "Answers that ended in the middle though nobody cut in, by what broke them off",
     ),
     ("callgate_audit_late_total", "Requests answered before their audit entry was in the database"),
-    ("callgate_audit_lost_total", "Audit entries dropped because too many waited"),
-    ("callgate_audit_skipped_total", "Refusals of strangers that were counted and not written to the audit log"),
+    ("callgate_audit_lost_total", "Audit entries dropped because too many waited, by kind: request, step or end"),
+    (
+        "callgate_audit_skipped_total",
+        "Refusals that were counted and not written to the audit log, since their address had many",
+    ),
     ("callgate_calls_ended_total", "Calls that ended, by status"),
+    ("callgate_calls_gave_way_total", "Calls whose stream did not come and whose place went to another call"),
     ("callgate_calls_rehomed_total", "Calls that were moved to another worker thread"),
+    ("callgate_calls_without_media_total", "Calls that ended before their stream began"),
+    ("callgate_carrier_events_dropped_total", "Events beside audio that came faster than a call takes them, by kind"),
+    ("callgate_carrier_rests_total", "Times that a media socket was not read for a moment since it sent too much"),
     ("callgate_counted_total", "What went wrong in calls without ending them, by what it was"),
     ("callgate_frames_dropped_total", "Audio frames dropped because a queue was full, by queue"),
     ("callgate_frames_late_total", "Audio frames sent to the caller too late"),
@@ -23,6 +30,7 @@ const COUNTERS: &[(&str, &str)] = &[
     ("callgate_junk_total", "Messages that could not be understood, by who sent them"),
     ("callgate_media_refused_total", "Media sockets that were refused at their start event"),
     ("callgate_model_dials_total", "Connections to the model that were tried"),
+    ("callgate_model_events_dropped_total", "Events of the model that came faster than a call takes them, by kind"),
     ("callgate_model_lost_total", "Connections to the model that were lost in a call"),
     ("callgate_record_dropped_total", "Records of calls dropped because too many waited"),
     ("callgate_recording_dropped_total", "Pieces of recorded audio dropped because the disk was too slow"),
@@ -35,16 +43,18 @@ const COUNTERS: &[(&str, &str)] = &[
     ("callgate_webhooks_total", "Webhooks answered, by outcome"),
 ];
 
-const GAUGES: [(&str, &str); 6] = [
+const GAUGES: &[(&str, &str)] = &[
     ("callgate_audit_lag_seconds", "Age of the oldest audit entry that is not in the database yet"),
     ("callgate_audit_waiting", "Audit entries that are not in the database yet"),
     ("callgate_calls_live", "Calls that are live on this node"),
+    ("callgate_calls_waiting", "Calls that wait for their stream"),
     ("callgate_draining", "1 when no new calls are taken"),
     ("callgate_jobs_oldest_seconds", "How long the oldest job has been due"),
     ("callgate_jobs_waiting", "Jobs that are still to be done"),
+    ("callgate_rate_keys", "Callers, clients and addresses that a limit remembers, by limit"),
 ];
 
-const HISTOGRAMS: [(&str, &str); 4] = [
+const HISTOGRAMS: &[(&str, &str)] = &[
     ("callgate_answer_seconds", "From the caller's last speech to the agent's first audio sent to the caller"),
     ("callgate_first_audio_seconds", "From the start of the media to the agent's first audio"),
     ("callgate_http_seconds", "Time to answer a request, by route"),

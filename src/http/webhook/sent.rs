@@ -18,8 +18,8 @@ use super::Refused;
 const METHODS: &str = "GET, HEAD, POST";
 /// Bytes up to which the audit keeps all fields of a stranger's request: strangers must not fill the disk.
 const KEPT_OF_STRANGERS: usize = 4096;
-/// Bytes that the audit keeps of what has no fields.
-const KEPT_RAW: usize = 2048;
+/// Bytes that the audit keeps of what has no fields: a row is then below 1 KiB.
+const KEPT_RAW: usize = 512;
 
 /// One request. What can be judged without its body is judged before that is read.
 pub(super) struct Sent<'a> {
