@@ -143,12 +143,13 @@ async fn a_refused_webhook_is_audited_with_what_it_told() {
     let kept = payload("malformed_body").await["body"].clone();
     assert_eq!((&kept["bytes"], kept["text"].as_str().unwrap().len()), (&broken.len().into(), 512));
     assert!(kept["text"].as_str().unwrap().starts_with("{\"token\":\"[redacted]\",\"CallSid\":\"aaa"), "{kept}");
-    // A stranger's fields are bounded, too; whoever has the key has them all kept.
+    // A stranger's fields are bounded, too; of whoever has the key their beginnings are kept.
     let long = format!("CallSid=null&x={}", "1".repeat(9000));
     send(Method::POST, form, long.clone().into_bytes(), "").await.refused(401, "bad_key");
     assert_eq!(payload("bad_key").await["body"]["text"].as_str().unwrap(), &long[..512]);
     send(Method::POST, form, long.into_bytes(), "hook-key-of-tests").await.refused(400, "missing_field");
-    assert_eq!(payload("missing_field").await["fields"]["x"].as_str().unwrap().len(), 9000);
+    let kept = payload("missing_field").await["fields"]["x"].as_str().unwrap().to_owned();
+    assert!(kept.len() < 300 && kept.starts_with("111") && kept.ends_with("bytes)"), "{kept}");
     send(Method::POST, form, vec![b'a'; 70_000], "hook-key-of-tests").await.refused(413, "body_too_large");
     assert_eq!(payload("body_too_large").await["body"], serde_json::json!({ "bytes": 70_000 }));
     gateway.stop().await;
