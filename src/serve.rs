@@ -55,6 +55,8 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// Restarts of one actor within `RESTART_WINDOW` before its call is given up.
 const RESTARTS: u32 = 3;
 const RESTART_WINDOW: Duration = Duration::from_secs(10);
+/// The carrier's handshake is over within it.
+const GIVES_WAY_AFTER: Duration = Duration::from_secs(10);
 
 /// Runs the gateway until `shutdown`, then lets the live calls go on to their end. A signal meanwhile ends them at once.
 ///
@@ -283,7 +285,12 @@ fn gateway(
         jobs.clone(),
     );
     let desk = Arc::new(Desk::new(store.clone(), recorder.clone(), policy, webhooks.deadline));
-    let limits = Limits { max_calls: calls.max_calls, restarts: RESTARTS, restart_window: RESTART_WINDOW };
+    let limits = Limits {
+        max_calls: calls.max_calls,
+        restarts: RESTARTS,
+        restart_window: RESTART_WINDOW,
+        gives_way_after: GIVES_WAY_AFTER,
+    };
     let switchboard = Switchboard::new(
         settings.model.endpoint(),
         limits,
@@ -318,7 +325,7 @@ fn sweep(gateway: &Gateway, max_call: Duration) -> JoinHandle<()> {
 }
 
 fn rules(settings: &Settings) -> anyhow::Result<Rules> {
-    let Settings { webhooks, calls, http, .. } = settings;
+    let Settings { webhooks, http, .. } = settings;
     Ok(Rules {
         allowed_ips: webhooks.allowed_ips.clone(),
         trusted_proxies: webhooks.trusted_proxies.clone(),
@@ -327,7 +334,6 @@ fn rules(settings: &Settings) -> anyhow::Result<Rules> {
         recording_hosts: settings.recordings.hosts.clone(),
         private_hosts: settings.private_hosts.clone(),
         admin_token: settings.admin_token.clone(),
-        max_calls: calls.max_calls,
     })
 }
 

@@ -33,6 +33,8 @@ pub struct Limits {
     pub restarts: u32,
     /// The window.
     pub restart_window: Duration,
+    /// A call that has waited for its stream for so long gives its place to another where there is none left.
+    pub gives_way_after: Duration,
 }
 
 /// A call that may begin.

@@ -4,11 +4,12 @@
 //! timers included. So it is a codec and no more: every deadline of a call is the call's, and what does not fit into this
 //! actor's mailbox is dropped and counted by whoever sends.
 
+mod budget;
 mod line;
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::fut::ActorFutureExt;
 use actix::{Actor, ActorContext, Addr, AsyncContext, Handler, Message, SpawnHandle, StreamHandler, WrapFuture};
@@ -26,6 +27,7 @@ use crate::api::{DeskAnswer, MediaEntry};
 use crate::call_actor::CallActor;
 use crate::switchboard::registry::Attached;
 use crate::switchboard::{Switchboard, supervise};
+use budget::{Kind, Pace};
 use line::Line;
 
 /// The longest message taken, in one frame or in several. The carrier's are about 1 KiB, its limit is 100 KB.
@@ -60,6 +62,7 @@ pub(crate) struct CallerLeg {
     stage: Stage,
     /// A message that comes in several frames; none when it got too long.
     parts: Option<BytesMut>,
+    pace: Pace,
     start_timer: SpawnHandle,
 }
 
@@ -89,7 +92,13 @@ impl Stream for OneTask {
 
 impl CallerLeg {
     pub(crate) fn new(board: Switchboard, entry: MediaEntry) -> Self {
-        Self { board, stage: Stage::Waiting(entry), parts: None, start_timer: SpawnHandle::default() }
+        Self {
+            board,
+            stage: Stage::Waiting(entry),
+            parts: None,
+            pace: Pace::new(),
+            start_timer: SpawnHandle::default(),
+        }
     }
 
     /// Answers the handshake; the actor lives on the worker that took the connection.
@@ -101,14 +110,40 @@ impl CallerLeg {
         match stream::parse(text) {
             Ok(CarrierMessage::Start(start)) => self.start(*start, ctx),
             Ok(message) => match &mut self.stage {
-                Stage::Live(line) => line.message(message),
+                Stage::Live(line) => line.message(message, Instant::now()),
                 Stage::Waiting(_) if message == CarrierMessage::Connected => {}
                 _ => self.board.meters().junk_carrier.increment(1),
             },
             Err(error) => {
-                self.board.meters().junk_carrier.increment(1);
-                tracing::debug!(%error, "a message of the carrier was dropped");
+                if self.odd(Kind::Junk) {
+                    tracing::debug!(%error, "a message of the carrier was dropped");
+                }
             }
+        }
+    }
+
+    /// What is no event, or comes at the wrong time. Whether it is worth a line in the log.
+    fn odd(&mut self, kind: Kind) -> bool {
+        if let Stage::Live(line) = &mut self.stage {
+            return line.odd(kind, Instant::now());
+        }
+        self.board.meters().junk_carrier.increment(1);
+        false
+    }
+
+    /// A socket that sends more than its share is not read for a moment: it costs itself, and nobody else.
+    fn rest_after(&mut self, message: &Result<ws::Message, ProtocolError>, ctx: &mut Ctx) {
+        let bytes = match message {
+            Ok(ws::Message::Text(text)) => text.len(),
+            Ok(ws::Message::Binary(bytes) | ws::Message::Ping(bytes) | ws::Message::Pong(bytes)) => bytes.len(),
+            Ok(ws::Message::Continuation(
+                Item::FirstText(part) | Item::FirstBinary(part) | Item::Continue(part) | Item::Last(part),
+            )) => part.len(),
+            Ok(ws::Message::Close(_) | ws::Message::Nop) | Err(_) => return,
+        };
+        if let Some(rest) = self.pace.read(bytes, Instant::now()) {
+            metrics::counter!("callgate_carrier_rests_total").increment(1);
+            ctx.wait(tokio::time::sleep(rest).into_actor(self));
         }
     }
 
@@ -126,7 +161,7 @@ impl CallerLeg {
             }
             other => {
                 self.stage = other;
-                self.board.meters().junk_carrier.increment(1);
+                self.odd(Kind::Repeat);
             }
         }
     }
@@ -136,7 +171,9 @@ impl CallerLeg {
         let answer = tokio::time::timeout(DESK_WITHIN, answer);
         let admitted = answer.into_actor(self).map(move |answer, leg: &mut Self, ctx: &mut Ctx| {
             let admission = answer.unwrap_or_else(|_| Err("the front desk did not answer in time".to_owned()));
-            match admission.and_then(|admission| leg.board.admit(admission).map_err(|refusal| refusal.to_string())) {
+            match admission
+                .and_then(|admission| leg.board.admit_with(admission, true).map_err(|refusal| refusal.to_string()))
+            {
                 Ok(_) => leg.attach(&start, ctx),
                 Err(why) => leg.refuse(Some(&start.call_sid), &why, ctx),
             }
@@ -207,7 +244,7 @@ impl CallerLeg {
         self.parts = self.parts.take().filter(|parts| parts.len() + part.len() <= LONGEST_MESSAGE);
         match &mut self.parts {
             Some(parts) => parts.extend_from_slice(&part),
-            None if last => self.board.meters().junk_carrier.increment(1),
+            None if last => drop(self.odd(Kind::Junk)),
             None => {}
         }
         if last && let Some(whole) = self.parts.take() {
@@ -218,7 +255,7 @@ impl CallerLeg {
     fn bytes(&mut self, bytes: &[u8], ctx: &mut Ctx) {
         match std::str::from_utf8(bytes) {
             Ok(text) => self.text(text, ctx),
-            Err(_) => self.board.meters().junk_carrier.increment(1),
+            Err(_) => drop(self.odd(Kind::Junk)),
         }
     }
 }
@@ -250,6 +287,7 @@ impl Actor for CallerLeg {
 
 impl StreamHandler<Result<ws::Message, ProtocolError>> for CallerLeg {
     fn handle(&mut self, message: Result<ws::Message, ProtocolError>, ctx: &mut Ctx) {
+        self.rest_after(&message, ctx);
         match message {
             Ok(ws::Message::Text(text)) => self.text(&text, ctx),
             Ok(ws::Message::Binary(bytes)) => self.bytes(&bytes, ctx),
@@ -275,13 +313,16 @@ impl Handler<Command> for CallerLeg {
 
     fn handle(&mut self, Command(command): Command, ctx: &mut Ctx) {
         let mut text = String::new();
-        match (command, &self.stage) {
+        match (command, &mut self.stage) {
             (CallerCommand::Close, _) => return self.close(CloseCode::Normal, "", ctx),
             (CallerCommand::Media(pcm), Stage::Live(line)) => {
                 line.slot.meters.frames_out.increment(1);
                 stream::write_media(&mut text, &line.stream, &line.encoding.encode(&pcm));
             }
-            (CallerCommand::Mark(name), Stage::Live(line)) => stream::write_mark(&mut text, &line.stream, &name),
+            (CallerCommand::Mark(name), Stage::Live(line)) => {
+                line.mark_sent();
+                stream::write_mark(&mut text, &line.stream, &name);
+            }
             (CallerCommand::Clear, Stage::Live(line)) => stream::write_clear(&mut text, &line.stream),
             _ => return,
         }

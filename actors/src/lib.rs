@@ -16,6 +16,7 @@
 //! * A **restart never reuses what panicked**: the new actor is made from the facts the old one recorded.
 
 mod api;
+mod bucket;
 mod call_actor;
 mod caller_leg;
 mod model_leg;

@@ -4,6 +4,7 @@
 //! [`Pump`]) flushes and reads, and is polled after the mailbox with the task's waker. So one wake-up carries a frame from
 //! the mailbox to the socket, with one system call.
 
+mod budget;
 mod convert;
 mod dial;
 mod legs;
@@ -32,6 +33,7 @@ use crate::call_actor::{CallActor, Deliver, Yielded};
 use crate::switchboard::Fault;
 use crate::switchboard::registry::CallSlot;
 use crate::switchboard::supervise::words;
+use budget::{Budget, FLOOD, Verdict};
 use dial::DialError;
 pub(crate) use dial::{Target, client_tls};
 pub(crate) use legs::Legs;
@@ -61,6 +63,7 @@ pub(crate) struct ModelLeg {
     slot: Arc<CallSlot>,
     call: Addr<CallActor>,
     conn: ConnId,
+    budget: Budget,
     /// None when it was given away, or its end was told.
     state: Option<Box<LegState>>,
 }
@@ -87,6 +90,7 @@ impl ModelLeg {
         address
     }
 
+    /// Past the mailbox's bound: what comes of a server has a budget, and is read a few at a time.
     fn tell(&self, event: ModelEvent) {
         self.call.do_send(Deliver(Input::Model(self.conn, event)));
     }
@@ -167,7 +171,11 @@ impl ModelLeg {
             }
             _ => {}
         }
-        self.tell(ModelEvent::Server(event));
+        match self.budget.judge(&event, Instant::now()) {
+            Verdict::Take => self.tell(ModelEvent::Server(event)),
+            Verdict::Drop => {}
+            Verdict::GiveUp => self.fail(&FLOOD),
+        }
     }
 
     fn message(&mut self, message: Message) {

@@ -14,11 +14,12 @@
 
 mod meters;
 pub(crate) mod registry;
+mod seats;
 pub(crate) mod supervise;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use protocol::call::fact::Ended;
@@ -31,7 +32,8 @@ use crate::call_actor::Birth;
 use crate::caller_leg::CallerLeg;
 use crate::model_leg::{Target, client_tls};
 use meters::Meters;
-use registry::{CallSlot, Registry, Seat};
+use registry::{CallSlot, Registry};
+use seats::Asked;
 use supervise::Life;
 
 /// Every live call of this node. Clones are handles to the same one.
@@ -74,15 +76,21 @@ impl Switchboard {
         Self(Arc::new(Inner { endpoint, tls: client_tls(), recorder, desk, registry, meters }))
     }
 
-    /// Gives a call its place and dials its model, on the current arbiter. The same call again changes nothing.
+    /// Gives a call its place and dials its model, on the current arbiter: its stream is still to come. The same call again changes
+    /// nothing.
     ///
     /// # Errors
-    /// When the node or the client has all the calls it may have, or the node is draining.
+    /// When the node or the client has all the calls it may have, or all that may wait, or the node is draining.
     pub fn admit(&self, admission: Admission) -> Result<Admitted, Refusal> {
+        self.admit_with(admission, false)
+    }
+
+    /// The same for a call whose stream is here: it does not have to wait.
+    pub(crate) fn admit_with(&self, admission: Admission, has_stream: bool) -> Result<Admitted, Refusal> {
         let target = Target::new(&self.0.endpoint, admission.model.as_deref(), self.0.tls.clone());
-        match self.0.registry.admit(admission, target, Arc::clone(&self.0.recorder))? {
-            Seat::Replayed => Ok(Admitted { replayed: true }),
-            Seat::Taken(presence) => {
+        match self.0.registry.admit(admission, target, Arc::clone(&self.0.recorder), has_stream)? {
+            registry::Admitted::Replayed => Ok(Admitted { replayed: true }),
+            registry::Admitted::Seated(presence) => {
                 if let Some(life) = Life::begin(&presence.slot, Birth::New) {
                     supervise::start(presence, life);
                 }
@@ -96,7 +104,16 @@ impl Switchboard {
     /// # Errors
     /// As there.
     pub fn check_room(&self, client: &str, max_concurrent: Option<u32>) -> Result<(), Refusal> {
-        self.0.registry.count_in(client, max_concurrent, false)
+        let asked = Asked { client, max_concurrent, wait: Some(Duration::ZERO) };
+        self.0.registry.seats.check(asked, Instant::now())
+    }
+
+    /// Whether this node takes new calls at all.
+    ///
+    /// # Errors
+    /// When it is draining or full.
+    pub fn check_node(&self) -> Result<(), Refusal> {
+        self.0.registry.seats.check_node(Instant::now())
     }
 
     /// Where a call is; none when it is not here (any more).
@@ -145,7 +162,7 @@ impl Switchboard {
     /// Calls admitted and not ended, exactly.
     #[must_use]
     pub fn live(&self) -> usize {
-        self.0.registry.live()
+        self.0.registry.seats.live()
     }
 
     /// Takes no new calls from now on. Those that are here go on to their end.
@@ -156,12 +173,12 @@ impl Switchboard {
     /// Whether new calls are refused.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.0.registry.is_draining()
+        self.0.registry.seats.is_draining()
     }
 
     /// Waits until no call is left; false when some were after `timeout`.
     pub async fn drained(&self, timeout: Duration) -> bool {
-        tokio::time::timeout(timeout, self.0.registry.emptied()).await.is_ok()
+        tokio::time::timeout(timeout, self.0.registry.seats.emptied()).await.is_ok()
     }
 
     /// Makes an actor of a call fail. False when the call is not here, or between two actors.

@@ -184,6 +184,7 @@ impl Call {
             CallerEvent::Audio { pcm, level_dbfs, sent_ms } => self.caller_audio(pcm, level_dbfs, sent_ms),
             CallerEvent::Started { stream, rate } => self.started(stream, rate),
             CallerEvent::Lost { messages } => self.cx.count("caller_lost", u64::from(messages)),
+            CallerEvent::Dropped { events } => self.cx.count("events_dropped", u64::from(events)),
             CallerEvent::Mark(name) => self.playout.marked(&mut self.cx, &name),
             CallerEvent::Dtmf(digit) => self.dtmf(digit),
             CallerEvent::Stopped(reason) => self.end(Ended::CallerHungUp { reason }),
@@ -201,6 +202,12 @@ impl Call {
         self.cx.deadlines.clear(Timer::MediaWait);
         self.cx.deadlines.set(Timer::MaxCall, at + self.cx.policy.max_call);
         self.go_live(rate);
+        if self.greet
+            && !self.cx.policy.greet_early
+            && let Some(conn) = self.session.ready()
+        {
+            self.ask(conn);
+        }
     }
 
     fn go_live(&mut self, rate: SampleRate) {

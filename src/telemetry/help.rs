@@ -67,9 +67,9 @@ pub(super) fn describe() {
         describe_counter!(*name, *words);
     }
     for (name, words) in GAUGES {
-        describe_gauge!(name, words);
+        describe_gauge!(*name, *words);
     }
     for (name, words) in HISTOGRAMS {
-        describe_histogram!(name, words);
+        describe_histogram!(*name, *words);
     }
 }

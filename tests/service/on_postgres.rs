@@ -20,6 +20,8 @@ mod refusals;
 mod reports;
 #[path = "starts.rs"]
 mod starts;
+#[path = "wear.rs"]
+mod wear;
 #[path = "work.rs"]
 mod work;
 

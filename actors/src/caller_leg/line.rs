@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix::Addr;
 use actix::prelude::SendError;
@@ -10,6 +11,7 @@ use protocol::call::io::{CallerEvent, Input};
 use protocol::exotel::stream::{AudioIn, CarrierMessage, Encoding, Media, Numbered, Numbering};
 use protocol::ids::StreamSid;
 
+use super::budget::{Budget, Kind};
 use crate::call_actor::{CallActor, Deliver};
 use crate::switchboard::registry::CallSlot;
 
@@ -28,12 +30,25 @@ pub(crate) struct Line {
     call: Option<Addr<CallActor>>,
     held: VecDeque<CallerEvent>,
     numbering: Numbering,
+    budget: Budget,
+    /// Messages that never came, and of which the call was not told yet.
+    lost: u32,
 }
 
 impl Line {
     pub(crate) fn new(slot: Arc<CallSlot>, stream: StreamSid, rate: SampleRate, encoding: Encoding) -> Self {
-        let (audio, numbering) = (AudioIn::new(encoding), Numbering::default());
-        Self { slot, stream, rate, encoding, audio, call: None, held: VecDeque::new(), numbering }
+        Self {
+            slot,
+            stream,
+            rate,
+            encoding,
+            audio: AudioIn::new(encoding),
+            call: None,
+            held: VecDeque::new(),
+            numbering: Numbering::default(),
+            budget: Budget::new(),
+            lost: 0,
+        }
     }
 
     /// The call's actor is this one from now on. It is told of the stream unless an earlier one was, and of all it missed.
@@ -48,32 +63,79 @@ impl Line {
         }
     }
 
-    /// One message of the carrier.
-    pub(crate) fn message(&mut self, message: CarrierMessage<'_>) {
+    /// One message of the carrier. What is not audio has a budget, and the call hears how much of it was dropped.
+    pub(crate) fn message(&mut self, message: CarrierMessage<'_>, now: Instant) {
         if let CarrierMessage::Media(media) = message {
-            return self.media(&media);
+            return self.media(&media, now);
         }
         self.numbering.other();
         match message {
-            CarrierMessage::Dtmf { digit } => self.deliver(CallerEvent::Dtmf(digit)),
-            CarrierMessage::Mark { name } => self.deliver(CallerEvent::Mark(name.into())),
-            CarrierMessage::Stop { reason } => self.deliver(CallerEvent::Stopped(reason.map(String::from))),
+            CarrierMessage::Dtmf { digit } if self.allows(Kind::Key, now) => self.deliver(CallerEvent::Dtmf(digit)),
+            CarrierMessage::Mark { name } if self.allows(Kind::Mark, now) => {
+                self.deliver(CallerEvent::Mark(name.into()));
+            }
+            CarrierMessage::Stop { reason } => {
+                self.tell_rest();
+                self.deliver(CallerEvent::Stopped(reason.map(String::from)));
+            }
             CarrierMessage::Unknown { event } => {
                 self.slot.meters.junk_carrier.increment(1);
-                tracing::debug!(parent: &self.slot.span, %event, "an event nobody documented");
+                if self.allows(Kind::Unknown, now) {
+                    tracing::debug!(parent: &self.slot.span, %event, "an event nobody documented");
+                }
             }
-            CarrierMessage::Connected | CarrierMessage::Clear | CarrierMessage::Start(_) | CarrierMessage::Media(_) => {
+            CarrierMessage::Connected | CarrierMessage::Clear => {
+                self.allows(Kind::Repeat, now);
             }
+            CarrierMessage::Dtmf { .. }
+            | CarrierMessage::Mark { .. }
+            | CarrierMessage::Start(_)
+            | CarrierMessage::Media(_) => {}
         }
     }
 
-    fn media(&mut self, media: &Media<'_>) {
+    /// What is no event, or one too many of its kind: whether it is worth a line in the log.
+    pub(crate) fn odd(&mut self, kind: Kind, now: Instant) -> bool {
+        self.slot.meters.junk_carrier.increment(1);
+        self.allows(kind, now)
+    }
+
+    /// A mark was sent: its echo is free.
+    pub(crate) const fn mark_sent(&mut self) {
+        self.budget.mark_sent();
+    }
+
+    fn allows(&mut self, kind: Kind, now: Instant) -> bool {
+        let allowed = self.budget.allows(kind, now);
+        self.tell_dropped(now);
+        allowed
+    }
+
+    fn tell_dropped(&mut self, now: Instant) {
+        if let Some(events) = self.budget.untold(now) {
+            self.deliver(CallerEvent::Dropped { events });
+        }
+    }
+
+    /// What the call has to know before its stream ends.
+    fn tell_rest(&mut self) {
+        if let Some(events) = self.budget.rest() {
+            self.deliver(CallerEvent::Dropped { events });
+        }
+        if self.lost > 0 {
+            let messages = std::mem::take(&mut self.lost);
+            self.deliver(CallerEvent::Lost { messages });
+        }
+    }
+
+    fn media(&mut self, media: &Media<'_>, now: Instant) {
         self.slot.meters.frames_in.increment(1);
+        self.tell_dropped(now);
         match self.numbering.media(media.sequence_number) {
             Numbered::InOrder => {}
             Numbered::After { lost } => {
                 self.audio.lost();
-                self.deliver(CallerEvent::Lost { messages: lost });
+                self.lose(lost);
             }
             // Its moment has passed.
             Numbered::Late => return self.slot.meters.late.increment(1),
@@ -90,7 +152,17 @@ impl Line {
         }
     }
 
-    /// Media is dropped when the call has too much of it waiting; the rest always gets in.
+    /// Messages never came. Told at once if there is room: a gap before every frame must not fill the call's mailbox.
+    fn lose(&mut self, messages: u32) {
+        self.lost = self.lost.saturating_add(messages);
+        let told = Deliver(Input::Caller(CallerEvent::Lost { messages: self.lost }));
+        if self.call.as_ref().is_some_and(|call| call.try_send(told).is_ok()) {
+            self.lost = 0;
+        }
+    }
+
+    /// Media is dropped when the call has too much of it waiting; the rest always gets in. That is bounded by its budget, by the marks
+    /// that we sent, and by one end of the stream.
     fn deliver(&mut self, event: CallerEvent) {
         let Some(call) = &self.call else { return self.hold(event) };
         if !matches!(event, CallerEvent::Audio { .. }) && call.connected() {
@@ -124,6 +196,7 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
+        self.tell_rest();
         self.deliver(CallerEvent::Gone);
     }
 }

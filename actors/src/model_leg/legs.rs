@@ -6,6 +6,7 @@ use actix::Addr;
 use protocol::call::io::{ConnId, ModelCommand};
 use protocol::realtime::command::ClientEvent;
 
+use super::budget::Budget;
 use super::link::LegState;
 use super::{Command, ModelLeg, Yield};
 use crate::call_actor::CallActor;
@@ -51,7 +52,8 @@ impl Legs {
     }
 
     fn open(&mut self, me: &Addr<CallActor>, conn: ConnId, state: Box<LegState>) {
-        let leg = ModelLeg { slot: Arc::clone(&self.slot), call: me.clone(), conn, state: Some(state) };
+        let (slot, budget) = (Arc::clone(&self.slot), Budget::new());
+        let leg = ModelLeg { slot, call: me.clone(), conn, budget, state: Some(state) };
         self.open.push((conn, leg.start_watched()));
     }
 

@@ -2,24 +2,24 @@
 
 mod presence;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, ThreadId};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use actix::Addr;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use protocol::call::fact::Fact;
+use protocol::call::fact::{Ended, Fact};
 use protocol::call::history::History;
 use protocol::call::io::{CallerCommand, CallerEvent, Control, Input};
 use protocol::call::policy::{Policy, Setup};
 use protocol::ids::CallSid;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::meters::Meters;
+use super::seats::{Asked, Seat, Seats, Taken};
 use crate::api::{Admission, Limits, Phase, Recorder, Refusal, Step, SupervisorEvent, Tape};
 use crate::call_actor::{Attach, CallActor, Deliver, Detach, Moved};
 use crate::caller_leg::{CallerLeg, Command, Publish, Superseded};
@@ -44,6 +44,7 @@ pub(crate) struct CallSlot {
     pub(crate) limits: Limits,
     pub(crate) meters: Arc<Meters>,
     pub(crate) span: Span,
+    seat: Seat,
     recorder: Arc<dyn Recorder>,
     /// Where what each side hears goes, if it is recorded.
     pub(crate) tape: Option<Arc<dyn Tape>>,
@@ -177,6 +178,9 @@ impl CallSlot {
             return Err("a newer media socket of this call took over");
         }
         let presence = state.presence.upgrade().ok_or("this call is over")?;
+        if !presence.is_seated() {
+            return Err("this call's stream came too late: its place was given away");
+        }
         state.phase = Phase::Live;
         state.waiting = None;
         state.caller = Some(leg.clone());
@@ -240,34 +244,23 @@ impl CallSlot {
 /// All calls of the node.
 pub(crate) struct Registry {
     calls: DashMap<CallSid, Arc<CallSlot>>,
-    counts: Mutex<Counts>,
-    /// Told when the last call has ended.
-    empty: Notify,
+    pub(crate) seats: Seats,
     limits: Limits,
     meters: Arc<Meters>,
 }
 
-#[derive(Default)]
-struct Counts {
-    draining: bool,
-    live: usize,
-    /// Calls whose place is free already: they wait for their callers' last words.
-    leaving: usize,
-    by_client: HashMap<String, u32>,
-}
-
 /// What an admission came to.
-pub(crate) enum Seat {
+pub(crate) enum Admitted {
     /// The call was here already.
     Replayed,
     /// It has a place now, for as long as the guard lives.
-    Taken(Arc<Presence>),
+    Seated(Arc<Presence>),
 }
 
 impl Registry {
     pub(crate) fn new(limits: Limits, meters: Arc<Meters>) -> Self {
-        let (calls, counts, empty) = (DashMap::new(), Mutex::default(), Notify::new());
-        Self { calls, counts, empty, limits, meters }
+        let seats = Seats::new(limits.clone(), Arc::clone(&meters));
+        Self { calls: DashMap::new(), seats, limits, meters }
     }
 
     pub(crate) fn find(&self, sid: &CallSid) -> Option<Arc<CallSlot>> {
@@ -279,42 +272,29 @@ impl Registry {
         self.calls.iter().map(|slot| Arc::clone(&slot)).collect()
     }
 
-    pub(crate) fn live(&self) -> usize {
-        lock(&self.counts).live
-    }
-
+    /// Takes no new calls from now on.
     pub(crate) fn drain(&self) {
-        lock(&self.counts).draining = true;
+        self.seats.drain();
         self.hurry();
     }
 
-    pub(crate) fn is_draining(&self) -> bool {
-        lock(&self.counts).draining
-    }
-
-    /// Resolves when no call is left.
-    pub(crate) async fn emptied(&self) {
-        loop {
-            let told = self.empty.notified();
-            if lock(&self.counts).is_empty() {
-                return;
-            }
-            told.await;
-        }
-    }
-
-    /// Gives a call its place. The insert decides what is a replay; the counts decide what is too much.
+    /// Gives a call its place. The insert decides what is a replay; the seats decide what is too much, and who gives way.
     pub(crate) fn admit(
         self: &Arc<Self>,
-        admission: Admission,
+        mut admission: Admission,
         target: Target,
         recorder: Arc<dyn Recorder>,
-    ) -> Result<Seat, Refusal> {
+        has_stream: bool,
+    ) -> Result<Admitted, Refusal> {
         let vacant = match self.calls.entry(admission.call_sid.clone()) {
-            Entry::Occupied(_) => return Ok(Seat::Replayed),
+            Entry::Occupied(_) => return Ok(Admitted::Replayed),
             Entry::Vacant(vacant) => vacant,
         };
-        self.count_in(&admission.client, admission.max_concurrent, true)?;
+        let Taken { seat, gives_way, few_wait } =
+            self.seats.take(&admission.call_sid, asked(&admission, has_stream), Instant::now())?;
+        if !few_wait {
+            Arc::make_mut(&mut admission.policy).greet_early = false;
+        }
         let slot = Arc::new(CallSlot {
             span: tracing::info_span!("call", call_sid = %admission.call_sid, client = %admission.client),
             tape: if admission.policy.record { recorder.tape(&admission.call_sid) } else { None },
@@ -325,6 +305,7 @@ impl Registry {
             target,
             limits: self.limits.clone(),
             meters: Arc::clone(&self.meters),
+            seat,
             recorder,
             history: Arc::default(),
             ended: AtomicBool::new(false),
@@ -340,39 +321,19 @@ impl Registry {
         let presence = Arc::new(Presence::new(Arc::clone(self), Arc::clone(&slot)));
         lock(&slot.state).presence = Arc::downgrade(&presence);
         vacant.insert(slot);
-        Ok(Seat::Taken(presence))
+        // Only now: the table is locked until the insert.
+        if let Some(loser) = gives_way.and_then(|loser| self.find(&loser)) {
+            tracing::info!(call_sid = %loser.sid, "a call whose stream did not come gives its place to another");
+            loser.control(Control::HangUp(Ended::NoMedia));
+        }
+        Ok(Admitted::Seated(presence))
     }
+}
 
-    /// Whether there is a place for a call of that client: it is kept with `take`, else it may be gone in a moment.
-    pub(crate) fn count_in(&self, client: &str, max_concurrent: Option<u32>, take: bool) -> Result<(), Refusal> {
-        let mut counts = lock(&self.counts);
-        if counts.draining {
-            return Err(Refusal::Draining);
-        }
-        if counts.live >= self.limits.max_calls {
-            return Err(Refusal::Full);
-        }
-        let of_client = counts.by_client.get(client).copied().unwrap_or(0);
-        if max_concurrent.is_some_and(|max| of_client >= max) {
-            return Err(Refusal::ClientFull);
-        }
-        if !take {
-            return Ok(());
-        }
-        counts.by_client.insert(client.to_owned(), of_client + 1);
-        counts.live += 1;
-        self.meters.live.increment(1.0);
-        Ok(())
-    }
-
-    fn free(&self, counts: &mut Counts, client: &str) {
-        counts.live -= 1;
-        self.meters.live.decrement(1.0);
-        match counts.by_client.get_mut(client) {
-            Some(of_client) if *of_client > 1 => *of_client -= 1,
-            _ => {
-                counts.by_client.remove(client);
-            }
-        }
+fn asked(admission: &Admission, has_stream: bool) -> Asked<'_> {
+    Asked {
+        client: &admission.client,
+        max_concurrent: admission.max_concurrent,
+        wait: (!has_stream).then_some(admission.policy.media_wait),
     }
 }

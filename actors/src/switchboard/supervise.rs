@@ -171,8 +171,13 @@ impl Intensity {
 mod tests {
     use super::*;
 
+    fn limits(restarts: u32) -> Limits {
+        let window = Duration::from_secs(10);
+        Limits { max_calls: 1, restarts, restart_window: window, gives_way_after: window }
+    }
+
     fn intensity() -> Intensity {
-        Intensity::new(&Limits { max_calls: 1, restarts: 3, restart_window: Duration::from_secs(10) })
+        Intensity::new(&limits(3))
     }
 
     #[test]
@@ -194,7 +199,7 @@ mod tests {
         let pauses: Vec<_> =
             (0..3).filter_map(|_| intensity.restart(now).map(|(_, pause)| pause.as_millis())).collect();
         assert_eq!(pauses, [5, 10, 20]);
-        let mut many = Intensity::new(&Limits { max_calls: 1, restarts: 40, restart_window: Duration::from_secs(10) });
+        let mut many = Intensity::new(&limits(40));
         assert!((0..40).all(|_| many.restart(now).is_some_and(|(_, pause)| pause <= LONGEST_PAUSE)));
     }
 }

@@ -65,7 +65,8 @@ pub(crate) struct Gateway {
 }
 
 pub(crate) fn limits() -> Limits {
-    Limits { max_calls: 50, restarts: 3, restart_window: Duration::from_secs(10) }
+    let window = Duration::from_secs(10);
+    Limits { max_calls: 50, restarts: 3, restart_window: window, gives_way_after: window }
 }
 
 pub(crate) fn admission(call: &str) -> Admission {

@@ -10,6 +10,7 @@ mod model;
 
 mod audio;
 mod faults;
+mod floods;
 mod media;
 mod moves;
 

@@ -136,6 +136,11 @@ async fn serve(
     loop {
         tokio::select! {
             order = orders.recv() => match order.unwrap() {
+                Order::Say(event) if event["type"] == "flood" => {
+                    for _ in 0..event["times"].as_u64().unwrap() {
+                        say(&mut socket, json!({"type":"input_audio_buffer.speech_stopped","item_id":"i","audio_end_ms":1})).await;
+                    }
+                }
                 Order::Say(event) => say(&mut socket, event).await,
                 Order::Drop => break,
                 Order::Close(code) => {

@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use super::Call;
 use super::deadlines::Timer;
 use super::history::Owed;
 use super::io::ConnId;
 use super::prompts;
 use super::session;
+use super::{Call, Phase};
 use crate::realtime::command::{ClientEvent, NewItem};
 
 /// Speech that goes on is noticed by a new session within this.
@@ -34,6 +34,8 @@ impl Call {
         let from = self.cx.history.playing_from();
         self.brief(conn, from);
         match owed {
+            // It is asked for once somebody is there to hear it.
+            _ if self.greet && self.phase == Phase::Waiting && !self.cx.policy.greet_early => {}
             _ if self.greet => self.ask(conn),
             Owed::Answer => self.ask(conn),
             // If they still speak the server notices, and answers by itself; if they do not, nobody else will.

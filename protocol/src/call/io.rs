@@ -45,6 +45,11 @@ pub enum CallerEvent {
         /// How many.
         messages: u32,
     },
+    /// Events beside audio that came faster than a call takes them.
+    Dropped {
+        /// How many.
+        events: u32,
+    },
     /// An echoed mark.
     Mark(String),
     /// A key was pressed.

@@ -52,8 +52,11 @@ pub struct Policy {
     pub hold_redial: Duration,
     /// Longest call.
     pub max_call: Duration,
-    /// How long an admitted call waits for its media stream.
+    /// How long an admitted call waits for its media stream: twice what the carrier's handshake takes, and the time in which the
+    /// carrier says the greeting.
     pub media_wait: Duration,
+    /// A greeting that the model speaks is asked for before the stream begins; else when it does.
+    pub greet_early: bool,
     /// A media stream without audio for this long is over.
     pub media_silence: Duration,
     /// One connection attempt, from dial to `session.updated`.
@@ -95,7 +98,8 @@ impl Default for Policy {
             hold: Duration::from_secs(3),
             hold_redial: Duration::from_secs(1),
             max_call: Duration::from_secs(3300),
-            media_wait: Duration::from_secs(60),
+            media_wait: Duration::from_secs(20),
+            greet_early: true,
             media_silence: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),
             model_wait: Duration::from_secs(10),

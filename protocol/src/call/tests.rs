@@ -5,6 +5,7 @@ mod conversation;
 mod copies;
 mod ending;
 mod floor;
+mod greeting;
 mod tape;
 mod trouble;
 mod worn;
