@@ -152,6 +152,7 @@ async fn calls_whose_streams_never_come_give_way_to_a_caller_who_is_heard() {
         rude.client = "rude".to_owned();
         gateway.board.admit(rude).unwrap();
     }
+    let mut carriers = Vec::new();
     for honest in ["c1", "c2", "c3"] {
         let admitted = || gateway.board.admit(admission(honest)).is_ok();
         crate::eventually("a place for an honest caller", admitted).await;
@@ -159,6 +160,7 @@ async fn calls_whose_streams_never_come_give_way_to_a_caller_who_is_heard() {
         carrier.agent_audio().await;
         carrier.send(json!({"event":"dtmf","stream_sid":"s1","dtmf":{"digit":"5"}})).await;
         gateway.until(honest, "to be heard", |facts| facts.contains(&Fact::Dtmf { digit: '5' })).await;
+        carriers.push(carrier);
     }
     for n in 0..3 {
         assert_eq!(gateway.ended(&format!("rude{n}")).await, Ended::NoMedia, "the longest waiting first");
