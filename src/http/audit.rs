@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 use chrono::Utc;
 use protocol::ids::CallSid;
+use protocol::wire::clip;
 use serde_json::Value;
 
 use super::Gateway;
@@ -92,14 +93,9 @@ impl Seen {
 fn fitted(value: Value, left: &mut usize) -> Value {
     match value {
         Value::String(text) => {
-            let most = (*left).min(KEPT_OF_VALUE);
-            if text.len() <= most {
-                *left -= text.len();
-                return Value::String(text);
-            }
-            let end = (0..=most).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-            *left -= end;
-            Value::String(format!("{}…({} bytes)", &text[..end], text.len()))
+            let kept = clip(&text, (*left).min(KEPT_OF_VALUE)).into_owned();
+            *left -= kept.len();
+            Value::String(kept)
         }
         Value::Object(fields) => {
             let (mut kept, mut more) = (serde_json::Map::new(), 0_usize);
@@ -112,7 +108,7 @@ fn fitted(value: Value, left: &mut usize) -> Value {
                 kept.insert(name, fitted(value, left));
             }
             if more > 0 {
-                kept.insert("…".to_owned(), more.into());
+                kept.insert("left_out".to_owned(), more.into());
             }
             Value::Object(kept)
         }
