@@ -135,7 +135,7 @@ async fn a_model_that_floods_its_call_is_dialled_again_and_unknown_events_are_co
         model.say(json!({"type":"sparkle.delta"}));
     }
     model.say(json!({"type":"flood","times":5_000}));
-    let lost = |fact: &Fact| matches!(fact, Fact::ModelLost { cause } if cause.contains("more events"));
+    let lost = |fact: &Fact| matches!(fact, Fact::ModelLost { cause, .. } if cause.contains("more events"));
     gateway.until("c1", "the flood to be noticed", |facts| facts.iter().any(lost)).await;
     let redialled = |facts: &[Fact]| count(facts, |fact| matches!(fact, Fact::ModelReady { .. })) == 2;
     gateway.until("c1", "another session", redialled).await;
