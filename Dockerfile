@@ -5,7 +5,9 @@ RUN apt-get update && apt-get install -y --no-install-recommends libopus-dev pkg
 WORKDIR /src
 COPY . .
 # No cache mounts and no VOLUME: some builders, Railway's among them, refuse a Dockerfile that has them.
-RUN cargo build --release --locked --bin callgate && install -D --strip target/release/callgate /out/callgate
+# Which commit this is, for `callgate --version`: the checkout's own history is not copied. Railway tells it by itself.
+ARG CALLGATE_COMMIT RAILWAY_GIT_COMMIT_SHA
+RUN CALLGATE_COMMIT="${CALLGATE_COMMIT:-$RAILWAY_GIT_COMMIT_SHA}" cargo build --release --locked --bin callgate && install -D --strip target/release/callgate /out/callgate
 
 FROM debian:bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends libopus0 ca-certificates && rm -rf /var/lib/apt/lists/* && \

@@ -107,6 +107,7 @@ fn tenant(client: usize) -> NewClient {
         agent: Agent {
             greeting: "Namaste, and thank you for calling.".to_owned(),
             language: "en-IN".to_owned(),
+            transcription_language: None,
             voice: None,
             instructions: "Help.".to_owned(),
             model: None,

@@ -17,8 +17,10 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::demo;
+use crate::screen::{Screen, is_reader_gone, shown};
 use crate::serve::{serve, signals};
-use crate::settings::{Settings, SettingsError, load_env_file};
+use crate::settings::private::keep_to_ourselves;
+use crate::settings::{Settings, SettingsError, SettingsErrors, load_env_file};
 use crate::telemetry;
 use args::{Cli, Command};
 
@@ -28,9 +30,9 @@ const USAGE: u8 = 64;
 /// Why a command did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// Mend the setting: exit 64.
+    /// Mend the settings: exit 64.
     #[error(transparent)]
-    Setting(#[from] SettingsError),
+    Settings(#[from] SettingsErrors),
     /// Mend the command line: exit 64.
     #[error("{0}")]
     Usage(String),
@@ -39,36 +41,52 @@ pub enum Failure {
     Other(#[from] anyhow::Error),
 }
 
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
+        Self::Settings(error.into())
+    }
+}
+
 /// Reads the command line and does what it says.
 #[must_use]
 pub fn main() -> ExitCode {
-    if let Err(error) = load_env_file(std::path::Path::new(".env")) {
-        return fail(&error.into());
-    }
+    keep_to_ourselves();
+    let odd = match load_env_file(std::path::Path::new(".env")) {
+        Ok(odd) => odd,
+        Err(error) => return fail(&error.into()),
+    };
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            return if error.print().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+            return match error.print() {
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+                _ => ExitCode::SUCCESS,
+            };
         }
         Err(error) => return fail(&Failure::Usage(one_line(&error))),
     };
-    match actix_rt::System::new().block_on(run(cli.command)) {
+    // Where there is a log, it says so there.
+    if !matches!(cli.command, Command::Serve(_) | Command::Check(_)) {
+        odd.iter().for_each(|odd| tell(&format!("warning: {odd}")));
+    }
+    match actix_rt::System::new().block_on(run(cli.command, odd)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
+        Err(Failure::Other(error)) if is_reader_gone(&error) => ExitCode::SUCCESS,
         Err(failure) => fail(&failure),
     }
 }
 
 /// Does one command; false when it was carried out and what it looked for was not so.
-async fn run(command: Command) -> Result<bool, Failure> {
+async fn run(command: Command, odd: Vec<String>) -> Result<bool, Failure> {
     // Fails only when one was installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut screen = stdout();
+    let mut screen = Screen::new(stdout());
     match command {
         Command::Serve(args) => {
-            let settings = Settings::read(&args)?;
-            settings.check_serving()?;
+            let settings = Settings::read_to_serve(&args)?;
             telemetry::install(settings.log.format, &settings.log.filter);
+            odd.iter().for_each(|odd| tracing::warn!("{odd}"));
             serve(settings, signals()).await?;
         }
         Command::Demo(args) => {
@@ -83,17 +101,20 @@ async fn run(command: Command) -> Result<bool, Failure> {
         Command::Calls(args) => return calls::run(&args, &mut screen).await,
         Command::Audit(args) => return audit::run(args, &mut screen).await,
         Command::Jobs(args) => jobs::run(&args, &mut screen).await?,
-        Command::Check(args) => return check::run(&args, &mut screen).await,
+        Command::Check(args) => return check::run(&args, odd, &mut screen).await,
     }
     screen.flush().map_err(anyhow::Error::from)?;
     Ok(true)
 }
 
 fn fail(failure: &Failure) -> ExitCode {
-    let code = if matches!(failure, Failure::Other(_)) { 1 } else { USAGE };
+    tell(&failure.to_string());
+    ExitCode::from(if matches!(failure, Failure::Other(_)) { 1 } else { USAGE })
+}
+
+fn tell(line: &str) {
     // There is nobody to tell when even this cannot be written.
-    let _ = writeln!(std::io::stderr(), "callgate: {failure}");
-    ExitCode::from(code)
+    let _ = writeln!(std::io::stderr(), "callgate: {}", shown(line));
 }
 
 /// clap says what is wrong, and then explains itself over several lines: the first says what to mend.

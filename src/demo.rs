@@ -116,6 +116,7 @@ fn clinic() -> NewClient {
         agent: Agent {
             greeting: "Hello, and thank you for calling Lotus Clinic. How can I help you today?".to_owned(),
             language: "en-IN".to_owned(),
+            transcription_language: None,
             voice: None,
             instructions:
                 "You answer the phone of Lotus Clinic. Be brief and friendly; answer in the caller's language."

@@ -25,6 +25,7 @@ mod late;
 mod numbers;
 mod pending;
 mod price;
+mod secrets;
 mod size;
 mod sweep;
 
@@ -34,6 +35,7 @@ mod tests;
 pub use late::LateAudit;
 pub use numbers::AuditNumbers;
 pub use price::{PriceError, Prices};
+pub use secrets::Secrets;
 pub use sweep::Sweep;
 
 use journal::Journal;
@@ -62,6 +64,7 @@ enum Item {
 pub struct RecordWriter {
     queue: mpsc::Sender<Item>,
     journal: Journal,
+    secrets: Secrets,
     dropping: Arc<AtomicBool>,
 }
 
@@ -74,6 +77,8 @@ pub struct RecordRules {
     pub prices: Prices,
     /// What becomes of phone numbers in the audit log.
     pub numbers: AuditNumbers,
+    /// What is never written there.
+    pub secrets: Secrets,
 }
 
 impl Default for RecordRules {
@@ -82,6 +87,7 @@ impl Default for RecordRules {
             model: crate::settings::REALTIME_MODEL.to_owned(),
             prices: Prices::default(),
             numbers: AuditNumbers::default(),
+            secrets: Secrets::default(),
         }
     }
 }
@@ -93,8 +99,9 @@ impl RecordWriter {
         let (queue, items) = mpsc::channel(QUEUE);
         let runtime = store.runtime().clone();
         let journal = Journal::new(store.clone(), rules.numbers);
-        runtime.spawn(write(Pending::new(rules.model, rules.prices, jobs), store, journal.clone(), items));
-        Self { queue, journal, dropping: Arc::default() }
+        let steps = (journal.clone(), rules.secrets.clone());
+        runtime.spawn(write(Pending::new(rules.model, rules.prices, jobs), store, steps, items));
+        Self { queue, journal, secrets: rules.secrets, dropping: Arc::default() }
     }
 
     /// Keeps what the carrier reported while the database is away, and writes it once it can be: the carrier may not tell it again.
@@ -104,13 +111,13 @@ impl RecordWriter {
 
     /// Appends to the audit log, soon.
     pub fn audit(&self, entry: AuditEntry) {
-        self.journal.push(entry);
+        self.journal.push(self.secrets.out_of(entry));
     }
 
     /// Appends to the audit log and waits until it is there, but no longer than that: then it is written later. False when it was not
     /// written in time.
     pub async fn audit_now(&self, entry: AuditEntry, patience: Duration) -> bool {
-        self.journal.write(entry, patience).await
+        self.journal.write(self.secrets.out_of(entry), patience).await
     }
 
     /// Waits until everything given so far is written; false when the database did not take it (it is kept, and tried again).
@@ -155,7 +162,12 @@ impl Recorder for RecordWriter {
 }
 
 /// Folds what comes and writes what is due, until there is nobody left to send anything.
-async fn write(mut pending: Pending, store: Store, journal: Journal, mut items: mpsc::Receiver<Item>) {
+async fn write(
+    mut pending: Pending,
+    store: Store,
+    (journal, secrets): (Journal, Secrets),
+    mut items: mpsc::Receiver<Item>,
+) {
     let mut batch = Vec::with_capacity(AT_ONCE);
     let mut due = Due::default();
     loop {
@@ -168,7 +180,7 @@ async fn write(mut pending: Pending, store: Store, journal: Journal, mut items: 
                     match item {
                         Item::Fact { call, at, fact } => {
                             if let Some(entry) = audit::entry(&call, at, &fact) {
-                                journal.push(entry);
+                                journal.push(secrets.out_of(entry));
                             }
                             pending.fact(call, at, fact);
                         }

@@ -32,6 +32,7 @@ use crate::store::Store;
 use crate::telemetry;
 use crate::token::TokenKey;
 
+mod begin;
 mod work;
 
 /// Connections that may wait to be accepted: a node takes thousands of calls, and they can come at once.
@@ -115,9 +116,7 @@ pub struct Running {
 /// When the address cannot be bound, the database not be opened, or a setting does not do.
 pub async fn start(mut settings: Settings) -> anyhow::Result<Running> {
     settings.check_serving()?;
-    for warning in settings.warnings() {
-        tracing::warn!("{warning}");
-    }
+    begin::look_about(&settings);
     // Fails when a provider was installed before: then that one is used.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let page = telemetry::metrics();
@@ -281,6 +280,7 @@ fn gateway(
             model: settings.model.model.clone(),
             prices: settings.prices.clone(),
             numbers: settings.audit_numbers,
+            secrets: settings.secrets(),
         },
         jobs.clone(),
     );

@@ -12,14 +12,19 @@ use url::Url;
 use crate::http::address::Cidr;
 use crate::http::auth::Way;
 use crate::outgoing::PrivateHosts;
-use crate::record::{AuditNumbers, Prices};
+use crate::record::{AuditNumbers, Prices, Secrets};
 use crate::store::DatabaseUrl;
 use crate::telemetry::LogFormat;
 
 pub(crate) mod args;
+mod bare;
 mod env_file;
+mod error;
+mod files;
 mod hosts;
+mod need;
 mod node;
+pub(crate) mod private;
 mod public_url;
 mod read;
 mod secrets;
@@ -29,27 +34,16 @@ mod tests;
 
 pub use args::SettingsArgs;
 pub(crate) use args::{DATABASE_URL, REALTIME_MODEL};
+pub(crate) use bare::bare;
 pub use env_file::load_env_file;
+pub use error::{SettingsError, SettingsErrors};
+pub use files::SecretFiles;
+pub(crate) use files::read_secret;
 pub use hosts::RecordingHosts;
 pub use public_url::{PublicUrl, UrlSource};
-pub(crate) use read::private_hosts;
+pub(crate) use read::{database, private_hosts};
 
-/// A setting that is wrong or missing: the process exits with 64.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name}: {problem}")]
-pub struct SettingsError {
-    /// The variable, as in the documentation.
-    pub name: &'static str,
-    /// What is wrong, and the mend. Never a secret.
-    pub problem: String,
-}
-
-impl SettingsError {
-    /// Names a setting, what is wrong with it and the mend.
-    pub fn new(name: &'static str, problem: impl Into<String>) -> Self {
-        Self { name, problem: problem.into() }
-    }
-}
+use need::Need;
 
 /// Everything that can be set.
 #[derive(Clone, Debug)]
@@ -111,6 +105,11 @@ pub struct ModelSettings {
 }
 
 impl ModelSettings {
+    /// Whether calls can be answered: the usual server wants a key.
+    fn is_usable(&self) -> bool {
+        self.key.is_some() || self.simulated || self.url.host_str() != Some("api.openai.com")
+    }
+
     /// The server as the actors dial it.
     #[must_use]
     pub fn endpoint(&self) -> ModelEndpoint {
@@ -190,60 +189,39 @@ impl Settings {
     /// Checks every setting by itself.
     ///
     /// # Errors
-    /// Names the first that is wrong, and the mend.
-    pub fn read(args: &SettingsArgs) -> Result<Self, SettingsError> {
-        read::settings(args)
+    /// Names all that are wrong, and the mends.
+    pub fn read(args: &SettingsArgs) -> Result<Self, SettingsErrors> {
+        read::settings(args, false)
+    }
+
+    /// The same, and what `serve` needs besides: a way for webhooks to authenticate, and a model.
+    ///
+    /// # Errors
+    /// Names all that are wrong or missing, and the mends.
+    pub fn read_to_serve(args: &SettingsArgs) -> Result<Self, SettingsErrors> {
+        read::settings(args, true)
     }
 
     /// What works, and is not as it should be: told at start and by `check`.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        secrets::warnings(self).collect()
+        secrets::warnings(self).chain(private::warnings(self)).collect()
     }
 
-    /// Checks what `serve` needs besides: a way for webhooks to authenticate, and a model.
+    /// All that must not be written down.
+    #[must_use]
+    pub fn secrets(&self) -> Secrets {
+        let Self { webhooks, exotel, model, admin_token, .. } = self;
+        let secrets = [&webhooks.key, &exotel.api_token, &exotel.api_key, &model.key, admin_token];
+        Secrets::new(secrets.map(Option::as_ref))
+    }
+
+    /// Checks what `serve` needs besides settings that are right.
     ///
     /// # Errors
-    /// Names the setting that is missing, and the mend.
-    pub fn check_serving(&self) -> Result<(), SettingsError> {
-        let Self { webhooks, exotel, model, .. } = self;
-        let missing = |name, problem: &str| Err(SettingsError::new(name, problem));
-        for way in &webhooks.auth {
-            match way {
-                Way::Signature if exotel.api_token.is_none() => {
-                    return missing(
-                        "EXOTEL_API_TOKEN",
-                        "not set, and WEBHOOK_AUTH lists `signature`, whose key it is: set it, or choose WEBHOOK_AUTH=key",
-                    );
-                }
-                Way::Key if webhooks.key.is_none() => {
-                    return missing(
-                        "WEBHOOK_KEY",
-                        "not set, and WEBHOOK_AUTH lists `key`: set it to a long random word",
-                    );
-                }
-                Way::Basic if exotel.api_key.is_none() => {
-                    return missing(
-                        "EXOTEL_API_KEY",
-                        "not set, and WEBHOOK_AUTH lists `basic`: set it to the user name",
-                    );
-                }
-                Way::Basic if exotel.api_token.is_none() => {
-                    return missing(
-                        "EXOTEL_API_TOKEN",
-                        "not set, and WEBHOOK_AUTH lists `basic`: set it to the password",
-                    );
-                }
-                _ => {}
-            }
-        }
-        if model.key.is_none() && !model.simulated && model.url.host_str() == Some("api.openai.com") {
-            return missing(
-                "OPENAI_API_KEY",
-                "not set: set it, or start with --simulated-model, or name a server that needs no key in REALTIME_URL",
-            );
-        }
-        Ok(())
+    /// Names the settings that are missing, and the mends.
+    pub fn check_serving(&self) -> Result<(), SettingsErrors> {
+        Need::of(self).missing().or(Some(()))
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) mod tests;
 
 pub use audit::{AuditEntry, Broken, Whole};
 pub use batch::{Batch, CallUpdate, Finish, MediaStart};
-pub(crate) use calls::merge::is_end;
+pub(crate) use calls::merge::{STATUSES, is_end};
 pub use calls::{Begun, Call, CallEndReport, CallPage, CallWithTurns, End, Entry, NewCall, Parties, Times};
 pub use clients::{Agent, Client, ClientChanges, ClientLimits, NewClient};
 pub use error::StoreError;

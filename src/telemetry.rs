@@ -1,13 +1,21 @@
 //! Logs, metrics, and what a panic looks like in them.
 
+use std::ffi::OsStr;
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 mod help;
+
+/// The crates of this program.
+const OURS: [&str; 5] = ["callgate", "actors", "protocol", "codecs", "simulator"];
 
 /// What a log line looks like: `LOG_FORMAT`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,20 +32,32 @@ pub enum LogFormat {
 /// Starts logging to stderr, and turns every later panic into one line of it. The first call of a process wins.
 pub fn install(format: LogFormat, filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let terminal = std::io::stderr().is_terminal();
     let json = match format {
-        LogFormat::Auto => !std::io::stderr().is_terminal(),
+        LogFormat::Auto => !terminal,
         LogFormat::Pretty => false,
         LogFormat::Json => true,
     };
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let installed = if json {
-        logs.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = if json {
+        lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed()
     } else {
-        logs.with_ansi(std::io::stderr().is_terminal()).try_init()
+        lines.with_ansi(has_colours(terminal, std::env::var_os("NO_COLOR").as_deref())).boxed()
     };
-    if installed.is_ok() {
+    if tracing_subscriber::registry().with(filter).with(filter_fn(may_be_logged)).with(lines).try_init().is_ok() {
         std::panic::set_hook(Box::new(log_panic));
     }
+}
+
+/// Below INFO, libraries write down what they send and get: keys in headers, bodies, audio. No filter has them do that.
+fn may_be_logged(line: &Metadata<'_>) -> bool {
+    let from = line.module_path().unwrap_or_else(|| line.target());
+    *line.level() <= Level::INFO || OURS.contains(&from.split("::").next().unwrap_or_default())
+}
+
+/// https://no-color.org: set, and not empty.
+fn has_colours(terminal: bool, no_color: Option<&OsStr>) -> bool {
+    terminal && no_color.is_none_or(OsStr::is_empty)
 }
 
 /// One structured line instead of the default spew: who restarts what is the supervisor's to tell.
@@ -86,6 +106,13 @@ mod tests {
         let page = handle.render();
         assert!(page.contains("callgate_test_total{kind=\"a\"} 2"), "{page}");
         assert!(page.contains("callgate_test_seconds_bucket{le=\"0.0025\"} 1"), "{page}");
+    }
+
+    #[test]
+    fn colours_are_for_terminals_whose_owner_wants_them() {
+        assert!(has_colours(true, None) && has_colours(true, Some(OsStr::new(""))));
+        assert!(!has_colours(true, Some(OsStr::new("1"))) && !has_colours(true, Some(OsStr::new("0"))));
+        assert!(!has_colours(false, None));
     }
 
     #[test]

@@ -12,6 +12,8 @@ mod database;
 mod on_postgres;
 #[path = "service/on_sqlite.rs"]
 mod on_sqlite;
+#[path = "service/operating.rs"]
+mod operating;
 #[path = "service/outgoing.rs"]
 mod outgoing;
 #[path = "support/port.rs"]

@@ -28,4 +28,4 @@ pub use api::{
     SupervisorEvent, Tape,
 };
 pub use probe::probe;
-pub use switchboard::Switchboard;
+pub use switchboard::{ModelHealth, Switchboard};

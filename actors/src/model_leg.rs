@@ -11,8 +11,10 @@ mod legs;
 mod link;
 mod scratch;
 
+use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant};
@@ -34,7 +36,6 @@ use crate::switchboard::Fault;
 use crate::switchboard::registry::CallSlot;
 use crate::switchboard::supervise::words;
 use budget::{Budget, FLOOD, Verdict};
-use dial::DialError;
 pub(crate) use dial::{Target, client_tls};
 pub(crate) use legs::Legs;
 pub(crate) use link::LegState;
@@ -66,12 +67,14 @@ pub(crate) struct ModelLeg {
     budget: Budget,
     /// None when it was given away, or its end was told.
     state: Option<Box<LegState>>,
+    /// Why it ends, once that is known.
+    cause: Rc<Cell<Option<String>>>,
 }
 
 impl ModelLeg {
     /// Starts the leg, and logs how it ends.
     fn start_watched(self) -> Addr<Self> {
-        let (slot, conn) = (Arc::clone(&self.slot), self.conn.0);
+        let (slot, conn, known) = (Arc::clone(&self.slot), self.conn.0, Rc::clone(&self.cause));
         let span = slot.span.clone();
         let mut ctx = Context::new();
         ctx.set_mailbox_capacity(MAILBOX);
@@ -84,7 +87,8 @@ impl ModelLeg {
             let panic = AssertUnwindSafe(&mut leg).catch_unwind().await.err();
             let cause = panic.map(|panic| format!("panicked: {}", words(&*panic)));
             let fault = cause.is_some();
-            slot.supervised(SupervisorEvent { step: Step::Stop, cause: cause.as_deref(), fault, ..began });
+            let cause = cause.or(known.take()).unwrap_or_else(|| "its call is over".to_owned());
+            slot.supervised(SupervisorEvent { step: Step::Stop, cause: Some(&cause), fault, ..began });
         };
         actix_rt::spawn(watched.instrument(span));
         address
@@ -106,8 +110,16 @@ impl ModelLeg {
     /// The connection is over: said once.
     fn end(&mut self, event: ModelEvent) {
         if self.state.take().is_some() {
+            if let ModelEvent::Refused(words) | ModelEvent::Closed(words) = &event {
+                self.because(words);
+            }
             self.tell(event);
         }
+    }
+
+    /// Keeps why it ends: the first reason is the one.
+    fn because(&self, words: &str) {
+        self.cause.set(self.cause.take().or_else(|| Some(words.to_owned())));
     }
 
     fn fail(&mut self, error: &dyn std::fmt::Display) {
@@ -275,15 +287,6 @@ impl ModelLeg {
     }
 }
 
-impl From<DialError> for ModelEvent {
-    fn from(error: DialError) -> Self {
-        match error {
-            DialError::Refused(words) => Self::Refused(words),
-            DialError::Failed(words) => Self::Closed(words),
-        }
-    }
-}
-
 impl Actor for ModelLeg {
     type Context = Context<Self>;
 
@@ -319,6 +322,7 @@ impl Handler<Command> for ModelLeg {
             }),
             ModelCommand::Send(event) => state.send(&event),
             ModelCommand::Close => {
+                self.cause.set(Some("its call let it go".to_owned()));
                 let close = state.write(Message::Close(None));
                 match std::mem::replace(&mut state.link, Link::Over) {
                     Link::Open(connection) if close.is_ok() => state.link = Link::Closing(connection),
@@ -340,6 +344,7 @@ impl Handler<Yield> for ModelLeg {
     type Result = ();
 
     fn handle(&mut self, _: Yield, ctx: &mut Self::Context) {
+        self.because("moved to its media socket's arbiter");
         if let Some(state) = self.state.take() {
             self.call.do_send(Yielded(self.conn, state));
         }
@@ -354,7 +359,10 @@ impl Handler<Fault> for ModelLeg {
     fn handle(&mut self, fault: Fault, ctx: &mut Self::Context) {
         match fault {
             Fault::PanicModel => panic!("a fault was injected"),
-            _ => ctx.stop(),
+            _ => {
+                self.because("a fault was injected");
+                ctx.stop();
+            }
         }
     }
 }

@@ -12,6 +12,7 @@
 //!
 //! A call whose actor dies on the way is rebuilt from its history, like any other.
 
+mod health;
 mod meters;
 pub(crate) mod registry;
 mod seats;
@@ -31,6 +32,7 @@ use crate::api::{Admission, Admitted, FrontDesk, Limits, MediaEntry, ModelEndpoi
 use crate::call_actor::Birth;
 use crate::caller_leg::CallerLeg;
 use crate::model_leg::{Target, client_tls};
+pub use health::ModelHealth;
 use meters::Meters;
 use registry::{CallSlot, Registry};
 use seats::Asked;
@@ -114,6 +116,12 @@ impl Switchboard {
     /// When it is draining or full.
     pub fn check_node(&self) -> Result<(), Refusal> {
         self.0.registry.seats.check_node(Instant::now())
+    }
+
+    /// How the model's provider does, as the calls of this node saw it.
+    #[must_use]
+    pub fn model_health(&self) -> ModelHealth {
+        self.0.meters.health.now()
     }
 
     /// Where a call is; none when it is not here (any more).

@@ -7,15 +7,21 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
-use crate::settings::SettingsArgs;
+use crate::settings::{SettingsArgs, SettingsError};
+use crate::store::DatabaseUrl;
 
+mod client;
 mod jobs;
 
+pub use client::{AddArgs, Client, ClientFields, OneArgs, SetArgs, Switch};
 pub use jobs::{JobsAction, JobsArgs, RetryArgs};
+
+/// The version, and which build it is (`build.rs`).
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CALLGATE_BUILD"), ")");
 
 /// A realtime media gateway: every Exotel call is a supervised actor with its own OpenAI Realtime session.
 #[derive(Debug, Parser)]
-#[command(name = "callgate", version, max_term_width = 110)]
+#[command(name = "callgate", version = VERSION, max_term_width = 110)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -112,13 +118,13 @@ pub enum Mode {
 /// What webhooks are authenticated with.
 #[derive(Args, Clone, Debug)]
 pub struct AuthArgs {
-    /// Value of `?key=`.
+    /// Value of `?key=`. The process list shows it to every user of this machine: the variable does not.
     #[arg(long, env = "WEBHOOK_KEY", hide_env_values = true)]
     pub key: Option<String>,
-    /// Key of the X-Exotel-Signature header.
+    /// Key of the X-Exotel-Signature header. As with the key, better by the variable.
     #[arg(long, value_name = "TOKEN", env = "EXOTEL_API_TOKEN", hide_env_values = true)]
     pub signature_token: Option<String>,
-    /// Basic credentials.
+    /// Basic credentials, for the process list too.
     #[arg(long, value_name = "USER:PASSWORD")]
     pub basic: Option<String>,
 }
@@ -226,134 +232,16 @@ pub struct Database {
     /// Database: sqlite://FILE or postgres://user:password@host/database.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", default_value = crate::settings::DATABASE_URL)]
     pub database_url: String,
+    /// A file that holds DATABASE_URL, or - for standard input.
+    #[arg(long, env = "DATABASE_URL_FILE", hide_env_values = true, value_name = "FILE")]
+    pub database_url_file: Option<PathBuf>,
 }
 
-/// `client`.
-#[derive(Debug, Subcommand)]
-pub enum Client {
-    /// Adds a tenant.
-    Add(Box<AddArgs>),
-    /// Lists the tenants.
-    List(Database),
-    /// Shows one.
-    Show(OneArgs),
-    /// Changes one; flags that are not given leave things as they are.
-    Set(Box<SetArgs>),
-    /// Takes one's calls no more.
-    Disable(OneArgs),
-}
-
-/// Names one tenant.
-#[derive(Args, Clone, Debug)]
-pub struct OneArgs {
-    /// Its Exotel number, in any spelling, or its id.
-    #[arg(value_name = "NUMBER|ID")]
-    pub client: String,
-    /// Where it is.
-    #[command(flatten)]
-    pub database: Database,
-}
-
-/// `client add`.
-#[derive(Args, Clone, Debug)]
-pub struct AddArgs {
-    /// For people.
-    #[arg(long)]
-    pub name: String,
-    /// The Exotel number (ExoPhone) whose calls it takes, in any spelling.
-    #[arg(long)]
-    pub number: String,
-    /// The rest.
-    #[command(flatten)]
-    pub fields: ClientFields,
-    /// Where it goes.
-    #[command(flatten)]
-    pub database: Database,
-}
-
-/// `client set`.
-#[derive(Args, Clone, Debug)]
-pub struct SetArgs {
-    /// Its Exotel number, in any spelling, or its id.
-    #[arg(value_name = "NUMBER|ID")]
-    pub client: String,
-    /// For people.
-    #[arg(long)]
-    pub name: Option<String>,
-    /// Another Exotel number.
-    #[arg(long)]
-    pub number: Option<String>,
-    /// Takes calls.
-    #[arg(long, value_enum, value_name = "on|off")]
-    pub active: Option<Switch>,
-    /// The rest.
-    #[command(flatten)]
-    pub fields: ClientFields,
-    /// Where it is.
-    #[command(flatten)]
-    pub database: Database,
-}
-
-/// What can be set of a tenant.
-#[derive(Args, Clone, Debug, Default)]
-pub struct ClientFields {
-    /// What callers are greeted with.
-    #[arg(long)]
-    pub greeting: Option<String>,
-    /// BCP 47, e.g. hi-IN [default for a new one: en-IN].
-    #[arg(long)]
-    pub language: Option<String>,
-    /// Country in which its callers' numbers are read, in two letters [default for a new one: IN].
-    #[arg(long)]
-    pub region: Option<String>,
-    /// IANA name [default for a new one: Asia/Kolkata].
-    #[arg(long)]
-    pub time_zone: Option<String>,
-    /// Voice name; empty for the model's default.
-    #[arg(long)]
-    pub voice: Option<String>,
-    /// System prompt.
-    #[arg(long, conflicts_with = "instructions_file")]
-    pub instructions: Option<String>,
-    /// A file that holds the system prompt.
-    #[arg(long, value_name = "FILE")]
-    pub instructions_file: Option<PathBuf>,
-    /// Model; empty for the gateway's.
-    #[arg(long)]
-    pub model: Option<String>,
-    /// Live calls; 0 for as many as the node.
-    #[arg(long, value_name = "COUNT")]
-    pub max_concurrent: Option<i32>,
-    /// Calls a minute, over all callers; 0 for the default.
-    #[arg(long, value_name = "COUNT")]
-    pub calls_per_minute: Option<i32>,
-    /// Calls a minute of one caller; 0 for the default.
-    #[arg(long, value_name = "COUNT")]
-    pub caller_calls_per_minute: Option<i32>,
-    /// Longest call, s; 0 for the node's.
-    #[arg(long, value_name = "SECONDS")]
-    pub max_call_secs: Option<i32>,
-    /// Calls are recorded.
-    #[arg(long, value_enum, value_name = "on|off")]
-    pub recording: Option<Switch>,
-    /// Where the client is told of its calls, https and public, or one of PRIVATE_HOSTS; empty for nowhere.
-    #[arg(long, value_name = "URL")]
-    pub events_url: Option<String>,
-    /// What its events are signed with [default: one is made, and shown once].
-    #[arg(long, value_name = "SECRET")]
-    pub events_secret: Option<String>,
-    /// The gateway's PRIVATE_HOSTS, which events may go to.
-    #[arg(long, env = "PRIVATE_HOSTS", hide_env_values = true, value_name = "HOSTS")]
-    pub private_hosts: Option<String>,
-}
-
-/// On or off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Switch {
-    /// On.
-    On,
-    /// Off.
-    Off,
+impl Database {
+    /// The database, if it is one.
+    pub(super) fn url(&self) -> Result<DatabaseUrl, SettingsError> {
+        crate::settings::database(&self.database_url, &self.database_url_file)
+    }
 }
 
 /// `calls`.

@@ -9,6 +9,7 @@ use protocol::ids::CallSid;
 use super::args::CallsArgs;
 use super::client::open_existing;
 use super::{Failure, table};
+use crate::screen::shown;
 use crate::store::{AuditEntry, Call, CallWithTurns, Figures, Recording};
 use crate::transcript;
 
@@ -97,7 +98,9 @@ fn show(
         table::print(screen, &["status", "bytes", "where"], &recordings.iter().map(recording).collect::<Vec<_>>())?;
     }
     writeln!(screen, "\nTimeline")?;
-    events.iter().try_for_each(|event| writeln!(screen, "{}  {:<24} {}", time(event.at), event.kind, event.outcome))
+    events.iter().try_for_each(|event| {
+        writeln!(screen, "{}  {:<24} {}", time(event.at), shown(&event.kind), shown(&event.outcome))
+    })
 }
 
 fn recording(recording: &Recording) -> Vec<String> {

@@ -7,32 +7,67 @@ use anyhow::Context;
 
 use super::Failure;
 use crate::objects::Objects;
-use crate::settings::{Settings, SettingsArgs};
-use crate::store::Store;
+use crate::screen::shown;
+use crate::settings::{Settings, SettingsArgs, bare};
+use crate::store::{DatabaseUrl, Store};
 
 /// How long the model may take to answer a handshake.
 const MODEL_WITHIN: Duration = Duration::from_secs(10);
 
-/// Prints a line for each thing that was checked; true when all are well.
-pub(super) async fn run(args: &SettingsArgs, screen: &mut impl Write) -> Result<bool, Failure> {
-    let settings = Settings::read(args)?;
-    settings.check_serving()?;
-    let mut good = true;
-    let mut say = |what: &str, outcome: anyhow::Result<String>| {
-        good &= outcome.is_ok();
-        let (sign, words) = outcome.map_or_else(|e| ("FAIL", format!("{e:#}")), |words| ("ok", words));
-        writeln!(screen, "{sign:<4}  {what:<13} {words}").map_err(|e| Failure::Other(e.into()))
-    };
-    let public = &settings.http.public;
-    say("settings", Ok(format!("public URL {} ({})", public.base(), public.source())))?;
-    say("database", database(&settings).await)?;
-    say("recordings", recordings(&settings).await)?;
-    say("model", model(&settings).await)?;
-    Ok(good)
+/// Prints a line for each thing that was checked; true when all are well. Settings that are wrong keep nothing else from being looked at
+/// that can be: whoever comes from an older version learns all of it at once.
+pub(super) async fn run(args: &SettingsArgs, odd: Vec<String>, screen: &mut impl Write) -> Result<bool, Failure> {
+    let read = Settings::read_to_serve(args);
+    let mut report = Report { screen, good: true };
+    let warnings = read.as_ref().map(Settings::warnings).unwrap_or_default();
+    odd.into_iter().chain(warnings).try_for_each(|words| report.warn(&words))?;
+    match read {
+        Ok(settings) => {
+            let public = &settings.http.public;
+            report.say("settings", Ok(format!("public URL {} ({})", public.base(), public.source())))?;
+            report.say("database", database(&settings.database).await)?;
+            report.say("recordings", recordings(&settings).await)?;
+            report.say("model", model(&settings).await)?;
+            Ok(report.good)
+        }
+        Err(wrong) => {
+            wrong.iter().try_for_each(|error| report.say("settings", Err(anyhow::anyhow!("{error}"))))?;
+            if let Ok(url) = args.database()
+                && url.is_there()
+            {
+                report.say("database", database(&url).await)?;
+            }
+            Err(wrong.into())
+        }
+    }
 }
 
-async fn database(settings: &Settings) -> anyhow::Result<String> {
-    let store = Store::open(&settings.database).await?;
+/// What was found, as it is found.
+struct Report<'a, W> {
+    screen: &'a mut W,
+    good: bool,
+}
+
+impl<W: Write> Report<'_, W> {
+    fn say(&mut self, what: &str, outcome: anyhow::Result<String>) -> Result<(), Failure> {
+        self.good &= outcome.is_ok();
+        let (sign, words) = outcome.map_or_else(|error| ("FAIL", format!("{error:#}")), |words| ("ok", words));
+        self.line(sign, what, &words)
+    }
+
+    /// What works, and is not as it should be.
+    fn warn(&mut self, words: &str) -> Result<(), Failure> {
+        self.line("warn", "settings", words)
+    }
+
+    fn line(&mut self, sign: &str, what: &str, words: &str) -> Result<(), Failure> {
+        let words = shown(words);
+        writeln!(self.screen, "{sign:<4}  {what:<13} {words}").map_err(|error| Failure::Other(error.into()))
+    }
+}
+
+async fn database(url: &DatabaseUrl) -> anyhow::Result<String> {
+    let store = Store::open(url).await?;
     store.ping().await?;
     let clients = store.clients().await?.into_iter().filter(|c| c.active).count();
     Ok(format!("reached; {clients} active clients"))
@@ -53,5 +88,5 @@ async fn model(settings: &Settings) -> anyhow::Result<String> {
     let said =
         tokio::time::timeout(MODEL_WITHIN, actors::probe(&endpoint)).await.context("no answer to the handshake")?;
     said.map_err(|error| anyhow::anyhow!("{error}"))?;
-    Ok(format!("{} took the handshake", endpoint.url))
+    Ok(format!("{} took the handshake", bare(endpoint.url.as_str())))
 }

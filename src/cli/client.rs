@@ -1,7 +1,6 @@
 //! `client`: the tenants, straight on the database.
 
 use std::io::Write;
-use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use protocol::exotel::normalise_number;
@@ -10,9 +9,13 @@ use protocol::ids::PhoneNumber;
 use super::args::{AddArgs, Client as Ask, ClientFields, Database, SetArgs, Switch};
 use super::{Failure, table};
 use crate::events::{EventsGrant, EventsWish, WishError};
-use crate::settings::{SettingsError, private_hosts};
-use crate::store::{Agent, Client, ClientChanges, ClientLimits, DatabaseUrl, NewClient, Store};
+use crate::settings::{private_hosts, read_secret};
+use crate::store::{Agent, Client, ClientChanges, ClientLimits, NewClient, Store};
 use crate::tenant::{self, INSTRUCTIONS, LANGUAGE, REGION, TIME_ZONE};
+
+mod fields;
+
+use fields::{Spoken, check, instructions};
 
 pub(super) async fn run(ask: Ask, screen: &mut impl Write) -> Result<(), Failure> {
     match ask {
@@ -34,21 +37,18 @@ pub(super) async fn run(ask: Ask, screen: &mut impl Write) -> Result<(), Failure
 
 /// Opens the database a command names.
 pub(super) async fn open(database: &Database) -> Result<Store, Failure> {
-    Ok(Store::open(&url(database)?).await.context("the database")?)
+    Ok(Store::open(&database.url()?).await.map_err(anyhow::Error::from)?)
 }
 
 /// The same for a command that only looks: it makes none.
 pub(super) async fn open_existing(database: &Database) -> Result<Store, Failure> {
-    match url(database)? {
-        DatabaseUrl::Sqlite(path) if !Path::new(&path).exists() => Err(Failure::Other(anyhow!(
-            "there is no database at sqlite://{path}: let DATABASE_URL name the one that the gateway writes to"
-        ))),
-        _ => open(database).await,
+    let url = database.url()?;
+    if !url.is_there() {
+        return Err(Failure::Other(anyhow!(
+            "there is no database at {url}: let DATABASE_URL name the one that the gateway writes to"
+        )));
     }
-}
-
-fn url(database: &Database) -> Result<DatabaseUrl, Failure> {
-    Ok(database.database_url.parse().map_err(|error| SettingsError::new("DATABASE_URL", format!("{error}")))?)
+    Ok(Store::open(&url).await.map_err(anyhow::Error::from)?)
 }
 
 async fn add(args: AddArgs, screen: &mut impl Write) -> Result<(), Failure> {
@@ -56,6 +56,7 @@ async fn add(args: AddArgs, screen: &mut impl Write) -> Result<(), Failure> {
     let wish = wish(&mut fields)?;
     let instructions = instructions(&fields)?;
     check(&fields)?;
+    let spoken = Spoken::of(&mut fields)?;
     let new = NewClient {
         name: filled("--name", name)?,
         exotel_number: parse(&number)?,
@@ -64,7 +65,8 @@ async fn add(args: AddArgs, screen: &mut impl Write) -> Result<(), Failure> {
         agent: Agent {
             greeting: fields.greeting.unwrap_or_default(),
             language: fields.language.unwrap_or_else(|| LANGUAGE.to_owned()),
-            voice: fields.voice.filter(|v| !v.is_empty()),
+            transcription_language: spoken.transcription.flatten(),
+            voice: spoken.voice.flatten(),
             instructions: instructions.unwrap_or_else(|| INSTRUCTIONS.to_owned()),
             model: fields.model.filter(|m| !m.is_empty()),
             tools: "[]".to_owned(),
@@ -85,9 +87,16 @@ async fn add(args: AddArgs, screen: &mut impl Write) -> Result<(), Failure> {
 
 async fn set(args: SetArgs, screen: &mut impl Write) -> Result<(), Failure> {
     let SetArgs { client, name, number, active, mut fields, database } = args;
+    // Those are the gateway's, and may come from the environment.
+    let nothing = ClientFields { private_hosts: fields.private_hosts.clone(), ..ClientFields::default() };
+    if name.is_none() && number.is_none() && active.is_none() && fields == nothing {
+        let mend = "say what to change, for example --greeting TEXT (`callgate client set --help` shows all of it)";
+        return Err(Failure::Usage(format!("client set {client}: {mend}")));
+    }
     let wish = wish(&mut fields)?;
     let instructions = instructions(&fields)?;
     check(&fields)?;
+    let spoken = Spoken::of(&mut fields)?;
     let emptied = |text: Option<String>| text.map(|t| Some(t).filter(|t| !t.is_empty()));
     let limit = |count: Option<i32>| count.map(|n| Some(n).filter(|&n| n > 0));
     let changes = ClientChanges {
@@ -98,7 +107,8 @@ async fn set(args: SetArgs, screen: &mut impl Write) -> Result<(), Failure> {
         time_zone: fields.time_zone,
         greeting: fields.greeting,
         language: fields.language,
-        voice: emptied(fields.voice),
+        transcription_language: spoken.transcription,
+        voice: spoken.voice,
         instructions,
         model: emptied(fields.model),
         recording: fields.recording.map(|s| s == Switch::On),
@@ -116,6 +126,10 @@ async fn set(args: SetArgs, screen: &mut impl Write) -> Result<(), Failure> {
 
 /// What is wished of a client's events.
 fn wish(fields: &mut ClientFields) -> Result<EventsWish, Failure> {
+    if let Some(file) = fields.events_secret_file.take() {
+        let secret = read_secret(&file).map_err(|why| Failure::Usage(format!("--events-secret-file: {why}")))?;
+        fields.events_secret = Some(secret);
+    }
     let private = private_hosts(&fields.private_hosts)?;
     EventsWish::new(fields.events_url.take(), fields.events_secret.take(), &private).map_err(refused)
 }
@@ -166,42 +180,6 @@ fn filled(flag: &str, text: String) -> Result<String, Failure> {
     if text.trim().is_empty() { Err(Failure::Usage(format!("{flag} is empty: give it a value"))) } else { Ok(text) }
 }
 
-fn check(fields: &ClientFields) -> Result<(), Failure> {
-    let counts = [
-        ("--max-concurrent", fields.max_concurrent),
-        ("--calls-per-minute", fields.calls_per_minute),
-        ("--caller-calls-per-minute", fields.caller_calls_per_minute),
-        ("--max-call-secs", fields.max_call_secs),
-    ];
-    if let Some((flag, count)) = counts.into_iter().find_map(|(flag, n)| n.filter(|&n| n < 0).map(|n| (flag, n))) {
-        return Err(Failure::Usage(format!("{flag} {count}: a count, or 0 for no limit of its own")));
-    }
-    let told = [
-        ("--language", &fields.language, tenant::is_language as fn(&str) -> bool, tenant::LANGUAGE_WANTED),
-        ("--region", &fields.region, |told| tenant::region(told).is_some(), tenant::REGION_WANTED),
-    ];
-    for (flag, told, is, wanted) in told {
-        if let Some(told) = told.as_deref().filter(|told| !is(told)) {
-            return Err(Failure::Usage(format!("{flag} {told}: {wanted}")));
-        }
-    }
-    match fields.time_zone.as_deref().map(|told| (told, tenant::time_zone(told))) {
-        Some((told, Err(why))) => Err(Failure::Usage(format!("--time-zone {told}: {why}"))),
-        _ => Ok(()),
-    }
-}
-
-fn instructions(fields: &ClientFields) -> Result<Option<String>, Failure> {
-    let read = |path: &Path| {
-        std::fs::read_to_string(path)
-            .map_err(|e| Failure::Usage(format!("--instructions-file {}: {e}", path.display())))
-    };
-    match &fields.instructions_file {
-        Some(path) => read(path).map(Some),
-        None => Ok(fields.instructions.clone()),
-    }
-}
-
 async fn list(store: &Store, screen: &mut impl Write) -> Result<(), Failure> {
     let rows: Vec<Vec<String>> = store
         .clients()
@@ -235,6 +213,10 @@ async fn show(store: &Store, client: &Client, screen: &mut impl Write) -> Result
         ("time zone", client.time_zone.clone()),
         ("greeting", agent.greeting.clone()),
         ("language", agent.language.clone()),
+        (
+            "callers are written down in",
+            agent.transcription_language.clone().unwrap_or_else(|| "what they speak".to_owned()),
+        ),
         ("voice", agent.voice.clone().unwrap_or_else(|| "the model's default".to_owned())),
         ("model", agent.model.clone().unwrap_or_else(|| "the gateway's".to_owned())),
         ("instructions", agent.instructions.clone()),

@@ -8,6 +8,7 @@ use super::args::{JobsAction, JobsArgs, RetryArgs};
 use super::calls::time;
 use super::client::open_existing;
 use super::{Failure, table};
+use crate::screen::shown;
 use crate::store::{Job, JobStatus};
 
 /// Prints them, newest first, or does something with them.
@@ -36,7 +37,7 @@ async fn retry(args: &RetryArgs, screen: &mut impl Write) -> Result<(), Failure>
             None => anyhow!("there is no job {id}: `callgate jobs` shows those that failed"),
         }));
     }
-    let told = |job: &Job| format!("Job {} ({} {}) is tried again now.", job.id, job.kind, job.key);
+    let told = |job: &Job| format!("Job {} ({} {}) is tried again now.", job.id, shown(&job.kind), shown(&job.key));
     let lines =
         if retried.is_empty() { vec!["No job has failed.".to_owned()] } else { retried.iter().map(told).collect() };
     writeln!(screen, "{}", lines.join("\n")).map_err(|error| Failure::Other(error.into()))

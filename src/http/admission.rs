@@ -24,7 +24,7 @@ pub fn admission(call: &CallSid, client: &Client, greeted_by: GreetedBy, node: &
         greeting: agent.greeting.clone(),
         greeted_by,
         language: agent.language.clone(),
-        transcription_language: None,
+        transcription_language: client.agent.transcription_language.clone(),
         voice: agent.voice.clone(),
         tools: tools(client),
     };

@@ -29,6 +29,9 @@ pub enum Refused {
     /// 400: a field that nobody knows.
     #[error("the field `{0}` is not known")]
     UnknownField(String),
+    /// 400: a parameter of the query string that nobody knows; and those that are known.
+    #[error("the parameter `{0}` is not known: {1}")]
+    UnknownParameter(String, String),
     /// 401: a webhook or a static media socket without the right credentials.
     #[error("{0}")]
     Auth(AuthError),
@@ -113,7 +116,9 @@ impl Refused {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Field(_) | Self::Body(_) | Self::Broken | Self::UnknownField(_) => StatusCode::BAD_REQUEST,
+            Self::Field(_) | Self::Body(_) | Self::Broken | Self::UnknownField(_) | Self::UnknownParameter(..) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Auth(_) | Self::Operator | Self::Token(_) | Self::TokenUsed | Self::CallOver => {
                 StatusCode::UNAUTHORIZED
             }
@@ -140,6 +145,7 @@ impl Refused {
             Self::Field(error) if error.problem.starts_with("is missing") => "missing_field",
             Self::Field(_) => "malformed_field",
             Self::UnknownField(_) => "unknown_field",
+            Self::UnknownParameter(..) => "unknown_parameter",
             Self::Auth(error) => error.code(),
             Self::Operator => "unauthenticated",
             Self::Token(TokenError::Malformed) => "token_malformed",
@@ -174,7 +180,7 @@ impl Refused {
             Self::Field(error) => Some(error.field).filter(|field| *field != BODY),
             Self::UnknownClient => Some("CallTo"),
             Self::NumberTaken(_) => Some("number"),
-            Self::UnknownField(name) => Some(name),
+            Self::UnknownField(name) | Self::UnknownParameter(name, _) => Some(name),
             _ => None,
         }
     }

@@ -2,10 +2,9 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use chrono::{DateTime, NaiveDate, Utc};
 use protocol::call::fact::Ended;
 use protocol::exotel::is_sid;
-use protocol::exotel::webhook::{FieldError, Fields};
+use protocol::exotel::webhook::FieldError;
 use protocol::ids::CallSid;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -15,26 +14,24 @@ use super::error::Refused;
 use super::{Gateway, auth};
 use crate::store::{CallPage, StoreError};
 
+mod asked;
 pub(super) mod clients;
 mod json;
 
+use asked::Asked;
 use json::{call_json, recording_json, step_json, turn_json};
-
-/// Rows of a page unless asked otherwise, and at most.
-const LISTED: i64 = 50;
-const MOST_LISTED: i64 = 500;
 
 /// `GET /api/v1/calls`: the latest, newest first, a page at a time.
 pub(super) async fn calls(gateway: web::Data<Gateway>, request: HttpRequest) -> HttpResponse {
     answer(async {
         check(&gateway, &request).await?;
-        let asked = Asked::of(&request);
+        let asked = Asked::of(&request, &["client", "status", "since", "until", "after", "limit"])?;
         let page = CallPage {
             client: match asked.text("client") {
                 Some(named) => Some(clients::find(&gateway, named).await?.id),
                 None => None,
             },
-            status: asked.text("status").map(str::to_owned),
+            status: asked.status()?,
             since: asked.time("since")?,
             until: asked.time("until")?,
             after: asked.cursor()?,
@@ -55,6 +52,7 @@ pub(super) async fn calls(gateway: web::Data<Gateway>, request: HttpRequest) -> 
 pub(super) async fn call(gateway: web::Data<Gateway>, request: HttpRequest, sid: web::Path<String>) -> HttpResponse {
     answer(async {
         check(&gateway, &request).await?;
+        Asked::of(&request, &[])?;
         let sid = named(&sid)?;
         let found = ask(&gateway, gateway.store.call(&sid)).await?.ok_or(Refused::UnknownCall)?;
         let steps = ask(&gateway, gateway.store.audit_of_call(&sid)).await?;
@@ -72,6 +70,7 @@ pub(super) async fn call(gateway: web::Data<Gateway>, request: HttpRequest, sid:
 pub(super) async fn hang_up(gateway: web::Data<Gateway>, request: HttpRequest, sid: web::Path<String>) -> HttpResponse {
     answer(async {
         check(&gateway, &request).await?;
+        Asked::of(&request, &[])?;
         let call = named(&sid)?;
         let mut seen = Seen::new("api.hangup", &gateway, &request);
         seen.call = Some(call.clone());
@@ -89,40 +88,6 @@ pub(super) async fn hang_up(gateway: web::Data<Gateway>, request: HttpRequest, s
 /// The call that a path names; what is no CallSid names none.
 fn named(sid: &str) -> Result<CallSid, Refused> {
     if is_sid(sid) { Ok(CallSid::new(sid)) } else { Err(Refused::UnknownCall) }
-}
-
-/// What the query string of a list asks for.
-struct Asked(Fields);
-
-impl Asked {
-    fn of(request: &HttpRequest) -> Self {
-        Self(Fields::from_urlencoded(request.query_string().as_bytes()))
-    }
-
-    fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(str::trim)
-    }
-
-    fn limit(&self) -> Result<i64, Refused> {
-        let limit = self.text("limit").map_or(Some(LISTED), |limit| limit.parse().ok());
-        let limit = limit.filter(|limit| (1..=MOST_LISTED).contains(limit));
-        limit.ok_or_else(|| malformed("limit", &format!("a number from 1 to {MOST_LISTED}")))
-    }
-
-    /// `next` of the page before.
-    fn cursor(&self) -> Result<Option<i64>, Refused> {
-        let cursor = self.text("after").map(str::parse).transpose();
-        cursor.map_err(|_| malformed("after", "give the `next` of the page before"))
-    }
-
-    /// RFC 3339, or a day in UTC. A `+` that was not escaped comes as a space.
-    fn time(&self, name: &'static str) -> Result<Option<DateTime<Utc>>, Refused> {
-        let Some(text) = self.text(name) else { return Ok(None) };
-        let whole = || DateTime::parse_from_rfc3339(&text.replace(' ', "+")).map(|at| at.to_utc()).ok();
-        let day = || Some(text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0)?.and_utc());
-        let wanted = "a time such as 2026-11-22T10:00:00Z, or a day";
-        whole().or_else(day).map(Some).ok_or_else(|| malformed(name, wanted))
-    }
 }
 
 fn malformed(field: &'static str, wanted: &str) -> Refused {

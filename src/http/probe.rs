@@ -1,7 +1,9 @@
 //! What probes and scrapers ask.
 
+use std::time::SystemTime;
+
 use actix_web::{HttpResponse, web};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Gateway;
 use super::error::Refused;
@@ -15,9 +17,22 @@ pub(super) async fn alive() -> HttpResponse {
 pub(super) async fn ready(gateway: web::Data<Gateway>) -> HttpResponse {
     let live = gateway.switchboard.live();
     match check(&gateway).await {
-        Ok(()) => HttpResponse::Ok().json(json!({ "status": "ready", "live": live })),
+        Ok(()) => HttpResponse::Ok().json(json!({ "status": "ready", "live": live, "model": model(&gateway) })),
         Err(refused) => refused.answer_uncounted(),
     }
+}
+
+/// How the model's provider does, as this node's calls saw it: anybody may read that, so no more than a word of a refusal's cause. It
+/// makes no node unready: all nodes have the same provider, and a flow is better off with a call that hands its caller on.
+fn model(gateway: &Gateway) -> Value {
+    let health = gateway.switchboard.model_health();
+    let ago = |at: SystemTime| at.elapsed().unwrap_or_default().as_secs();
+    json!({
+        "answered_secs_ago": health.answered_at.map(ago),
+        "refused_secs_ago": health.refused.as_ref().map(|(at, _)| ago(*at)),
+        "refused_for": health.reason(),
+        "refusals_since_answer": health.refusals,
+    })
 }
 
 async fn check(gateway: &Gateway) -> Result<(), Refused> {

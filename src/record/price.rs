@@ -74,7 +74,7 @@ impl Prices {
             return Self::parse(text);
         }
         let read = std::fs::read_to_string(text);
-        Self::parse(&read.map_err(|error| PriceError::File(text.to_owned(), error.kind()))?)
+        Self::parse(&read.map_err(|error| PriceError::File(crate::settings::bare(text), error.kind()))?)
     }
 
     fn parse(json: &str) -> Result<Self, PriceError> {

@@ -4,6 +4,8 @@
 
 use clap::Args;
 
+use super::SecretFiles;
+
 pub(super) const HOST: &str = "0.0.0.0";
 pub(super) const PORT: &str = "8080";
 pub(crate) const DATABASE_URL: &str = "sqlite://callgate.db";
@@ -155,7 +157,11 @@ pub struct SettingsArgs {
     #[arg(long, env = "LOG_FORMAT", hide_env_values = true, value_name = "FORMAT", default_value = LOG_FORMAT)]
     pub log_format: String,
 
-    /// What is logged: off, error, warn, info, debug, trace, or directives such as info,supervisor=debug.
+    /// What is logged: off, error, warn, info, debug, trace, or directives such as info,supervisor=debug. Libraries are not asked for more than info: below it they show keys and bodies.
     #[arg(long, env = "RUST_LOG", hide_env_values = true, value_name = "FILTER", default_value = RUST_LOG)]
     pub rust_log: String,
+
+    /// Secrets that are held in files.
+    #[command(flatten)]
+    pub files: SecretFiles,
 }

@@ -2,26 +2,124 @@
 
 use std::path::Path;
 
+use clap::{Args, Command};
 use dotenvy::Error;
 
-use super::SettingsError;
+use super::{SettingsArgs, SettingsError};
 
-/// Reads a file of settings into the environment, if it is there. Call it before any thread is started.
+/// What else is commonly set beside us and read by what we are made of: object stores, the runtime, platforms.
+const OTHERS: [&str; 13] = [
+    "AWS_",
+    "AZURE_",
+    "GOOGLE_",
+    "RAILWAY_",
+    "RUST_",
+    "OTEL_",
+    "COMPOSE_",
+    "DOCKER_",
+    "POSTGRES_",
+    "PG",
+    "NO_COLOR",
+    "TZ",
+    "PATH",
+];
+/// Names less alike than this are not meant for each other.
+const ALIKE: f64 = 0.8;
+
+/// Reads a file of settings into the environment, if it is there. Call it before any thread is started. Answers with what is odd about
+/// it, in words.
 ///
 /// # Errors
 /// When the file is there and cannot be read or understood.
-pub fn load_env_file(path: &Path) -> Result<(), SettingsError> {
-    match dotenvy::from_path(path) {
-        Ok(()) => Ok(()),
-        Err(error) if error.not_found() => Ok(()),
-        // The line itself may hold a secret.
-        Err(Error::LineParse(line, _)) => {
-            let name = line.split('=').next().unwrap_or_default().trim();
-            Err(SettingsError::new(
-                ".env",
-                format!("the line of `{name}` is not understood: write NAME=value, and quote spaces"),
-            ))
+pub fn load_env_file(path: &Path) -> Result<Vec<String>, SettingsError> {
+    let mut odd = Vec::new();
+    match dotenvy::from_path_iter(path) {
+        Ok(lines) => {
+            for line in lines {
+                let (name, _) = line.map_err(|error| wrong(path, error))?;
+                odd.extend(unknown(&name));
+            }
         }
-        Err(error) => Err(SettingsError::new(".env", format!("cannot be read ({error}): mend or remove it"))),
+        Err(error) if error.not_found() => return Ok(odd),
+        Err(error) => return Err(wrong(path, error)),
+    }
+    dotenvy::from_path(path).map_err(|error| wrong(path, error))?;
+    Ok(odd)
+}
+
+fn wrong(path: &Path, error: Error) -> SettingsError {
+    let problem = match error {
+        // The line itself may be a secret: of it, what has the form of a name is told.
+        Error::LineParse(line, _) => {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            let number = text.lines().position(|known| known.trim() == line.trim()).map(|index| index + 1);
+            let number = number.map(|number| format!("line {number}")).unwrap_or_else(|| "a line".to_owned());
+            let named = name(&line).map(|name| format!(" (`{name}`)")).unwrap_or_default();
+            format!("{number}{named} is not understood: write NAME=value, and quote what has spaces")
+        }
+        error => format!("cannot be read ({error}): mend or remove it"),
+    };
+    SettingsError::new(".env", problem)
+}
+
+fn name(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let (name, _) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
+    let name = name.trim();
+    let first = name.starts_with(|first: char| first.is_ascii_uppercase() || first == '_');
+    let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    (first && name.len() <= 64 && name.bytes().all(plain)).then_some(name)
+}
+
+/// What is wrong with a name that no setting has, if so.
+fn unknown(name: &str) -> Option<String> {
+    let command = SettingsArgs::augment_args(Command::new("serve"));
+    let settings: Vec<&str> = command.get_arguments().filter_map(|setting| setting.get_env()?.to_str()).collect();
+    if settings.contains(&name) || OTHERS.iter().any(|other| name.starts_with(other)) {
+        return None;
+    }
+    let alike = |setting: &&str| strsim::jaro(&name.to_ascii_uppercase(), setting);
+    let nearest = settings.iter().map(|setting| (alike(setting), *setting)).max_by(|a, b| a.0.total_cmp(&b.0));
+    Some(match nearest {
+        Some((likeness, nearest)) if likeness >= ALIKE => {
+            format!(".env sets `{name}`, which is no setting: is {nearest} meant?")
+        }
+        _ => format!(".env sets `{name}`, which is no setting of callgate"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_no_setting_has_is_told_with_the_nearest() {
+        for (name, meant) in [
+            ("WEBHOKO_KEY", "WEBHOOK_KEY"),
+            ("WEBHOOKKEY", "WEBHOOK_KEY"),
+            ("webhook_key", "WEBHOOK_KEY"),
+            ("DATABSE_URL", "DATABASE_URL"),
+            ("OPENAI_KEY", "OPENAI_API_KEY"),
+            ("MAX_CALL", "MAX_CALLS"),
+            ("ADMIN_TOKN", "ADMIN_TOKEN"),
+        ] {
+            let told = unknown(name).unwrap();
+            assert!(told.contains(name) && told.contains(&format!("is {meant} meant?")), "{told}");
+        }
+        assert!(unknown("TOTALLY_DIFFERENT_THING").unwrap().ends_with("no setting of callgate"));
+        for known in ["WEBHOOK_KEY", "WEBHOOK_KEY_FILE", "RUST_LOG", "AWS_REGION", "RAILWAY_RUN_UID", "NO_COLOR"] {
+            assert_eq!(unknown(known), None);
+        }
+    }
+
+    #[test]
+    fn only_what_has_the_form_of_a_name_is_told_of_a_line_that_is_not_understood() {
+        assert_eq!(name("ADMIN_TOKEN='hush"), Some("ADMIN_TOKEN"));
+        assert_eq!(name("export ADMIN_TOKEN='hush"), Some("ADMIN_TOKEN"));
+        for line in
+            ["WEBHOOK_KEY hush", "hush", "hush=", "Hush=x", "sk-hush=", "A B=c", "=hush", "9A=x", &"A".repeat(65)]
+        {
+            assert_eq!(name(line), None, "{line}");
+        }
     }
 }

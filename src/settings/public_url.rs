@@ -4,6 +4,8 @@ use std::fmt;
 
 use url::Url;
 
+use super::bare;
+
 /// The base of every URL we give out, and where it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicUrl {
@@ -39,19 +41,19 @@ impl PublicUrl {
     /// Says what is wrong with it and how to mend it.
     pub fn parse(text: &str, source: UrlSource) -> Result<Self, String> {
         let mend = "write it as https://host[:port][/prefix]";
-        let base = Url::parse(text).map_err(|error| format!("`{text}` is not a URL ({error}): {mend}"))?;
-        // Before anything is shown: a URL with a password is not repeated.
+        let shown = bare(text);
+        let base = Url::parse(text).map_err(|error| format!("`{shown}` is not a URL ({error}): {mend}"))?;
         if !base.username().is_empty() || base.password().is_some() {
             return Err(format!("holds a user name or password: {mend}"));
         }
         if !matches!(base.scheme(), "http" | "https") {
-            return Err(format!("`{text}` is neither http nor https: {mend}"));
+            return Err(format!("`{shown}` is neither http nor https: {mend}"));
         }
         if base.host_str().is_none_or(str::is_empty) {
-            return Err(format!("`{text}` has no host: {mend}"));
+            return Err(format!("`{shown}` has no host: {mend}"));
         }
         if base.query().is_some() || base.fragment().is_some() {
-            return Err(format!("`{text}` has a query or a fragment: {mend}"));
+            return Err(format!("`{shown}` has a query or a fragment: {mend}"));
         }
         Ok(Self { base, source })
     }

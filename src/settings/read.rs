@@ -12,8 +12,9 @@ use url::Url;
 
 use super::args::{self, SettingsArgs};
 use super::{
-    CallSettings, ExotelSettings, HttpSettings, LogSettings, ModelSettings, PublicUrl, RecordingHosts,
-    RecordingSettings, RecordingTarget, Settings, SettingsError, UrlSource, WebhookSettings, is_loopback, secrets,
+    CallSettings, ExotelSettings, HttpSettings, LogSettings, ModelSettings, Need, PublicUrl, RecordingHosts,
+    RecordingSettings, RecordingTarget, Settings, SettingsError, SettingsErrors, UrlSource, WebhookSettings, bare,
+    files, is_loopback, secrets,
 };
 use crate::http::address::Cidr;
 use crate::http::auth::Way;
@@ -29,37 +30,71 @@ const DAY_SECS: u64 = 86_400;
 /// Exotel gives up on a webhook after about this long.
 const LONGEST_DEADLINE_MS: u64 = 15_000;
 
-pub(super) fn settings(args: &SettingsArgs) -> Read<Settings> {
-    let http = http(args)?;
-    let private_hosts = private_hosts(&args.private_hosts)?;
-    Ok(Settings {
-        webhooks: webhooks(args, &http.host)?,
-        http,
-        database: database(&args.database_url)?,
-        model: model(args)?,
-        prices: prices(args)?,
+/// All settings, and with `serving` what `serve` needs besides; or all that is wrong.
+pub(super) fn settings(args: &SettingsArgs, serving: bool) -> Result<Settings, SettingsErrors> {
+    let mut wrong = SettingsErrors::default();
+    let filled = wrong.take(args.filled());
+    let read = whole(filled.as_ref().unwrap_or(args), serving, &mut wrong);
+    wrong.or(read)
+}
+
+fn whole(args: &SettingsArgs, serving: bool, wrong: &mut SettingsErrors) -> Option<Settings> {
+    let http = wrong.take(http(args));
+    let ways = wrong.take(ways(args, or(&args.host, args::HOST)));
+    let model = wrong.take(model(args));
+    if serving {
+        let need = Need {
+            ways: ways.as_deref().unwrap_or_default(),
+            // A file that cannot be read is told as that.
+            key: set(&args.webhook_key).is_some() || args.files.webhook_key_file.is_some(),
+            api_key: set(&args.exotel_api_key).is_some(),
+            api_token: set(&args.exotel_api_token).is_some() || args.files.exotel_api_token_file.is_some(),
+            model: args.files.openai_api_key_file.is_some() || model.as_ref().is_none_or(ModelSettings::is_usable),
+        };
+        wrong.extend(need.missing());
+    }
+    let webhooks = webhooks(args, ways, wrong);
+    let database = wrong.take(database(&args.database_url, &None));
+    let prices = wrong.take(prices(args));
+    let private_hosts = wrong.take(private_hosts(&args.private_hosts));
+    let recordings = wrong.take(recordings(args, private_hosts.as_ref().unwrap_or(&PrivateHosts::default())));
+    let node = wrong.take(super::node::name(set(&args.node_name)));
+    let calls = calls(args, wrong);
+    let admin_token = wrong.take(secrets::chosen("ADMIN_TOKEN", &args.admin_token));
+    let audit_numbers = wrong.take(audit_numbers(args));
+    let log = wrong.take(log(args));
+    Some(Settings {
+        http: http?,
+        database: database?,
+        model: model?,
+        prices: prices?,
         exotel: ExotelSettings {
             api_key: secret(&args.exotel_api_key),
             api_token: secret(&args.exotel_api_token),
             account_sid: set(&args.exotel_account_sid).map(str::to_owned),
         },
-        recordings: recordings(args, &private_hosts)?,
-        private_hosts,
-        node: super::node::name(set(&args.node_name))?,
-        calls: CallSettings {
-            max_calls: number("MAX_CALLS", or(&args.max_calls, args::MAX_CALLS), 1, 1_000_000)?,
-            max_call: secs("MAX_CALL_SECS", or(&args.max_call_secs, args::MAX_CALL_SECS), 1)?,
-            drain: secs("DRAIN_SECS", or(&args.drain_secs, args::DRAIN_SECS), 0)?,
-        },
-        admin_token: secrets::chosen("ADMIN_TOKEN", &args.admin_token)?,
-        audit_numbers: audit_numbers(args)?,
-        log: log(args)?,
+        webhooks: webhooks?,
+        recordings: recordings?,
+        private_hosts: private_hosts?,
+        node: node?,
+        calls: calls?,
+        admin_token: admin_token?,
+        audit_numbers: audit_numbers?,
+        log: log?,
     })
 }
 
-/// `DATABASE_URL`, checked.
-pub(crate) fn database(text: &str) -> Read<DatabaseUrl> {
-    let text = or(text, args::DATABASE_URL);
+fn calls(args: &SettingsArgs, wrong: &mut SettingsErrors) -> Option<CallSettings> {
+    let max_calls = wrong.take(number("MAX_CALLS", or(&args.max_calls, args::MAX_CALLS), 1, 1_000_000));
+    let max_call = wrong.take(secs("MAX_CALL_SECS", or(&args.max_call_secs, args::MAX_CALL_SECS), 1));
+    let drain = wrong.take(secs("DRAIN_SECS", or(&args.drain_secs, args::DRAIN_SECS), 0));
+    Some(CallSettings { max_calls: max_calls?, max_call: max_call?, drain: drain? })
+}
+
+/// `DATABASE_URL`, or what `DATABASE_URL_FILE` holds, checked.
+pub(crate) fn database(text: &str, file: &Option<PathBuf>) -> Read<DatabaseUrl> {
+    let held = files::held("DATABASE_URL_FILE", file)?;
+    let text = held.as_deref().unwrap_or_else(|| or(text, args::DATABASE_URL));
     text.parse().map_err(|error| SettingsError::new("DATABASE_URL", format!("is no database: {error}")))
 }
 
@@ -68,7 +103,7 @@ fn http(args: &SettingsArgs) -> Read<HttpSettings> {
     if host.contains(|character: char| character.is_whitespace() || character == '/') {
         return Err(SettingsError::new(
             "HOST",
-            format!("`{host}` is no address: give one such as 0.0.0.0 or 127.0.0.1"),
+            format!("`{}` is no address: give one such as 0.0.0.0 or 127.0.0.1", bare(host)),
         ));
     }
     let port = number("PORT", or(&args.port, args::PORT), 0, u16::MAX)?;
@@ -94,7 +129,7 @@ fn public(args: &SettingsArgs, port: u16) -> Read<PublicUrl> {
     match set(&args.railway_public_domain) {
         Some(domain) if domain.contains("://") => Err(SettingsError::new(
             railway,
-            format!("`{domain}` is a URL: give the bare domain, or use PUBLIC_BASE_URL"),
+            format!("`{}` is a URL: give the bare domain, or use PUBLIC_BASE_URL", bare(domain)),
         )),
         Some(domain) => PublicUrl::parse(&format!("https://{domain}"), UrlSource::RailwayPublicDomain)
             .map_err(|why| SettingsError::new(railway, why)),
@@ -105,10 +140,11 @@ fn public(args: &SettingsArgs, port: u16) -> Read<PublicUrl> {
 fn model(args: &SettingsArgs) -> Read<ModelSettings> {
     let text = or(&args.realtime_url, args::REALTIME_URL);
     let mend = "write it as wss://host/path (or ws://)";
+    let shown = bare(text);
     let url = Url::parse(text)
-        .map_err(|error| SettingsError::new("REALTIME_URL", format!("`{text}` is not a URL ({error}): {mend}")))?;
+        .map_err(|error| SettingsError::new("REALTIME_URL", format!("`{shown}` is not a URL ({error}): {mend}")))?;
     if !matches!(url.scheme(), "ws" | "wss") || url.host_str().is_none_or(str::is_empty) {
-        return Err(SettingsError::new("REALTIME_URL", format!("`{text}` is no WebSocket URL: {mend}")));
+        return Err(SettingsError::new("REALTIME_URL", format!("`{shown}` is no WebSocket URL: {mend}")));
     }
     let audio = match or(&args.realtime_audio, args::REALTIME_AUDIO) {
         "pcm24k" => AudioFormat::Pcm { rate: 24_000 },
@@ -131,7 +167,7 @@ fn prices(args: &SettingsArgs) -> Read<Prices> {
     table.map_err(|error| SettingsError::new("PRICES", error.to_string()))
 }
 
-fn webhooks(args: &SettingsArgs, host: &str) -> Read<WebhookSettings> {
+fn ways(args: &SettingsArgs, host: &str) -> Read<Vec<Way>> {
     let mut auth = Vec::new();
     for word in list(or(&args.webhook_auth, args::WEBHOOK_AUTH)) {
         auth.push(match word {
@@ -155,13 +191,21 @@ fn webhooks(args: &SettingsArgs, host: &str) -> Read<WebhookSettings> {
             "lists nothing: use signature, key, basic or none, comma-separated",
         ));
     }
+    Ok(auth)
+}
+
+fn webhooks(args: &SettingsArgs, auth: Option<Vec<Way>>, wrong: &mut SettingsErrors) -> Option<WebhookSettings> {
     let deadline_ms = or(&args.webhook_deadline_ms, args::WEBHOOK_DEADLINE_MS);
-    Ok(WebhookSettings {
-        auth,
-        key: secrets::chosen("WEBHOOK_KEY", &args.webhook_key)?,
-        allowed_ips: blocks("ALLOWED_IPS", &args.allowed_ips)?,
-        trusted_proxies: blocks("TRUSTED_PROXIES", &args.trusted_proxies)?,
-        deadline: Duration::from_millis(number("WEBHOOK_DEADLINE_MS", deadline_ms, 1, LONGEST_DEADLINE_MS)?),
+    let key = wrong.take(secrets::chosen("WEBHOOK_KEY", &args.webhook_key));
+    let allowed_ips = wrong.take(blocks("ALLOWED_IPS", &args.allowed_ips));
+    let trusted_proxies = wrong.take(blocks("TRUSTED_PROXIES", &args.trusted_proxies));
+    let deadline = wrong.take(number("WEBHOOK_DEADLINE_MS", deadline_ms, 1, LONGEST_DEADLINE_MS));
+    Some(WebhookSettings {
+        auth: auth?,
+        key: key?,
+        allowed_ips: allowed_ips?,
+        trusted_proxies: trusted_proxies?,
+        deadline: Duration::from_millis(deadline?),
     })
 }
 
@@ -178,10 +222,19 @@ fn recordings(args: &SettingsArgs, private: &PrivateHosts) -> Read<RecordingSett
         Some(("file", "")) => return Err(error("names no folder: write it as file://./recordings".to_owned())),
         Some(("file", folder)) => RecordingTarget::Folder(PathBuf::from(folder)),
         Some(("s3" | "gs" | "az", _)) => match Url::parse(text) {
+            Ok(url) if !url.username().is_empty() || url.password().is_some() || url.query().is_some() => {
+                let mend = "credentials are read from AWS_*, GOOGLE_* or AZURE_* in the environment";
+                return Err(error(format!("holds credentials or a query: {mend}")));
+            }
             Ok(url) if url.host_str().is_some_and(|bucket| !bucket.is_empty()) => RecordingTarget::Objects(url),
-            _ => return Err(error(format!("`{text}` names no bucket: write it as s3://bucket/prefix"))),
+            _ => return Err(error(format!("`{}` names no bucket: write it as s3://bucket/prefix", bare(text)))),
         },
-        _ => return Err(error(format!("`{text}` is no place for recordings: use file://, s3://, gs:// or az://"))),
+        _ => {
+            return Err(error(format!(
+                "`{}` is no place for recordings: use file://, s3://, gs:// or az://",
+                bare(text)
+            )));
+        }
     };
     let hosts = or(&args.recording_hosts, args::RECORDING_HOSTS).parse::<RecordingHosts>();
     let hosts = hosts.map_err(|problem| SettingsError::new("RECORDING_HOSTS", problem))?.with_private(private);

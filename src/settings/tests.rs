@@ -10,7 +10,7 @@ struct Line {
     settings: SettingsArgs,
 }
 
-fn read(words: &[&str]) -> Result<Settings, SettingsError> {
+fn read(words: &[&str]) -> Result<Settings, SettingsErrors> {
     let line = Line::try_parse_from(["callgate"].iter().chain(words)).unwrap();
     Settings::read(&line.settings)
 }
@@ -119,17 +119,26 @@ fn anybody_is_let_in_on_loopback_only() {
 
 #[test]
 fn serving_needs_the_secrets_of_its_ways_and_a_model() {
-    let missing = |words: &[&str]| read(words).unwrap().check_serving().map_err(|error| error.name);
-    assert_eq!(missing(&[]), Err("EXOTEL_API_TOKEN"));
-    assert_eq!(missing(&["--webhook-auth", "key"]), Err("WEBHOOK_KEY"));
-    assert_eq!(missing(&["--webhook-auth", "basic"]), Err("EXOTEL_API_KEY"));
-    assert_eq!(missing(&["--webhook-auth", "basic", "--exotel-api-key", "k"]), Err("EXOTEL_API_TOKEN"));
+    let missing = |words: &[&str]| -> Vec<&str> {
+        let missing = read(words).unwrap().check_serving().err().unwrap_or_default();
+        let line = Line::try_parse_from(["callgate"].iter().chain(words)).unwrap();
+        assert_eq!(Settings::read_to_serve(&line.settings).err().unwrap_or_default(), missing);
+        missing.iter().map(|error| error.name).collect()
+    };
+    let model = "--simulated-model";
+    assert_eq!(missing(&[]), ["EXOTEL_API_TOKEN", "OPENAI_API_KEY"]);
+    assert_eq!(missing(&[model]), ["EXOTEL_API_TOKEN"]);
+    assert_eq!(missing(&[model, "--webhook-auth", "key"]), ["WEBHOOK_KEY"]);
+    assert_eq!(missing(&[model, "--webhook-auth", "basic"]), ["EXOTEL_API_KEY", "EXOTEL_API_TOKEN"]);
+    assert_eq!(missing(&[model, "--webhook-auth", "basic", "--exotel-api-key", "k"]), ["EXOTEL_API_TOKEN"]);
+    let all = ["EXOTEL_API_KEY", "EXOTEL_API_TOKEN", "WEBHOOK_KEY", "OPENAI_API_KEY"];
+    assert_eq!(missing(&["--webhook-auth", "signature,key,basic"]), all);
     let key = ["--webhook-auth", "key", "--webhook-key", "sixteen-letters-"];
-    assert_eq!(missing(&key), Err("OPENAI_API_KEY"));
+    assert_eq!(missing(&key), ["OPENAI_API_KEY"]);
     for model in
         [&["--simulated-model"][..], &["--openai-api-key", "k"], &["--realtime-url", "ws://localhost:9/v1/realtime"]]
     {
-        assert_eq!(missing(&[&key[..], model].concat()), Ok(()), "{model:?}");
+        assert!(missing(&[&key[..], model].concat()).is_empty(), "{model:?}");
     }
 }
 
@@ -143,7 +152,60 @@ fn no_secret_is_shown() {
         ["--database-url", "postgres://me:hush@db/x"],
     ];
     assert!(!format!("{:?}", read(&words.concat()).unwrap()).contains("hush"));
-    assert!(!refused(&["--public-base-url", "https://me:hush@x.example"]).contains("hush"));
+    for (flag, url) in [
+        ("--public-base-url", "https://me:hush@x.example"),
+        ("--public-base-url", "https//me:hush@x.example"),
+        ("--public-base-url", "ftp://x.example/?token=hush"),
+        ("--railway-public-domain", "https://me:hush@x.example"),
+        ("--realtime-url", "https://me:hush@x.example/?api-key=hush"),
+        ("--realtime-url", "wss//me:hu?hush@x.example"),
+        ("--database-url", "postgres:me:hush@db/x"),
+        ("--database-url", "postgres://me:hush@db/x?sslmode=hush"),
+        ("--recordings-url", "s3://me:hush@bucket/prefix"),
+        ("--recordings-url", "https://me:hush@bucket/prefix?hush"),
+        ("--prices", "https://me:hush@x.example/prices.json"),
+        ("--host", "http://me:hush@x"),
+    ] {
+        let error = refused(&[flag, url]);
+        assert!(!error.contains("hush"), "{error}");
+    }
+}
+
+#[test]
+fn all_that_is_wrong_or_missing_is_told_at_once() {
+    let words =
+        ["--port", "x", "--webhook-auth", "key", "--webhook-key", "short", "--max-calls", "0", "--allowed-ips", "y"];
+    let line = Line::try_parse_from(["callgate"].iter().chain(&words)).unwrap();
+    let wrong = Settings::read_to_serve(&line.settings).unwrap_err();
+    let names: Vec<&str> = wrong.iter().map(|error| error.name).collect();
+    assert_eq!(names, ["PORT", "OPENAI_API_KEY", "WEBHOOK_KEY", "ALLOWED_IPS", "MAX_CALLS"]);
+    let told = wrong.to_string();
+    assert!(told.lines().count() == 1 && names.iter().all(|name| told.contains(&format!("{name}: "))), "{told}");
+}
+
+#[test]
+fn secrets_may_lie_in_files() {
+    let folder = std::env::temp_dir().join(format!("callgate-secrets-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = |name: &str, text: &str| {
+        std::fs::write(folder.join(name), text).unwrap();
+        folder.join(name).display().to_string()
+    };
+    let (key, url) = (file("key", "sixteen-letters-\n"), file("url", "postgres://me:hush@db/x\r\n"));
+    let settings = read(&["--webhook-key-file", &key, "--database-url-file", &url]).unwrap();
+    assert_eq!(settings.webhooks.key.unwrap().reveal(), "sixteen-letters-");
+    assert_eq!(settings.database.to_string(), "postgres://db/x");
+    for (words, told) in [
+        (&["--admin-token-file", &*file("short", "hush\n")][..], "ADMIN_TOKEN: has 4 characters"),
+        (&["--admin-token-file", &file("empty", "\n")], "is empty"),
+        (&["--admin-token-file", &file("lines", "hush\nhush\n")], "more than one line"),
+        (&["--admin-token-file", "/nowhere/hush"], "ADMIN_TOKEN_FILE: /nowhere/hush cannot be read"),
+        (&["--webhook-key-file", &key, "--webhook-key", "sixteen-letters-"], "WEBHOOK_KEY_FILE: is set, and so is"),
+    ] {
+        let error = refused(words);
+        assert!(error.contains(told), "{error}");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]

@@ -50,6 +50,8 @@ pub struct Agent {
     pub greeting: String,
     /// BCP 47, e.g. `hi-IN`.
     pub language: String,
+    /// ISO 639-1: the language that callers are written down in; none: whichever they speak.
+    pub transcription_language: Option<String>,
     /// Voice name, or the model's default.
     pub voice: Option<String>,
     /// System prompt.
@@ -110,6 +112,8 @@ pub struct ClientChanges {
     pub greeting: Option<String>,
     /// BCP 47.
     pub language: Option<String>,
+    /// ISO 639-1.
+    pub transcription_language: Option<Option<String>>,
     /// Voice name.
     pub voice: Option<Option<String>>,
     /// System prompt.

@@ -13,6 +13,8 @@ use super::{DatabaseUrl, StoreError, migrations};
 
 /// How long a query waits for a connection.
 const CHECKOUT: Duration = Duration::from_secs(5);
+/// What the pool says before the reason.
+const POOLS_WORDS: &str = "Error occurred while creating a new object: ";
 
 #[derive(Clone)]
 pub(super) enum Pools {
@@ -25,7 +27,11 @@ pub(super) async fn checkout<T, E: Display>(get: impl Future<Output = Result<T, 
     tokio::time::timeout(CHECKOUT, get)
         .await
         .map_err(|_| StoreError::Away("no connection became free".to_owned()))?
-        .map_err(|error| StoreError::Away(error.to_string()))
+        .map_err(|error| {
+            let words = error.to_string();
+            // The pool's own words before the reason help nobody.
+            StoreError::Away(words.rsplit_once(POOLS_WORDS).map_or(&*words, |(_, reason)| reason).to_owned())
+        })
 }
 
 impl Pools {

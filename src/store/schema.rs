@@ -10,6 +10,7 @@ diesel::table! {
         time_zone -> Text,
         greeting -> Text,
         language -> Text,
+        transcription_language -> Nullable<Text>,
         voice -> Nullable<Text>,
         instructions -> Text,
         model -> Nullable<Text>,

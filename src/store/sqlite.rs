@@ -16,6 +16,7 @@ use super::StoreError;
 
 mod file;
 mod ready;
+mod trouble;
 mod writer;
 
 pub(super) use ready::{RunQueryDsl, now};

@@ -75,6 +75,7 @@ pub(crate) fn new_client(number: &str) -> NewClient {
         agent: Agent {
             greeting: "Hello".to_owned(),
             language: "en-IN".to_owned(),
+            transcription_language: None,
             voice: Some("marin".to_owned()),
             instructions: "Help.".to_owned(),
             model: None,

@@ -41,6 +41,17 @@ pub enum DatabaseUrlError {
     SslMode,
 }
 
+impl DatabaseUrl {
+    /// Whether there is something to look into: asking a file that is not there would make it.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        match self {
+            Self::Sqlite(path) => std::path::Path::new(path).exists(),
+            Self::Postgres(_) => true,
+        }
+    }
+}
+
 impl FromStr for DatabaseUrl {
     type Err = DatabaseUrlError;
 

@@ -98,6 +98,7 @@ impl<K: Kind> HouseOn<K> {
             agent: Agent {
                 greeting: "Thank you for calling.".into(),
                 language: "en-IN".into(),
+                transcription_language: None,
                 voice: None,
                 instructions: "Be brief.".into(),
                 model: None,

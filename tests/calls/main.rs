@@ -10,6 +10,7 @@ mod database;
 mod faults;
 mod house;
 mod load;
+mod log;
 mod model;
 mod on_postgres;
 mod outages;

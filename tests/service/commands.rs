@@ -5,10 +5,10 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A working folder of its own, gone with the test.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("callgate-commands-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
@@ -16,25 +16,25 @@ impl Folder {
         Self(path)
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
         command.args(words).current_dir(&self.0).env_clear();
         command
     }
 
-    fn run(&self, words: &[&str]) -> Output {
+    pub(crate) fn run(&self, words: &[&str]) -> Output {
         self.command(words).output().unwrap()
     }
 
     /// Runs a command that must succeed, and answers with what it printed.
-    fn said(&self, words: &[&str]) -> String {
+    pub(crate) fn said(&self, words: &[&str]) -> String {
         let output = self.run(words);
         assert_eq!(output.status.code(), Some(0), "{words:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// Runs a command that must fail with one line, and answers with that line.
-    fn refused(&self, words: &[&str], code: i32) -> String {
+    pub(crate) fn refused(&self, words: &[&str], code: i32) -> String {
         one_line(&self.run(words), code)
     }
 
@@ -49,7 +49,7 @@ impl Drop for Folder {
     }
 }
 
-fn one_line(output: &Output, code: i32) -> String {
+pub(crate) fn one_line(output: &Output, code: i32) -> String {
     let error = String::from_utf8(output.stderr.clone()).unwrap();
     assert_eq!(output.status.code(), Some(code), "{output:?}");
     assert_eq!(error.trim_end().lines().count(), 1, "{error}");
@@ -140,6 +140,7 @@ fn a_start_that_fails_is_exit_1() {
     let folder = Folder::new();
     let error = folder.refused(&["client", "list", "--database-url", "sqlite:///nowhere/at/all.db"], 1);
     assert_eq!(error.matches("the database is away").count(), 1, "{error}");
+    assert!(error.contains("sqlite:///nowhere/at/all.db: its folder /nowhere/at is not there: make it"), "{error}");
 }
 
 #[test]

@@ -67,6 +67,30 @@ async fn operators_see_clients_and_calls() {
     assert_eq!((&call["status"], &call["live"]), (&"in-progress".into(), &true.into()));
     assert_eq!((&call["from"], &call["client"]), (&"+919876543210".into(), &"Asha Clinic".into()));
     assert_eq!(call["turns"], serde_json::json!([]));
+    for (path, parameter) in [
+        ("/api/v1/calls?foo=1", "foo"),
+        ("/api/v1/calls?from=%2B919876543210", "from"),
+        ("/api/v1/calls?Status=completed", "Status"),
+        ("/api/v1/calls?limit=1&limit=2", "limit"),
+        ("/api/v1/clients?status=active", "status"),
+        ("/api/v1/calls/nobody?x=", "x"),
+        ("/api/v1/clients/1?after=2", "after"),
+    ] {
+        let error = gateway.operate(Method::GET, path).await.refused(400, "unknown_parameter");
+        assert_eq!(error["field"], parameter, "{path}");
+    }
+    for status in ["bogus", "live", "COMPLETED", "in_progress"] {
+        let error = gateway.operate(Method::GET, &format!("/api/v1/calls?status={status}")).await;
+        let error = error.refused(400, "malformed_field");
+        assert!(error["field"] == "status" && error["message"].as_str().unwrap().contains("in-progress"), "{error}");
+    }
+    assert_eq!(
+        gateway.operate(Method::GET, "/api/v1/calls?status=in-progress").await.json()["calls"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
     for limit in ["x", "0", "-1", "501", "1000000", "99999999999999999999"] {
         for list in ["calls", "clients"] {
             let answer = gateway.operate(Method::GET, &format!("/api/v1/{list}?limit={limit}")).await;
@@ -174,14 +198,15 @@ async fn operators_add_change_and_disable_clients() {
         Answer::of(request.send().await.unwrap()).await
     };
     let new = serde_json::json!({ "name": "City Clinic", "number": "080 4711-2233", "language": "hi-IN", "max_concurrent": 3,
-        "recording": "on", "tools": [{ "name": "book", "description": "Books.", "parameters": { "type": "object" } }] });
+        "recording": "on", "voice": "Marin", "transcription_language": "hi-IN", "tools": [] });
     let added = send(Method::POST, "/api/v1/clients", new.clone()).await;
     assert_eq!(added.status, 201, "{added:?}");
     let client = added.json();
     let place = format!("/api/v1/clients/{}", client["id"]);
     assert_eq!(added.header("location"), Some(&*place));
     assert_eq!((&client["number"], &client["recording"]), (&"+918047112233".into(), &"on".into()));
-    assert_eq!((&client["tools"][0]["name"], &client["max_concurrent"]), (&"book".into(), &3.into()));
+    assert_eq!((&client["voice"], &client["transcription_language"]), (&"marin".into(), &"hi".into()));
+    assert_eq!((&client["tools"], &client["max_concurrent"]), (&serde_json::json!([]), &3.into()));
     let sid = sid();
     let call = [("CallSid", sid.as_str()), ("From", "09876543210"), ("To", "08047112233")];
     assert_eq!(gateway.post("/exotel/voicebot", &call).await.status, 200);
@@ -189,9 +214,10 @@ async fn operators_add_change_and_disable_clients() {
     let taken = send(Method::POST, "/api/v1/clients", new).await;
     assert_eq!(taken.refused(409, "number_taken")["field"], "number");
     let changed =
-        send(Method::PATCH, &place, serde_json::json!({ "greeting": "Namaste", "max_concurrent": null })).await;
+        send(Method::PATCH, &place, serde_json::json!({ "greeting": "Namaste", "max_concurrent": null, "transcription_language": "", "unlisted_voice": "tara" })).await;
     assert_eq!((changed.status.as_u16(), &changed.json()["greeting"]), (200, &"Namaste".into()));
     assert_eq!((&changed.json()["max_concurrent"], &changed.json()["language"]), (&().into(), &"hi-IN".into()));
+    assert_eq!((&changed.json()["transcription_language"], &changed.json()["voice"]), (&().into(), &"tara".into()));
     let by_number = gateway.operate(Method::GET, "/api/v1/clients/+918047112233").await;
     assert_eq!(by_number.json()["greeting"], "Namaste");
     let disabled = gateway.operate(Method::POST, &format!("{place}/disable")).await;
@@ -273,6 +299,11 @@ async fn what_an_operator_writes_wrong_is_named() {
         (r#"{"calls_per_minute":"many"}"#, "calls_per_minute"),
         (r#"{"recording":"maybe"}"#, "recording"),
         (r#"{"tools":{}}"#, "tools"),
+        (r#"{"tools":[{"name":"book","description":"Books.","parameters":{"type":"object"}}]}"#, "tools"),
+        (r#"{"voice":"doesnotexist"}"#, "voice"),
+        (r#"{"unlisted_voice":"\u001b[2J"}"#, "unlisted_voice"),
+        (r#"{"transcription_language":"hindi"}"#, "transcription_language"),
+        (r#"{"transcription_language":7}"#, "transcription_language"),
         (r#"{"greeting":7}"#, "greeting"),
         (r#"{"events_url":"http://crm.example"}"#, "events_url"),
         (r#"{"events_url":"https://169.254.169.254/latest/meta-data"}"#, "events_url"),

@@ -200,6 +200,7 @@ pub fn tenant(number: &str) -> NewClient {
         agent: Agent {
             greeting: GREETING.to_owned(),
             language: "hi-IN".to_owned(),
+            transcription_language: None,
             voice: None,
             instructions: "You answer for a clinic.".to_owned(),
             model: None,

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use protocol::call::io::ModelEvent;
 use protocol::ids::Secret;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -53,6 +54,15 @@ pub(crate) enum DialError {
     /// Asking again may help.
     #[error("{0}")]
     Failed(String),
+}
+
+impl From<DialError> for ModelEvent {
+    fn from(error: DialError) -> Self {
+        match error {
+            DialError::Refused(words) => Self::Refused(words),
+            DialError::Failed(words) => Self::Closed(words),
+        }
+    }
 }
 
 impl Target {

@@ -1,5 +1,6 @@
 //! The model connections of one call.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::Addr;
@@ -53,7 +54,7 @@ impl Legs {
 
     fn open(&mut self, me: &Addr<CallActor>, conn: ConnId, state: Box<LegState>) {
         let (slot, budget) = (Arc::clone(&self.slot), Budget::new());
-        let leg = ModelLeg { slot, call: me.clone(), conn, budget, state: Some(state) };
+        let leg = ModelLeg { slot, call: me.clone(), conn, budget, state: Some(state), cause: Rc::default() };
         self.open.push((conn, leg.start_watched()));
     }
 

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use protocol::call::fact::Fact;
+use protocol::ids::CallSid;
+
+use super::health::HealthKeeper;
 
 /// The handles. Made when the switchboard is, so the process's recorder must be installed by then.
 #[derive(Debug)]
@@ -36,6 +39,14 @@ pub(crate) struct Meters {
     pub(crate) restarts: Counter,
     /// Calls moved to the arbiter of their media socket.
     pub(crate) rehomed: Counter,
+    /// How the model's provider does.
+    pub(crate) health: HealthKeeper,
+    waits: Waits,
+}
+
+/// How long callers wait.
+#[derive(Debug)]
+struct Waits {
     first_audio: Histogram,
     answer: Histogram,
 }
@@ -59,13 +70,17 @@ impl Meters {
             refused: counter!("callgate_media_refused_total"),
             restarts: counter!("callgate_restarts_total"),
             rehomed: counter!("callgate_calls_rehomed_total"),
-            first_audio: histogram!("callgate_first_audio_seconds"),
-            answer: histogram!("callgate_answer_seconds"),
+            health: HealthKeeper::default(),
+            waits: Waits {
+                first_audio: histogram!("callgate_first_audio_seconds"),
+                answer: histogram!("callgate_answer_seconds"),
+            },
         }
     }
 
     /// Counts what a fact says. Facts are rare, so names are looked up here.
-    pub(crate) fn fact(&self, fact: &Fact) {
+    pub(crate) fn fact(&self, call: &CallSid, fact: &Fact) {
+        self.health.fact(call, fact);
         match fact {
             Fact::ModelDialled { .. } => counter!("callgate_model_dials_total").increment(1),
             Fact::ModelLost { .. } => counter!("callgate_model_lost_total").increment(1),
@@ -80,8 +95,8 @@ impl Meters {
             Fact::BrokenOff { by, .. } => {
                 counter!("callgate_answers_broken_off_total", "by" => by.name()).increment(1);
             }
-            Fact::FirstAudio { after_ms } => self.first_audio.record(Duration::from_millis(*after_ms)),
-            Fact::Answered { after_ms } => self.answer.record(Duration::from_millis(*after_ms)),
+            Fact::FirstAudio { after_ms } => self.waits.first_audio.record(Duration::from_millis(*after_ms)),
+            Fact::Answered { after_ms } => self.waits.answer.record(Duration::from_millis(*after_ms)),
             Fact::Counted { what, count } => counter!("callgate_counted_total", "what" => *what).increment(*count),
             Fact::Ended(ended) => counter!("callgate_calls_ended_total", "status" => ended.status()).increment(1),
             _ => {}

@@ -125,7 +125,7 @@ impl CallSlot {
             _ => {}
         }
         lock(&self.history).apply(fact);
-        self.meters.fact(fact);
+        self.meters.fact(&self.sid, fact);
         self.recorder.record(&self.sid, SystemTime::now(), fact);
     }
 

@@ -18,6 +18,7 @@ pub(super) fn client_json(client: &Client) -> Value {
         "active": client.active,
         "greeting": agent.greeting,
         "language": agent.language,
+        "transcription_language": agent.transcription_language,
         "voice": agent.voice,
         "instructions": agent.instructions,
         "model": agent.model,

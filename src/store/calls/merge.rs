@@ -7,7 +7,7 @@ use protocol::ids::PhoneNumber;
 use super::{Call, CallEndReport, End, Parties};
 
 /// The carrier's statuses, the less final first: of two reports the later in this list counts.
-const STATUSES: [&str; 8] =
+pub(crate) const STATUSES: [&str; 8] =
     ["queued", "ringing", "in-progress", "canceled", "no-answer", "busy", "failed", "completed"];
 /// From here on a status is an end.
 const FIRST_END: usize = 3;

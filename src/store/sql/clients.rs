@@ -77,6 +77,7 @@ pub(in crate::store) async fn change(
             (
                 changes.greeting.as_ref().map(|to| dsl::greeting.eq(to)),
                 changes.language.as_ref().map(|to| dsl::language.eq(to)),
+                changes.transcription_language.as_ref().map(|to| dsl::transcription_language.eq(to.as_deref())),
                 changes.voice.as_ref().map(|to| dsl::voice.eq(to.as_deref())),
                 changes.instructions.as_ref().map(|to| dsl::instructions.eq(to)),
                 changes.model.as_ref().map(|to| dsl::model.eq(to.as_deref())),

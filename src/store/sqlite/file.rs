@@ -7,6 +7,7 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 
 use super::away;
+use super::trouble::trouble;
 use crate::store::StoreError;
 
 /// FULL: what was committed survives a loss of power.
@@ -40,7 +41,15 @@ impl Place {
     /// Opens the file; makes it when there never was one.
     pub(super) fn open(&self, access: Access) -> Result<SqliteConnection, StoreError> {
         self.check()?;
-        let mut conn = SqliteConnection::establish(&self.path).map_err(|error| StoreError::Away(error.to_string()))?;
+        self.connect(access).map_err(|error| match (trouble(&self.path), error) {
+            (Some(words), _) => away(&format!("sqlite://{}: {words}", self.path)),
+            (None, StoreError::Away(words)) => away(&format!("sqlite://{}: {words}", self.path)),
+            (None, error) => error,
+        })
+    }
+
+    fn connect(&self, access: Access) -> Result<SqliteConnection, StoreError> {
+        let mut conn = SqliteConnection::establish(&self.path).map_err(|error| away(&error.to_string()))?;
         conn.batch_execute(SETUP)?;
         match access {
             Access::Read => conn.batch_execute(READ_ONLY)?,

@@ -1,0 +1,70 @@
+//! What can be said of a client, checked.
+
+use std::path::Path;
+
+use super::super::Failure;
+use super::super::args::ClientFields;
+use crate::spoken::{self, TRANSCRIPTION_WANTED, UNLISTED_WANTED, VOICE_WANTED};
+use crate::tenant;
+
+/// What is said of its voice and its callers' language: none leaves things as they are, `Some(None)` is the default.
+pub(super) struct Spoken {
+    pub(super) voice: Option<Option<String>>,
+    pub(super) transcription: Option<Option<String>>,
+}
+
+impl Spoken {
+    pub(super) fn of(fields: &mut ClientFields) -> Result<Self, Failure> {
+        let read =
+            |flag: &str, told: Option<String>, known: fn(&str) -> Option<String>, wanted: &str| match told.as_deref() {
+                None => Ok(None),
+                Some("") => Ok(Some(None)),
+                Some(told) => match known(told) {
+                    Some(kept) => Ok(Some(Some(kept))),
+                    None => Err(Failure::Usage(format!("{flag} {told}: {wanted}"))),
+                },
+            };
+        let listed = read("--voice", fields.voice.take(), spoken::voice, VOICE_WANTED)?;
+        let unlisted = read("--unlisted-voice", fields.unlisted_voice.take(), spoken::unlisted_voice, UNLISTED_WANTED)?;
+        let told = fields.transcription_language.take();
+        let transcription =
+            read("--transcription-language", told, spoken::transcription_language, TRANSCRIPTION_WANTED)?;
+        Ok(Self { voice: listed.or(unlisted), transcription })
+    }
+}
+
+pub(super) fn check(fields: &ClientFields) -> Result<(), Failure> {
+    let counts = [
+        ("--max-concurrent", fields.max_concurrent),
+        ("--calls-per-minute", fields.calls_per_minute),
+        ("--caller-calls-per-minute", fields.caller_calls_per_minute),
+        ("--max-call-secs", fields.max_call_secs),
+    ];
+    if let Some((flag, count)) = counts.into_iter().find_map(|(flag, n)| n.filter(|&n| n < 0).map(|n| (flag, n))) {
+        return Err(Failure::Usage(format!("{flag} {count}: a count, or 0 for no limit of its own")));
+    }
+    let told = [
+        ("--language", &fields.language, tenant::is_language as fn(&str) -> bool, tenant::LANGUAGE_WANTED),
+        ("--region", &fields.region, |told| tenant::region(told).is_some(), tenant::REGION_WANTED),
+    ];
+    for (flag, told, is, wanted) in told {
+        if let Some(told) = told.as_deref().filter(|told| !is(told)) {
+            return Err(Failure::Usage(format!("{flag} {told}: {wanted}")));
+        }
+    }
+    match fields.time_zone.as_deref().map(|told| (told, tenant::time_zone(told))) {
+        Some((told, Err(why))) => Err(Failure::Usage(format!("--time-zone {told}: {why}"))),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn instructions(fields: &ClientFields) -> Result<Option<String>, Failure> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(path)
+            .map_err(|e| Failure::Usage(format!("--instructions-file {}: {e}", path.display())))
+    };
+    match &fields.instructions_file {
+        Some(path) => read(path).map(Some),
+        None => Ok(fields.instructions.clone()),
+    }
+}

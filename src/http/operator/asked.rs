@@ -1,0 +1,68 @@
+//! What the query string of a request asks for.
+
+use actix_web::HttpRequest;
+use chrono::{DateTime, NaiveDate, Utc};
+use protocol::exotel::webhook::Fields;
+
+use super::{Refused, malformed};
+use crate::store::STATUSES;
+
+/// Rows of a page unless asked otherwise, and at most.
+const LISTED: i64 = 50;
+const MOST_LISTED: i64 = 500;
+
+/// What the query string of a list asks for.
+pub(super) struct Asked(Fields);
+
+impl Asked {
+    /// What is asked for; a parameter that is not among the known ones would go unheeded, and what is answered not be what was asked.
+    pub(super) fn of(request: &HttpRequest, known: &[&str]) -> Result<Self, Refused> {
+        let fields = Fields::from_urlencoded(request.query_string().as_bytes());
+        let mut names: Vec<&str> = fields.iter().map(|(name, _)| name).collect();
+        if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
+            let takes =
+                if known.is_empty() { "there are none here".to_owned() } else { format!("give {}", known.join(", ")) };
+            return Err(Refused::UnknownParameter(unknown.chars().take(64).collect(), takes));
+        }
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Refused::UnknownParameter(twice[1].to_owned(), "it was given before: give it once".to_owned()));
+        }
+        Ok(Self(fields))
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(str::trim)
+    }
+
+    pub(super) fn limit(&self) -> Result<i64, Refused> {
+        let limit = self.text("limit").map_or(Some(LISTED), |limit| limit.parse().ok());
+        let limit = limit.filter(|limit| (1..=MOST_LISTED).contains(limit));
+        limit.ok_or_else(|| malformed("limit", &format!("a number from 1 to {MOST_LISTED}")))
+    }
+
+    /// `next` of the page before.
+    pub(super) fn cursor(&self) -> Result<Option<i64>, Refused> {
+        let cursor = self.text("after").map(str::parse).transpose();
+        cursor.map_err(|_| malformed("after", "give the `next` of the page before"))
+    }
+
+    /// RFC 3339, or a day in UTC. A `+` that was not escaped comes as a space.
+    pub(super) fn time(&self, name: &'static str) -> Result<Option<DateTime<Utc>>, Refused> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let whole = || DateTime::parse_from_rfc3339(&text.replace(' ', "+")).map(|at| at.to_utc()).ok();
+        let day = || Some(text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0)?.and_utc());
+        let wanted = "a time such as 2026-11-22T10:00:00Z, or a day";
+        whole().or_else(day).map(Some).ok_or_else(|| malformed(name, wanted))
+    }
+
+    /// One of the statuses that calls have.
+    pub(super) fn status(&self) -> Result<Option<String>, Refused> {
+        let Some(status) = self.text("status") else { return Ok(None) };
+        if STATUSES.contains(&status) {
+            return Ok(Some(status.to_owned()));
+        }
+        let live = if status == "live" { " (a live call is in-progress)" } else { "" };
+        Err(malformed("status", &format!("one of {}{live}", STATUSES.join(", "))))
+    }
+}

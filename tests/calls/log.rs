@@ -1,0 +1,211 @@
+//! What the log of a gateway says, and what it never does: the program itself, its log read from standard error.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use simulator::exotel::{CallPlan, Mode, Say, WebhookAuth, place_call};
+use simulator::model::{Faults, ModelHandle, ModelOptions, ModelServer, Script};
+
+use crate::house::{NUMBER, PATIENCE, SHORT, question};
+
+const SECRETS: [(&str, &str); 5] = [
+    ("WEBHOOK_KEY", "the-hooks-key-of-this-test"),
+    ("ADMIN_TOKEN", "the-operators-token-of-this-test"),
+    ("EXOTEL_API_TOKEN", "the-carriers-token-of-this-test"),
+    ("EXOTEL_API_KEY", "the-carriers-name-of-this-test"),
+    ("OPENAI_API_KEY", "sk-the-models-key-of-this-test"),
+];
+
+/// A gateway in a process of its own, whose log goes to a file.
+struct Logged {
+    folder: PathBuf,
+    child: Child,
+    base: String,
+    model: ModelHandle,
+}
+
+impl Logged {
+    async fn start(faults: &[&str], filter: &str) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let options = ModelOptions {
+            script: SHORT.parse::<Script>().unwrap(),
+            faults: Faults::from_flags(faults).unwrap(),
+            api_key: Some(SECRETS[4].1.to_owned()),
+            ..ModelOptions::default()
+        };
+        let server = ModelServer::bind((Ipv4Addr::LOCALHOST, 0).into(), options).await.unwrap();
+        let (model, url) = (server.handle(), format!("ws://{}/v1/realtime", server.addr()));
+        actix_rt::spawn(server.run());
+        let folder = std::env::temp_dir().join(format!("callgate-log-{}", uuid::Uuid::now_v7()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let command = |words: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
+            command.args(words).current_dir(&folder).env_clear().envs(SECRETS).env("REALTIME_URL", &url);
+            command.env("HOST", "127.0.0.1").env("PORT", port.to_string()).env("WORKERS", "1");
+            command.env("WEBHOOK_AUTH", "key,basic,signature").env("RUST_LOG", filter).env("LOG_FORMAT", "json");
+            command.stdout(Stdio::null());
+            command
+        };
+        let added = command(&["client", "add", "--name", "Clinic", "--number", NUMBER, "--recording", "on"]).status();
+        assert!(added.unwrap().success());
+        let log = std::fs::File::create(folder.join("log")).unwrap();
+        let child = command(&["serve"]).stderr(log).spawn().unwrap();
+        let gateway = Self { folder, child, base: format!("http://127.0.0.1:{port}"), model };
+        let ready = format!("{}/readyz", gateway.base);
+        gateway.until(async || reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success())).await;
+        gateway
+    }
+
+    async fn until(&self, holds: impl AsyncFn() -> bool) {
+        let waited = async {
+            let mut look = tokio::time::interval(Duration::from_millis(20));
+            while !holds().await {
+                look.tick().await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, waited).await.is_err() {
+            panic!("it never came to it: {}", self.log());
+        }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap()
+    }
+
+    fn lines(&self) -> Vec<Value> {
+        self.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    fn said(&self, level: &str, words: &str) -> Vec<Value> {
+        let mut lines = self.lines();
+        lines
+            .retain(|line| line["level"] == level && line["message"].as_str().is_some_and(|said| said.contains(words)));
+        lines
+    }
+
+    fn plan(&self, from: &str) -> CallPlan {
+        let mut plan = CallPlan::new(self.base.parse().unwrap(), from, NUMBER);
+        plan.mode = Mode::Voicebot;
+        plan.call_sid = Some(uuid::Uuid::now_v7().simple().to_string());
+        plan.auth = WebhookAuth { key: Some(SECRETS[0].1.to_owned()), ..WebhookAuth::default() };
+        plan.script = vec![Say::agent_finished(), question(), Say::agent_finished()];
+        plan.timeout = PATIENCE;
+        plan
+    }
+
+    async fn get(&self, path: &str) -> String {
+        let request = reqwest::Client::new().get(format!("{}{path}", self.base)).bearer_auth(SECRETS[1].1);
+        request.send().await.unwrap().text().await.unwrap()
+    }
+}
+
+impl Drop for Logged {
+    fn drop(&mut self) {
+        let _ = self.child.kill().and_then(|()| self.child.wait());
+        self.model.stop();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[actix_rt::test]
+async fn no_level_of_the_log_has_a_secret_or_a_callers_number_in_it() {
+    let gateway = Logged::start(&[], "trace,tungstenite::handshake=trace,hyper=trace,actix_http=trace").await;
+    let mut plan = gateway.plan("+919876501234");
+    plan.after.call_end = Some(simulator::exotel::StatusBody::Multipart);
+    place_call(plan).await.unwrap();
+    let mut basic = gateway.plan("+919876501235");
+    basic.auth =
+        WebhookAuth { basic: Some((SECRETS[3].1.to_owned(), SECRETS[2].1.to_owned())), ..WebhookAuth::default() };
+    place_call(basic).await.unwrap();
+    let calls = gateway.get("/api/v1/calls").await;
+    assert!(calls.contains("+919876501234"), "{calls}");
+    let client = reqwest::Client::new();
+    let url = format!("{}/exotel/recording?key={}", gateway.base, SECRETS[0].1);
+    let form = [
+        ("CallSid", "a1"),
+        ("RecordingUrl", "https://recordings.exotel.com/a.mp3"),
+        ("CustomField", SECRETS[1].1),
+        ("token", SECRETS[2].1),
+    ];
+    client.post(&url).form(&form).send().await.unwrap();
+    client
+        .get(format!("{}/api/v1/calls", gateway.base))
+        .bearer_auth("a-wrong-token-of-an-operator")
+        .send()
+        .await
+        .unwrap();
+    gateway.until(async || !gateway.said("INFO", "answered").is_empty()).await;
+    let log = gateway.log();
+    for secret in SECRETS.map(|(_, secret)| secret).into_iter().chain([
+        "a-wrong-token-of-an-operator",
+        "9876501234",
+        "9876501235",
+    ]) {
+        let line = log.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "{secret}");
+    }
+    // Nor does the audit log, in whatever field it came.
+    let store = format!("sqlite://{}", gateway.folder.join("callgate.db").display()).parse().unwrap();
+    let entries = callgate::store::Store::open(&store).await.unwrap().recent_audit(500).await.unwrap();
+    let told = entries.iter().find(|entry| entry.kind == "webhook.recording").expect("it was written down");
+    assert_eq!((&told.payload["CustomField"], &told.payload["token"]), (&"[redacted]".into(), &"[redacted]".into()));
+    for entry in &entries {
+        assert!(!SECRETS.iter().any(|(_, secret)| entry.payload.to_string().contains(secret)), "{entry:?}");
+    }
+}
+
+#[actix_rt::test]
+async fn a_provider_that_refuses_is_one_error_a_minute_with_its_cause_and_counted() {
+    let gateway = Logged::start(&["refuse-handshake=401"], "info").await;
+    for caller in ["+919876501236", "+919876501237"] {
+        // The call is let go: the flow goes on.
+        let _ = place_call(gateway.plan(caller)).await;
+    }
+    gateway
+        .until(async || {
+            gateway.get("/metrics").await.contains("callgate_model_refused_total{reason=\"unauthorized\"} 2")
+        })
+        .await;
+    let ready: Value = serde_json::from_str(&gateway.get("/readyz").await).unwrap();
+    assert_eq!(
+        (&ready["status"], &ready["model"]["refused_for"]),
+        (&"ready".into(), &"unauthorized".into()),
+        "{ready}"
+    );
+    assert_eq!(
+        (&ready["model"]["refusals_since_answer"], &ready["model"]["answered_secs_ago"]),
+        (&2.into(), &Value::Null)
+    );
+    let errors = gateway.said("ERROR", "the model's provider refuses");
+    assert_eq!(errors.len(), 1, "{}", gateway.log());
+    assert!(errors[0]["cause"].as_str().unwrap().contains("401"), "{errors:?}");
+    assert_eq!(gateway.said("WARN", "the connection to the model was lost or refused").len(), 2);
+    assert_eq!(gateway.said("WARN", "the call ended since the model failed").len(), 2);
+    let stops: Vec<Value> =
+        gateway.lines().into_iter().filter(|line| line["actor"] == "ModelLeg" && line["event"] == "stop").collect();
+    assert!(
+        stops.len() >= 2 && stops.iter().all(|stop| stop["cause"].as_str().is_some_and(|cause| cause.contains("401"))),
+        "{stops:?}"
+    );
+}
+
+#[actix_rt::test]
+async fn a_session_that_is_lost_is_a_warning_with_its_cause_and_its_call() {
+    let gateway = Logged::start(&["drop-after-ms=1500"], "info").await;
+    let plan = gateway.plan("+919876501238");
+    let report = place_call(plan).await.unwrap();
+    gateway.until(async || !gateway.said("WARN", "was lost").is_empty()).await;
+    let lost = gateway.said("WARN", "was lost")[0].clone();
+    assert_eq!(lost["call_sid"], report.call_sid.as_str(), "{lost}");
+    assert!(lost["cause"].as_str().is_some_and(|cause| !cause.is_empty()), "{lost}");
+    let stops = gateway.lines().into_iter().filter(|line| line["actor"] == "ModelLeg" && line["event"] == "stop");
+    assert!(
+        stops.into_iter().all(|stop| stop["cause"].as_str().is_some_and(|cause| !cause.is_empty())),
+        "{}",
+        gateway.log()
+    );
+}
