@@ -123,7 +123,7 @@ impl Call {
             session: Session::new(history.dials()),
             turn: Turn::default(),
             playout: Playout::new(policy.chunk_ms, history.resumes()),
-            uplink: Uplink::new(policy.hold),
+            uplink: Uplink::new(policy.hold, history.resumes() > 0),
             phase: Phase::Waiting,
             greet,
             spoken: history.agent_heard(),

@@ -20,7 +20,7 @@ use super::io::Output;
 const SNAP_MS: u64 = 10;
 /// Without timestamps a pause between frames is jitter up to here.
 const JITTER_MS: u64 = 200;
-/// A timestamp may be so far ahead of its frame's arrival: the `start` that our clock begins with came late itself.
+/// A count that begins with the stream is ahead of its first frame's arrival by no more.
 const EARLY_MS: u64 = 250;
 /// Frames come so late at most: what a stalled line then sends at once is what was said meanwhile.
 const LATE_MS: u64 = 2_000;
@@ -70,13 +70,19 @@ pub(crate) struct CallerTrack {
     end: u64,
     /// A timestamp of the carrier's, ms, and the sample it stands for.
     anchor: Option<(u64, u64)>,
+    /// How far a timestamp may be ahead of its frame's arrival.
+    early_ms: u64,
 }
+
+/// Where a count begins that is the stream's own.
+const STREAM: (u64, u64) = (0, 0);
 
 impl CallerTrack {
     /// The carrier's count begins with the stream, as it says it does. The arrival of the first frame says less: it may be late, and after
-    /// a restart it has waited for the call to be rebuilt. It counts only where the timestamps are of another count.
-    pub(crate) fn new() -> Self {
-        Self { end: 0, anchor: Some((0, 0)) }
+    /// a restart it has waited for the call to be rebuilt. It counts only where the timestamps are of another count; a call that was
+    /// rebuilt has no first frame to see that by.
+    pub(crate) fn new(resumed: bool) -> Self {
+        Self { end: 0, anchor: Some(STREAM), early_ms: if resumed { AHEAD_MS } else { EARLY_MS } }
     }
 
     /// A frame came in, which the carrier says began at `sent_ms` of its stream.
@@ -99,10 +105,13 @@ impl CallerTrack {
         let sent = sent_ms?;
         let (first, base) = *self.anchor.get_or_insert((sent, arrived));
         let at = sent.checked_sub(first).map(|ms| base.saturating_add(ms.saturating_mul(samples(1, rate))));
-        let early = arrived + samples(EARLY_MS, rate);
+        let early = arrived + samples(self.early_ms, rate);
         let credible = at.filter(|&at| at <= early && at + samples(LATE_MS, rate) >= arrived);
-        if credible.is_none() {
-            self.anchor = None;
+        match credible {
+            // The `start` that our clock begins with may have come late itself: then all that follows is ahead by that.
+            Some(_) if self.anchor == Some(STREAM) => self.early_ms = AHEAD_MS,
+            Some(_) => {}
+            None => (self.anchor, self.early_ms) = (None, EARLY_MS),
         }
         credible
     }

@@ -37,7 +37,7 @@ pub(crate) struct Uplink {
 }
 
 impl Uplink {
-    pub(crate) fn new(hold: Duration) -> Self {
+    pub(crate) fn new(hold: Duration, resumed: bool) -> Self {
         Self {
             rate: SampleRate::Hz8000,
             appended: 0,
@@ -46,7 +46,7 @@ impl Uplink {
             hold,
             voice: Duration::ZERO,
             last_loud: None,
-            track: CallerTrack::new(),
+            track: CallerTrack::new(resumed),
         }
     }
 

@@ -258,19 +258,18 @@ fn a_call_that_was_rebuilt_goes_on_taping_on_the_same_clock() {
     assert_eq!(sounds(&Tracks::of(&desk.take()).caller), [(980, 1000), (1480, 1500)]);
 }
 
-/// A recorded call whose actor is restarted: the caller says one thing before it and one after, each frame late by so many ms, and what
-/// is said while the call is rebuilt waits for it. Returns where it all lies.
-fn restarted(late: [u64; 2], waits: u64) -> Vec<(u64, u64)> {
+/// A recorded call whose actor is restarted. The `start` came late by so many ms, and so did each frame before and after the restart;
+/// what is said while the call is rebuilt waits for it. Returns where it all lies.
+fn restarted(start: u64, late: [u64; 2], waits: u64) -> Vec<(u64, u64)> {
     let mut desk = recorded();
     let says = |desk: &mut Desk, at: u64, arrives: u64| {
-        desk.now = desk.now.max(desk.start + Duration::from_millis(arrives));
+        desk.now = desk.now.max(desk.start + Duration::from_millis(arrives.saturating_sub(start)));
         desk.says(Some(at));
     };
-    (500..700).step_by(20).for_each(|at| says(&mut desk, at, at + 20 + late[0]));
+    (0..700).step_by(20).for_each(|at| says(&mut desk, at, at + 20 + late[0]));
     let history = desk.call.history().clone();
     let policy = Arc::new(Policy { record: true, ..Policy::default() });
-    let rebuilt = desk.start + Duration::from_millis(2_000 + waits);
-    desk.now = rebuilt;
+    desk.now = desk.start + Duration::from_millis(2_000 + waits - start);
     desk.call = Call::resume(desk.now, policy, Arc::new(setup(GreetedBy::Carrier)), history);
     desk.drain();
     (2_000..3_000).step_by(20).for_each(|at| says(&mut desk, at, at + 20 + late[1]));
@@ -279,11 +278,36 @@ fn restarted(late: [u64; 2], waits: u64) -> Vec<(u64, u64)> {
 
 #[test]
 fn a_restart_moves_nothing_on_the_recording_whatever_was_late_before_or_after_it() {
-    for (late, waits) in [([0, 0], 0), ([80, 0], 0), ([0, 80], 0), ([80, 80], 300), ([240, 10], 1_500), ([1_900, 0], 0)]
-    {
-        let placed = restarted(late, waits);
-        assert_eq!(placed, [(500, 700), (2_000, 3_000)], "late by {late:?}, rebuilt after {waits} ms");
+    for (start, late, waits) in [
+        (0, [0, 0], 0),
+        (0, [80, 0], 0),
+        (0, [0, 80], 0),
+        (0, [80, 80], 300),
+        (0, [240, 10], 1_500),
+        (0, [1_900, 0], 0),
+        (300, [0, 0], 0),
+        (300, [100, 0], 200),
+        (1_500, [0, 0], 0),
+        (1_500, [40, 20], 1_000),
+    ] {
+        let placed = restarted(start, late, waits);
+        assert_eq!(
+            placed,
+            [(0, 700), (2_000, 3_000)],
+            "start late by {start}, frames by {late:?}, rebuilt after {waits} ms"
+        );
     }
+}
+
+#[test]
+fn a_count_that_does_not_begin_with_the_stream_tells_the_pauses_and_the_arrival_where_it_begins() {
+    let mut desk = recorded();
+    for sent in [0, 20, 40, 1_000, 1_020] {
+        desk.now = desk.start + Duration::from_millis(sent + 20);
+        desk.says(Some(sent + 1_500));
+    }
+    let sounds = sounds(&Tracks::of(&desk.take()).caller);
+    assert_eq!(sounds, [(0, 60), (1_000, 1_040)]);
 }
 
 proptest! {
