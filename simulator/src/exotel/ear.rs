@@ -80,7 +80,8 @@ impl Ear {
             let fresh = self.view.began.is_none()
                 || self.cleared
                 || message.at.saturating_sub(free_at) >= GAP_MS * self.samples_per_ms;
-            if fresh {
+            // Silence says that somebody is there, and is no speech.
+            if fresh && message.pcm.iter().any(|&byte| byte != 0) {
                 self.end(free_at, &mut heeded);
                 self.view.began = Some(message.at);
                 self.sounding = true;
@@ -141,6 +142,17 @@ mod tests {
         assert_eq!(ear.view(), AgentView { began: Some(0), silent_since: None });
         assert_eq!(ear.listen(700 * MS), [Heeded::Ended(500 * MS)]);
         assert_eq!((ear.heard.played_ms, ear.sound.len()), (400, 4_000));
+    }
+
+    #[test]
+    fn silence_that_is_sent_is_not_taken_for_the_agent_speaking() {
+        let mut ear = Ear::new(SampleRate::Hz8000);
+        ear.audio(1_000 * MS, vec![0; 1_600]);
+        assert_eq!(ear.listen(1_000 * MS), []);
+        assert_eq!(ear.listen(2_000 * MS), []);
+        assert_eq!(ear.view().began, None);
+        ear.audio(3_000 * MS, vec![1; 320]);
+        assert_eq!(ear.listen(3_000 * MS), [Heeded::Began(3_000 * MS)]);
     }
 
     #[test]
