@@ -152,3 +152,25 @@ async fn is_understood(audio: &'static str, faults: &'static [&'static str]) {
     assert!(record.turns[1].text.contains("opening hours"), "the caller was understood: {:?}", record.turns);
     house.close().await;
 }
+
+#[actix_rt::test]
+async fn whoever_says_goodbye_and_hangs_up_at_once_has_their_last_words_on_record() {
+    let house = House::new().await;
+    let mut plan = house.plan();
+    let goodbye = Voice::clip("caller_en_bye");
+    plan.script = vec![Say::agent_finished(), question(), Say::agent_finished(), Say::Speak(goodbye)];
+    let report = house.call(plan).await;
+    let record = house.record(&report.call_sid).await;
+    assert_eq!(record.call.status, "completed");
+    let last = record.turns.last().expect("turns");
+    assert_eq!((last.who, last.index as usize), (Who::Caller, record.turns.len() - 1), "{:?}", record.turns);
+    assert!(last.heard_ms > 1_000, "their time counts: {last:?}");
+    // A recogniser that takes longer than it is waited for leaves a turn without words.
+    assert!(last.text.is_empty() || last.text.contains("goodbye"), "{last:?}");
+    let duration = record.call.figures.duration_ms.expect("a duration");
+    assert!(
+        duration < report.media_ms as i64 + 1_000,
+        "the wait for them is no part of the call: {duration} of {report:?}"
+    );
+    house.close().await;
+}

@@ -68,6 +68,8 @@ pub(crate) struct Carrier {
     /// Media and marks, in order.
     queue: VecDeque<Command>,
     playing: Option<Playing>,
+    /// The agent was heard since the last frame: an answer may be shorter than one.
+    sounded: bool,
     /// Echoes held back.
     echoes: Vec<(Micros, String)>,
     next_frame: Micros,
@@ -84,6 +86,7 @@ impl Carrier {
             rate,
             queue: VecDeque::new(),
             playing: None,
+            sounded: false,
             echoes: Vec::new(),
             next_frame: NEVER,
             next_echo: NEVER,
@@ -111,7 +114,7 @@ impl Carrier {
 
     /// Whether the caller hears the agent.
     pub(crate) fn is_audible(&self) -> bool {
-        self.playing.as_ref().is_some_and(|playing| playing.content.is_some())
+        self.sounded || self.playing.as_ref().is_some_and(|playing| playing.content.is_some())
     }
 
     /// Bytes of a content part that the caller has really heard.
@@ -171,6 +174,7 @@ impl Carrier {
             self.playing = None;
             match self.queue.pop_front() {
                 Some(Command::Media { content, audio, bytes }) => {
+                    self.sounded |= content.is_some();
                     let until = at + (bytes * 1000 / self.rate.bytes_per_ms()) as u64;
                     self.playing = Some(Playing { content, audio, from: at, until });
                 }
@@ -219,6 +223,7 @@ impl Carrier {
         let bytes = dice.within(self.habits.frame_bytes) as usize / 2 * 2 * scale;
         self.next_frame = now + (bytes * 1000 / self.rate.bytes_per_ms()) as u64;
         let voice = person.sounds(now, self.is_audible(), dice);
+        self.sounded = false;
         if dice.chance(self.habits.gaps) {
             self.next_frame = now + dice.within((800, 4000)) * MS;
         }

@@ -32,7 +32,7 @@ impl Log {
     /// What the call wants done.
     pub(crate) fn output(&mut self, now: Micros, output: &Output) {
         match output {
-            Output::Model(_, ModelCommand::Send(ClientEvent::Append(_))) => {}
+            Output::Model(_, ModelCommand::Send(ClientEvent::Append(_))) | Output::Tape(_) => {}
             Output::Caller(CallerCommand::Media(pcm)) => self.note(now, "  ->", &format_args!("Media {}", pcm.len())),
             _ => self.note(now, "  ->", output),
         }

@@ -29,6 +29,8 @@ pub(crate) struct Ear {
     cleared: bool,
     /// [`Heeded::Ended`] is still to be told.
     sounding: bool,
+    /// Sample at which what was heard last ends.
+    heard_to: u64,
     samples_per_ms: u64,
     pub(crate) heard: Heard,
     /// What was played, on the caller's clock.
@@ -42,6 +44,7 @@ impl Ear {
             view: AgentView::default(),
             cleared: false,
             sounding: false,
+            heard_to: 0,
             samples_per_ms: u64::from(rate.hz()) / 1_000,
             heard: Heard::default(),
             sound: Vec::new(),
@@ -73,30 +76,31 @@ impl Ear {
     /// Plays what is due.
     pub(crate) fn listen(&mut self, now: u64) -> Vec<Heeded> {
         let (mut played, mut marks, mut heeded) = (Vec::new(), Vec::new(), Vec::new());
-        let was_free_at = self.playback.free_at();
         self.playback.advance(now, &mut played, &mut marks);
-        let mut free_at = was_free_at;
         for message in played {
             let fresh = self.view.began.is_none()
                 || self.cleared
-                || message.at.saturating_sub(free_at) >= GAP_MS * self.samples_per_ms;
-            // Silence says that somebody is there, and is no speech.
-            if fresh && message.pcm.iter().any(|&byte| byte != 0) {
-                self.end(free_at, &mut heeded);
+                || message.at.saturating_sub(self.heard_to) >= GAP_MS * self.samples_per_ms;
+            if fresh && message.pcm.iter().all(|&byte| byte == 0) {
+                // A sign of life: nobody hears it.
+                continue;
+            }
+            if fresh {
+                self.end(self.heard_to, &mut heeded);
                 self.view.began = Some(message.at);
                 self.sounding = true;
                 self.cleared = false;
                 heeded.push(Heeded::Began(message.at));
             }
-            free_at = message.at + message.pcm.len() as u64 / 2;
+            self.heard_to = message.at + message.pcm.len() as u64 / 2;
             self.heard.played_ms += message.pcm.len() as u64 / 2 / self.samples_per_ms;
             Stereo::place(&mut self.sound, message.at, &message.pcm);
         }
-        let free_at = self.playback.free_at();
-        let silent = free_at <= now;
-        self.view.silent_since = silent.then_some(free_at);
-        if silent && (self.cleared || now - free_at >= GAP_MS * self.samples_per_ms) {
-            self.end(free_at, &mut heeded);
+        let heard_to = self.heard_to;
+        let silent = heard_to <= now;
+        self.view.silent_since = silent.then_some(heard_to);
+        if silent && (self.cleared || now - heard_to >= GAP_MS * self.samples_per_ms) {
+            self.end(heard_to, &mut heeded);
         }
         heeded.extend(marks.into_iter().map(Heeded::Reached));
         heeded
@@ -153,6 +157,19 @@ mod tests {
         assert_eq!(ear.view().began, None);
         ear.audio(3_000 * MS, vec![1; 320]);
         assert_eq!(ear.listen(3_000 * MS), [Heeded::Began(3_000 * MS)]);
+    }
+
+    #[test]
+    fn silence_between_answers_is_not_heard_as_one() {
+        let mut ear = Ear::new(SampleRate::Hz8000);
+        ear.audio(0, vec![1; 3_200]);
+        assert_eq!(ear.listen(0), [Heeded::Began(0)]);
+        assert_eq!(ear.listen(500 * MS), [Heeded::Ended(200 * MS)]);
+        ear.audio(6_000 * MS, vec![0; 1_600]);
+        assert_eq!(ear.listen(6_050 * MS), []);
+        assert_eq!(ear.view(), AgentView { began: Some(0), silent_since: Some(200 * MS) });
+        ear.audio(6_100 * MS, vec![1; 3_200]);
+        assert_eq!(ear.listen(6_100 * MS), [Heeded::Began(6_100 * MS)]);
     }
 
     #[test]

@@ -116,11 +116,6 @@ impl Playback {
         (!self.queue.is_empty()).then_some(self.free_at)
     }
 
-    /// Sample at which what is being played ends.
-    pub(crate) const fn free_at(&self) -> u64 {
-        self.free_at
-    }
-
     /// Samples that wait to be heard: queued, and the rest of the message being played.
     pub(crate) fn waiting(&self, now: u64) -> u64 {
         self.queued_samples + self.free_at.saturating_sub(now)

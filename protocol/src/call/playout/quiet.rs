@@ -10,14 +10,16 @@ use crate::call::io::CallerCommand;
 /// The first thing that a carrier gets is there by then.
 const FIRST: Duration = Duration::from_millis(3_500);
 /// The next one follows within that.
-const GAP: Duration = Duration::from_millis(7_500);
+const GAP: Duration = Duration::from_millis(6_000);
+/// A call that was rebuilt does not know when anything was sent; the model is about to speak, or the carrier waits.
+const REBUILT: Duration = Duration::from_millis(500);
 /// Of silence, if a message may be so short.
 const SILENCE_MS: u32 = 100;
 
 impl Playout {
     /// The stream began; or the call was rebuilt, and nobody knows when anything was sent.
     pub(super) fn watch_quiet(&self, cx: &mut Context, resumed: bool) {
-        let wait = if resumed { Duration::ZERO } else { FIRST };
+        let wait = if resumed { REBUILT } else { FIRST };
         cx.deadlines.set(Timer::KeepAlive, cx.now + wait);
     }
 
