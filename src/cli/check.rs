@@ -6,9 +6,11 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::Failure;
+use crate::events::{RefusedTarget, refused_targets};
 use crate::objects::Objects;
+use crate::outgoing::PrivateHosts;
 use crate::screen::shown;
-use crate::settings::{Settings, SettingsArgs, bare};
+use crate::settings::{Settings, SettingsArgs, bare, private_hosts};
 use crate::store::{DatabaseUrl, Store};
 
 /// How long the model may take to answer a handshake.
@@ -25,7 +27,7 @@ pub(super) async fn run(args: &SettingsArgs, odd: Vec<String>, screen: &mut impl
         Ok(settings) => {
             let public = &settings.http.public;
             report.say("settings", Ok(format!("public URL {} ({})", public.base(), public.source())))?;
-            report.say("database", database(&settings.database).await)?;
+            database(&settings.database, Some(&settings.private_hosts), &mut report).await?;
             report.say("recordings", recordings(&settings).await)?;
             report.say("model", model(&settings).await)?;
             Ok(report.good)
@@ -35,7 +37,7 @@ pub(super) async fn run(args: &SettingsArgs, odd: Vec<String>, screen: &mut impl
             if let Ok(url) = args.database()
                 && url.is_there()
             {
-                report.say("database", database(&url).await)?;
+                database(&url, private_hosts(&args.private_hosts).ok().as_ref(), &mut report).await?;
             }
             Err(wrong.into())
         }
@@ -66,11 +68,32 @@ impl<W: Write> Report<'_, W> {
     }
 }
 
-async fn database(url: &DatabaseUrl) -> anyhow::Result<String> {
-    let store = Store::open(url).await?;
-    store.ping().await?;
-    let clients = store.clients().await?.into_iter().filter(|c| c.active).count();
-    Ok(format!("reached; {clients} active clients"))
+/// The database, and what in it the settings do not allow any more.
+async fn database(
+    url: &DatabaseUrl,
+    private: Option<&PrivateHosts>,
+    report: &mut Report<'_, impl Write>,
+) -> Result<(), Failure> {
+    let reached = async {
+        let store = Store::open(url).await?;
+        store.ping().await?;
+        let clients = store.clients().await?.into_iter().filter(|client| client.active).count();
+        let refused = match private {
+            Some(private) => refused_targets(&store, private).await?,
+            None => Vec::new(),
+        };
+        anyhow::Ok((clients, refused))
+    };
+    let (clients, refused) = match reached.await {
+        Ok(reached) => reached,
+        Err(error) => return report.say("database", Err(error)),
+    };
+    report.say("database", Ok(format!("reached; {clients} active clients")))?;
+    for RefusedTarget { client, name, url, why } in refused {
+        let words = format!("client {client} ({name}) is told at {}, which {why}: its events wait", bare(&url));
+        report.say("events", Err(anyhow::anyhow!("{words}")))?;
+    }
+    Ok(())
 }
 
 /// Something small is stored there, and removed.

@@ -27,7 +27,9 @@ pub(super) const RUST_LOG: &str = "info";
 
 /// Every setting, unchecked. An empty one counts as not set.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Settings (flag, or environment variable, or a line of .env)")]
+#[command(
+    next_help_heading = "Settings (flag, environment variable or line of .env; every user of the machine can read flags: no secrets there)"
+)]
 pub struct SettingsArgs {
     /// Address to listen on.
     #[arg(long, env = "HOST", hide_env_values = true, value_name = "ADDRESS", default_value = HOST)]

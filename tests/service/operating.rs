@@ -220,3 +220,34 @@ fn a_secret_for_a_clients_events_may_come_by_file_or_standard_input() {
     let error = folder.refused(&["client", "set", "08047112233", "--events-secret-file", "nowhere"], 64);
     assert!(error.contains("--events-secret-file: nowhere cannot be read"), "{error}");
 }
+
+#[test]
+fn what_an_update_would_stumble_over_is_told_at_once() {
+    let folder = Folder::new();
+    let private = folder.command(&[
+        "client",
+        "add",
+        "--name",
+        "Acme",
+        "--number",
+        "08047112233",
+        "--events-url",
+        "http://10.0.0.7/x",
+    ]);
+    let mut private = private;
+    let added = private.env("PRIVATE_HOSTS", "10.0.0.7").output().unwrap();
+    assert!(added.status.success(), "{added:?}");
+    let words =
+        ["check", "--webhook-auth", "key", "--webhook-key", "old-key", "--admin-token", "old", "--max-calls", "0"];
+    let output = folder.run(&words);
+    let (said, error) = (String::from_utf8(output.stdout.clone()).unwrap(), one_line(&output, 64));
+    for named in ["WEBHOOK_KEY", "ADMIN_TOKEN", "MAX_CALLS", "OPENAI_API_KEY"] {
+        let line = said.lines().find(|line| line.starts_with("FAIL  settings") && line.contains(named));
+        assert!(line.is_some() && error.contains(named), "{named}: {said}{error}");
+    }
+    let events = said.lines().find(|line| line.starts_with("FAIL  events")).expect(&said);
+    assert!(
+        events.contains("Acme") && events.contains("http://10.0.0.7/x") && events.contains("PRIVATE_HOSTS"),
+        "{events}"
+    );
+}
