@@ -27,6 +27,7 @@ fuzz_target!(|data: &[u8]| {
         greeting: "Namaste".to_owned(),
         greeted_by: if data.len().is_multiple_of(2) { GreetedBy::Model } else { GreetedBy::Carrier },
         language: "hi-IN".to_owned(),
+        transcription_language: None,
         voice: None,
         tools: Vec::new(),
     };
