@@ -125,6 +125,7 @@ fn sid(call: usize) -> String {
 async fn report_over(running: &Running, calls: std::ops::Range<usize>) {
     let report = |call| CallEndReport {
         call_sid: CallSid::new(sid(call)),
+        lines: vec![],
         status: Some("completed".to_owned()),
         parties: Parties::default(),
         started_at: None,

@@ -26,6 +26,7 @@ pub use wish::{EventsGrant, EventsWish, WishError};
 use crate::jobs::{Handler, Job, JobError, Patience};
 use crate::outgoing::{ClientError, Forbidden, Outgoing, PrivateHosts, Times, refused_by_guard, words};
 use crate::store::{CALL_ENDED, EventsTarget, SEND_EVENT, Store, Told};
+use crate::time;
 
 /// Connecting, TLS included.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -94,7 +95,7 @@ impl Handler for Events {
             "id": id,
             "type": what,
             // A job that is put back in line is younger than its event.
-            "created_at": job.payload.get("at").cloned().unwrap_or_else(|| json!(job.created_at)),
+            "created_at": job.payload.get("at").cloned().unwrap_or_else(|| json!(time::told(job.created_at))),
             "call_sid": call.as_str(),
             "data": data(what, &told),
         });
@@ -133,13 +134,13 @@ fn data(what: &str, told: &Told) -> Value {
         "from": number(&parties.from, &parties.from_raw),
         "to": number(&parties.to, &parties.to_raw),
         "direction": parties.direction,
-        "started_at": call.times.started_at,
+        "started_at": time::told(call.times.started_at),
     });
     if what == CALL_ENDED {
         data["status"] = json!(call.status);
         data["ended_why"] = json!(call.ended_why);
-        data["media_at"] = json!(call.times.media_at);
-        data["ended_at"] = json!(call.times.ended_at);
+        data["media_at"] = json!(time::maybe_told(call.times.media_at));
+        data["ended_at"] = json!(time::maybe_told(call.times.ended_at));
         data["figures"] = json!(call.figures);
     }
     data

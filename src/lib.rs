@@ -17,5 +17,6 @@ pub mod spool;
 pub mod store;
 pub mod telemetry;
 mod tenant;
+mod time;
 pub mod token;
 mod transcript;

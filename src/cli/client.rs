@@ -57,10 +57,11 @@ async fn add(args: AddArgs, screen: &mut impl Write) -> Result<(), Failure> {
     let instructions = instructions(&fields)?;
     check(&fields)?;
     let spoken = Spoken::of(&mut fields)?;
+    let region = fields.region.as_deref().and_then(tenant::region).unwrap_or_else(|| REGION.to_owned());
     let new = NewClient {
         name: filled("--name", name)?,
-        exotel_number: parse(&number)?,
-        region: fields.region.as_deref().and_then(tenant::region).unwrap_or_else(|| REGION.to_owned()),
+        exotel_number: parse(&number, &region)?,
+        region,
         time_zone: fields.time_zone.unwrap_or_else(|| TIME_ZONE.to_owned()),
         agent: Agent {
             greeting: fields.greeting.unwrap_or_default(),
@@ -99,11 +100,12 @@ async fn set(args: SetArgs, screen: &mut impl Write) -> Result<(), Failure> {
     let spoken = Spoken::of(&mut fields)?;
     let emptied = |text: Option<String>| text.map(|t| Some(t).filter(|t| !t.is_empty()));
     let limit = |count: Option<i32>| count.map(|n| Some(n).filter(|&n| n > 0));
+    let region = fields.region.as_deref().and_then(tenant::region);
     let changes = ClientChanges {
         name: name.map(|name| filled("--name", name)).transpose()?,
-        exotel_number: number.as_deref().map(parse).transpose()?,
+        exotel_number: number.map(|number| parse(&number, region.as_deref().unwrap_or(REGION))).transpose()?,
         active: active.map(|s| s == Switch::On),
-        region: fields.region.as_deref().and_then(tenant::region),
+        region,
         time_zone: fields.time_zone,
         greeting: fields.greeting,
         language: fields.language,
@@ -164,14 +166,14 @@ async fn change(store: &Store, id: i64, changes: ClientChanges) -> anyhow::Resul
 async fn find(store: &Store, named: &str) -> Result<Client, Failure> {
     let found = match named.parse::<i64>() {
         Ok(id) if named.len() < 7 => store.client(id).await,
-        _ => store.client_by_number(&parse(named)?).await,
+        _ => store.client_by_number(&parse(named, REGION)?).await,
     };
     let found = found.context("looking the client up")?;
     Ok(found.ok_or_else(|| anyhow!("there is no client {named}: `callgate client list` shows them"))?)
 }
 
-fn parse(number: &str) -> Result<PhoneNumber, Failure> {
-    normalise_number(number, REGION)
+fn parse(number: &str, region: &str) -> Result<PhoneNumber, Failure> {
+    normalise_number(number, region)
         .map(PhoneNumber::new)
         .ok_or_else(|| Failure::Usage(format!("{number} is no phone number: give it as +918047112233, or 08047112233")))
 }

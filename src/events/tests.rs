@@ -143,6 +143,7 @@ async fn a_call_that_is_told_to_be_over_before_it_began_is_told_whole() {
     let house = House::new(&[]).await;
     let report = |at| crate::store::CallEndReport {
         call_sid: CallSid::new("c1"),
+        lines: vec![],
         status: Some("no-answer".to_owned()),
         parties: crate::store::Parties::default(),
         started_at: None,

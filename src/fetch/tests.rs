@@ -155,6 +155,7 @@ impl Town {
     async fn announce(&self, url: &str) -> Job {
         let report = CallEndReport {
             call_sid: CallSid::new("c1"),
+            lines: vec![],
             status: None,
             parties: Parties::default(),
             started_at: None,

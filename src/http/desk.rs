@@ -53,7 +53,9 @@ struct Rates {
 pub(super) struct Opening {
     pub(super) call: CallSid,
     pub(super) from: Option<PhoneNumber>,
-    pub(super) to: PhoneNumber,
+    pub(super) to: Option<PhoneNumber>,
+    /// Numbers of which one is the client's, the likeliest first.
+    pub(super) lines: Vec<PhoneNumber>,
     /// As the carrier spells it.
     pub(super) direction: Option<String>,
     pub(super) entry: Entry,
@@ -93,7 +95,8 @@ impl Desk {
         opening: Opening,
         room: impl Fn(&Client) -> Result<(), Refused> + Send + Sync + 'static,
     ) -> Result<Opened, Refused> {
-        let to = normalise_number(opening.to.reveal(), REGION).map(PhoneNumber::new).ok_or_else(not_a_number)?;
+        let lines = opening.lines.clone();
+        let is_number = lines.iter().any(|line| normalise_number(line.reveal(), REGION).is_some());
         let at = self.tries.at(&opening.call, Utc::now());
         let (call, entry, rates) = (opening.call.clone(), opening.entry, Arc::clone(&self.rates));
         let judge = move |client: &Client, begun: bool| -> Result<NewCall, Refused> {
@@ -101,15 +104,17 @@ impl Desk {
                 room(client)?;
             }
             let opening = opening.clone();
-            let parties = parties(opening.from, Some(opening.to), opening.direction, &client.region);
+            let parties = parties(opening.from, opening.to, opening.direction, &client.region);
             // A call that has begun, here or on another node, was let in already.
             if !begun {
                 rates.check(&opening.call, client, &parties, Instant::now())?;
             }
             Ok(NewCall { call_sid: opening.call, client_id: client.id, entry: opening.entry, parties, at })
         };
-        let opened = self.store.open_call(to, call.clone(), judge).await?;
-        let opened = opened.unwrap_or(Err(Refused::UnknownClient)).inspect_err(|_| self.settled(&call));
+        let opened = self.store.open_call(lines, call.clone(), judge).await?;
+        let opened = opened
+            .unwrap_or_else(|| Err(if is_number { Refused::UnknownClient } else { not_a_number() }))
+            .inspect_err(|_| self.settled(&call));
         let (client, begun) = opened?;
         let (row, replayed) = match begun {
             Begun::New(row) => (row, false),
@@ -145,11 +150,16 @@ impl Desk {
     }
 
     async fn admit_static(&self, start: Start) -> Result<Admission, Refused> {
-        let missing = || FieldError { field: "to", problem: "is missing in the start event".to_owned() };
+        // Which way it goes is not told: either end may be the client's.
+        let lines: Vec<PhoneNumber> = [&start.to, &start.from].into_iter().flatten().cloned().collect();
+        if lines.is_empty() {
+            return Err(FieldError { field: "to", problem: "is missing in the start event".to_owned() }.into());
+        }
         let opening = Opening {
             call: start.call_sid,
+            lines,
             from: start.from,
-            to: start.to.ok_or_else(missing)?,
+            to: start.to,
             direction: None,
             entry: Entry::Static,
         };
@@ -201,18 +211,23 @@ impl Rates {
         let too_many = |what| move |TooMany { retry_after }| Refused::TooMany { what, retry_after };
         let calls = limit(client.limits.calls_per_minute, CLIENT_CALLS);
         let of_client = self.clients.hit(&client.id, call, calls, now).map_err(too_many("calls of this client"))?;
-        // Callers who show no number are many people.
-        let shown = |raw: &&PhoneNumber| !is_withheld(raw.reveal());
-        let from = parties.from.as_ref().or(parties.from_raw.as_ref().filter(shown));
-        let Some(from) = from else { return Ok(()) };
+        let Some(person) = person(client, parties) else { return Ok(()) };
         let calls = limit(client.limits.caller_calls_per_minute, CALLER_CALLS);
-        let of_caller = self.callers.hit(&(client.id, from.reveal()), call, calls, now);
+        let of_caller = self.callers.hit(&(client.id, person.reveal()), call, calls, now);
         if of_caller.is_err() && of_client == Let::Through {
             // One caller who is refused must not use up what the client has for all.
             self.clients.take_back(&client.id, call, now);
         }
         of_caller.map(|_| ()).map_err(too_many("calls of this caller"))
     }
+}
+
+/// The person that a client talks with: who calls, or of a call that goes out from the client's number who is called. None for those who
+/// show no number: they are many people.
+fn person<'p>(client: &Client, parties: &'p Parties) -> Option<&'p PhoneNumber> {
+    let goes_out = parties.from.as_ref() == Some(&client.exotel_number);
+    let (e164, raw) = if goes_out { (&parties.to, &parties.to_raw) } else { (&parties.from, &parties.from_raw) };
+    e164.as_ref().or(raw.as_ref().filter(|raw| !is_withheld(raw.reveal())))
 }
 
 fn not_a_number() -> Refused {

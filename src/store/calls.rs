@@ -185,6 +185,8 @@ pub struct CallEndReport {
     pub status: Option<String>,
     /// Who called whom, as far as told.
     pub parties: Parties,
+    /// Numbers of which one may be a client's, as the carrier spelt them, the likeliest first: a call that never began is that client's.
+    pub lines: Vec<PhoneNumber>,
     /// When it began.
     pub started_at: Option<DateTime<Utc>>,
     /// When it was answered.

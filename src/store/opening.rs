@@ -12,7 +12,7 @@ pub(super) type Judge<E> = Box<dyn Fn(&Client, bool) -> Result<NewCall, E> + Sen
 pub type Opening<E> = Option<Result<(Client, Begun), E>>;
 
 impl Store {
-    /// Finds the client of a number in E.164, lets `judge` decide, and begins the call: one transaction, so one way to the database.
+    /// Finds the client of the first of those numbers (as the carrier spelt them) that is one's, lets `judge` decide, and begins the call: one transaction, so one way to the database.
     ///
     /// Exactly one of any number of callers, at the same time or later, gets [`Begun::New`]. A call that had begun when its client was disabled goes on; one that had begun with another client stays that one's.
     ///
@@ -20,11 +20,11 @@ impl Store {
     /// When the database fails.
     pub async fn open_call<E: Send + 'static>(
         &self,
-        number: PhoneNumber,
+        lines: Vec<PhoneNumber>,
         call: CallSid,
         judge: impl Fn(&Client, bool) -> Result<NewCall, E> + Send + Sync + 'static,
     ) -> Result<Opening<E>, StoreError> {
         let judge: Judge<E> = Box::new(judge);
-        transaction!(self, opening::open(&number, &call, &judge))
+        transaction!(self, opening::open(&lines, &call, &judge))
     }
 }

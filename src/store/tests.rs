@@ -104,6 +104,7 @@ pub(crate) fn new_call(sid: &str, client_id: i64) -> NewCall {
 pub(crate) fn report(sid: &str, status: &str) -> CallEndReport {
     CallEndReport {
         call_sid: CallSid::new(sid),
+        lines: vec![],
         status: Some(status.to_owned()),
         parties: Parties { to: Some(PhoneNumber::new("+910000000000")), ..Parties::default() },
         started_at: None,

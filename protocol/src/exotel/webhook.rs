@@ -85,6 +85,24 @@ pub fn call_sid(fields: &Fields) -> Result<CallSid, FieldError> {
     }
 }
 
+/// Numbers of a report of which one may be the Exotel number that makes the call somebody's, the likeliest first. In which field it stands
+/// depends on who placed the call and by which request.
+#[must_use]
+pub fn lines(fields: &Fields) -> Vec<PhoneNumber> {
+    numbers_of(fields, &["CallTo", "To", "PhoneNumberSid", "CallFrom", "From"])
+}
+
+/// The numbers in those fields, each once.
+fn numbers_of(fields: &Fields, names: &[&str]) -> Vec<PhoneNumber> {
+    let mut numbers: Vec<PhoneNumber> = Vec::with_capacity(names.len());
+    for number in names.iter().filter_map(|name| fields.number(&[name])) {
+        if !numbers.contains(&number) {
+            numbers.push(number);
+        }
+    }
+    numbers
+}
+
 /// A call asks for an answer (call-start, the voicebot URL).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallStart {
@@ -92,8 +110,11 @@ pub struct CallStart {
     pub call_sid: CallSid,
     /// The person's number as spelt by Exotel; none when it is withheld.
     pub from: Option<PhoneNumber>,
-    /// The Exotel number as spelt by Exotel: it decides the tenant. `CallTo` before `To`, which can be a shared number.
-    pub to: PhoneNumber,
+    /// The number that was called as spelt by Exotel. `CallTo` before `To`, which can be a shared number.
+    pub to: Option<PhoneNumber>,
+    /// Numbers of which one is the Exotel number that decides the tenant, `CallTo` first. Of a call that an API request placed it may be
+    /// the one that calls; whoever calls us of their own accord is never taken for it.
+    pub lines: Vec<PhoneNumber>,
     /// Who placed the call.
     pub direction: Direction,
     /// What the API request that placed the call said of it.
@@ -104,13 +125,20 @@ impl TryFrom<&Fields> for CallStart {
     type Error = FieldError;
 
     fn try_from(fields: &Fields) -> Result<Self, FieldError> {
+        let (call_sid, direction) = (call_sid(fields)?, Direction::told(fields));
+        let lines = match direction {
+            Direction::Outbound => lines(fields),
+            Direction::Inbound => numbers_of(fields, &["CallTo", "To", "PhoneNumberSid"]),
+        };
+        if lines.is_empty() {
+            return Err(FieldError::new("CallTo", "is missing: send the Exotel number that was called"));
+        }
         Ok(Self {
-            call_sid: call_sid(fields)?,
+            call_sid,
             from: fields.number(&["CallFrom", "From"]),
-            to: fields
-                .number(&["CallTo", "To"])
-                .ok_or_else(|| FieldError::new("CallTo", "is missing: send the Exotel number that was called"))?,
-            direction: Direction::told(fields),
+            to: fields.number(&["CallTo", "To"]),
+            lines,
+            direction,
             custom_field: fields.text("CustomField"),
         })
     }

@@ -199,7 +199,7 @@ fn changes(told: &Map<String, Value>) -> Result<ClientChanges, Refused> {
     for (name, value) in told {
         match name.as_str() {
             "name" => changes.name = Some(filled("name", value)?),
-            "number" => changes.exotel_number = Some(number(value)?),
+            "number" => changes.exotel_number = Some(number(value, told.get("region"))?),
             "active" => changes.active = Some(flag("active", value)?),
             "region" => changes.region = Some(region(value)?),
             "time_zone" => changes.time_zone = Some(time_zone(value)?),
@@ -290,8 +290,10 @@ fn count(field: &'static str, value: &Value) -> Result<Option<i32>, Refused> {
     count.map(|count| Some(count).filter(|count| *count > 0)).ok_or_else(|| malformed(field, "a number, 0 or more"))
 }
 
-fn number(value: &Value) -> Result<PhoneNumber, Refused> {
-    let number = value.as_str().and_then(|number| normalise_number(number, REGION)).map(PhoneNumber::new);
+/// A number, of the region that is told beside it.
+fn number(value: &Value, region: Option<&Value>) -> Result<PhoneNumber, Refused> {
+    let region = region.and_then(Value::as_str).unwrap_or(REGION);
+    let number = value.as_str().and_then(|number| normalise_number(number, region)).map(PhoneNumber::new);
     number.ok_or_else(|| malformed("number", "a phone number such as +918047112233"))
 }
 

@@ -1,12 +1,12 @@
 //! Rows as the API shows them.
 
-use chrono::{DateTime, Utc};
 use protocol::call::fact::{Turn, Who};
 use protocol::ids::PhoneNumber;
 use serde_json::{Value, json};
 
 use super::Gateway;
 use crate::store::{AuditEntry, Call, Client, Figures, Recording};
+use crate::time::{maybe_told, told};
 
 pub(super) fn client_json(client: &Client) -> Value {
     let agent = &client.agent;
@@ -31,8 +31,8 @@ pub(super) fn client_json(client: &Client) -> Value {
         "max_call_secs": limits.max_call_secs,
         "recording": if client.recording { "on" } else { "off" },
         "events_url": client.events_url,
-        "created_at": client.created_at,
-        "updated_at": client.updated_at,
+        "created_at": told(client.created_at),
+        "updated_at": told(client.updated_at),
     })
 }
 
@@ -51,16 +51,12 @@ pub(super) fn call_json(gateway: &Gateway, call: &Call, client: Option<&str>) ->
         "ended_by": call.ended_by.map(crate::store::End::name),
         "ended_why": call.ended_why,
         "live": gateway.switchboard.phase(&call.call_sid).is_some(),
-        "started_at": times.started_at,
-        "answered_at": at(times.answered_at),
-        "media_at": at(times.media_at),
-        "ended_at": at(times.ended_at),
+        "started_at": told(times.started_at),
+        "answered_at": maybe_told(times.answered_at),
+        "media_at": maybe_told(times.media_at),
+        "ended_at": maybe_told(times.ended_at),
         "figures": figures_json(&call.figures),
     })
-}
-
-fn at(time: Option<DateTime<Utc>>) -> Option<String> {
-    time.map(|time| time.to_rfc3339())
 }
 
 fn figures_json(figures: &Figures) -> Value {
@@ -96,7 +92,7 @@ pub(super) fn turn_json(turn: &Turn) -> Value {
 
 pub(super) fn step_json(entry: &AuditEntry) -> Value {
     json!({
-        "at": entry.at,
+        "at": told(entry.at),
         "kind": entry.kind,
         "outcome": entry.outcome,
         "remote_addr": entry.remote_addr,
@@ -115,7 +111,7 @@ pub(super) fn recording_json(recording: &Recording) -> Value {
         "sha256": recording.sha256,
         "content_type": recording.content_type,
         "error": recording.error,
-        "created_at": recording.created_at,
-        "updated_at": recording.updated_at,
+        "created_at": told(recording.created_at),
+        "updated_at": told(recording.updated_at),
     })
 }

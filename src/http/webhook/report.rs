@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use actors::Phase;
 use chrono::{DateTime, Utc};
 use protocol::call::fact::Ended;
-use protocol::exotel::webhook::{CallEnd, FieldError, Fields, RecordingReady, StreamReport, call_sid};
+use protocol::exotel::webhook::{CallEnd, FieldError, Fields, RecordingReady, StreamReport, call_sid, lines};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -36,7 +36,8 @@ pub(super) async fn recording(gateway: &Gateway, fields: &Fields, seen: &mut See
     seen.call = Some(told.call_sid.clone());
     let announced = gateway.announced(&told.url);
     let problem = announced.refused.clone();
-    let report = CallEndReport { recording: Some(announced), ..empty_report(told.call_sid.clone()) };
+    let report =
+        CallEndReport { recording: Some(announced), lines: lines(fields), ..empty_report(told.call_sid.clone()) };
     // One that is refused is on record too, with why.
     let (_, kept) = write_down(gateway, report).await?;
     match problem {
@@ -69,7 +70,7 @@ pub(super) async fn passthru(gateway: &Gateway, fields: &Fields, seen: &mut Seen
     let _ = timeout(gateway.deadline() / 4, gateway.recorder.flush()).await;
     let mut report = match CallEnd::try_from(fields) {
         Ok(told) => report_of(gateway, told, fields),
-        Err(_) => empty_report(sid.clone()),
+        Err(_) => CallEndReport { lines: lines(fields), ..empty_report(sid.clone()) },
     };
     // While the applets go on the carrier calls it in progress; for the caller's talk with us, the stream's end is the end.
     if let Some(over) = over.filter(|_| !report.status.as_deref().is_some_and(is_end)) {
@@ -133,6 +134,7 @@ fn report_of(gateway: &Gateway, told: CallEnd, fields: &Fields) -> CallEndReport
     CallEndReport {
         status: Some(told.status.into()),
         parties: parties(told.from, told.to, direction, REGION),
+        lines: told.lines,
         started_at: told.started_at.and_then(|at| DateTime::from_timestamp(at, 0)),
         answered_at: told.answered_at.and_then(|at| DateTime::from_timestamp(at, 0)),
         ended_at: told.ended_at.and_then(|at| DateTime::from_timestamp(at, 0)),
@@ -148,6 +150,7 @@ fn empty_report(call_sid: protocol::ids::CallSid) -> CallEndReport {
         call_sid,
         status: None,
         parties: Parties::default(),
+        lines: vec![],
         started_at: None,
         answered_at: None,
         ended_at: None,

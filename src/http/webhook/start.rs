@@ -40,7 +40,8 @@ async fn open(gateway: &Gateway, fields: &Fields, seen: &mut Seen, entry: Entry)
         gateway.check_room()?;
     }
     let direction = fields.text::<64>("Direction").map(String::from);
-    let opening = Opening { call: start.call_sid, from: start.from, to: start.to, direction, entry };
+    let opening =
+        Opening { call: start.call_sid, from: start.from, to: start.to, lines: start.lines, direction, entry };
     let switchboard = gateway.switchboard.clone();
     let room = move |client: &Client| match here {
         true => Ok(()),

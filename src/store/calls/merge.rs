@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use protocol::call::fact::Ended;
 use protocol::ids::PhoneNumber;
 
-use super::{Call, CallEndReport, End, Parties};
+use super::{Call, CallEndReport, End, Parties, Times};
 
 /// The carrier's statuses, the less final first: of two reports the later in this list counts.
 pub(crate) const STATUSES: [&str; 8] =
@@ -15,12 +15,14 @@ const FIRST_END: usize = 3;
 /// Puts a report into the row.
 pub(in crate::store) fn merge(call: &mut Call, report: &CallEndReport) {
     parties(call, &report.parties);
+    // The carrier's clock may be ahead of ours: nothing has happened later than it was told.
+    let known = |at: Option<DateTime<Utc>>| at.filter(|at| *at <= report.at);
     // call-start's own time stands.
     if call.entry.is_none() {
-        let told = [Some(report.at), report.started_at, report.ended_at];
+        let told = [Some(report.at), report.started_at, known(report.ended_at)];
         call.times.started_at = told.into_iter().flatten().fold(call.times.started_at, Ord::min);
     }
-    call.times.answered_at = merged(call.times.answered_at, report.answered_at, Ord::min);
+    call.times.answered_at = merged(call.times.answered_at, report.answered_at.map(|at| at.min(report.at)), Ord::min);
     let told_ms = report.duration_secs.map(|secs| secs.saturating_mul(1000));
     let duration_ms = &mut call.figures.duration_ms;
     // Once there was media, what was measured stands.
@@ -28,7 +30,20 @@ pub(in crate::store) fn merge(call: &mut Call, report: &CallEndReport) {
         *duration_ms = merged(*duration_ms, told_ms, Ord::max);
     }
     if let Some(status) = &report.status {
-        told(call, status, report);
+        told(call, status, known(report.ended_at).unwrap_or_else(|| by_our_clock(report.at)));
+    }
+}
+
+/// An end is never before the start. One of the carrier's then is the start itself; one of our clock is told from it.
+pub(in crate::store) fn settle(times: &mut Times) {
+    times.ended_at = times.ended_at.map(|at| not_before(times.started_at, at, at.nanosecond() == 0));
+}
+
+fn not_before(start: DateTime<Utc>, at: DateTime<Utc>, theirs: bool) -> DateTime<Utc> {
+    match at < start {
+        false => at,
+        true if theirs => start,
+        true => start + TimeDelta::microseconds(1),
     }
 }
 
@@ -57,7 +72,7 @@ fn parties(call: &mut Call, told: &Parties) {
 }
 
 /// Keeps the most final status; an end is the call's end unless the gateway tells of one.
-fn told(call: &mut Call, status: &str, report: &CallEndReport) {
+fn told(call: &mut Call, status: &str, at: DateTime<Utc>) {
     if call.carrier_status.as_deref().is_none_or(|known| finality(status) > finality(known)) {
         call.carrier_status = Some(status.to_owned());
     }
@@ -75,10 +90,10 @@ fn told(call: &mut Call, status: &str, report: &CallEndReport) {
         call.ended_by = Some(End::Carrier);
         call.ended_why = Some(format!("the carrier reported the call as {status}"));
     }
-    let at = report.ended_at.unwrap_or_else(|| by_our_clock(report.at));
+    let at = if call.entry.is_some() { not_before(call.times.started_at, at, is_theirs(call, at)) } else { at };
     call.times.ended_at = Some(match call.times.ended_at {
         None => at,
-        Some(known) => match (is_theirs(known), is_theirs(at)) {
+        Some(known) => match (is_theirs(call, known), is_theirs(call, at)) {
             (true, true) | (false, false) => known.min(at),
             (true, false) => known,
             (false, true) => at,
@@ -96,13 +111,14 @@ pub(crate) fn is_end(status: &str) -> bool {
     STATUSES[FIRST_END..].contains(&status)
 }
 
-/// The carrier tells whole seconds. A time of our own clock, which stands in until it does, never is one.
-fn is_theirs(at: DateTime<Utc>) -> bool {
-    at.nanosecond() == 0
+/// The carrier tells whole seconds, and what it told as before the start of a call of ours stands as the start. A time of our own clock,
+/// which stands in until it does, never is either.
+fn is_theirs(call: &Call, at: DateTime<Utc>) -> bool {
+    at.nanosecond() == 0 || (call.entry.is_some() && at == call.times.started_at)
 }
 
 fn by_our_clock(at: DateTime<Utc>) -> DateTime<Utc> {
-    if is_theirs(at) { at + TimeDelta::microseconds(1) } else { at }
+    if at.nanosecond() == 0 { at + TimeDelta::microseconds(1) } else { at }
 }
 
 fn merged<T>(one: Option<T>, other: Option<T>, pick: fn(T, T) -> T) -> Option<T> {

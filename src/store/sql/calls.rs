@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use protocol::ids::{CallSid, PhoneNumber};
 
 use super::{Conn, RunQueryDsl, clients, recordings, turns};
-use crate::store::calls::merge::merge;
+use crate::store::calls::merge::{merge, settle};
 use crate::store::columns::coalesce;
 use crate::store::prepared::prepared;
 use crate::store::schema;
@@ -55,9 +55,20 @@ pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Be
         .returning(Call::as_returning());
     let claimed = prepared(claim).get_result(conn).await.optional()?;
     match claimed {
-        Some(call) => Ok(Begun::New(call)),
+        Some(call) => Ok(Begun::New(end_behind_start(conn, call).await?)),
         None => Ok(Begun::Known(row.select(Call::as_select()).get_result(conn).await?)),
     }
+}
+
+/// The end of a call that was told before its beginning is no earlier than that.
+async fn end_behind_start(conn: &mut Conn, mut call: Call) -> Result<Call, StoreError> {
+    let told = call.times.ended_at;
+    settle(&mut call.times);
+    if call.times.ended_at != told {
+        let ended = dsl::ended_at.eq(call.times.ended_at.map(|at| at.naive_utc()));
+        diesel::update(dsl::calls.find(call.id)).set(ended).execute(conn).await?;
+    }
+    Ok(call)
 }
 
 /// Writes down the stream of a call that waits for it.
@@ -111,10 +122,17 @@ pub(in crate::store) async fn report(
     let locked = diesel::update(row).set(dsl::status.eq(dsl::status)).returning(Call::as_returning());
     let mut call: Call = prepared(locked).get_result(conn).await?;
     let before = call.clone();
+    if call.entry.is_none()
+        && let Some(client) = clients::by_lines(conn, &report.lines).await?
+    {
+        // Of two that differ the same one always counts.
+        call.client_id = Some(call.client_id.map_or(client.id, |known| known.min(client.id)));
+    }
     merge(&mut call, report);
     if call != before {
         let parties = &call.parties;
         let merged = diesel::update(row).set((
+            dsl::client_id.eq(call.client_id),
             dsl::from_number.eq(parties.from.as_ref().map(PhoneNumber::reveal)),
             dsl::from_raw.eq(parties.from_raw.as_ref().map(PhoneNumber::reveal)),
             dsl::to_number.eq(parties.to.as_ref().map(PhoneNumber::reveal)),

@@ -5,11 +5,16 @@ use std::collections::HashMap;
 use chrono::Utc;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
+use protocol::exotel::normalise_number;
 use protocol::ids::PhoneNumber;
 
 use super::{Conn, RunQueryDsl};
 use crate::store::schema::clients::dsl;
 use crate::store::{Client, ClientChanges, EventsTarget, NewClient, StoreError};
+use crate::tenant::REGION;
+
+/// Regions beside [`REGION`] in which a number is read that is nobody's there.
+const MOST_REGIONS: i64 = 32;
 
 pub(in crate::store) async fn add(
     conn: &mut Conn,
@@ -53,6 +58,39 @@ pub(in crate::store) async fn page(conn: &mut Conn, after: i64, limit: i64) -> R
 pub(in crate::store) async fn by_number(conn: &mut Conn, number: &PhoneNumber) -> Result<Option<Client>, StoreError> {
     let found = dsl::clients.filter(dsl::exotel_number.eq(number.reveal())).select(Client::as_select());
     Ok(found.get_result(conn).await.optional()?)
+}
+
+/// The client whose number is the first of those, as the carrier spelt them. Nearly always it is the first, and of [`REGION`].
+pub(in crate::store) async fn by_lines(conn: &mut Conn, lines: &[PhoneNumber]) -> Result<Option<Client>, StoreError> {
+    let read = |region: &str| {
+        let numbers = lines.iter().filter_map(|line| normalise_number(line.reveal(), region));
+        numbers.map(PhoneNumber::new).collect::<Vec<_>>()
+    };
+    let usual = read(REGION);
+    if let [first, ..] = usual.as_slice()
+        && let Some(client) = by_number(conn, first).await?
+    {
+        return Ok(Some(client));
+    }
+    if let Some(client) = first_of(conn, usual.get(1..).unwrap_or_default()).await? {
+        return Ok(Some(client));
+    }
+    // A client abroad, and its number as it is dialled there.
+    let abroad = dsl::clients.filter(dsl::region.ne(REGION)).select(dsl::region).distinct().limit(MOST_REGIONS);
+    let abroad: Vec<String> = abroad.load(conn).await?;
+    let numbers: Vec<PhoneNumber> = abroad.iter().flat_map(|region| read(region)).collect();
+    first_of(conn, &numbers).await
+}
+
+/// The client of the first number that is one's.
+async fn first_of(conn: &mut Conn, numbers: &[PhoneNumber]) -> Result<Option<Client>, StoreError> {
+    if numbers.is_empty() {
+        return Ok(None);
+    }
+    let known: Vec<&str> = numbers.iter().map(PhoneNumber::reveal).collect();
+    let found = dsl::clients.filter(dsl::exotel_number.eq_any(known)).select(Client::as_select());
+    let found: Vec<Client> = found.load(conn).await?;
+    Ok(numbers.iter().find_map(|number| found.iter().find(|client| client.exotel_number == *number)).cloned())
 }
 
 pub(in crate::store) async fn by_id(conn: &mut Conn, id: i64) -> Result<Option<Client>, StoreError> {

@@ -10,11 +10,11 @@ use crate::store::{Begun, StoreError};
 
 pub(in crate::store) async fn open<E: Send>(
     conn: &mut Conn,
-    number: &PhoneNumber,
+    lines: &[PhoneNumber],
     call: &CallSid,
     judge: &Judge<E>,
 ) -> Result<Opening<E>, StoreError> {
-    let Some(client) = clients::by_number(conn, number).await? else { return Ok(None) };
+    let Some(client) = clients::by_lines(conn, lines).await? else { return Ok(None) };
     let mut judged = client.active.then(|| judge(&client, false));
     if !matches!(judged, Some(Ok(_))) && has_begun(conn, call, client.id).await? {
         judged = Some(judge(&client, true));

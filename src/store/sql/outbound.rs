@@ -10,6 +10,7 @@ use crate::store::outbound::{CALL_ENDED, CALL_STARTED, Event, EventsTarget, SEND
 use crate::store::schema;
 use crate::store::schema::clients::dsl;
 use crate::store::{Batch, Begun, Call, CallEndReport, End, Kept, NewCall, NewJob, StoreError};
+use crate::time;
 
 /// How long the carrier's word of an end waits for ours, which says more.
 const OUR_WORD: TimeDelta = TimeDelta::seconds(5);
@@ -70,6 +71,8 @@ pub(in crate::store) async fn tell(conn: &mut Conn, event: &Event<'_>) -> Result
         .inner_join(schema::clients::table)
         .filter(schema::calls::call_sid.eq(event.call.as_str()))
         .filter(dsl::events_url.is_not_null())
+        // What only the carrier tells of never was ours to answer: nothing is told of it, unless it begins after all.
+        .filter(schema::calls::entry.is_not_null())
         .select(schema::calls::id)
         .get_result::<i64>(conn)
         .await
@@ -80,7 +83,7 @@ pub(in crate::store) async fn tell(conn: &mut Conn, event: &Event<'_>) -> Result
     let call = event.call.as_str();
     let id = format!("evt_{}", uuid::Uuid::now_v7().simple());
     let payload = json!({ "id": id, "type": event.what, "call_sid": call, "recording_id": event.recording,
-        "at": Utc::now() });
+        "at": time::told(Utc::now()) });
     jobs::enqueue(conn, &NewJob::new(SEND_EVENT, event.key(), payload).at(event.at).ordered(call)).await?;
     Ok(true)
 }

@@ -1,8 +1,8 @@
 //! What Exotel reports of a call after the fact.
 
-use super::{CustomField, Direction, FieldError, Fields, call_sid};
+use super::{CustomField, Direction, FieldError, Fields, call_sid, lines};
 use crate::exotel::is_sid;
-use crate::exotel::time::unix_from_ist;
+use crate::exotel::time::unix_time;
 use crate::ids::{CallSid, PhoneNumber, StreamSid};
 use crate::wire::{Name, Reason, Text};
 
@@ -24,6 +24,8 @@ pub struct CallEnd {
     pub from: Option<PhoneNumber>,
     /// The Exotel number.
     pub to: Option<PhoneNumber>,
+    /// Numbers of which one may be ours: see [`lines`].
+    pub lines: Vec<PhoneNumber>,
     /// Who placed the call.
     pub direction: Direction,
     /// Unix seconds.
@@ -67,16 +69,17 @@ impl TryFrom<&Fields> for CallEnd {
         if event.is_some() && !is_event("terminal") && is_end(&status) {
             status = "in-progress".into();
         }
-        let updated = fields.get("DateUpdated").and_then(unix_from_ist);
+        let updated = fields.get("DateUpdated").and_then(unix_time);
         Ok(Self {
             call_sid,
             answered_at: updated.filter(|_| is_event("answered")),
             event,
             from: fields.number(&["CallFrom", "From"]),
             to: fields.number(&["CallTo", "To"]),
+            lines: lines(fields),
             direction: Direction::told(fields),
-            started_at: fields.get("StartTime").and_then(unix_from_ist),
-            ended_at: fields.get("EndTime").and_then(unix_from_ist).or(updated.filter(|_| is_end(&status))),
+            started_at: fields.get("StartTime").and_then(unix_time),
+            ended_at: fields.get("EndTime").and_then(unix_time).or(updated.filter(|_| is_end(&status))),
             status,
             conversation_secs: fields.get("ConversationDuration").and_then(secs),
             recording_url: stream.recording().map(Address::new),

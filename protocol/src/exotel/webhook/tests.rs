@@ -21,7 +21,9 @@ fn a_captured_start_of_a_call_is_understood() {
     let start = CallStart::try_from(&form(DYNAMIC_URL)).unwrap();
     assert_eq!(start.call_sid.as_str(), "5979a54734e3bf7505cb8e41b96e1917");
     assert_eq!(start.from.unwrap().reveal(), "09494860000");
-    assert_eq!(start.to.reveal(), "08047113155", "CallTo decides, not To");
+    assert_eq!(start.to.unwrap().reveal(), "08047113155", "CallTo decides, not To");
+    let lines: Vec<_> = start.lines.iter().map(PhoneNumber::reveal).collect();
+    assert_eq!(lines, ["08047113155", "09513886363", "09494860000"]);
     assert_eq!(start.direction, Direction::Outbound);
     assert_eq!(start.custom_field.as_deref(), Some("7e9095cd-b91d-4df0"));
 }
@@ -29,10 +31,24 @@ fn a_captured_start_of_a_call_is_understood() {
 #[test]
 fn from_and_to_stand_in_and_a_withheld_number_is_none() {
     let start = CallStart::try_from(&form("call_sid=abc&CallTo=&To=%2B918047113155&From=null")).unwrap();
-    assert_eq!(start.to.reveal(), "+918047113155");
+    assert_eq!(start.to.unwrap().reveal(), "+918047113155");
     assert_eq!(start.from, None);
     assert_eq!(start.direction, Direction::Inbound);
     assert_eq!(start.custom_field, None);
+}
+
+#[test]
+fn whoever_calls_of_their_own_accord_is_never_taken_for_the_number_that_was_called() {
+    let lines = |form_of: &str| {
+        let start = CallStart::try_from(&form(form_of)).unwrap();
+        start.lines.iter().map(|line| line.reveal().to_owned()).collect::<Vec<_>>()
+    };
+    let numbers = "CallSid=a&CallFrom=1&From=1&CallTo=2&To=3&PhoneNumberSid=4";
+    assert_eq!(lines(numbers), ["2", "3", "4"]);
+    assert_eq!(lines(&format!("{numbers}&Direction=incoming")), ["2", "3", "4"]);
+    assert_eq!(lines(&format!("{numbers}&Direction=outbound-dial")), ["2", "3", "4", "1"]);
+    assert_eq!(lines("CallSid=a&CallFrom=1&Direction=outbound-api"), ["1"]);
+    assert_eq!(CallStart::try_from(&form("CallSid=a&CallFrom=1")).unwrap_err().field, "CallTo");
 }
 
 #[test]
