@@ -96,7 +96,6 @@ impl Desk {
         room: impl Fn(&Client) -> Result<(), Refused> + Send + Sync + 'static,
     ) -> Result<Opened, Refused> {
         let lines = opening.lines.clone();
-        let is_number = lines.iter().any(|line| normalise_number(line.reveal(), REGION).is_some());
         let at = self.tries.at(&opening.call, Utc::now());
         let (call, entry, rates) = (opening.call.clone(), opening.entry, Arc::clone(&self.rates));
         let judge = move |client: &Client, begun: bool| -> Result<NewCall, Refused> {
@@ -111,10 +110,8 @@ impl Desk {
             }
             Ok(NewCall { call_sid: opening.call, client_id: client.id, entry: opening.entry, parties, at })
         };
-        let opened = self.store.open_call(lines, call.clone(), judge).await?;
-        let opened = opened
-            .unwrap_or_else(|| Err(if is_number { Refused::UnknownClient } else { not_a_number() }))
-            .inspect_err(|_| self.settled(&call));
+        let opened = self.store.open_call(lines.clone(), call.clone(), judge).await?;
+        let opened = opened.unwrap_or_else(|| Err(nobodys(&lines))).inspect_err(|_| self.settled(&call));
         let (client, begun) = opened?;
         let (row, replayed) = match begun {
             Begun::New(row) => (row, false),
@@ -230,7 +227,11 @@ fn person<'p>(client: &Client, parties: &'p Parties) -> Option<&'p PhoneNumber> 
     e164.as_ref().or(raw.as_ref().filter(|raw| !is_withheld(raw.reveal())))
 }
 
-fn not_a_number() -> Refused {
+/// Why no client was found.
+fn nobodys(lines: &[PhoneNumber]) -> Refused {
+    if lines.iter().any(|line| normalise_number(line.reveal(), REGION).is_some()) {
+        return Refused::UnknownClient;
+    }
     FieldError { field: "CallTo", problem: "is malformed: it must be a phone number".to_owned() }.into()
 }
 

@@ -8,6 +8,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "callgate_answers_broken_off_total",
         "Answers that ended in the middle though nobody cut in, by what broke them off",
     ),
+    (
+        "callgate_audit_cut_total",
+        "Entries of the audit log of whose payload values were left out, since it was too large",
+    ),
     ("callgate_audit_late_total", "Requests answered before their audit entry was in the database"),
     ("callgate_audit_lost_total", "Audit entries dropped because too many waited, by kind: request, step or end"),
     (

@@ -142,7 +142,8 @@ async fn a_call_never_ends_before_it_began_or_after_it_was_told_to_have_ended() 
             let told = [("CallSid", sid.as_str()), ("Status", "completed"), ("StartTime", start), ("EndTime", end)];
             assert_eq!(gateway.post("/exotel/call-end", &told).await.status, 200);
             if begins == Some(false) {
-                assert_eq!(gateway.post("/exotel/voicebot", &caller(&sid)).await.status, 200);
+                // Whether it gets an answer is not the question here.
+                gateway.post("/exotel/voicebot", &caller(&sid)).await;
             }
             let times = store_call(&gateway, &sid).await.times;
             let ended = times.ended_at.unwrap();
@@ -193,16 +194,16 @@ async fn no_text_of_a_webhook_is_kept_longer_than_anybody_needs() {
     let from = payload["From"].as_str().unwrap();
     assert!(from.len() <= 2048 && from.ends_with("…(60,000 bytes)"), "{from}");
     assert_eq!(payload["CustomField"], "short");
-    // Refused or not, one entry has a bound; what is left out is counted, and what matters stays.
-    let many: Vec<(String, String)> = (0..30).map(|n| (format!("f{n}"), "y".repeat(1900))).collect();
+    // One entry has a bound; what is left out is counted, and the short fields stay.
+    let many: Vec<(String, String)> = (0..30).map(|n| (format!("A{n}"), "y".repeat(1900))).collect();
     let sid = self::sid();
     let mut told: Vec<(&str, &str)> = many.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    told.extend([("CallSid", sid.as_str()), ("CallTo", "08037091589")]);
-    gateway.post("/exotel/voicebot", &told).await.refused(404, "unknown_client");
-    let payload = gateway.audited("webhook.voicebot", "unknown_client").await.remove(0).payload;
+    told.extend([("CallSid", sid.as_str()), ("CallTo", "08037091588")]);
+    assert_eq!(gateway.post("/exotel/voicebot", &told).await.status, 200);
+    let payload = gateway.audited("webhook.voicebot", "ok").await.remove(0).payload;
     assert!(payload.to_string().len() <= 16 * 1024, "{}", payload.to_string().len());
-    assert_eq!(payload["fields"]["CallTo"], "08037091589");
-    assert!(payload["refused"].is_string() && payload["left_out"].as_u64().unwrap() > 10, "{payload}");
+    assert_eq!((&payload["CallTo"], &payload["CallSid"]), (&"08037091588".into(), &sid.as_str().into()));
+    assert!(payload["left_out"].as_u64().unwrap() > 10, "{payload}");
     gateway.stop().await;
 }
 

@@ -9,6 +9,7 @@ use protocol::ids::CallSid;
 fn told(sid: &str, recording: Announced) -> CallEndReport {
     CallEndReport {
         call_sid: CallSid::new(sid),
+        lines: vec![],
         status: None,
         parties: Parties::default(),
         started_at: None,
