@@ -15,8 +15,8 @@ fuzz_target!(|data: &[u8]| {
         },
     };
     if let Ok(start) = CallStart::try_from(&fields) {
-        for region in ["IN", "US"] {
-            if let Some(number) = normalise_number(start.to.reveal(), region) {
+        for (line, region) in start.lines.iter().flat_map(|line| [(line, "IN"), (line, "US")]) {
+            if let Some(number) = normalise_number(line.reveal(), region) {
                 let again = normalise_number(&number, region);
                 assert_eq!(again.as_ref(), Some(&number), "E.164 is its own normal form");
             }
