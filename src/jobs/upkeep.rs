@@ -44,7 +44,7 @@ async fn count(store: &Store, kinds: &[&'static str]) -> Result<(), StoreError> 
         metrics::gauge!("callgate_jobs_waiting", "kind" => *kind).set(count as f64);
         metrics::gauge!("callgate_jobs_oldest_seconds", "kind" => *kind).set(age);
     }
-    let parked = store.parked_jobs().await?;
+    let parked = store.parked_jobs(kinds.to_vec()).await?;
     for kind in kinds {
         let count = parked.iter().find(|(parked, _)| parked == kind).map_or(0, |(_, count)| *count);
         metrics::gauge!("callgate_jobs_parked", "kind" => *kind).set(count as f64);

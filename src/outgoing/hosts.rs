@@ -21,7 +21,7 @@ pub struct PrivateHosts {
     blocks: Vec<Cidr>,
 }
 
-/// A host that is listed by its name, or by its address and a port.
+/// A host as it stands in URLs: a name, or an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Named {
     /// Lower case; an address without brackets.
@@ -72,18 +72,15 @@ impl FromStr for PrivateHosts {
     fn from_str(list: &str) -> Result<Self, String> {
         let mut hosts = Self::default();
         for word in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
-            let block = word.parse::<Cidr>();
-            if word.contains('/') || block.is_ok() {
-                hosts.blocks.push(block.map_err(|error| error.to_string())?);
+            if word.contains('/') {
+                hosts.blocks.push(word.parse::<Cidr>().map_err(|error| error.to_string())?);
                 continue;
             }
-            let (host, port) = host_and_port(word).ok_or_else(|| {
+            let address = word.parse::<IpAddr>().ok().map(|address| (address.to_canonical().to_string(), None));
+            let (host, port) = address.or_else(|| host_and_port(word)).ok_or_else(|| {
                 format!("`{word}` is no host: give host, host:port or a CIDR block such as 10.0.0.0/8, comma-separated")
             })?;
-            match host.parse::<Cidr>() {
-                Ok(address) if port.is_none() => hosts.blocks.push(address),
-                _ => hosts.named.push(Named { host, port }),
-            }
+            hosts.named.push(Named { host, port });
         }
         Ok(hosts)
     }

@@ -121,6 +121,9 @@ fn what_private_hosts_lists_is_asked_and_nothing_beside_it() {
     assert_eq!(check("crm.internal:8080", "http://crm.internal/x"), Err(Forbidden::NotHttps));
     assert_eq!(check("crm.internal:8080", "https://crm.internal/x"), Err(Forbidden::Private));
     assert_eq!(check("crm.internal", "http://a.crm.internal/x"), Err(Forbidden::NotHttps));
+    // An address is that of URLs that hold it; a block is also for the names that stand for addresses of it.
+    assert_eq!(check("10.1.0.1", "http://crm.example/x"), Err(Forbidden::NotHttps));
+    assert_eq!(check("10.1.0.1/32", "http://crm.example/x"), Ok(()), "judged when connected to");
 }
 
 #[test]

@@ -297,12 +297,12 @@ impl Store {
         query!(self, read, jobs::waiting())
     }
 
-    /// What is parked, by kind.
+    /// What is parked of some kinds.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn parked_jobs(&self) -> Result<Vec<(String, i64)>, StoreError> {
-        query!(self, read, jobs::parked())
+    pub async fn parked_jobs(&self, kinds: Vec<&'static str>) -> Result<Vec<(String, i64)>, StoreError> {
+        query!(self, read, jobs::parked(&kinds))
     }
 
     /// Removes finished jobs whose end is older than that: done ones, and given-up or parked ones.

@@ -40,6 +40,7 @@ const COUNTERS: &[(&str, &str)] = &[
     ("callgate_record_dropped_total", "Records of calls dropped because too many waited"),
     ("callgate_recording_dropped_total", "Pieces of recorded audio dropped because the disk was too slow"),
     ("callgate_recordings_failed_total", "Recordings that failed, by where"),
+    ("callgate_recordings_refused_total", "Recordings told of that are not fetched, by reason"),
     ("callgate_recordings_stored_total", "Recordings that reached the object store, by source"),
     ("callgate_refusals_total", "Requests refused, by code"),
     ("callgate_responses_incomplete_total", "Responses that a limit of the model's cut, by the limit"),
@@ -55,6 +56,7 @@ const GAUGES: &[(&str, &str)] = &[
     ("callgate_calls_waiting", "Calls that wait for their stream"),
     ("callgate_draining", "1 when no new calls are taken"),
     ("callgate_jobs_oldest_seconds", "How long the oldest job has been due"),
+    ("callgate_jobs_parked", "Jobs that are not allowed as the settings are"),
     ("callgate_jobs_waiting", "Jobs that are still to be done"),
     ("callgate_rate_keys", "Callers, clients and addresses that a limit remembers, by limit"),
 ];
