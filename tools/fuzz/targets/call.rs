@@ -14,7 +14,7 @@ use protocol::call::Call;
 use protocol::call::fact::{Ended, Fact};
 use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Control, Input, ModelCommand, ModelEvent, Output};
 use protocol::call::policy::{GreetedBy, Policy, Setup};
-use protocol::exotel::stream::{self, CarrierMessage};
+use protocol::exotel::stream::{self, AudioIn, CarrierMessage};
 use protocol::realtime::event::{self, Parsed};
 use protocol::wire;
 
@@ -90,7 +90,7 @@ fn input(from: u8, text: &[u8], newest: u32) -> Option<Input> {
             }
             CarrierMessage::Media(media) => {
                 let mut pcm = Vec::new();
-                stream::decode_payload(&media.payload, &mut pcm).ok()?;
+                AudioIn::default().decode(&media.payload, &mut pcm).ok()?;
                 CallerEvent::Audio { pcm, level_dbfs: -20.0 }
             }
             CarrierMessage::Mark { name } => CallerEvent::Mark(name.into()),

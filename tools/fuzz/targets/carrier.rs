@@ -2,13 +2,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use protocol::exotel::stream::{self, CarrierMessage};
+use protocol::exotel::stream::{self, AudioIn, CarrierMessage};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(CarrierMessage::Media(media)) = stream::parse(text) {
         let mut pcm = Vec::new();
-        if stream::decode_payload(&media.payload, &mut pcm).is_ok() {
+        if AudioIn::default().decode(&media.payload, &mut pcm).is_ok() {
             assert!(pcm.len().is_multiple_of(2), "whole samples");
         }
     }
