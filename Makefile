@@ -1,5 +1,5 @@
 # The front door. Every target installs what is missing (and says so) and needs nothing run before it.
-.PHONY: demo run test check bench load fuzz drill setup
+.PHONY: demo run test check bench load fuzz drill siege setup
 CARGO ?= cargo
 # A debug build is a third of a release build's time, and carries a call with ease.
 BIN = $(CARGO) run --quiet --locked --bin callgate --
@@ -42,3 +42,7 @@ drill: ## what on-call engineers fear, done to a gateway with live calls: the mo
 	@tools/setup.sh tests
 	@$(CARGO) build --locked --bin callgate
 	@tools/drill.sh
+
+siege: setup ## what somebody who means ill does, to a release build with live calls: floods, idle connections, key presses, calls without media
+	@$(CARGO) build --release --locked --bin callgate
+	@ulimit -n "$$(ulimit -Hn)"; $(CARGO) bench --locked --bench siege
