@@ -104,6 +104,7 @@ fn tenant() -> NewClient {
             voice: None,
             instructions: "Help.".to_owned(),
             model: None,
+            transcription_language: None,
             tools: "[]".to_owned(),
         },
         limits: ClientLimits { calls_per_minute: Some(0), ..ClientLimits::default() },

@@ -135,6 +135,7 @@ struct Hits {
     seen: HashSet<u64>,
 }
 
+#[derive(Clone, Copy)]
 struct Hit {
     at_ms: u64,
     what: Option<u64>,
@@ -142,7 +143,8 @@ struct Hit {
 
 impl Hits {
     fn expire(&mut self, now_ms: u64) {
-        while let Some(hit) = self.recent.pop_front_if(|hit| now_ms.saturating_sub(hit.at_ms) >= WINDOW_MS) {
+        while let Some(hit) = self.recent.front().filter(|hit| now_ms.saturating_sub(hit.at_ms) >= WINDOW_MS).copied() {
+            self.recent.pop_front();
             self.forget(&hit);
         }
     }

@@ -1,5 +1,6 @@
 //! Let it crash, and the call goes on.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use actors::switchboard::Fault;
@@ -37,7 +38,7 @@ async fn live(model: &Model, gateway: &Gateway, elsewhere: bool) -> Carrier {
 /// After a fault: the same socket, a new connection, audio both ways, within 2 s.
 async fn goes_on(model: &Model, gateway: &Gateway, carrier: &mut Carrier, fault: Fault) {
     // As in the service: to read a debug build's symbols for a backtrace would hold the call's thread for seconds.
-    std::panic::set_hook(Box::new(|info| eprintln!("{info}")));
+    std::panic::set_hook(Box::new(|info| drop(writeln!(std::io::stderr(), "{info}"))));
     let since = Instant::now();
     assert!(gateway.board.inject_fault(&CallSid::new("c1"), fault));
     gateway.until("c1", "another dial", |facts| dials(facts) == 2).await;
