@@ -123,7 +123,9 @@ impl Playout {
             return None;
         }
         let last = self.play_end.max(self.order.heard_at);
-        if self.framer.buffered() + self.queue.len() > 0 || last.is_some_and(|at| at + STALLED > cx.now) {
+        // Less than a unit of audio goes nowhere by itself.
+        let more = !self.queue.is_empty() || self.framer.buffered() >= 320;
+        if more || last.is_some_and(|at| at + STALLED > cx.now) {
             self.watch_voice(cx);
             return None;
         }
