@@ -36,7 +36,6 @@ impl Playout {
         }
         let silence = vec![0; cx.policy.chunk_ms.min(SILENCE_MS) as usize * self.rate.bytes_per_ms()];
         self.play_end = Some(cx.now + self.duration(silence.len()));
-        cx.count("silence_sent", 1);
         cx.caller(CallerCommand::Media(silence));
     }
 }
