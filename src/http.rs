@@ -6,13 +6,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpRequest;
 use actors::Switchboard;
 use metrics_exporter_prometheus::PrometheusHandle;
 use protocol::exotel::webhook::Address;
 use protocol::ids::Secret;
 use url::Url;
 
+use crate::connections::Connection;
 use crate::jobs::Jobs;
 use crate::outgoing::{Forbidden, PrivateHosts};
 use crate::record::RecordWriter;
@@ -27,12 +28,14 @@ pub mod auth;
 pub mod body;
 mod desk;
 pub mod error;
+pub mod here;
 mod media;
 mod operator;
 mod probe;
 pub mod rate;
 mod recent;
 pub mod request_id;
+mod routes;
 mod strangers;
 mod tries;
 mod webhook;
@@ -41,9 +44,12 @@ use address::Cidr;
 use auth::Gate;
 use error::Refused;
 use rate::TooMany;
+use routes::wrong_method;
 
 pub use desk::Desk;
 pub(crate) use desk::StaticDesk;
+pub use probe::Readiness;
+pub use routes::{Plane, routes, routes_of};
 pub use strangers::Strangers;
 
 /// What every request is served with. One for all workers.
@@ -66,6 +72,8 @@ pub struct Gateway {
     pub gate: Gate,
     /// The metrics page.
     pub page: PrometheusHandle,
+    /// What probes are told of the database.
+    pub readiness: Readiness,
     /// Failed authentications by address, and refusals written down.
     pub strangers: Strangers,
 }
@@ -79,6 +87,10 @@ pub struct Rules {
     pub trusted_proxies: Vec<Cidr>,
     /// A webhook is answered within it.
     pub deadline: Duration,
+    /// As others reach this gateway.
+    pub public: Url,
+    /// Whether operators have a listener of their own.
+    pub operators_apart: bool,
     /// `ws://` or `wss://`, as Exotel reaches us, with a slash at the end.
     pub stream_base: Url,
     /// Where a recording may be.
@@ -87,6 +99,13 @@ pub struct Rules {
     pub private_hosts: PrivateHosts,
     /// Bearer token of `/api`; none: it is off.
     pub admin_token: Option<Secret>,
+}
+
+/// Somebody showed who they are: their connection is judged as a stranger's no more.
+fn let_in(request: &HttpRequest) {
+    if let Some(connection) = request.conn_data::<Arc<Connection>>() {
+        connection.authenticated();
+    }
 }
 
 impl Gateway {
@@ -104,6 +123,11 @@ impl Gateway {
         } else {
             Err(Refused::Address)
         }
+    }
+
+    /// Where no secret was shown: refuses what a web page of another origin has a browser send.
+    fn check_page(&self, request: &HttpRequest) -> Result<(), Refused> {
+        here::check_page(request.headers(), &self.rules.public)
     }
 
     /// Whether this node takes new calls.
@@ -148,36 +172,4 @@ impl Gateway {
     fn stream_url(&self, token: &str) -> String {
         format!("{}exotel/media/{token}", self.rules.stream_base)
     }
-}
-
-/// Every route, and JSON for whatever is none.
-pub fn routes(config: &mut web::ServiceConfig) {
-    for hook in webhook::Hook::ALL {
-        let handle = move |gateway: web::Data<Gateway>, request: HttpRequest, body: web::Payload| async move {
-            webhook::handle(hook, &gateway, &request, body).await
-        };
-        // Whatever the method: what is refused is audited too.
-        config.service(web::resource(hook.path()).route(web::to(handle)));
-    }
-    let get = |path: &str| web::resource(path).default_service(web::to(|| wrong_method("GET")));
-    let probe = |path: &str| web::resource(path).default_service(web::to(|| wrong_method("GET, HEAD")));
-    config
-        .service(get("/exotel/media/{token}").route(web::get().to(media::by_token)))
-        .service(get("/exotel/media").route(web::get().to(media::by_account)))
-        .service(probe("/healthz").route(web::get().to(probe::alive)).route(web::head().to(probe::alive)))
-        .service(probe("/readyz").route(web::get().to(probe::ready)).route(web::head().to(probe::ready)))
-        .service(probe("/metrics").route(web::get().to(probe::metrics)).route(web::head().to(probe::metrics)))
-        .configure(operator::clients::routes)
-        .service(get("/api/v1/calls").route(web::get().to(operator::calls)))
-        .service(get("/api/v1/calls/{sid}").route(web::get().to(operator::call)))
-        .service(
-            web::resource("/api/v1/calls/{sid}/hangup")
-                .route(web::post().to(operator::hang_up))
-                .default_service(web::to(|| wrong_method("POST"))),
-        )
-        .default_service(web::to(|| async { Refused::NoRoute.answer() }));
-}
-
-async fn wrong_method(allowed: &'static str) -> HttpResponse {
-    Refused::Method(allowed).answer()
 }

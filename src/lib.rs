@@ -1,6 +1,7 @@
 //! callgate: every Exotel call is a supervised actor with its own OpenAI Realtime session.
 
 pub mod cli;
+pub mod connections;
 pub mod demo;
 pub mod events;
 pub mod fetch;

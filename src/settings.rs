@@ -9,6 +9,7 @@ use protocol::ids::Secret;
 use protocol::realtime::event::AudioFormat;
 use url::Url;
 
+use crate::connections::files::open_file_warning;
 use crate::http::address::Cidr;
 use crate::http::auth::Way;
 use crate::outgoing::PrivateHosts;
@@ -24,6 +25,7 @@ mod files;
 mod hosts;
 mod need;
 mod node;
+mod open;
 pub(crate) mod private;
 mod public_url;
 mod read;
@@ -87,6 +89,8 @@ pub struct HttpSettings {
     pub workers: NonZeroUsize,
     /// `PUBLIC_BASE_URL` or what stands in for it.
     pub public: PublicUrl,
+    /// `ADMIN_HOST` and `ADMIN_PORT`: where operators are listened to, and nobody else is.
+    pub operators: Option<(String, u16)>,
 }
 
 /// The Realtime server.
@@ -205,7 +209,8 @@ impl Settings {
     /// What works, and is not as it should be: told at start and by `check`.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        secrets::warnings(self).chain(private::warnings(self)).collect()
+        let files = open_file_warning(self.calls.max_calls);
+        secrets::warnings(self).chain(private::warnings(self)).chain(files).collect()
     }
 
     /// All that must not be written down.

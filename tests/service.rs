@@ -8,6 +8,8 @@ mod bucket;
 mod commands;
 #[path = "support/database.rs"]
 mod database;
+#[path = "../protocol/tests/worst_texts/linear.rs"]
+mod linear;
 #[path = "service/on_postgres.rs"]
 mod on_postgres;
 #[path = "service/on_sqlite.rs"]
@@ -22,3 +24,9 @@ mod port;
 mod s3;
 #[path = "support/gateway.rs"]
 mod support;
+#[path = "../protocol/tests/worst_texts/table.rs"]
+mod table;
+#[path = "service/worst.rs"]
+mod worst;
+#[path = "support/worst_readers.rs"]
+mod worst_readers;

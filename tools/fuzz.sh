@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 SECS=${SECS:-60}
-TARGETS=${TARGETS:-carrier model webhook resampler call}
+TARGETS=${TARGETS:-carrier model webhook worst_texts resampler call}
 command -v c++ >/dev/null || { echo "make fuzz needs a C++ compiler for libFuzzer: apt-get install g++" >&2; exit 1; }
 if ! cargo fuzz --version >/dev/null 2>&1; then
     echo "make fuzz needs cargo-fuzz, which is not here. Installing it with cargo (about a minute)."

@@ -50,6 +50,12 @@ pub enum Refused {
     /// 403: an address that is not allowed.
     #[error("requests from this address are not allowed (ALLOWED_IPS)")]
     Address,
+    /// 403: a name that somebody pointed at this machine.
+    #[error("the Host is not this machine, and no secret was shown (WEBHOOK_AUTH=none)")]
+    Host,
+    /// 403: a web page's request.
+    #[error("a web page of another origin may not ask for this, and no secret was shown (WEBHOOK_AUTH=none)")]
+    Origin,
     /// 403: the operators' API is off.
     #[error("the API is off: set ADMIN_TOKEN")]
     ApiOff,
@@ -122,7 +128,7 @@ impl Refused {
             Self::Auth(_) | Self::Operator | Self::Token(_) | Self::TokenUsed | Self::CallOver => {
                 StatusCode::UNAUTHORIZED
             }
-            Self::Address | Self::ApiOff => StatusCode::FORBIDDEN,
+            Self::Address | Self::Host | Self::Origin | Self::ApiOff => StatusCode::FORBIDDEN,
             Self::UnknownClient | Self::NoSuchClient | Self::UnknownCall | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
@@ -154,6 +160,8 @@ impl Refused {
             Self::TokenUsed => "token_used",
             Self::CallOver => "call_over",
             Self::Address => "address_not_allowed",
+            Self::Host => "host_not_allowed",
+            Self::Origin => "origin_not_allowed",
             Self::ApiOff => "api_off",
             Self::UnknownClient | Self::NoSuchClient => "unknown_client",
             Self::UnknownCall => "unknown_call",

@@ -9,9 +9,9 @@ use protocol::ids::CallSid;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::Gateway;
 use super::audit::Seen;
 use super::error::Refused;
+use super::{Gateway, let_in};
 
 /// `GET /exotel/media/{token}`: the socket of a call that a webhook announced.
 pub(super) async fn by_token(
@@ -71,8 +71,10 @@ async fn is_awaited(gateway: &Gateway, call: &CallSid) -> Result<bool, Refused> 
 fn check_account(gateway: &Gateway, request: &HttpRequest) -> Result<(), Refused> {
     let address = gateway.address(request);
     gateway.check_address(address)?;
-    if !gateway.gate.is_open() {
-        gateway.gate.basic(request.headers()).map_err(|error| gateway.guessed_wrong(address, error))?;
+    match gateway.gate.basic(request.headers()) {
+        Ok(()) => {}
+        Err(_) if gateway.gate.is_open() => gateway.check_page(request)?,
+        Err(error) => return Err(gateway.guessed_wrong(address, error)),
     }
     check_upgrade(request)?;
     gateway.check_room()
@@ -92,7 +94,10 @@ async fn open(
     seen: Seen,
 ) -> Result<HttpResponse> {
     match entry {
-        Ok(entry) => gateway.switchboard.media(request, body, entry),
+        Ok(entry) => {
+            let_in(request);
+            gateway.switchboard.media(request, body, entry)
+        }
         Err(refused) => {
             seen.write_refusal(gateway, &refused, async { json!({}) }, gateway.deadline()).await;
             Ok(refused.answer())

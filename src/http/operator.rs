@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::audit::Seen;
 use super::error::Refused;
-use super::{Gateway, auth};
+use super::{Gateway, auth, let_in};
 use crate::store::{CallPage, StoreError};
 
 mod asked;
@@ -125,10 +125,11 @@ async fn answer<T: Into<Done>>(work: impl Future<Output = Result<T, Refused>>) -
 
 /// Wrong tokens are audited, and counted against their address like every failed authentication. An address that guessed too often is
 /// not listened to, whatever it says now: else the right guess would be answered all the same.
-async fn check(gateway: &Gateway, request: &HttpRequest) -> Result<(), Refused> {
+pub(super) async fn check(gateway: &Gateway, request: &HttpRequest) -> Result<(), Refused> {
     let expected = gateway.rules.admin_token.as_ref().ok_or(Refused::ApiOff)?;
     gateway.may_guess(gateway.address(request))?;
     if auth::bearer(request.headers(), expected) {
+        let_in(request);
         return Ok(());
     }
     let seen = Seen::new("api", gateway, request);

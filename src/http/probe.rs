@@ -1,12 +1,34 @@
 //! What probes and scrapers ask.
 
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
 
-use super::Gateway;
 use super::error::Refused;
+use super::{Gateway, here, operator};
+
+/// How long an answer of the database's is good for: however many ask, it is asked once in this time.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Whether the database answered, and when it was asked.
+#[derive(Default)]
+pub struct Readiness(Mutex<Option<(Instant, bool)>>);
+
+impl Readiness {
+    /// One of those who ask at once has the database asked; the others wait for what it says.
+    async fn or_ask(&self, ask: impl Future<Output = bool>) -> bool {
+        let mut kept = self.0.lock().await;
+        if let Some((_, answers)) = kept.filter(|(asked, _)| asked.elapsed() < FRESH) {
+            return answers;
+        }
+        let answers = ask.await;
+        *kept = Some((Instant::now(), answers));
+        answers
+    }
+}
 
 /// `GET /healthz`: this process answers.
 pub(super) async fn alive() -> HttpResponse {
@@ -41,12 +63,52 @@ async fn check(gateway: &Gateway) -> Result<(), Refused> {
     if gateway.recorder.is_stuck() {
         return Err(Refused::StorageAway);
     }
-    let ping = tokio::time::timeout(gateway.deadline(), gateway.store.ping()).await;
-    if matches!(ping, Ok(Ok(()))) { Ok(()) } else { Err(Refused::StorageAway) }
+    let ping = async { matches!(timeout(gateway.deadline(), gateway.store.ping()).await, Ok(Ok(()))) };
+    if gateway.readiness.or_ask(ping).await { Ok(()) } else { Err(Refused::StorageAway) }
 }
 
-/// `GET /metrics`: Prometheus text.
-pub(super) async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
+/// `GET /metrics`, where strangers come by too: for whoever has the token, or is on this machine.
+pub(super) async fn metrics(gateway: web::Data<Gateway>, request: HttpRequest) -> HttpResponse {
+    let rules = &gateway.rules;
+    if !here::may_watch(&request, &rules.trusted_proxies, &rules.public)
+        && let Err(refused) = operator::check(&gateway, &request).await
+    {
+        return refused.answer();
+    }
+    open_metrics(gateway).await
+}
+
+/// `GET /metrics` of the operators' own listener: Prometheus text.
+pub(super) async fn open_metrics(gateway: web::Data<Gateway>) -> HttpResponse {
     metrics::gauge!("callgate_draining").set(f64::from(u8::from(gateway.switchboard.is_draining())));
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(gateway.page.render())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn however_many_ask_at_once_the_database_is_asked_once() {
+        let (readiness, asked) = (Readiness::default(), AtomicU32::new(0));
+        let ask = |answers| {
+            let asked = &asked;
+            async move {
+                asked.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+                answers
+            }
+        };
+        let told = join_all((0..2000).map(|_| readiness.or_ask(ask(true)))).await;
+        assert!(told.into_iter().all(|answers| answers));
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        // What is old is not told again.
+        readiness.0.lock().await.iter_mut().for_each(|(at, _)| *at -= FRESH);
+        assert!(!readiness.or_ask(ask(false)).await);
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
 }

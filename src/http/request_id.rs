@@ -1,12 +1,16 @@
 //! What every answer gets: `X-Request-Id`, the sender's own or a new one, and its place in the metrics.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest};
+
+use crate::connections::Connection;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest id of a sender that is kept.
@@ -59,7 +63,12 @@ pub async fn name_request<B: MessageBody>(request: ServiceRequest, next: Next<B>
     let id = request.headers().get(HEADER).and_then(RequestId::sent).unwrap_or_else(RequestId::fresh);
     request.extensions_mut().insert(id.clone());
     let arrived = Instant::now();
+    let busy = request.conn_data::<Arc<Connection>>().map(Connection::begin);
     let mut response = next.call(request).await?;
+    // A media socket is in use until it is closed.
+    if let Some(busy) = busy.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) {
+        busy.for_good();
+    }
     response.headers_mut().insert(HEADER, id.0);
     count(&response, arrived.elapsed());
     Ok(response)

@@ -56,7 +56,8 @@ impl AuditNumbers {
     }
 
     /// A text without what reads as a phone number, alone or among other words.
-    fn text(self, text: &str) -> String {
+    #[must_use]
+    pub fn text(self, text: &str) -> String {
         // Of an address the rest is kept.
         if !text.contains('@')
             && let Some(number) = normalise_number(text, REGION)

@@ -8,6 +8,7 @@ use super::SecretFiles;
 
 pub(super) const HOST: &str = "0.0.0.0";
 pub(super) const PORT: &str = "8080";
+pub(super) const ADMIN_HOST: &str = "127.0.0.1";
 pub(crate) const DATABASE_URL: &str = "sqlite://callgate.db";
 pub(super) const REALTIME_URL: &str = "wss://api.openai.com/v1/realtime";
 pub(crate) const REALTIME_MODEL: &str = "gpt-realtime-2.1";
@@ -91,7 +92,7 @@ pub struct SettingsArgs {
     #[arg(long, env = "EXOTEL_ACCOUNT_SID", hide_env_values = true, value_name = "SID")]
     pub exotel_account_sid: Option<String>,
 
-    /// How webhooks are authenticated: any of signature, key, basic, none, comma-separated; one must hold. none is for a loopback HOST only.
+    /// How webhooks are authenticated: any of signature, key, basic, none, comma-separated; one must hold. none is for this machine only (HOST and PUBLIC_BASE_URL loopback, no TRUSTED_PROXIES).
     #[arg(long, env = "WEBHOOK_AUTH", hide_env_values = true, value_name = "WAYS", default_value = WEBHOOK_AUTH)]
     pub webhook_auth: String,
 
@@ -147,7 +148,15 @@ pub struct SettingsArgs {
     #[arg(long, env = "DRAIN_SECS", hide_env_values = true, value_name = "SECONDS", default_value = DRAIN_SECS)]
     pub drain_secs: String,
 
-    /// Bearer token of /api, 16 characters or more; without it /api answers 403.
+    /// Address of a listener of operators' own, which takes /api and /metrics off the public port [default: 127.0.0.1 once ADMIN_PORT is set].
+    #[arg(long, env = "ADMIN_HOST", hide_env_values = true, value_name = "ADDRESS")]
+    pub admin_host: Option<String>,
+
+    /// Port of that listener; 0 takes a free one [default: none, and /api and /metrics are on the public port].
+    #[arg(long, env = "ADMIN_PORT", hide_env_values = true, value_name = "PORT")]
+    pub admin_port: Option<String>,
+
+    /// Bearer token of /api, and of /metrics where others reach it, 16 characters or more; without it /api answers 403.
     #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub admin_token: Option<String>,
 

@@ -14,7 +14,7 @@ use super::args::{self, SettingsArgs};
 use super::{
     CallSettings, ExotelSettings, HttpSettings, LogSettings, ModelSettings, Need, PublicUrl, RecordingHosts,
     RecordingSettings, RecordingTarget, Settings, SettingsError, SettingsErrors, UrlSource, WebhookSettings, bare,
-    files, is_loopback, secrets,
+    files, secrets,
 };
 use crate::http::address::Cidr;
 use crate::http::auth::Way;
@@ -40,7 +40,7 @@ pub(super) fn settings(args: &SettingsArgs, serving: bool) -> Result<Settings, S
 
 fn whole(args: &SettingsArgs, serving: bool, wrong: &mut SettingsErrors) -> Option<Settings> {
     let http = wrong.take(http(args));
-    let ways = wrong.take(ways(args, or(&args.host, args::HOST)));
+    let ways = wrong.take(ways(args));
     let model = wrong.take(model(args));
     if serving {
         let need = Need {
@@ -53,7 +53,7 @@ fn whole(args: &SettingsArgs, serving: bool, wrong: &mut SettingsErrors) -> Opti
         };
         wrong.extend(need.missing());
     }
-    let webhooks = webhooks(args, ways, wrong);
+    let webhooks = webhooks(args, ways, http.as_ref(), wrong);
     let database = wrong.take(database(&args.database_url, &None));
     let prices = wrong.take(prices(args));
     let private_hosts = wrong.take(private_hosts(&args.private_hosts));
@@ -99,13 +99,7 @@ pub(crate) fn database(text: &str, file: &Option<PathBuf>) -> Read<DatabaseUrl> 
 }
 
 fn http(args: &SettingsArgs) -> Read<HttpSettings> {
-    let host = or(&args.host, args::HOST);
-    if host.contains(|character: char| character.is_whitespace() || character == '/') {
-        return Err(SettingsError::new(
-            "HOST",
-            format!("`{}` is no address: give one such as 0.0.0.0 or 127.0.0.1", bare(host)),
-        ));
-    }
+    let host = address("HOST", or(&args.host, args::HOST))?;
     let port = number("PORT", or(&args.port, args::PORT), 0, u16::MAX)?;
     // One thread carries hundreds of calls, and each more of them wakes up more often for the same frames: the other half of
     // the cores is for the database, the kernel's network and whatever else the machine does.
@@ -117,7 +111,27 @@ fn http(args: &SettingsArgs) -> Read<HttpSettings> {
         Some(count) => NonZeroUsize::new(number("WORKERS", count, 1, 1024)?).unwrap_or(NonZeroUsize::MIN),
         None => cores(),
     };
-    Ok(HttpSettings { host: host.to_owned(), port, workers, public: public(args, port)? })
+    let (public, operators) = (public(args, port)?, operators(args)?);
+    Ok(HttpSettings { host: host.to_owned(), port, workers, public, operators })
+}
+
+/// An address or a name to listen on.
+fn address<'a>(name: &'static str, host: &'a str) -> Read<&'a str> {
+    let odd = host.contains(|character: char| character.is_whitespace() || character == '/');
+    let problem = || format!("`{}` is no address: give one such as 0.0.0.0 or 127.0.0.1", bare(host));
+    if odd { Err(SettingsError::new(name, problem())) } else { Ok(host) }
+}
+
+/// The listener of operators.
+fn operators(args: &SettingsArgs) -> Read<Option<(String, u16)>> {
+    match (set(&args.admin_host), set(&args.admin_port)) {
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(SettingsError::new("ADMIN_PORT", "not set, and ADMIN_HOST is: give the port as well")),
+        (host, Some(port)) => {
+            let host = address("ADMIN_HOST", host.unwrap_or(args::ADMIN_HOST))?;
+            Ok(Some((host.to_owned(), number("ADMIN_PORT", port, 0, u16::MAX)?)))
+        }
+    }
 }
 
 fn public(args: &SettingsArgs, port: u16) -> Read<PublicUrl> {
@@ -167,17 +181,13 @@ fn prices(args: &SettingsArgs) -> Read<Prices> {
     table.map_err(|error| SettingsError::new("PRICES", error.to_string()))
 }
 
-fn ways(args: &SettingsArgs, host: &str) -> Read<Vec<Way>> {
+fn ways(args: &SettingsArgs) -> Read<Vec<Way>> {
     let mut auth = Vec::new();
     for word in list(or(&args.webhook_auth, args::WEBHOOK_AUTH)) {
         auth.push(match word {
             "signature" => Way::Signature,
             "key" => Way::Key,
             "basic" => Way::Basic,
-            "none" if !is_loopback(host) => {
-                let problem = "`none` lets anybody place calls, and HOST is not loopback: use key, basic or signature, or HOST=127.0.0.1";
-                return Err(SettingsError::new("WEBHOOK_AUTH", problem));
-            }
             "none" => Way::None,
             other => {
                 let problem = format!("`{other}` is not known: use signature, key, basic or none, comma-separated");
@@ -194,11 +204,19 @@ fn ways(args: &SettingsArgs, host: &str) -> Read<Vec<Way>> {
     Ok(auth)
 }
 
-fn webhooks(args: &SettingsArgs, auth: Option<Vec<Way>>, wrong: &mut SettingsErrors) -> Option<WebhookSettings> {
+fn webhooks(
+    args: &SettingsArgs,
+    auth: Option<Vec<Way>>,
+    http: Option<&HttpSettings>,
+    wrong: &mut SettingsErrors,
+) -> Option<WebhookSettings> {
     let deadline_ms = or(&args.webhook_deadline_ms, args::WEBHOOK_DEADLINE_MS);
     let key = wrong.take(secrets::chosen("WEBHOOK_KEY", &args.webhook_key));
     let allowed_ips = wrong.take(blocks("ALLOWED_IPS", &args.allowed_ips));
     let trusted_proxies = wrong.take(blocks("TRUSTED_PROXIES", &args.trusted_proxies));
+    if let (Some(auth), Some(http), Some(proxies)) = (&auth, http, &trusted_proxies) {
+        wrong.take(super::open::check(auth, http, proxies));
+    }
     let deadline = wrong.take(number("WEBHOOK_DEADLINE_MS", deadline_ms, 1, LONGEST_DEADLINE_MS));
     Some(WebhookSettings {
         auth: auth?,

@@ -115,6 +115,30 @@ fn anybody_is_let_in_on_loopback_only() {
     for host in ["0.0.0.0", "::", "10.0.0.1", "localhost.example"] {
         assert!(refused(&["--host", host, "--webhook-auth", "none"]).starts_with("WEBHOOK_AUTH: "), "{host}");
     }
+    // A proxy on this machine has the world behind it.
+    let here = ["--host", "127.0.0.1", "--webhook-auth", "key,none"];
+    for outside in [
+        ["--public-base-url", "https://gateway.example.com"],
+        ["--public-base-url", "http://10.0.0.1:8080"],
+        ["--railway-public-domain", "x.up.railway.app"],
+        ["--trusted-proxies", "127.0.0.1"],
+    ] {
+        assert!(refused(&[&here[..], &outside].concat()).starts_with("WEBHOOK_AUTH: `none`"), "{outside:?}");
+    }
+    for inside in ["http://localhost:9000", "http://127.0.0.1:9000", "http://[::1]:9000/x"] {
+        assert!(read(&[&here[..], &["--public-base-url", inside]].concat()).is_ok(), "{inside}");
+    }
+}
+
+#[test]
+fn operators_have_a_listener_of_their_own_when_they_ask_for_one() {
+    assert_eq!(read(&[]).unwrap().http.operators, None);
+    let operators = |words: &[&str]| read(words).unwrap().http.operators;
+    assert_eq!(operators(&["--admin-port", "9090"]), Some(("127.0.0.1".to_owned(), 9090)));
+    assert_eq!(operators(&["--admin-host", "10.0.0.1", "--admin-port", "9090"]), Some(("10.0.0.1".to_owned(), 9090)));
+    assert!(refused(&["--admin-host", "10.0.0.1"]).starts_with("ADMIN_PORT: "));
+    assert!(refused(&["--admin-port", "x"]).starts_with("ADMIN_PORT: "));
+    assert!(refused(&["--admin-host", "a b", "--admin-port", "1"]).starts_with("ADMIN_HOST: "));
 }
 
 #[test]

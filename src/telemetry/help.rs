@@ -3,6 +3,7 @@
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 
 const COUNTERS: &[(&str, &str)] = &[
+    ("callgate_accept_errors_total", "Connections that could not be accepted, for want of files as a rule"),
     ("callgate_account_events_total", "Webhooks that told of the account and of no call, by kind"),
     (
         "callgate_answers_broken_off_total",
@@ -18,6 +19,8 @@ const COUNTERS: &[(&str, &str)] = &[
         "callgate_audit_skipped_total",
         "Refusals that were counted and not written to the audit log, since their address had many",
     ),
+    ("callgate_connections_closed_total", "Idle connections that were closed by this side, by why"),
+    ("callgate_connections_refused_total", "Connections refused because all that may be had were in use"),
     ("callgate_calls_ended_total", "Calls that ended, by status"),
     ("callgate_calls_gave_way_total", "Calls whose stream did not come and whose place went to another call"),
     ("callgate_calls_rehomed_total", "Calls that were moved to another worker thread"),
@@ -54,6 +57,7 @@ const GAUGES: &[(&str, &str)] = &[
     ("callgate_audit_waiting", "Audit entries that are not in the database yet"),
     ("callgate_calls_live", "Calls that are live on this node"),
     ("callgate_calls_waiting", "Calls that wait for their stream"),
+    ("callgate_connections", "Connections that are open, by whether anybody has authenticated on them"),
     ("callgate_draining", "1 when no new calls are taken"),
     ("callgate_jobs_oldest_seconds", "How long the oldest job has been due"),
     ("callgate_jobs_parked", "Jobs that are not allowed as the settings are"),
@@ -70,13 +74,13 @@ const HISTOGRAMS: &[(&str, &str)] = &[
 
 /// Describes them all to the recorder that was installed.
 pub(super) fn describe() {
-    for (name, words) in COUNTERS {
-        describe_counter!(*name, *words);
+    for &(name, words) in COUNTERS {
+        describe_counter!(name, words);
     }
-    for (name, words) in GAUGES {
-        describe_gauge!(*name, *words);
+    for &(name, words) in GAUGES {
+        describe_gauge!(name, words);
     }
-    for (name, words) in HISTOGRAMS {
-        describe_histogram!(*name, *words);
+    for &(name, words) in HISTOGRAMS {
+        describe_histogram!(name, words);
     }
 }

@@ -20,6 +20,8 @@ mod refusals;
 mod reports;
 #[path = "starts.rs"]
 mod starts;
+#[path = "strangers.rs"]
+mod strangers;
 #[path = "told.rs"]
 mod told;
 #[path = "wear.rs"]

@@ -8,10 +8,10 @@ use protocol::exotel::webhook::{Fields, redact_cut};
 use protocol::wire::without_nul;
 use serde_json::{Value, json};
 
-use super::super::Gateway;
 use super::super::audit::Seen;
-use super::super::auth::{Presented, without_key};
+use super::super::auth::{Presented, Way, without_key};
 use super::super::body::{self, Incoming};
+use super::super::{Gateway, let_in};
 use super::Refused;
 
 /// The methods of a webhook.
@@ -49,7 +49,12 @@ impl<'a> Sent<'a> {
         if !self.is_get() && gateway.gate.must_read(&self.presented()) {
             self.read().await?;
         }
-        gateway.gate.webhook(&self.presented()).map_err(|error| gateway.guessed_wrong(seen.address, error))?;
+        let way =
+            gateway.gate.webhook(&self.presented()).map_err(|error| gateway.guessed_wrong(seen.address, error))?;
+        if way == Way::None {
+            gateway.check_page(self.request)?;
+        }
+        let_in(self.request);
         if !self.is_get() && !self.was_read {
             self.read().await?;
         }

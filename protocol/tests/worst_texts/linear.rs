@@ -1,0 +1,49 @@
+//! How the cost of reading a text grows with it.
+
+#![allow(dead_code, unreachable_pub, reason = "the test, the bench and the fuzz target use their part of it")]
+
+use std::time::{Duration, Instant};
+
+use super::table::{LONGEST, Reader, text};
+
+/// Four times the text may cost so many times as much: caches and allocators take their share.
+const MOST: u32 = 6;
+/// What is below this is noise.
+const NOISE: Duration = Duration::from_micros(400);
+/// The best of so many counts, when a machine is busy with other things; as a rule the first will do.
+const BEST_OF: u32 = 50;
+
+/// Every reader on every text.
+pub fn check(readers: &[Reader], units: &[&str]) {
+    for (name, read) in readers {
+        for unit in units {
+            let (short, long) = (text(unit, LONGEST / 4), text(unit, LONGEST));
+            let (mut least, mut most) = (Duration::MAX, Duration::MAX);
+            for attempt in 1..=BEST_OF {
+                least = least.min(cost(*read, &short));
+                most = most.min(cost(*read, &long));
+                if most <= least * MOST + NOISE {
+                    break;
+                }
+                assert!(attempt < BEST_OF, "{name} of {unit:?}: 16 KiB in {least:?}, 64 KiB in {most:?}");
+            }
+        }
+    }
+}
+
+/// Of the processor, not of the clock: a machine that is busy with other things takes its time in between.
+fn cost(read: fn(&str), text: &str) -> Duration {
+    let (begun, spent) = (Instant::now(), spent());
+    read(text);
+    match (spent, self::spent()) {
+        (Some(before), Some(after)) => after.saturating_sub(before),
+        _ => begun.elapsed(),
+    }
+}
+
+/// What this thread has had of the processor so far. The kernel counts it when a thread gives way.
+fn spent() -> Option<Duration> {
+    std::thread::yield_now();
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    told.split_ascii_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+}

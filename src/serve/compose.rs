@@ -1,0 +1,119 @@
+//! The parts of the service, made from the settings and put together.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::{Limits, Switchboard};
+use anyhow::Context;
+use protocol::call::policy::Policy;
+use protocol::ids::CallSid;
+use simulator::model::{ModelHandle, ModelOptions, ModelServer};
+use tokio::task::JoinHandle;
+
+use crate::http::auth::Gate;
+use crate::http::{Desk, Gateway, Readiness, Rules, Strangers};
+use crate::jobs::Jobs;
+use crate::record::{RecordRules, RecordWriter, Sweep};
+use crate::settings::Settings;
+use crate::spool::{Deck, TapingRecorder};
+use crate::store::Store;
+use crate::token::TokenKey;
+
+/// Restarts of one actor within `RESTART_WINDOW` before its call is given up.
+const RESTARTS: u32 = 3;
+const RESTART_WINDOW: Duration = Duration::from_secs(10);
+/// The carrier's handshake is over within it.
+const GIVES_WAY_AFTER: Duration = Duration::from_secs(10);
+
+/// With `--simulated-model`, the model is in this process, on a port of its own.
+pub(super) async fn simulated_model(settings: &mut Settings) -> anyhow::Result<Option<ModelHandle>> {
+    if !settings.model.simulated {
+        return Ok(None);
+    }
+    let server = ModelServer::bind((Ipv4Addr::LOCALHOST, 0).into(), ModelOptions::default()).await;
+    let server = server.context("the simulated model's port")?;
+    let handle = server.handle();
+    settings.model.url = format!("ws://{}/v1/realtime", server.addr()).parse().context("the simulated model's URL")?;
+    settings.model.key = None;
+    tracing::info!(url = %settings.model.url, "the model is simulated");
+    actix_rt::spawn(server.run());
+    Ok(Some(handle))
+}
+
+/// What every request is served with.
+pub(super) fn gateway(
+    settings: &Settings,
+    store: Store,
+    jobs: Jobs,
+    deck: Deck,
+    page: metrics_exporter_prometheus::PrometheusHandle,
+) -> anyhow::Result<Gateway> {
+    let Settings { webhooks, exotel, calls, .. } = settings;
+    let policy = Policy { format: settings.model.audio, max_call: calls.max_call, ..Policy::default() };
+    policy.validate()?;
+    let recorder = RecordWriter::new(
+        store.clone(),
+        RecordRules {
+            model: settings.model.model.clone(),
+            prices: settings.prices.clone(),
+            numbers: settings.audit_numbers,
+            secrets: settings.secrets(),
+        },
+        jobs.clone(),
+    );
+    let desk = Arc::new(Desk::new(store.clone(), recorder.clone(), policy, webhooks.deadline));
+    let limits = Limits {
+        max_calls: calls.max_calls,
+        restarts: RESTARTS,
+        restart_window: RESTART_WINDOW,
+        gives_way_after: GIVES_WAY_AFTER,
+    };
+    let switchboard = Switchboard::new(
+        settings.model.endpoint(),
+        limits,
+        Arc::new(TapingRecorder { record: recorder.clone(), deck }),
+        Arc::new(crate::http::StaticDesk(Arc::clone(&desk))),
+    );
+    // A configured secret lets a token outlive this process, and be taken by another node of the same account.
+    let tokens = match exotel.api_token.as_ref().or(webhooks.key.as_ref()) {
+        Some(secret) => TokenKey::derived(secret),
+        None => TokenKey::random().context("no randomness for the key of media tokens")?,
+    };
+    Ok(Gateway {
+        rules: rules(settings)?,
+        recorder,
+        switchboard,
+        desk,
+        tokens,
+        gate: Gate::new(&webhooks.auth, webhooks.key.clone(), exotel.api_key.clone(), exotel.api_token.clone()),
+        page,
+        readiness: Readiness::default(),
+        strangers: Strangers::default(),
+        jobs,
+        store,
+    })
+}
+
+/// Ends what other gateways left behind, or this one before it was started again.
+pub(super) fn sweep(gateway: &Gateway, max_call: Duration) -> JoinHandle<()> {
+    let Gateway { store, recorder, jobs, switchboard, .. } = gateway;
+    let here = switchboard.clone();
+    let is_live = move |call: &CallSid| here.phase(call).is_some();
+    store.runtime().spawn(Sweep::new(store.clone(), recorder.clone(), jobs.clone(), max_call, is_live).keep())
+}
+
+fn rules(settings: &Settings) -> anyhow::Result<Rules> {
+    let Settings { webhooks, http, .. } = settings;
+    Ok(Rules {
+        allowed_ips: webhooks.allowed_ips.clone(),
+        trusted_proxies: webhooks.trusted_proxies.clone(),
+        deadline: webhooks.deadline,
+        public: http.public.base().clone(),
+        operators_apart: http.operators.is_some(),
+        stream_base: http.public.stream_url("").parse().context("the stream URL of the public base URL")?,
+        recording_hosts: settings.recordings.hosts.clone(),
+        private_hosts: settings.private_hosts.clone(),
+        admin_token: settings.admin_token.clone(),
+    })
+}
