@@ -45,7 +45,7 @@ async fn run() -> bool {
     let binary =
         std::env::var_os("CALLGATE").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_callgate")), PathBuf::from);
     let (rounds, secs, live) = (setting("ROUNDS", 3), setting("SECS", 30), setting("CALLS", 50));
-    let ground = Ground { soft_files: None, max_calls: 200 };
+    let ground = Ground { soft_files: None, max_calls: 1_000 };
     let attacks = [
         (Attack::WorstTexts { a_second: 200 }, ground),
         (Attack::IdleConnections { count: 1_100 }, Ground { soft_files: Some(1_024), ..ground }),

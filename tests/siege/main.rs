@@ -30,7 +30,7 @@ async fn under(attack: Attack, ground: Ground) -> Outcome {
     outcome
 }
 
-const GROUND: Ground = Ground { soft_files: None, max_calls: 60 };
+const GROUND: Ground = Ground { soft_files: None, max_calls: 1_000 };
 
 #[tokio::test]
 async fn a_stranger_who_sends_the_worst_texts_silences_nobody() {

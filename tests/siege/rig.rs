@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use diesel::sql_types::BigInt;
+use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
 use simulator::exotel::WebhookAuth;
 use simulator::load::{LoadError, LoadPlan, LoadReport, Target};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -131,10 +133,18 @@ impl Rig {
         line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
     }
 
-    /// Bytes of the database and of what waits beside it to be folded into it.
+    /// Bytes of the database as whoever reads it sees it, what is not folded into its file yet included.
     pub fn database_bytes(&self) -> u64 {
-        let size = |file: &str| std::fs::metadata(self.folder.join(file)).map_or(0, |file| file.len());
-        size("siege.db") + size("siege.db-wal")
+        #[derive(QueryableByName)]
+        struct Size {
+            #[diesel(sql_type = BigInt)]
+            bytes: i64,
+        }
+        let mut conn =
+            SqliteConnection::establish(&self.folder.join("siege.db").to_string_lossy()).expect("the database");
+        let asked = sql_query("SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()");
+        let size: Size = asked.get_result(&mut conn).expect("its size");
+        u64::try_from(size.bytes).expect("a size")
     }
 
     /// What the gateway logged.
