@@ -100,7 +100,6 @@ fn tenant() -> NewClient {
         agent: Agent {
             greeting: "Namaste.".to_owned(),
             language: "en-IN".to_owned(),
-            transcription_language: None,
             voice: None,
             instructions: "Help.".to_owned(),
             model: None,
