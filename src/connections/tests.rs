@@ -50,11 +50,11 @@ fn strangers_have_a_share_and_at_its_end_the_oldest_idle_one_goes() {
     let many: Vec<_> =
         (0..STRANGERS).map(|i| connections.open(ip(u8::try_from(i).unwrap()), false, now).unwrap()).collect();
     let busy = many[0].begin();
-    connections.open(ip(200), false, now).unwrap();
+    let _next = connections.open(ip(200), false, now).unwrap();
     assert!(!many[0].is_closing(), "its request is being answered");
     assert!(many[1].is_closing());
     drop(busy);
-    connections.open(ip(201), false, now).unwrap();
+    let _after = connections.open(ip(201), false, now).unwrap();
     assert!(many[0].is_closing());
     assert_eq!(connections.count().0, STRANGERS);
 }
