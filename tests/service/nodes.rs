@@ -16,9 +16,9 @@ const RECORDING: &str = "https://recordings.exotel.com/exotelrecordings/acme/a.m
 async fn stored(gateway: &Gateway, sid: &str) -> Call {
     let mut call = gateway.running.store().call(&CallSid::new(sid)).await.unwrap().unwrap().call;
     (call.id, call.call_sid) = (0, CallSid::new("x"));
-    // The end that is told lies before the start, which is now: so the start is the end.
-    assert_eq!(call.times.ended_at, Some(call.times.started_at));
-    (call.times.started_at, call.times.ended_at) = (Default::default(), None);
+    // An end that is told as before the start, which is now, is the start.
+    call.times.ended_at = call.times.ended_at.filter(|at| *at != call.times.started_at);
+    call.times.started_at = Default::default();
     call
 }
 
