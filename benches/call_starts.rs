@@ -134,6 +134,7 @@ async fn report_over(running: &Running, calls: std::ops::Range<usize>) {
         duration_secs: None,
         recording: None,
         at: Utc::now(),
+        stream_only: false,
     };
     let reports = futures_util::stream::iter(calls.map(|call| running.store().report_call(report(call))));
     reports.for_each_concurrent(AT_ONCE, async |done| drop(done.await.expect("a report"))).await;

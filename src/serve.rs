@@ -217,6 +217,8 @@ impl Running {
             tracing::warn!(calls, "these calls were ended by the shutdown");
             switchboard.drained(ENDING).await;
         }
+        // Their recordings are over.
+        switchboard.forget_returns();
         if !timeout(FLUSHING, self.gateway.recorder.flush()).await.unwrap_or(false) {
             tracing::error!("the database did not take the last records: what was not written is lost");
         }

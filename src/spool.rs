@@ -13,6 +13,7 @@ mod writer;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::TrySendError;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Instant, SystemTime};
@@ -65,6 +66,9 @@ struct Piece {
 struct Live {
     call: CallSid,
     begun: OnceLock<Begun>,
+    /// When its stream ended, while there is none.
+    paused: Mutex<Option<Instant>>,
+    /// The call is over: since when.
     ended: OnceLock<Instant>,
     dropped: AtomicU64,
 }
@@ -75,6 +79,14 @@ struct Begun {
     /// The recording's first sample.
     at: Instant,
     wall: SystemTime,
+}
+
+impl Begun {
+    /// The sample at a moment.
+    fn sample(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.at).as_micros();
+        u64::try_from(since * u128::from(self.rate.hz()) / 1_000_000).unwrap_or(u64::MAX)
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -105,9 +117,7 @@ impl Deck {
     /// What takes the sound of one call.
     #[must_use]
     pub fn tape(&self, call: &CallSid) -> Arc<dyn Tape> {
-        let (begun, ended, dropped) = (OnceLock::new(), OnceLock::new(), AtomicU64::new(0));
-        let live = Arc::new(Live { call: call.clone(), begun, ended, dropped });
-        Arc::new(CallTape { shared: Arc::clone(&self.0), live })
+        Arc::new(CallTape { shared: Arc::clone(&self.0), live: Mutex::new(Live::of(call)) })
     }
 }
 
@@ -144,17 +154,49 @@ impl Recorder for TapingRecorder {
     }
 }
 
+impl Live {
+    fn of(call: &CallSid) -> Arc<Self> {
+        Arc::new(Self {
+            call: call.clone(),
+            begun: OnceLock::new(),
+            paused: Mutex::default(),
+            ended: OnceLock::new(),
+            dropped: AtomicU64::new(0),
+        })
+    }
+
+    /// The recording ends where its last stream did.
+    fn end(&self) {
+        let at = lock(&self.paused).unwrap_or_else(Instant::now);
+        // It ends once.
+        let _ = self.ended.set(at);
+    }
+}
+
 struct CallTape {
     shared: Arc<Shared>,
-    live: Arc<Live>,
+    live: Mutex<Arc<Live>>,
 }
 
 impl Tape for CallTape {
+    /// A further stream goes on where the clock is, and the time between is silence. One at another rate is a recording of its own, on the
+    /// clock of the first.
     fn began(&self, rate: SampleRate, at: Instant) {
-        if self.live.begun.set(Begun { rate, at, wall: SystemTime::now() }).is_err() {
+        let mut live = lock(&self.live);
+        let mut begun = Begun { rate, at, wall: SystemTime::now() };
+        if let Some(first) = live.begun.get().copied() {
+            if first.rate == rate {
+                *lock(&live.paused) = None;
+                return;
+            }
+            begun = Begun { rate, ..first };
+            live.end();
+            *live = Live::of(&live.call);
+        }
+        if live.begun.set(begun).is_err() {
             return;
         }
-        lock(&self.shared.begun).push(Arc::clone(&self.live));
+        lock(&self.shared.begun).push(Arc::clone(&live));
         if let Some(wake) = &*lock(&self.shared.wake) {
             // Full: it is awake.
             let _ = wake.try_send(());
@@ -162,15 +204,26 @@ impl Tape for CallTape {
     }
 
     fn take(&self, taped: Taped) {
-        if self.shared.pieces.try_send(Piece { live: Arc::clone(&self.live), taped }).is_err() {
+        let live = Arc::clone(&lock(&self.live));
+        if let Err(TrySendError::Full(piece) | TrySendError::Disconnected(piece)) =
+            self.shared.pieces.try_send(Piece { live, taped })
+        {
             self.shared.dropped.increment(1);
-            self.live.dropped.fetch_add(1, Ordering::Relaxed);
+            piece.live.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn paused(&self) {
+        let (live, now) = (Arc::clone(&lock(&self.live)), Instant::now());
+        lock(&live.paused).get_or_insert(now);
+        if let Some(begun) = live.begun.get() {
+            // What was sent and not yet played is not heard.
+            self.take(Taped::AgentCut { at: begun.sample(now) });
         }
     }
 
     fn ended(&self) {
-        // A call ends once.
-        let _ = self.live.ended.set(Instant::now());
+        lock(&self.live).end();
     }
 }
 

@@ -14,10 +14,11 @@ use sha2::Sha256;
 /// How long a token opens a socket, counted from the moment its call was written down.
 pub const TOKEN_LIFE: Duration = Duration::from_secs(60);
 
-/// Longest token that is looked at: a CallSid of 128 bytes makes one of 227 characters.
+/// Longest token that is looked at: a CallSid of 128 bytes makes one of 238 characters.
 const MAX_CHARS: usize = 256;
 
-/// Signs and checks media tokens. A token is `base64url(call_sid) . unix seconds of its end . base64url(HMAC-SHA256)`.
+/// Signs and checks media tokens. A token is `base64url(call_sid) . unix seconds of its end . base64url(HMAC-SHA256)`; for a call's second
+/// stream and later ones, the stream's number stands before the HMAC.
 #[derive(Clone)]
 pub struct TokenKey {
     mac: Hmac<Sha256>,
@@ -56,36 +57,49 @@ impl TokenKey {
         Ok(Self { mac: keyed(&key) })
     }
 
-    /// The token of a call. The same call and the same `created` make the same token, so a repeated webhook gets the same URL.
+    /// The token of a call's first stream. The same call and the same `created` make the same token, so a repeated webhook gets the same
+    /// URL.
     #[must_use]
     pub fn mint(&self, call: &CallSid, created: SystemTime) -> String {
+        self.mint_stream(call, 1, created)
+    }
+
+    /// The token of one of a call's streams, numbered from 1.
+    #[must_use]
+    pub fn mint_stream(&self, call: &CallSid, stream: u32, created: SystemTime) -> String {
         let end = unix_secs(created).saturating_add(TOKEN_LIFE.as_secs());
         let mut token = String::with_capacity(128);
         URL_SAFE_NO_PAD.encode_string(call.as_str(), &mut token);
         token.push('.');
         token.push_str(&end.to_string());
+        if stream > 1 {
+            token.push('.');
+            token.push_str(&stream.to_string());
+        }
         let tag = self.tag(&token).finalize().into_bytes();
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(tag, &mut token);
         token
     }
 
-    /// The call a token was minted for.
+    /// The call a token was minted for, and which of its streams.
     ///
     /// # Errors
     /// Says in words why the token opens nothing.
-    pub fn verify(&self, token: &str, now: SystemTime) -> Result<CallSid, TokenError> {
+    pub fn verify(&self, token: &str, now: SystemTime) -> Result<(CallSid, u32), TokenError> {
         if token.len() > MAX_CHARS {
             return Err(TokenError::Malformed);
         }
         let (signed, tag) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (sid, end) = signed.split_once('.').ok_or(TokenError::Malformed)?;
+        let (end, stream) = end.split_once('.').unwrap_or((end, "1"));
         let tag = URL_SAFE_NO_PAD.decode(tag).map_err(|_| TokenError::Malformed)?;
         self.tag(signed).verify_slice(&tag).map_err(|_| TokenError::BadSignature)?;
+        let stream = stream.parse().map_err(|_| TokenError::Malformed)?;
         let end: u64 = end.parse().map_err(|_| TokenError::Malformed)?;
         let sid = URL_SAFE_NO_PAD.decode(sid).ok().and_then(|sid| String::from_utf8(sid).ok());
         let sid = sid.ok_or(TokenError::Malformed)?;
-        if unix_secs(now) >= end { Err(TokenError::Expired) } else { Ok(CallSid::new(sid)) }
+        if unix_secs(now) >= end { Err(TokenError::Expired) } else { Ok((CallSid::new(sid), stream)) }
     }
 
     fn tag(&self, signed: &str) -> Hmac<Sha256> {
@@ -121,8 +135,8 @@ mod tests {
     fn a_token_opens_its_call_until_its_life_is_over() {
         let sid = CallSid::new("faccc8dce91e426a398475de9fdb1a8p");
         let token = key().mint(&sid, at(1000));
-        assert_eq!(key().verify(&token, at(1000)), Ok(sid.clone()));
-        assert_eq!(key().verify(&token, at(1059)), Ok(sid));
+        assert_eq!(key().verify(&token, at(1000)), Ok((sid.clone(), 1)));
+        assert_eq!(key().verify(&token, at(1059)), Ok((sid, 1)));
         assert_eq!(key().verify(&token, at(1060)), Err(TokenError::Expired));
     }
 
@@ -135,10 +149,22 @@ mod tests {
     }
 
     #[test]
+    fn every_stream_of_a_call_has_a_token_of_its_own() {
+        let sid = CallSid::new("a");
+        assert_eq!(key().mint_stream(&sid, 1, at(5)), key().mint(&sid, at(5)));
+        let second = key().mint_stream(&sid, 2, at(5));
+        assert_eq!(key().verify(&second, at(6)), Ok((sid.clone(), 2)));
+        let third = second.replacen(".65.2.", ".65.3.", 1);
+        assert_eq!(key().verify(&third, at(6)), Err(TokenError::BadSignature));
+        let longest = key().mint_stream(&CallSid::new("s".repeat(128)), u32::MAX, at(9_999_999_999));
+        assert!(key().verify(&longest, at(6)).is_ok());
+    }
+
+    #[test]
     fn a_token_is_safe_in_a_path() {
         let token = key().mint(&CallSid::new("../?&# é"), at(u32::MAX.into()));
         assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)), "{token}");
-        assert_eq!(key().verify(&token, at(0)), Ok(CallSid::new("../?&# é")));
+        assert_eq!(key().verify(&token, at(0)), Ok((CallSid::new("../?&# é"), 1)));
     }
 
     #[test]

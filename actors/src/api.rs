@@ -61,6 +61,17 @@ pub struct Admitted {
     pub replayed: bool,
 }
 
+/// Which stream of a call its URL is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announced {
+    /// Counts from 1 over the whole call.
+    pub stream: u32,
+    /// When it was first announced.
+    pub since: SystemTime,
+    /// The caller comes back to a conversation.
+    pub conversed: bool,
+}
+
 /// Why a call may not begin now. All of these are `503` with `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -113,13 +124,18 @@ pub trait Recorder: Send + Sync + 'static {
 /// Takes what each side of one call heard, over all the actors that drive it. Called on call arbiters: it must not block, and must
 /// not fail.
 pub trait Tape: Send + Sync + 'static {
-    /// The media stream began: what is taped is at this rate, and its clock starts here.
+    /// A media stream began: what is taped is at this rate. Of the first one, the clock starts here.
     fn began(&self, rate: SampleRate, at: Instant);
 
     /// Something was heard.
     fn take(&self, taped: Taped);
 
-    /// The call is over: nothing is heard any more.
+    /// The stream is over: nothing is heard any more, unless another one begins.
+    fn paused(&self) {
+        self.ended();
+    }
+
+    /// The call is over: where its last stream was.
     fn ended(&self);
 }
 
@@ -171,6 +187,11 @@ pub type DeskAnswer = Pin<Box<dyn Future<Output = Result<Admission, String>> + S
 pub trait FrontDesk: Send + Sync + 'static {
     /// A stream on a static media URL, which no webhook announced: looks the client up and writes the call down.
     fn admit(&self, start: Start) -> DeskAnswer;
+
+    /// A further stream on a static media URL, of a call that is here or was a moment ago.
+    fn readmit(&self, start: Start) -> DeskAnswer {
+        self.admit(start)
+    }
 
     /// The stream of a call that was announced to another node: writes down that it is here. One of all that ask gets it.
     fn take(&self, start: Start) -> DeskAnswer;

@@ -8,6 +8,7 @@ mod budget;
 mod line;
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -23,9 +24,9 @@ use protocol::call::io::CallerCommand;
 use protocol::exotel::stream::{self, CarrierMessage, Start};
 use protocol::ids::CallSid;
 
-use crate::api::{DeskAnswer, MediaEntry};
+use crate::api::{DeskAnswer, MediaEntry, Phase};
 use crate::call_actor::CallActor;
-use crate::switchboard::registry::Attached;
+use crate::switchboard::registry::{Attached, CallSlot};
 use crate::switchboard::{Switchboard, supervise};
 use budget::{Kind, Pace};
 use line::Line;
@@ -38,6 +39,8 @@ const MAILBOX: usize = 64;
 const START_WITHIN: Duration = Duration::from_secs(10);
 /// How long the front desk may take to look a client up.
 const DESK_WITHIN: Duration = Duration::from_secs(5);
+/// How long the call may take to leave the stream that a further one takes the place of.
+const REPLACE_WITHIN: Duration = Duration::from_secs(5);
 /// What fits into a close frame.
 const CLOSE_WORDS: usize = 123;
 
@@ -149,15 +152,20 @@ impl CallerLeg {
 
     fn start(&mut self, start: Start, ctx: &mut Ctx) {
         match std::mem::replace(&mut self.stage, Stage::Asking) {
-            Stage::Waiting(MediaEntry::Token(call)) if call == start.call_sid => self.attach(&start, ctx),
+            Stage::Waiting(MediaEntry::Token(call)) if call == start.call_sid => self.attach(start, false, ctx),
             Stage::Waiting(MediaEntry::Elsewhere(call)) if call == start.call_sid => {
-                self.ask_desk(self.board.desk().take(start.clone()), start, ctx);
+                self.ask_desk(self.board.desk().take(start.clone()), start, false, ctx);
             }
             Stage::Waiting(MediaEntry::Token(call) | MediaEntry::Elsewhere(call)) => {
                 self.refuse(Some(&call), "the start event names another call than the token", ctx);
             }
             Stage::Waiting(MediaEntry::Static) => {
-                self.ask_desk(self.board.desk().admit(start.clone()), start, ctx);
+                let (call, desk) = (&start.call_sid, self.board.desk());
+                let answer = match self.board.phase(call).is_some() || self.board.may_return(call) {
+                    true => desk.readmit(start.clone()),
+                    false => desk.admit(start.clone()),
+                };
+                self.ask_desk(answer, start, true, ctx);
             }
             other => {
                 self.stage = other;
@@ -167,22 +175,36 @@ impl CallerLeg {
     }
 
     /// Has a call admitted that is not here. What the carrier sends meanwhile waits in the socket.
-    fn ask_desk(&mut self, answer: DeskAnswer, start: Start, ctx: &mut Ctx) {
+    fn ask_desk(&mut self, answer: DeskAnswer, start: Start, by_account: bool, ctx: &mut Ctx) {
         let answer = tokio::time::timeout(DESK_WITHIN, answer);
         let admitted = answer.into_actor(self).map(move |answer, leg: &mut Self, ctx: &mut Ctx| {
             let admission = answer.unwrap_or_else(|_| Err("the front desk did not answer in time".to_owned()));
             match admission
                 .and_then(|admission| leg.board.admit_with(admission, true).map_err(|refusal| refusal.to_string()))
             {
-                Ok(_) => leg.attach(&start, ctx),
+                Ok(_) => leg.attach(start, by_account, ctx),
                 Err(why) => leg.refuse(Some(&start.call_sid), &why, ctx),
             }
         });
         ctx.wait(admitted);
     }
 
-    /// Joins socket and call, on this arbiter.
-    fn attach(&mut self, start: &Start, ctx: &mut Ctx) {
+    /// A further stream of a live call: who brings it has shown that the carrier lost the one before.
+    fn replace(&mut self, slot: Arc<CallSlot>, start: Start, ctx: &mut Ctx) {
+        slot.stop_waiting(&ctx.address());
+        let board = self.board.clone();
+        let left = tokio::time::timeout(REPLACE_WITHIN, async move { board.replace(&slot).await });
+        let replaced = left.into_actor(self).map(move |outcome, leg: &mut Self, ctx: &mut Ctx| {
+            match outcome.unwrap_or_else(|_| Err("the stream before this one did not end in time".to_owned())) {
+                Ok(()) => leg.attach(start, false, ctx),
+                Err(why) => leg.refuse(Some(&start.call_sid), &why, ctx),
+            }
+        });
+        ctx.wait(replaced);
+    }
+
+    /// Joins socket and call, on this arbiter. The account may bring a further stream at any time, a token only once it was asked for.
+    fn attach(&mut self, start: Start, by_account: bool, ctx: &mut Ctx) {
         let call = &start.call_sid;
         let rate = match &start.sample_rate {
             Ok(rate) => *rate,
@@ -198,9 +220,12 @@ impl CallerLeg {
                 return self.refuse(Some(call), &why, ctx);
             }
         };
-        let Some(slot) = self.board.find(call) else {
+        let Some(slot) = self.board.find_or_recall(call) else {
             return self.refuse(Some(call), "there is no such call (any more)", ctx);
         };
+        if slot.phase() == Phase::Live && (by_account || slot.disarm()) {
+            return self.replace(slot, start, ctx);
+        }
         match slot.attach(&ctx.address()) {
             Err(why) => self.refuse(Some(call), why, ctx),
             Ok(attached) => {

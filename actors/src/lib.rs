@@ -24,8 +24,8 @@ mod probe;
 pub mod switchboard;
 
 pub use api::{
-    Admission, Admitted, DeskAnswer, FrontDesk, Limits, MediaEntry, ModelEndpoint, Phase, Recorder, Refusal, Step,
-    SupervisorEvent, Tape,
+    Admission, Admitted, Announced, DeskAnswer, FrontDesk, Limits, MediaEntry, ModelEndpoint, Phase, Recorder, Refusal,
+    Step, SupervisorEvent, Tape,
 };
 pub use probe::probe;
 pub use switchboard::{ModelHealth, Switchboard};

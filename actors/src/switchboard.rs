@@ -11,16 +11,22 @@
 //!    a new actor takes them, the sockets are registered with that arbiter's reactor, and what the call said meanwhile is said.
 //!
 //! A call whose actor dies on the way is rebuilt from its history, like any other.
+//!
+//! A call whose stream ended, and of which nobody said that it is over, is kept for a while without a place ([`kept`]): if it is
+//! admitted again, it goes on from its history. A further stream while one is live shows that the live one is lost: the call is ended
+//! there and comes back here.
 
 mod health;
+mod kept;
 mod meters;
 pub(crate) mod registry;
 mod seats;
+mod slot;
 pub(crate) mod supervise;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use protocol::call::fact::Ended;
@@ -28,7 +34,9 @@ use protocol::call::io::Control;
 use protocol::ids::CallSid;
 use rustls::ClientConfig;
 
-use crate::api::{Admission, Admitted, FrontDesk, Limits, MediaEntry, ModelEndpoint, Phase, Recorder, Refusal};
+use crate::api::{
+    Admission, Admitted, Announced, FrontDesk, Limits, MediaEntry, ModelEndpoint, Phase, Recorder, Refusal,
+};
 use crate::call_actor::Birth;
 use crate::caller_leg::CallerLeg;
 use crate::model_leg::{Target, client_tls};
@@ -79,7 +87,7 @@ impl Switchboard {
     }
 
     /// Gives a call its place and dials its model, on the current arbiter: its stream is still to come. The same call again changes
-    /// nothing.
+    /// nothing; one that was here and may return goes on from there.
     ///
     /// # Errors
     /// When the node or the client has all the calls it may have, or all that may wait, or the node is draining.
@@ -90,15 +98,81 @@ impl Switchboard {
     /// The same for a call whose stream is here: it does not have to wait.
     pub(crate) fn admit_with(&self, admission: Admission, has_stream: bool) -> Result<Admitted, Refusal> {
         let target = Target::new(&self.0.endpoint, admission.model.as_deref(), self.0.tls.clone());
+        self.seat(admission, target, has_stream)
+    }
+
+    fn seat(&self, admission: Admission, target: Target, has_stream: bool) -> Result<Admitted, Refusal> {
         match self.0.registry.admit(admission, target, Arc::clone(&self.0.recorder), has_stream)? {
             registry::Admitted::Replayed => Ok(Admitted { replayed: true }),
             registry::Admitted::Seated(presence) => {
-                if let Some(life) = Life::begin(&presence.slot, Birth::New) {
+                let returned = presence.slot.has_returned();
+                metrics::counter!("callgate_calls_returned_total").increment(u64::from(returned));
+                let birth = if returned { Birth::Resumed } else { Birth::New };
+                if let Some(life) = Life::begin(&presence.slot, birth) {
                     supervise::start(presence, life);
                 }
                 Ok(Admitted { replayed: false })
             }
         }
+    }
+
+    /// Whether a call was here and may come back: admitted again, it goes on from where it was left.
+    #[must_use]
+    pub fn may_return(&self, call: &CallSid) -> bool {
+        self.left_in(call).is_some()
+    }
+
+    /// Where a call that may come back was when it left: whether it had its stream here.
+    #[must_use]
+    pub fn left_in(&self, call: &CallSid) -> Option<Phase> {
+        self.0.registry.shelf.find(call).map(|before| before.phase())
+    }
+
+    /// Which stream the URL of a call that is here is for; a URL lives so long.
+    #[must_use]
+    pub fn announce(&self, call: &CallSid, life: Duration) -> Option<Announced> {
+        self.find(call).map(|slot| slot.announce(life, SystemTime::now()))
+    }
+
+    /// Whether a call that is here, or was just now, waits for that stream; none when it is not.
+    #[must_use]
+    pub fn awaits(&self, call: &CallSid, stream: u32) -> Option<bool> {
+        self.find_kept(call).map(|slot| slot.awaits(stream))
+    }
+
+    /// Gives a live call to a further stream of it: ends it where it is, and begins it here from what it came to. The error is for people.
+    pub(crate) async fn replace(&self, old: &Arc<CallSlot>) -> Result<(), String> {
+        // The second one for its caller's last words: they are not waited for.
+        for _ in 0..2 {
+            old.control(Control::HangUp(Ended::CallerHungUp { reason: None }));
+        }
+        self.0.registry.without(old).await;
+        self.recall(&old.sid)
+    }
+
+    /// Admits a call that was here as it was admitted before. The error is for people.
+    fn recall(&self, call: &CallSid) -> Result<(), String> {
+        let before = self.0.registry.shelf.find(call).ok_or("this call is over")?;
+        let seated = self.seat(before.admission(), before.target.clone(), true);
+        seated.map(|_| ()).map_err(|refusal| refusal.to_string())
+    }
+
+    /// The call of a media socket. One that left after its further stream was asked for is back with it.
+    pub(crate) fn find_or_recall(&self, call: &CallSid) -> Option<Arc<CallSlot>> {
+        let asked_for = || self.0.registry.shelf.find(call).is_some_and(|before| before.disarm());
+        if self.find(call).is_none() && asked_for() && self.recall(call).is_err() {
+            return None;
+        }
+        self.find(call)
+    }
+
+    fn find_kept(&self, call: &CallSid) -> Option<Arc<CallSlot>> {
+        self.find(call).or_else(|| self.0.registry.shelf.find(call).filter(|before| before.is_armed()))
+    }
+
+    /// Keeps no call for its return any more: the node stops.
+    pub fn forget_returns(&self) {
+        self.0.registry.shelf.clear();
     }
 
     /// Whether a call of that client would be admitted now: asked before a call is written down. [`Switchboard::admit`] decides.
@@ -141,9 +215,9 @@ impl Switchboard {
         entry: MediaEntry,
     ) -> actix_web::Result<HttpResponse> {
         if let MediaEntry::Token(call) = &entry {
-            let problem = match self.phase(call) {
-                Some(Phase::Waiting) => None,
-                Some(Phase::Live) => Some("this call's media stream has started already"),
+            let problem = match self.find_kept(call).map(|slot| slot.takes_start()) {
+                Some(true) => None,
+                Some(false) => Some("this call's media stream has started already"),
                 None => Some("there is no such call (any more)"),
             };
             if let Some(problem) = problem {
@@ -155,9 +229,18 @@ impl Switchboard {
         CallerLeg::new(self.clone(), entry).upgrade(request, body)
     }
 
-    /// Ends a call. False when it is not here.
+    /// Ends a call, or its stream, as the reason has it. False when it is not here.
     pub fn end(&self, call: &CallSid, ended: Ended) -> bool {
-        self.find(call).map(|slot| slot.control(Control::HangUp(ended))).is_some()
+        let (here, for_good) = (self.find(call), !ended.is_provisional());
+        if for_good {
+            here.iter().for_each(|slot| slot.end_for_good());
+        }
+        let told = here.map(|slot| slot.control(Control::HangUp(ended))).is_some();
+        if for_good {
+            // Behind the mark on the slot, so that a call on its way out is not missed.
+            drop(self.0.registry.shelf.take(call));
+        }
+        told
     }
 
     /// Ends every call of this moment; says how many.

@@ -19,6 +19,7 @@ pub mod policy;
 mod prompts;
 mod recent;
 mod session;
+mod streams;
 pub mod tape;
 mod turn;
 mod uplink;
@@ -40,6 +41,7 @@ use io::{CallerEvent, ConnId, Control, Input, Output};
 use playout::Playout;
 use policy::{GreetedBy, Policy, Setup};
 use session::Session;
+pub use streams::COMES_BACK_WITHIN;
 use turn::Turn;
 use uplink::Uplink;
 
@@ -54,6 +56,8 @@ pub struct Call {
     phase: Phase,
     /// The greeting is still to be had from the model.
     greet: bool,
+    /// The caller comes back to a conversation, and was not spoken to yet.
+    returned: bool,
     /// The caller was sent audio of the agent's.
     spoken: bool,
     /// Said goodbye: why the call ends once that was heard.
@@ -93,7 +97,7 @@ impl Call {
         call
     }
 
-    /// A call rebuilt from its history after a fault: a fresh session is dialled and told the conversation.
+    /// A call rebuilt from its history, after a fault or for a further stream: a fresh session is dialled and told the conversation.
     #[must_use]
     pub fn resume(now: Instant, policy: Arc<Policy>, setup: Arc<Setup>, history: History) -> Self {
         let mut history = history;
@@ -106,10 +110,9 @@ impl Call {
             return call;
         }
         match call.cx.history.stream().cloned() {
-            Some((_, rate, started)) => {
+            Some((_, rate, at)) => {
                 call.phase = Phase::Live;
-                call.cx.deadlines.set(Timer::MaxCall, started + call.cx.policy.max_call);
-                call.go_live(rate);
+                call.go_live(rate, at);
             }
             None => call.cx.deadlines.set(Timer::MediaWait, now + call.cx.policy.media_wait),
         }
@@ -126,6 +129,7 @@ impl Call {
             uplink: Uplink::new(policy.hold, history.resumes() > 0),
             phase: Phase::Waiting,
             greet,
+            returned: history.resumes() > 0 && history.stream().is_none() && history.turns().next().is_some(),
             spoken: history.agent_heard(),
             closing: None,
             carry: None,
@@ -200,21 +204,24 @@ impl Call {
         let at = self.cx.now;
         self.cx.record(Fact::MediaStarted { stream, rate, at });
         self.cx.deadlines.clear(Timer::MediaWait);
-        self.cx.deadlines.set(Timer::MaxCall, at + self.cx.policy.max_call);
-        self.go_live(rate);
-        if self.greet
+        self.go_live(rate, at);
+        if (self.greet || self.returned)
             && !self.cx.policy.greet_early
             && let Some(conn) = self.session.ready()
         {
-            self.ask(conn);
+            self.speak_first(conn);
         }
     }
 
-    fn go_live(&mut self, rate: SampleRate) {
+    /// A stream that began then carries the call.
+    fn go_live(&mut self, rate: SampleRate, at: Instant) {
+        // Over all streams of the call.
+        let started = self.cx.history.started().unwrap_or(at);
+        self.cx.deadlines.set(Timer::MaxCall, started + self.cx.policy.max_call);
         self.cx.deadlines.set(Timer::MediaSilence, self.cx.now + self.cx.policy.media_silence);
         self.session.carrier_rate(&mut self.cx, rate);
-        self.uplink.start(rate);
-        if self.greet || self.cx.history.owed() != Owed::Nothing {
+        self.uplink.start(rate, tape::samples_between(started, at, rate));
+        if self.greet || self.returned || self.cx.history.owed() != Owed::Nothing {
             self.turn.patience.owe(&mut self.cx);
         }
         self.playout.start(&mut self.cx, rate);

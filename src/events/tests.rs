@@ -77,9 +77,11 @@ impl House {
             why: "the caller hung up".to_owned(),
             by: End::Gateway,
             weak: false,
+            provisional: false,
         };
         let update = CallUpdate {
             on_air: false,
+            reopened: false,
             call_sid: CallSid::new(sid),
             since: Utc::now(),
             media: None,
@@ -152,6 +154,7 @@ async fn a_call_that_is_told_to_be_over_before_it_began_is_told_whole() {
         duration_secs: None,
         recording: None,
         at,
+        stream_only: false,
     };
     house.store.report_call(report(Utc::now())).await.unwrap();
     assert!(house.store.jobs(true, None, 10).await.unwrap().is_empty(), "nobody's call is told to nobody");

@@ -164,6 +164,7 @@ impl Town {
             duration_secs: None,
             recording: Some(Announced::new(url)),
             at: Utc::now(),
+            stream_only: false,
         };
         self.store.report_call(report.clone()).await.unwrap();
         self.store.report_call(report).await.unwrap();

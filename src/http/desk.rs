@@ -69,6 +69,8 @@ pub(super) struct Opened {
     pub(super) replayed: bool,
     /// By this node: now, or when it was asked before and could not answer.
     pub(super) ours: bool,
+    /// It had ended for a while on this node, and comes back.
+    pub(super) returns: bool,
     pub(super) admission: Admission,
 }
 
@@ -122,7 +124,7 @@ impl Desk {
             self.settled(&call);
         }
         let admission = admission(&call, &client, greeted_by(entry), &self.policy);
-        Ok(Opened { client, call: row, replayed, ours, admission })
+        Ok(Opened { client, call: row, replayed, ours, returns: false, admission })
     }
 
     /// A call that was opened is admitted, or never will be.
@@ -146,7 +148,17 @@ impl Desk {
         worth
     }
 
-    async fn admit_static(&self, start: Start) -> Result<Admission, Refused> {
+    /// Whether nothing may be started any more for a call that is not here. Its end may still be on the way to the row.
+    pub(super) async fn is_over(&self, opened: &Opened) -> Result<bool, Refused> {
+        if opened.call.is_over() || !opened.replayed {
+            return Ok(opened.call.is_over());
+        }
+        self.recorder.flush().await;
+        Ok(self.store.call(&opened.call.call_sid).await?.is_some_and(|found| found.call.is_over()))
+    }
+
+    /// Admits a call of a static URL; one that `is_here`, live or not long gone, comes back.
+    async fn admit_static(&self, start: Start, is_here: bool) -> Result<Admission, Refused> {
         // Which way it goes is not told: either end may be the client's.
         let lines: Vec<PhoneNumber> = [&start.to, &start.from].into_iter().flatten().cloned().collect();
         if lines.is_empty() {
@@ -162,7 +174,11 @@ impl Desk {
         };
         let opened = self.open(opening, |_| Ok(())).await?;
         self.settled(&opened.call.call_sid);
-        if opened.call.is_over() { Err(Refused::CallOver) } else { Ok(opened.admission) }
+        let over = match is_here {
+            true => opened.call.is_over_for_the_carrier(),
+            false => self.is_over(&opened).await?,
+        };
+        if over { Err(Refused::CallOver) } else { Ok(opened.admission) }
     }
 
     /// A call that was announced to another node gets its stream here, unless one has it already.
@@ -254,7 +270,12 @@ pub(crate) struct StaticDesk(pub(crate) Arc<Desk>);
 impl FrontDesk for StaticDesk {
     fn admit(&self, start: Start) -> DeskAnswer {
         let desk = self.0.clone();
-        Box::pin(async move { desk.decide(start.call_sid.clone(), desk.admit_static(start)).await })
+        Box::pin(async move { desk.decide(start.call_sid.clone(), desk.admit_static(start, false)).await })
+    }
+
+    fn readmit(&self, start: Start) -> DeskAnswer {
+        let desk = self.0.clone();
+        Box::pin(async move { desk.decide(start.call_sid.clone(), desk.admit_static(start, true)).await })
     }
 
     fn take(&self, start: Start) -> DeskAnswer {

@@ -44,8 +44,8 @@ pub enum Refused {
     /// 401: a media token whose call has its stream, or is over.
     #[error("the media token was used up by the call's first stream, or the call is over")]
     TokenUsed,
-    /// 401: a media socket that came too late.
-    #[error("the call is over")]
+    /// 409: a call that ended for good, or too long ago.
+    #[error("the call is over: no further stream of it is taken")]
     CallOver,
     /// 403: an address that is not allowed.
     #[error("requests from this address are not allowed (ALLOWED_IPS)")]
@@ -125,14 +125,12 @@ impl Refused {
             Self::Field(_) | Self::Body(_) | Self::Broken | Self::UnknownField(_) | Self::UnknownParameter(..) => {
                 StatusCode::BAD_REQUEST
             }
-            Self::Auth(_) | Self::Operator | Self::Token(_) | Self::TokenUsed | Self::CallOver => {
-                StatusCode::UNAUTHORIZED
-            }
+            Self::Auth(_) | Self::Operator | Self::Token(_) | Self::TokenUsed => StatusCode::UNAUTHORIZED,
             Self::Address | Self::Host | Self::Origin | Self::ApiOff => StatusCode::FORBIDDEN,
             Self::UnknownClient | Self::NoSuchClient | Self::UnknownCall | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
-            Self::NotLive | Self::NumberTaken(_) => StatusCode::CONFLICT,
+            Self::NotLive | Self::NumberTaken(_) | Self::CallOver => StatusCode::CONFLICT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType | Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NoUpgrade => StatusCode::UPGRADE_REQUIRED,

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, Result, web};
-use actors::{MediaEntry, Phase};
+use actors::MediaEntry;
 use protocol::ids::CallSid;
 use serde_json::json;
 use tokio::time::timeout;
@@ -43,13 +43,13 @@ async fn check_token(
     seen: &mut Seen,
 ) -> Result<MediaEntry, Refused> {
     gateway.check_address(seen.address)?;
-    let call = gateway.tokens.verify(token, SystemTime::now())?;
+    let (call, stream) = gateway.tokens.verify(token, SystemTime::now())?;
     seen.call = Some(call.clone());
     check_upgrade(request)?;
     // Until `start` uses the token up, every socket is welcome: the handshake has one retry, and the newest wins.
-    match gateway.switchboard.phase(&call) {
-        Some(Phase::Waiting) => Ok(MediaEntry::Token(call)),
-        Some(Phase::Live) => Err(Refused::TokenUsed),
+    match gateway.switchboard.awaits(&call, stream) {
+        Some(true) => Ok(MediaEntry::Token(call)),
+        Some(false) => Err(Refused::TokenUsed),
         None => {
             let awaited = timeout(gateway.deadline(), is_awaited(gateway, &call)).await;
             match awaited.unwrap_or(Err(Refused::StorageAway))? {

@@ -31,12 +31,17 @@ pub(super) struct Fold {
     duration_ms: Option<u64>,
     /// When the carrier's side was over: what the model had to say of the call after that is no part of it.
     left_at: Option<DateTime<Utc>>,
+    /// The account of its last end.
+    end: Option<Finish>,
+    /// When that was told, unless the call goes on.
+    over: Option<DateTime<Utc>>,
     unwritten: Unwritten,
 }
 
 /// What has to be written.
 #[derive(Debug, Default)]
 struct Unwritten {
+    reopened: bool,
     media: Option<MediaStart>,
     turns: BTreeMap<u32, Turn>,
     figures: bool,
@@ -58,6 +63,8 @@ impl Fold {
             tokens: None,
             duration_ms: None,
             left_at: None,
+            end: None,
+            over: None,
             unwritten: Unwritten::default(),
         }
     }
@@ -86,6 +93,10 @@ impl Fold {
             }
             Fact::Usage(usage) => add(self.tokens.get_or_insert_default(), &usage),
             Fact::Counted { what, count } if LOST.contains(&what) => self.frames_lost += count,
+            Fact::Resumed if self.is_over() => {
+                self.over = None;
+                (self.unwritten.reopened, self.unwritten.finish) = (true, None);
+            }
             Fact::Left(_) => self.left_at = Some(at),
             Fact::Ended(ended) => {
                 let at = self.left_at.take().unwrap_or(at);
@@ -96,6 +107,14 @@ impl Fold {
     }
 
     fn ended(&mut self, at: DateTime<Utc>, ended: &Ended) {
+        self.over = Some(at);
+        // A call that came to nothing has no figures, only what it cost.
+        self.unwritten.figures |= self.media_at.is_some() || self.tokens.is_some();
+        if *ended == Ended::NoMedia && self.media_at.is_some() && self.end.is_some() {
+            // It was expected back and did not come: it ended when it was left.
+            self.unwritten.finish = self.end.clone();
+            return;
+        }
         self.duration_ms = self.media_at.and_then(|media| u64::try_from((at - media).num_milliseconds()).ok());
         // The carrier's own word for it says more than `completed`.
         let status = match ended {
@@ -104,10 +123,9 @@ impl Fold {
         };
         let by = if matches!(ended, Ended::CallEnd { .. }) { End::Carrier } else { End::Gateway };
         let weak = matches!(ended, Ended::CallEnd { .. } | Ended::NoMedia);
-        self.unwritten.finish =
-            Some(Finish { at, status: status.to_owned(), why: without_nul(ended.words()), by, weak });
-        // A call that came to nothing has no figures, only what it cost.
-        self.unwritten.figures |= self.media_at.is_some() || self.tokens.is_some();
+        let (status, why, provisional) = (status.to_owned(), without_nul(ended.words()), ended.is_provisional());
+        self.end = Some(Finish { at, status, why, by, weak, provisional });
+        self.unwritten.finish = self.end.clone();
     }
 
     /// Whether the call was seen to begin, and goes on.
@@ -115,21 +133,27 @@ impl Fold {
         (self.dials > 0 || self.media_at.is_some()) && !self.is_over()
     }
 
-    /// Whether the call is over.
+    /// Whether the call is over, for good or for now.
     pub(super) fn is_over(&self) -> bool {
-        self.unwritten.finish.is_some()
+        self.over.is_some()
+    }
+
+    /// When the call ended, if it may come back: what it came to so far goes on then.
+    pub(super) fn rests_since(&self) -> Option<DateTime<Utc>> {
+        self.over.filter(|_| self.end.as_ref().is_some_and(|end| end.provisional))
     }
 
     /// What has to be written, if anything.
     pub(super) fn update(&self, call_sid: &CallSid) -> Option<CallUpdate> {
-        let Unwritten { media, turns, figures, finish } = &self.unwritten;
-        if media.is_none() && turns.is_empty() && !figures && finish.is_none() {
+        let Unwritten { reopened, media, turns, figures, finish } = &self.unwritten;
+        if !reopened && media.is_none() && turns.is_empty() && !figures && finish.is_none() {
             return None;
         }
         Some(CallUpdate {
             call_sid: call_sid.clone(),
             since: self.since,
             on_air: self.media_at.is_some(),
+            reopened: *reopened,
             media: media.clone(),
             turns: turns.values().cloned().collect(),
             figures: figures.then(|| self.figures()),

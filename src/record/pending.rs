@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use protocol::call::COMES_BACK_WITHIN;
 use protocol::call::fact::Fact;
 use protocol::ids::CallSid;
 
@@ -16,6 +17,11 @@ const MAX_ENDED: usize = 20_000;
 /// Reports kept while the database is away; the oldest go first.
 const MAX_REPORTS: usize = 20_000;
 
+/// Ended calls that may come back; beyond it what the oldest came to is forgotten, and would begin anew.
+const MAX_RESTING: usize = 20_000;
+/// How long they may: a little longer than a gateway takes them back.
+const RESTING: TimeDelta = TimeDelta::seconds(COMES_BACK_WITHIN.as_secs().cast_signed() + 5);
+
 /// Calls written in one transaction: after an outage many wait, and a database far away takes some ms for each.
 const AT_ONCE: usize = 64;
 
@@ -26,6 +32,8 @@ pub(super) struct Pending {
     folds: HashMap<CallSid, Fold>,
     /// Calls that ended and are not yet written, oldest first.
     ended: VecDeque<CallSid>,
+    /// Calls that ended, are written, and may come back; since when, oldest first.
+    resting: VecDeque<(DateTime<Utc>, CallSid)>,
     /// What the carrier reported, and the database would not take.
     reports: VecDeque<CallEndReport>,
     away: bool,
@@ -40,6 +48,7 @@ impl Pending {
             reports: VecDeque::new(),
             folds: HashMap::new(),
             ended: VecDeque::new(),
+            resting: VecDeque::new(),
             away: false,
             jobs,
         }
@@ -53,10 +62,12 @@ impl Pending {
             self.ended.push_back(call);
         }
         if self.ended.len() > MAX_ENDED {
-            if let Some(oldest) = self.ended.pop_front() {
+            if let Some(oldest) = self.ended.pop_front()
+                && self.folds.get(&oldest).is_some_and(Fold::is_over)
+            {
                 self.folds.remove(&oldest);
+                dropped(1);
             }
-            dropped(1);
         }
     }
 
@@ -112,11 +123,28 @@ impl Pending {
     fn written(&mut self) {
         self.reports.clear();
         for sid in self.ended.drain(..) {
-            self.folds.remove(&sid);
+            let Some(fold) = self.folds.get(&sid).filter(|fold| fold.is_over()) else { continue };
+            match fold.rests_since() {
+                Some(since) => self.resting.push_back((since, sid)),
+                None => drop(self.folds.remove(&sid)),
+            }
         }
+        self.forget_rested(Utc::now());
         // A stray fact behind a call's end made a fold that nothing would ever close.
-        self.folds.retain(|_, fold| fold.is_live());
+        self.folds.retain(|_, fold| fold.is_live() || fold.rests_since().is_some());
         self.folds.values_mut().for_each(Fold::written);
+    }
+
+    /// Lets go of calls that did not come back.
+    fn forget_rested(&mut self, now: DateTime<Utc>) {
+        let too_many = |resting: &VecDeque<_>| resting.len() > MAX_RESTING;
+        while self.resting.front().is_some_and(|(since, _)| too_many(&self.resting) || now - since >= RESTING) {
+            let Some((since, sid)) = self.resting.pop_front() else { return };
+            // One that came back and ended again is further behind.
+            if self.folds.get(&sid).is_some_and(|fold| fold.rests_since() == Some(since)) {
+                self.folds.remove(&sid);
+            }
+        }
     }
 
     /// How many calls are followed.

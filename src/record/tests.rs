@@ -10,6 +10,7 @@ use crate::store::tests::{TempDb, WriteLock, new_call, new_client};
 use crate::store::{CallWithTurns, End, Tokens};
 
 mod lost_answer;
+mod streams;
 
 fn at(ms: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_790_000_000) + Duration::from_millis(ms)

@@ -227,6 +227,70 @@ async fn a_fault_in_the_encoder_costs_its_recording_an_attempt_and_the_next_one_
 }
 
 #[tokio::test]
+async fn a_call_that_comes_back_has_one_recording_with_silence_between_its_streams() {
+    let spool = Spool::new();
+    let (deck, spooling, mut receiver) = Deck::start(&spool.0).unwrap();
+    let tape = deck.tape(&CallSid::new("a"));
+    let began = Instant::now().checked_sub(Duration::from_secs(2)).unwrap();
+    tape.began(SampleRate::Hz8000, began);
+    tape.take(caller(0, 160));
+    // Sent ahead, and not played when the line broke.
+    tape.take(agent(8_000, 160));
+    tape.take(agent(40_000, 160));
+    tape.paused();
+    tape.began(SampleRate::Hz8000, Instant::now());
+    let back = (began.elapsed().as_micros() * 8 / 1_000) as u64;
+    tape.take(caller(back, 160));
+    tape.take(agent(back + 200, 160));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    tape.paused();
+    tape.ended();
+    let finished = finished(&mut receiver).await;
+    assert_eq!(finished.folder, spool.0.join("a"));
+    let back = back as usize;
+    assert_eq!(sounds(&spool.track("a", "caller.s16")), [(0, 160), (back, back + 160)]);
+    let agents = sounds(&spool.track("a", "agent.s16"));
+    assert_eq!(agents, [(8_000, 8_160), (back + 200, back + 360)]);
+    assert!(receiver.try_recv().is_err(), "and no other");
+    drop(spooling);
+}
+
+#[tokio::test]
+async fn a_recording_ends_where_the_last_stream_did_however_long_the_call_was_awaited() {
+    let spool = Spool::new();
+    let (deck, _spooling, mut receiver) = Deck::start(&spool.0).unwrap();
+    let tape = deck.tape(&CallSid::new("a"));
+    let began = Instant::now().checked_sub(Duration::from_secs(2)).unwrap();
+    tape.began(SampleRate::Hz8000, began);
+    tape.take(caller(0, 160));
+    tape.paused();
+    let paused = (began.elapsed().as_micros() * 8 / 1_000) as usize;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    tape.ended();
+    finished(&mut receiver).await;
+    let length = spool.track("a", "caller.s16").len();
+    assert!(length <= paused, "{length} of {paused}");
+}
+
+#[tokio::test]
+async fn a_stream_at_another_rate_is_a_recording_of_its_own_on_the_same_clock() {
+    let spool = Spool::new();
+    let (deck, _spooling, mut receiver) = Deck::start(&spool.0).unwrap();
+    let tape = deck.tape(&CallSid::new("a"));
+    tape.began(SampleRate::Hz8000, Instant::now().checked_sub(Duration::from_secs(2)).unwrap());
+    tape.take(caller(0, 160));
+    tape.paused();
+    tape.began(SampleRate::Hz16000, Instant::now());
+    tape.take(caller(16_000, 320));
+    let first = finished(&mut receiver).await;
+    tape.ended();
+    let second = finished(&mut receiver).await;
+    assert_eq!((first.rate, second.rate), (SampleRate::Hz8000, SampleRate::Hz16000));
+    assert_eq!((first.began, second.folder), (second.began, spool.0.join("a.2")));
+    assert_eq!(sounds(&spool.track("a.2", "caller.s16")), [(16_000, 16_320)]);
+}
+
+#[tokio::test]
 async fn a_disk_that_will_not_have_it_says_so_and_no_more() {
     // A file where the folder should be: nothing can be made below it.
     let spool = Spool::new();

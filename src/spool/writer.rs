@@ -119,13 +119,10 @@ impl Open {
     }
 
     fn flush(&mut self) {
-        let now = self.sample(Instant::now());
+        // Between two streams the call gets no further.
+        let now = lock(&self.live.paused).unwrap_or_else(Instant::now);
+        let now = self.begun.sample(now);
         self.attempt(|reel| reel.flush(now));
-    }
-
-    fn sample(&self, at: Instant) -> u64 {
-        let since = at.saturating_duration_since(self.begun.at).as_micros();
-        u64::try_from(since * u128::from(self.begun.rate.hz()) / 1_000_000).unwrap_or(u64::MAX)
     }
 
     /// Writes; a disk that will not have it ends the recording there, and not the call.
@@ -140,7 +137,7 @@ impl Open {
 
     /// The call is over.
     fn finish(mut self) -> Finished {
-        let end = self.live.ended.get().map_or(0, |at| self.sample(*at));
+        let end = self.live.ended.get().map_or(0, |at| self.begun.sample(*at));
         let dropped = self.live.dropped.load(Ordering::Relaxed);
         if dropped > 0 {
             tracing::warn!(call_sid = %self.live.call, dropped, "frames are missing on this recording: the disk was too slow");

@@ -24,6 +24,8 @@ pub struct CallUpdate {
     pub since: DateTime<Utc>,
     /// The node that tells this had the call's media: one that waited for it in vain has no say over one that had it.
     pub on_air: bool,
+    /// It had ended, and goes on.
+    pub reopened: bool,
     /// Its media stream began.
     pub media: Option<MediaStart>,
     /// New or better known turns.
@@ -43,7 +45,7 @@ pub struct MediaStart {
     pub stream: StreamSid,
 }
 
-/// The account of a call's end. The gateway's first one stands.
+/// The account of a call's end. The gateway's first one stands, unless the call goes on.
 #[derive(Clone, Debug)]
 pub struct Finish {
     /// When.
@@ -56,6 +58,8 @@ pub struct Finish {
     pub by: End,
     /// It counts only while nobody told of an end (upkeep tells of none): the carrier's word passed on, or a wait in vain.
     pub weak: bool,
+    /// The call may come back within a while: until then nobody is told that it is over.
+    pub provisional: bool,
 }
 
 impl Store {

@@ -34,7 +34,7 @@ pub struct Call {
     pub entry: Option<Entry>,
     /// `in-progress`, `completed`, `failed`, or what the carrier said: `busy`, `no-answer`, `canceled`.
     pub status: String,
-    /// The most final status that the carrier told.
+    /// The most final status of the call that the carrier told.
     pub carrier_status: Option<String>,
     /// Whose account of the end `status` and `ended_why` are.
     #[diesel(deserialize_as = Maybe<End>)]
@@ -57,6 +57,12 @@ impl Call {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.ended_by.is_some()
+    }
+
+    /// Whether the carrier said that the call is over: whatever stream ended then, no other follows.
+    #[must_use]
+    pub fn is_over_for_the_carrier(&self) -> bool {
+        self.carrier_status.as_deref().is_some_and(merge::is_end)
     }
 }
 
@@ -199,6 +205,8 @@ pub struct CallEndReport {
     pub recording: Option<Announced>,
     /// When we were told.
     pub at: DateTime<Utc>,
+    /// It tells of the end of a stream: the call may go on.
+    pub stream_only: bool,
 }
 
 /// Which calls to list.

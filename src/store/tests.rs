@@ -113,6 +113,7 @@ pub(crate) fn report(sid: &str, status: &str) -> CallEndReport {
         duration_secs: Some(59),
         recording: Some(Announced::new("https://recordings.exotel.com/a.mp3")),
         at: at(61),
+        stream_only: false,
     }
 }
 
@@ -126,6 +127,7 @@ pub(crate) fn update(sid: &str) -> CallUpdate {
         call_sid: CallSid::new(sid),
         since: at(0),
         on_air: false,
+        reopened: false,
         media: None,
         turns: vec![],
         figures: None,
@@ -134,7 +136,8 @@ pub(crate) fn update(sid: &str) -> CallUpdate {
 }
 
 pub(crate) fn finish(status: &str, why: &str) -> Option<Finish> {
-    Some(Finish { at: at(50), status: status.to_owned(), why: why.to_owned(), by: End::Gateway, weak: false })
+    let (status, why) = (status.to_owned(), why.to_owned());
+    Some(Finish { at: at(50), status, why, by: End::Gateway, weak: false, provisional: false })
 }
 
 pub(crate) fn batch(calls: Vec<CallUpdate>) -> Batch {

@@ -23,6 +23,8 @@ const COUNTERS: &[(&str, &str)] = &[
     ("callgate_connections_refused_total", "Connections refused because all that may be had were in use"),
     ("callgate_calls_ended_total", "Calls that ended, by status"),
     ("callgate_calls_gave_way_total", "Calls whose stream did not come and whose place went to another call"),
+    ("callgate_calls_forgotten_total", "Calls that might have come back and were forgotten: too many of them"),
+    ("callgate_calls_returned_total", "Calls that came back after their stream had ended, or while it hung"),
     ("callgate_calls_rehomed_total", "Calls that were moved to another worker thread"),
     ("callgate_calls_without_media_total", "Calls that ended before their stream began"),
     ("callgate_carrier_events_dropped_total", "Events beside audio that came faster than a call takes them, by kind"),
@@ -55,6 +57,7 @@ const COUNTERS: &[(&str, &str)] = &[
 const GAUGES: &[(&str, &str)] = &[
     ("callgate_audit_lag_seconds", "Age of the oldest audit entry that is not in the database yet"),
     ("callgate_audit_waiting", "Audit entries that are not in the database yet"),
+    ("callgate_calls_kept", "Calls whose stream ended and that may come back"),
     ("callgate_calls_live", "Calls that are live on this node"),
     ("callgate_calls_waiting", "Calls that wait for their stream"),
     ("callgate_connections", "Connections that are open, by whether anybody has authenticated on them"),

@@ -62,7 +62,8 @@ async fn tell(gateway: &Gateway, step: usize, sid: &str) {
     };
     let form = if step == 0 { form } else { [vec![("CallSid", sid)], form].concat() };
     let answer = gateway.post(path, &form).await;
-    assert!([200, 302].contains(&answer.status.as_u16()), "{step}: {answer:?}");
+    let over = step == 0 && answer.status == 409;
+    assert!(over || [200, 302].contains(&answer.status.as_u16()), "{step}: {answer:?}");
 }
 
 async fn settled(nodes: &[Gateway; 2], sid: &str) -> Call {

@@ -20,6 +20,8 @@ mod refusals;
 mod reports;
 #[path = "starts.rs"]
 mod starts;
+#[path = "streams.rs"]
+mod streams;
 #[path = "told.rs"]
 mod told;
 #[path = "wear.rs"]

@@ -22,6 +22,8 @@ mod reports;
 mod starts;
 #[path = "strangers.rs"]
 mod strangers;
+#[path = "streams.rs"]
+mod streams;
 #[path = "told.rs"]
 mod told;
 #[path = "wear.rs"]

@@ -299,8 +299,8 @@ async fn a_client_has_no_more_live_calls_than_it_may() {
     assert!(gateway.running.switchboard().drained(PATIENCE).await);
     let answer = gateway.post("/exotel/voicebot", &incoming(&second)).await;
     assert!(answer.status == 200 && answer.header("idempotent-replayed").is_none(), "{answer:?}");
-    // One that is over has its answer, room or not.
-    assert_eq!(gateway.post("/exotel/voicebot", &incoming(&first)).await.status, 200);
+    // One that is over is told so, room or not.
+    gateway.post("/exotel/voicebot", &incoming(&first)).await.refused(409, "call_over");
     assert_eq!(gateway.running.switchboard().live(), 1);
     gateway.stop().await;
 }

@@ -23,7 +23,9 @@ async fn reports_in_any_order_and_number_converge() {
                 1 => gateway.post("/exotel/call-end", &[("CallSid", &sid), ("Status", "no-answer")]).await,
                 _ => gateway.post("/exotel/recording", &[("CallSid", &sid), ("RecordingUrl", recording)]).await,
             };
-            assert_eq!(answer.status, 200, "{answer:?}");
+            // A call that is over is written down as it was told, and not begun.
+            let over = *step == 0 && answer.status == 409;
+            assert!(over || answer.status == 200, "{answer:?}");
         }
         let known = CallSid::new(&sid);
         eventually("no session is left", || async { gateway.running.switchboard().phase(&known).is_none() }).await;

@@ -137,14 +137,17 @@ async fn one_number_has_many_spellings() {
 }
 
 #[actix_web::test]
-async fn a_call_that_was_reported_over_gets_its_answer_and_no_session() {
+async fn a_call_that_was_reported_over_is_refused_in_words_and_has_no_session() {
     let gateway = Gateway::start().await;
     let sid = sid();
     let ended = gateway.post("/exotel/call-end", &[("CallSid", &sid), ("Status", "completed")]).await;
     assert_eq!(ended.status, 200, "{ended:?}");
-    let answer = gateway.post("/exotel/call-start", &incoming(&sid)).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
+    for hook in ["/exotel/call-start", "/exotel/voicebot"] {
+        let error = gateway.post(hook, &incoming(&sid)).await.refused(409, "call_over");
+        assert!(error["message"].as_str().unwrap().contains("the call is over"), "{error}");
+    }
     assert_eq!(gateway.running.switchboard().live(), 0);
+    assert!(gateway.running.model().unwrap().sessions().is_empty());
     let call = gateway.running.store().call(&CallSid::new(&sid)).await.unwrap().unwrap().call;
     assert_eq!((call.status.as_str(), call.client_id), ("completed", Some(gateway.tenant.id)));
     gateway.stop().await;

@@ -13,6 +13,7 @@ mod faults;
 mod floods;
 mod media;
 mod moves;
+mod streams;
 
 use std::future::Future;
 use std::time::Duration;

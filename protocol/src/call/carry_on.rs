@@ -32,11 +32,12 @@ impl Call {
         // Asked before the replay: it is about the session that was lost.
         let owed = self.cx.history.owed();
         let from = self.cx.history.playing_from();
+        let first = self.greet || self.returned;
         self.brief(conn, from);
         match owed {
             // It is asked for once somebody is there to hear it.
-            _ if self.greet && self.phase == Phase::Waiting && !self.cx.policy.greet_early => {}
-            _ if self.greet => self.ask(conn),
+            _ if first && self.phase == Phase::Waiting && !self.cx.policy.greet_early => {}
+            _ if first => self.speak_first(conn),
             Owed::Answer => self.ask(conn),
             // If they still speak the server notices, and answers by itself; if they do not, nobody else will.
             Owed::Ear => self.cx.deadlines.set(Timer::Notice, self.cx.now + NOTICE),
@@ -46,6 +47,15 @@ impl Call {
                 self.carry_on();
             }
         }
+    }
+
+    /// The agent has the first word, in a call that begins or comes back.
+    pub(super) fn speak_first(&mut self, conn: ConnId) {
+        if !self.greet {
+            let told = prompts::back(self.cx.history.broken_words());
+            self.cx.send(conn, ClientEvent::CreateItem(NewItem::System(told)));
+        }
+        self.ask(conn);
     }
 
     /// A session is told the conversation up to that turn, and then the audio that waited.

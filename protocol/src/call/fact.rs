@@ -7,7 +7,7 @@ use codecs::SampleRate;
 use crate::ids::{ItemId, StreamSid};
 use crate::realtime::event::Usage;
 
-/// One thing that happened. Times are ms since the media stream began (0 before it).
+/// One thing that happened. Times are ms since the call's first media stream began (0 before it).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
     /// The carrier's stream began.
@@ -16,7 +16,7 @@ pub enum Fact {
         stream: StreamSid,
         /// Its rate.
         rate: SampleRate,
-        /// By the caller's monotonic clock: what every `at_ms` counts from.
+        /// By the caller's monotonic clock: what every `at_ms` counts from, if it is the first.
         at: Instant,
     },
     /// A model connection is being opened: the first (1), or again.
@@ -159,7 +159,7 @@ pub enum Fact {
         /// Its message.
         message: String,
     },
-    /// The call was rebuilt from its history after a fault of ours.
+    /// The call was rebuilt from its history: after a fault of ours, or because it came back after its end.
     Resumed,
     /// Frames lost, late or dropped, or events not understood, since the last such fact.
     Counted {

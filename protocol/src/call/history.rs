@@ -22,7 +22,10 @@ const MAX_TOOLS: usize = 64;
 /// What is known of a call from its facts.
 #[derive(Clone, Debug, Default)]
 pub struct History {
+    /// The stream that carries the call, and when it began.
     stream: Option<(StreamSid, SampleRate, Instant)>,
+    /// When the first one did.
+    started: Option<Instant>,
     entries: Vec<Entry>,
     dials: u32,
     resumes: u32,
@@ -59,7 +62,10 @@ impl History {
     /// Folds one fact.
     pub fn apply(&mut self, fact: &Fact) {
         match fact {
-            Fact::MediaStarted { stream, rate, at } => self.stream = Some((stream.clone(), *rate, *at)),
+            Fact::MediaStarted { stream, rate, at } => {
+                self.stream = Some((stream.clone(), *rate, *at));
+                self.started.get_or_insert(*at);
+            }
             Fact::ModelDialled { attempt } => self.dials = *attempt,
             Fact::Resumed => self.resumed(),
             Fact::CallerSpoke { item, at_ms } => self.open(item, Who::Caller, *at_ms),
@@ -93,7 +99,8 @@ impl History {
                 }
             }
             Fact::Left(why) => self.left = Some(why.clone()),
-            Fact::Ended(_) => self.left = None,
+            // Of this stream: there may be another.
+            Fact::Ended(_) => (self.left, self.stream) = (None, None),
             Fact::ToolCalled { call_id, name, arguments } => self.tool(NewItem::FunctionCall {
                 call_id: call_id.clone(),
                 name: name.clone(),
@@ -200,16 +207,38 @@ impl History {
         }
     }
 
-    /// The stream, its rate, and when it began.
+    /// The stream that carries the call now, its rate, and when it began.
     #[must_use]
     pub fn stream(&self) -> Option<&(StreamSid, SampleRate, Instant)> {
         self.stream.as_ref()
     }
 
-    /// When the media stream began.
+    /// When the call's first media stream began.
     #[must_use]
     pub fn started(&self) -> Option<Instant> {
-        self.stream.as_ref().map(|(_, _, at)| *at)
+        self.started
+    }
+
+    /// Leaves of what was said only the last `turns`, which is all that a session is ever told: of the others that they were.
+    pub fn forget_words(&mut self, turns: usize) {
+        let old = self.entries.len().saturating_sub(turns);
+        for entry in self.entries[..old].iter_mut().filter(|entry| entry.told) {
+            (entry.text, entry.tools) = (String::new(), Vec::new());
+        }
+    }
+
+    /// About what it takes of memory, bytes.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let tool = |item: &NewItem| match item {
+            NewItem::User(text) | NewItem::Assistant(text) | NewItem::System(text) => text.len(),
+            NewItem::FunctionCall { call_id, name, arguments } => call_id.len() + name.len() + arguments.len(),
+            NewItem::FunctionOutput { call_id, output } => call_id.len() + output.len(),
+        };
+        let tools = |items: &[NewItem]| items.iter().map(|item| size_of::<NewItem>() + tool(item)).sum::<usize>();
+        let entry =
+            |entry: &Entry| size_of::<Entry>() + entry.text.len() + entry.item.as_str().len() + tools(&entry.tools);
+        size_of::<Self>() + self.entries.iter().map(entry).sum::<usize>() + tools(&self.pending_tools)
     }
 
     /// Model connections dialled so far.

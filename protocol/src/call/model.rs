@@ -44,7 +44,7 @@ impl Call {
         if unheard || self.turn.is_discarded(&key.response) {
             return self.cx.count("late_delta", 1);
         }
-        self.greet = false;
+        (self.greet, self.returned) = (false, false);
         self.turn.patience.audio_came(&mut self.cx);
         self.heard_by_server();
         if self.playout.push(&mut self.cx, key, pcm) == Pushed::Overflow {

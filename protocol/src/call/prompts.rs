@@ -26,6 +26,16 @@ pub(super) fn go_on(last_words: &str) -> String {
     )
 }
 
+/// The caller is back in a call whose stream had ended; what they heard last of an answer that broke off then, if one did.
+pub(super) fn back(last_words: Option<&str>) -> String {
+    let heard = last_words.map(last).filter(|words| !words.is_empty());
+    let heard =
+        heard.map(|words| format!(" The last words that they heard were: \"{words}\" [cut].")).unwrap_or_default();
+    format!(
+        "The caller's line broke off, and they are back on the phone.{heard} Do not greet them again: go on where the conversation was."
+    )
+}
+
 /// A key of the caller's.
 pub(super) fn key_pressed(digit: char) -> String {
     format!("The caller pressed {digit} on the keypad.")

@@ -1,6 +1,6 @@
 //! What each side heard, and when: the recording of a call, as decisions.
 //!
-//! One clock for both: ours, from the start of the media stream, counted in samples of the stream. Three things are decided here.
+//! One clock for both: ours, from the start of the call's first media stream, counted in samples of the stream. Three things are decided here.
 //!
 //! * A frame of the caller's belongs where the carrier's timestamps put it. Timestamps that cannot be (missing, standing still, of
 //!   another unit) count for nothing; then frames follow each other as they come, and a line that fell silent left a gap.
@@ -55,7 +55,12 @@ pub enum Taped {
 
 /// The sample of a recording that is at a moment.
 fn sample(cx: &Context, at: Instant, rate: SampleRate) -> u64 {
-    let since = cx.history.started().map_or(Duration::ZERO, |t0| at.saturating_duration_since(t0));
+    cx.history.started().map_or(0, |t0| samples_between(t0, at, rate))
+}
+
+/// How many samples lie between two moments.
+pub(crate) fn samples_between(from: Instant, to: Instant, rate: SampleRate) -> u64 {
+    let since = to.saturating_duration_since(from);
     u64::try_from(since.as_micros() * u128::from(rate.hz()) / 1_000_000).unwrap_or(u64::MAX)
 }
 
@@ -70,19 +75,23 @@ pub(crate) struct CallerTrack {
     end: u64,
     /// A timestamp of the carrier's, ms, and the sample it stands for.
     anchor: Option<(u64, u64)>,
+    /// Where the stream begins, and a count that is its own.
+    stream: u64,
     /// How far a timestamp may be ahead of its frame's arrival.
     early_ms: u64,
 }
 
-/// Where a count begins that is the stream's own.
-const STREAM: (u64, u64) = (0, 0);
-
 impl CallerTrack {
-    /// The carrier's count begins with the stream, as it says it does. The arrival of the first frame says less: it may be late, and after
-    /// a restart it has waited for the call to be rebuilt. It counts only where the timestamps are of another count; a call that was
-    /// rebuilt has no first frame to see that by.
+    /// Of a call that was rebuilt, or not.
     pub(crate) fn new(resumed: bool) -> Self {
-        Self { end: 0, anchor: Some(STREAM), early_ms: if resumed { AHEAD_MS } else { EARLY_MS } }
+        Self { end: 0, anchor: None, stream: 0, early_ms: if resumed { AHEAD_MS } else { EARLY_MS } }
+    }
+
+    /// A stream begins, there. The carrier's count begins with it, as it says it does. The arrival of the first frame says less: it may be
+    /// late, and after a restart it has waited for the call to be rebuilt. It counts only where the timestamps are of another count; a call
+    /// that was rebuilt has no first frame to see that by.
+    pub(crate) fn begin(&mut self, at: u64) {
+        (self.anchor, self.stream) = (Some((0, at)), at);
     }
 
     /// A frame came in, which the carrier says began at `sent_ms` of its stream.
@@ -109,7 +118,7 @@ impl CallerTrack {
         let credible = at.filter(|&at| at <= early && at + samples(LATE_MS, rate) >= arrived);
         match credible {
             // The `start` that our clock begins with may have come late itself: then all that follows is ahead by that.
-            Some(_) if self.anchor == Some(STREAM) => self.early_ms = AHEAD_MS,
+            Some(_) if self.anchor == Some((0, self.stream)) => self.early_ms = AHEAD_MS,
             Some(_) => {}
             None => (self.anchor, self.early_ms) = (None, EARLY_MS),
         }

@@ -6,6 +6,7 @@ mod copies;
 mod ending;
 mod floor;
 mod greeting;
+mod streams;
 mod tape;
 mod trouble;
 mod worn;

@@ -50,8 +50,10 @@ impl Uplink {
         }
     }
 
-    pub(crate) fn start(&mut self, rate: SampleRate) {
+    /// A stream begins, at that sample of the recording.
+    pub(crate) fn start(&mut self, rate: SampleRate, at: u64) {
         self.rate = rate;
+        self.track.begin(at);
     }
 
     /// One frame from the caller, for the recording.

@@ -58,23 +58,28 @@ pub(super) async fn passthru(gateway: &Gateway, fields: &Fields, seen: &mut Seen
     let stream = StreamReport::try_from(fields)?;
     let over = stream.call_status();
     // The stream is over by the time the next applet asks, whatever its socket still believes.
-    if let Some(status) = over {
+    if over.is_some() {
         let ended = match gateway.switchboard.phase(&sid) {
             // If it was here at all, it was on another node.
-            Some(Phase::Waiting) => Ended::CallEnd { status: status.to_owned() },
+            Some(Phase::Waiting) => Ended::NoMedia,
             _ => Ended::CallerHungUp { reason: stream.status.clone().map(String::from) },
         };
         gateway.switchboard.end(&sid, ended);
     }
+    let told = CallEnd::try_from(fields).ok();
+    if let Some(told) = told.as_ref().filter(|told| told.is_final()) {
+        gateway.switchboard.end(&sid, Ended::CallEnd { status: told.status.to_string() });
+    }
     // The account of the end may still be on its way to the database. One that hangs must not keep the report from being kept.
     let _ = timeout(gateway.deadline() / 4, gateway.recorder.flush()).await;
-    let mut report = match CallEnd::try_from(fields) {
-        Ok(told) => report_of(gateway, told, fields),
-        Err(_) => CallEndReport { lines: lines(fields), ..empty_report(sid.clone()) },
+    let mut report = match told {
+        Some(told) => report_of(gateway, told, fields),
+        None => CallEndReport { lines: lines(fields), ..empty_report(sid.clone()) },
     };
     // While the applets go on the carrier calls it in progress; for the caller's talk with us, the stream's end is the end.
     if let Some(over) = over.filter(|_| !report.status.as_deref().is_some_and(is_end)) {
         report.status = Some(over.to_owned());
+        report.stream_only = true;
     }
     if report.recording.is_none() {
         report.recording = stream.recording_url.map(|url| gateway.announced(&url));
@@ -157,5 +162,6 @@ fn empty_report(call_sid: protocol::ids::CallSid) -> CallEndReport {
         duration_secs: None,
         recording: None,
         at: Utc::now(),
+        stream_only: false,
     }
 }

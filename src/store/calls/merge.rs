@@ -11,6 +11,8 @@ pub(crate) const STATUSES: [&str; 8] =
     ["queued", "ringing", "in-progress", "canceled", "no-answer", "busy", "failed", "completed"];
 /// From here on a status is an end.
 const FIRST_END: usize = 3;
+/// Those that are.
+pub(in crate::store) const ENDS: &[&str] = STATUSES.split_at(FIRST_END).1;
 
 /// Puts a report into the row.
 pub(in crate::store) fn merge(call: &mut Call, report: &CallEndReport) {
@@ -30,7 +32,8 @@ pub(in crate::store) fn merge(call: &mut Call, report: &CallEndReport) {
         *duration_ms = merged(*duration_ms, told_ms, Ord::max);
     }
     if let Some(status) = &report.status {
-        told(call, status, known(report.ended_at).unwrap_or_else(|| by_our_clock(report.at)));
+        let at = known(report.ended_at).unwrap_or_else(|| by_our_clock(report.at));
+        told(call, status, at, !report.stream_only);
     }
 }
 
@@ -72,8 +75,8 @@ fn parties(call: &mut Call, told: &Parties) {
 }
 
 /// Keeps the most final status; an end is the call's end unless the gateway tells of one.
-fn told(call: &mut Call, status: &str, at: DateTime<Utc>) {
-    if call.carrier_status.as_deref().is_none_or(|known| finality(status) > finality(known)) {
+fn told(call: &mut Call, status: &str, at: DateTime<Utc>, certain: bool) {
+    if certain && call.carrier_status.as_deref().is_none_or(|known| finality(status) > finality(known)) {
         call.carrier_status = Some(status.to_owned());
     }
     // A gateway that waited for the stream in vain knows less than the carrier; whatever else a gateway says of an end stands.
@@ -85,7 +88,13 @@ fn told(call: &mut Call, status: &str, at: DateTime<Utc>) {
     if !is_end(status) || call.ended_by == Some(End::Gateway) {
         return;
     }
-    if call.carrier_status.as_deref() == Some(status) {
+    let counts = match call.carrier_status.as_deref() {
+        known if certain => known == Some(status),
+        // The end of a stream is the call's only until the carrier speaks of the call.
+        Some(known) if is_end(known) => false,
+        _ => call.ended_by.is_none() || finality(status) > finality(&call.status),
+    };
+    if counts {
         status.clone_into(&mut call.status);
         call.ended_by = Some(End::Carrier);
         call.ended_why = Some(format!("the carrier reported the call as {status}"));
@@ -108,7 +117,7 @@ fn finality(status: &str) -> (usize, &str) {
 
 /// Whether a status of the carrier's ends a call.
 pub(crate) fn is_end(status: &str) -> bool {
-    STATUSES[FIRST_END..].contains(&status)
+    ENDS.contains(&status)
 }
 
 /// The carrier tells whole seconds, and what it told as before the start of a call of ours stands as the start. A time of our own clock,

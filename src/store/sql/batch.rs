@@ -3,8 +3,10 @@
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-use super::{Conn, RunQueryDsl, calls, turns};
+use super::{Conn, RunQueryDsl, calls, jobs, turns};
+use crate::store::calls::merge::ENDS;
 use crate::store::columns::coalesce;
+use crate::store::outbound::{CALL_ENDED, Event, SEND_EVENT};
 use crate::store::prepared::prepared;
 use crate::store::schema::calls::dsl;
 use crate::store::{Batch, CallUpdate, End, Figures, Finish, MediaStart, StoreError};
@@ -24,6 +26,18 @@ macro_rules! open {
     };
 }
 
+/// What a row says of an end that is not.
+macro_rules! no_end {
+    () => {
+        (
+            dsl::status.eq(calls::IN_PROGRESS),
+            dsl::ended_by.eq(None::<&str>),
+            dsl::ended_why.eq(None::<&str>),
+            dsl::ended_at.eq(None::<chrono::NaiveDateTime>),
+        )
+    };
+}
+
 pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<(), StoreError> {
     for update in &batch.calls {
         write_call(conn, update).await?;
@@ -33,6 +47,9 @@ pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<()
 
 async fn write_call(conn: &mut Conn, update: &CallUpdate) -> Result<(), StoreError> {
     let id = calls::ensure(conn, &update.call_sid, update.since.naive_utc()).await?;
+    if update.reopened {
+        reopen(conn, id, update).await?;
+    }
     if let Some(media) = &update.media {
         media_started(conn, id, media).await?;
     }
@@ -49,18 +66,23 @@ async fn write_call(conn: &mut Conn, update: &CallUpdate) -> Result<(), StoreErr
     Ok(())
 }
 
+/// A call that came back: nobody is told of the end that was none, unless they were by now. Where the carrier says that it is over, it is.
+async fn reopen(conn: &mut Conn, id: i64, update: &CallUpdate) -> Result<(), StoreError> {
+    let goes_on = dsl::carrier_status.is_null().or(dsl::carrier_status.ne_all(ENDS.to_vec()).assume_not_null());
+    let ended = dsl::calls.find(id).filter(dsl::ended_by.is_not_null()).filter(goes_on);
+    if diesel::update(ended).set(no_end!()).execute(conn).await? == 0 {
+        return Ok(());
+    }
+    let told = Event { call: &update.call_sid, what: CALL_ENDED, recording: None, at: update.since };
+    jobs::withdraw(conn, SEND_EVENT, &told.key()).await
+}
+
 async fn media_started(conn: &mut Conn, id: i64, media: &MediaStart) -> Result<(), StoreError> {
     // Written before it is looked at: what another node is just writing is waited for, and seen by both statements below.
     prepared(diesel::update(dsl::calls.find(id)).set(dsl::status.eq(dsl::status))).execute(conn).await?;
     // Another node may have waited for this stream, and given up; or all may have.
     let given_up = dsl::calls.find(id).filter(dsl::media_at.is_null()).filter(dsl::ended_by.ne(CARRIERS));
-    let open_again = diesel::update(given_up).set((
-        dsl::status.eq(calls::IN_PROGRESS),
-        dsl::ended_by.eq(None::<&str>),
-        dsl::ended_why.eq(None::<&str>),
-        dsl::ended_at.eq(None::<chrono::NaiveDateTime>),
-    ));
-    prepared(open_again).execute(conn).await?;
+    prepared(diesel::update(given_up).set(no_end!())).execute(conn).await?;
     let first = diesel::update(dsl::calls.find(id).filter(dsl::media_at.is_null()));
     let began = (dsl::media_at.eq(media.at.naive_utc()), dsl::stream_sid.eq(media.stream.as_str()));
     prepared(first.set(began)).execute(conn).await?;

@@ -72,12 +72,31 @@ pub(in crate::store) async fn enqueue(conn: &mut Conn, job: &NewJob) -> Result<b
     Ok(added > 0)
 }
 
-/// Lets a job that nobody has tried yet be done now.
-pub(in crate::store) async fn hurry(conn: &mut Conn, kind: &str, key: &str) -> Result<(), StoreError> {
-    let now = Utc::now().naive_utc();
-    let row = dsl::jobs.filter(dsl::kind.eq(kind).and(dsl::key.eq(key)));
-    let row = row.filter(dsl::status.eq(WAITING).and(dsl::attempts.eq(0)).and(dsl::run_at.gt(now)));
-    prepared(diesel::update(row).set(dsl::run_at.eq(now))).execute(conn).await?;
+/// A job that nobody has tried yet.
+macro_rules! untried {
+    ($kind:expr, $key:expr) => {
+        dsl::jobs
+            .filter(dsl::kind.eq($kind).and(dsl::key.eq($key)))
+            .filter(dsl::status.eq(WAITING).and(dsl::attempts.eq(0)))
+    };
+}
+
+/// Lets a job that nobody has tried yet be done then, if it was to wait longer.
+pub(in crate::store) async fn hurry(
+    conn: &mut Conn,
+    kind: &str,
+    key: &str,
+    to: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let to = to.naive_utc();
+    let row = untried!(kind, key).filter(dsl::run_at.gt(to));
+    prepared(diesel::update(row).set(dsl::run_at.eq(to))).execute(conn).await?;
+    Ok(())
+}
+
+/// Takes back a job that nobody has tried yet.
+pub(in crate::store) async fn withdraw(conn: &mut Conn, kind: &str, key: &str) -> Result<(), StoreError> {
+    diesel::delete(untried!(kind, key)).execute(conn).await?;
     Ok(())
 }
 

@@ -1,7 +1,8 @@
 //! What is told to clients, beside the writing that it tells of.
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
+use protocol::call::COMES_BACK_WITHIN;
 use protocol::ids::{CallSid, Secret};
 use serde_json::json;
 
@@ -9,11 +10,14 @@ use super::{Conn, RunQueryDsl, batch, calls, clients, jobs, recordings};
 use crate::store::outbound::{CALL_ENDED, CALL_STARTED, Event, EventsTarget, SEND_EVENT, Told};
 use crate::store::schema;
 use crate::store::schema::clients::dsl;
-use crate::store::{Batch, Begun, Call, CallEndReport, End, Kept, NewCall, NewJob, StoreError};
+use crate::store::{Batch, Begun, Call, CallEndReport, End, Kept, NewCall, NewJob, StoreError, is_end};
 use crate::time;
 
 /// How long the carrier's word of an end waits for ours, which says more.
 const OUR_WORD: TimeDelta = TimeDelta::seconds(5);
+/// How long an end waits that may be none. A little longer than a gateway takes the call back, so that none goes on that was told to
+/// be over.
+const RETURN: TimeDelta = TimeDelta::seconds(COMES_BACK_WITHIN.as_secs().cast_signed() + 5);
 
 /// Begins a call, and tells its client. A call whose end was told first is told to have ended as well.
 pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Begun, StoreError> {
@@ -21,7 +25,7 @@ pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Be
     if let Begun::New(call) = &begun {
         let started = Event { call: &call.call_sid, what: CALL_STARTED, recording: None, at: Utc::now() };
         if tell(conn, &started).await? && call.is_over() {
-            ended(conn, call).await?;
+            ended(conn, call, OUR_WORD).await?;
         }
     }
     Ok(begun)
@@ -34,7 +38,11 @@ pub(in crate::store) async fn report(
 ) -> Result<(Call, Option<Kept>), StoreError> {
     let (call, kept) = calls::report(conn, report).await?;
     if call.is_over() {
-        ended(conn, &call).await?;
+        let told = ended(conn, &call, if report.stream_only { RETURN } else { OUR_WORD }).await?;
+        let certain = !report.stream_only && report.status.as_deref().is_some_and(is_end);
+        if let Some(at) = told.filter(|_| certain) {
+            jobs::hurry(conn, SEND_EVENT, &key(&call.call_sid), at).await?;
+        }
     }
     Ok((call, kept))
 }
@@ -47,10 +55,12 @@ pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<()
         if !calls::is_over(conn, &update.call_sid).await? {
             continue;
         }
-        let ended = Event { call: &update.call_sid, what: CALL_ENDED, recording: None, at: Utc::now() };
-        if tell(conn, &ended).await? {
+        let provisional = update.finish.as_ref().is_some_and(|finish| finish.provisional);
+        let at = Utc::now() + if provisional { RETURN } else { TimeDelta::zero() };
+        let ended = Event { call: &update.call_sid, what: CALL_ENDED, recording: None, at };
+        if tell(conn, &ended).await? && !provisional {
             // The carrier's word, if it waits, need not wait any longer.
-            jobs::hurry(conn, SEND_EVENT, &ended.key()).await?;
+            jobs::hurry(conn, SEND_EVENT, &ended.key(), at).await?;
         }
     }
     for told in &batch.reports {
@@ -59,10 +69,16 @@ pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<()
     Ok(())
 }
 
-async fn ended(conn: &mut Conn, call: &Call) -> Result<(), StoreError> {
-    let wait = if call.ended_by == Some(End::Gateway) { TimeDelta::zero() } else { OUR_WORD };
-    tell(conn, &Event { call: &call.call_sid, what: CALL_ENDED, recording: None, at: Utc::now() + wait }).await?;
-    Ok(())
+/// Tells of an end, after a wait unless it was our own word; when, if anybody listens.
+async fn ended(conn: &mut Conn, call: &Call, wait: TimeDelta) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let wait = if call.ended_by == Some(End::Gateway) { TimeDelta::zero() } else { wait };
+    let at = Utc::now() + wait;
+    let told = tell(conn, &Event { call: &call.call_sid, what: CALL_ENDED, recording: None, at }).await?;
+    Ok(told.then_some(at))
+}
+
+fn key(call: &CallSid) -> String {
+    Event { call, what: CALL_ENDED, recording: None, at: DateTime::UNIX_EPOCH }.key()
 }
 
 /// Adds the job that tells, once for all; false when the call's client does not want to be told.

@@ -25,6 +25,7 @@ enum Told {
         ended: Option<i64>,
         secs: Option<i64>,
         at: i64,
+        stream_only: bool,
     },
     /// A node has the call's media.
     OnAir,
@@ -46,6 +47,7 @@ async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str
         call_sid: CallSid::new(sid),
         since: at(0),
         on_air: false,
+        reopened: false,
         media: None,
         turns: vec![],
         figures: None,
@@ -64,7 +66,7 @@ async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str
             store.begin_call(new).await.unwrap();
             return;
         }
-        Told::Report { status, from, started, ended, secs, at: told_at } => {
+        Told::Report { status, from, started, ended, secs, at: told_at, stream_only } => {
             let report = CallEndReport {
                 call_sid: CallSid::new(sid),
                 lines: vec![],
@@ -77,6 +79,7 @@ async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str
                 duration_secs: secs,
                 recording: secs.map(|secs| Announced::new(format!("https://recordings.exotel.com/{secs}.mp3"))),
                 at: at(told_at),
+                stream_only,
             };
             store.report_call(report).await.unwrap();
             return;
@@ -92,6 +95,7 @@ async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str
                 why: "the agent ended the call".to_owned(),
                 by: End::Gateway,
                 weak: false,
+                provisional: false,
             }),
             ..update
         },
@@ -102,6 +106,7 @@ async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str
                 why: Ended::NoMedia.words(),
                 by: End::Gateway,
                 weak: true,
+                provisional: false,
             }),
             ..update
         },
@@ -110,7 +115,7 @@ async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str
 }
 
 fn report(status: Option<&'static str>, at: i64) -> Told {
-    Told::Report { status, from: NUMBERS[2], started: None, ended: None, secs: Some(40), at }
+    Told::Report { status, from: NUMBERS[2], started: None, ended: None, secs: Some(40), at, stream_only: false }
 }
 
 /// The row of a call, and the recordings that are to be fetched for it.
@@ -142,14 +147,16 @@ fn told() -> impl Strategy<Value = Told> {
         prop::option::of(prop_oneof![4 => 50..70_i64, 1 => -20..5_i64]),
         prop::option::of(30..60_i64),
         55..80_i64,
+        any::<bool>(),
     );
-    let report = report.prop_map(|(status, from, started, ended, secs, at)| Told::Report {
+    let report = report.prop_map(|(status, from, started, ended, secs, at, stream_only)| Told::Report {
         status,
         from,
         started,
         ended,
         secs,
         at,
+        stream_only,
     });
     prop_oneof![5 => report, 1 => Just(Told::Lived), 1 => Just(Told::OnAir), 2 => Just(Told::InVain)]
 }

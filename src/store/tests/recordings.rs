@@ -18,6 +18,7 @@ fn told(sid: &str, recording: Announced) -> CallEndReport {
         duration_secs: None,
         recording: Some(recording),
         at: Utc::now(),
+        stream_only: false,
     }
 }
 

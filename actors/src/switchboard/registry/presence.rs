@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use protocol::call::fact::{Ended, Fact};
+use protocol::call::fact::Ended;
 use protocol::call::io::Control;
 
-use super::{CallSlot, Registry, lock};
+use super::{CallSlot, Registry};
 
 /// Keeps a call's place. Dropped when no supervisor runs the call any more, whatever the reason: then its end is on record,
 /// its sockets are told to close, and its place is free.
@@ -21,12 +21,12 @@ impl Presence {
     }
 
     /// The stream began. False when the call had to give its place away meanwhile.
-    pub(super) fn is_seated(&self) -> bool {
+    pub(in crate::switchboard) fn is_seated(&self) -> bool {
         self.registry.seats.seated(&self.slot.client, &self.slot.seat)
     }
 
     /// The caller has left. Whether the call has to end now.
-    fn leave(&self) -> bool {
+    pub(in crate::switchboard) fn leave(&self) -> bool {
         self.registry.seats.vacate(&self.slot.client, &self.slot.seat, Instant::now());
         self.registry.seats.is_draining()
     }
@@ -40,32 +40,15 @@ impl Drop for Presence {
             Ended::GaveUp { cause: "the call's arbiter stopped".to_owned() }
         });
         self.slot.hang_up();
-        self.registry.calls.remove(&self.slot.sid);
+        self.registry.leave(&self.slot);
         self.registry.seats.leave(&self.slot.client, &self.slot.seat, Instant::now());
-    }
-}
-
-impl CallSlot {
-    /// The line is free and so is the call's place, unless too many wait for their callers' last words. A node that stops waits
-    /// for none.
-    pub(super) fn leave(&self) {
-        let presence = lock(&self.state).presence.upgrade();
-        if presence.is_some_and(|presence| presence.leave()) {
-            self.control(Control::HangUp(Ended::Shutdown));
-        }
-    }
-
-    /// Puts on record that the call is over: for the reason it had already, if it waited only for its caller's last words.
-    pub(crate) fn over(&self, otherwise: Ended) {
-        let left = lock(&self.history).left().cloned();
-        self.record(&Fact::Ended(left.unwrap_or(otherwise)));
     }
 }
 
 impl Registry {
     /// Calls whose callers have left end now.
     pub(super) fn hurry(&self) {
-        let leaving = self.all().into_iter().filter(|slot| lock(&slot.history).left().is_some());
+        let leaving = self.all().into_iter().filter(|slot| slot.has_left());
         leaving.for_each(|slot| slot.control(Control::HangUp(Ended::Shutdown)));
     }
 }

@@ -1,0 +1,187 @@
+//! A call that comes back: one stream after another, one conversation.
+
+use super::super::tape::Taped;
+use super::*;
+use crate::realtime::command::NewItem;
+
+/// What is on record of a call as its facts have it, and not as it has it itself.
+fn recorded(said: &[Output], history: &mut History) {
+    for output in said {
+        if let Output::Record(fact) = output {
+            history.apply(fact);
+        }
+    }
+}
+
+/// Comes back `after_ms` later, from its facts alone.
+fn comes_back(mut desk: Desk, mut history: History, after_ms: u64, policy: Policy) -> Desk {
+    recorded(&desk.take(), &mut history);
+    desk.now += Duration::from_millis(after_ms);
+    let call = Call::resume(desk.now, Arc::new(policy), Arc::new(setup(GreetedBy::Carrier)), history);
+    Desk { start: desk.start, ..Desk::of(call, desk.now) }
+}
+
+/// A call in which the caller asked and the agent was heard for 600 ms of an answer of 1 s, before the line broke.
+fn broken_off(policy: &Policy) -> Desk {
+    let mut desk = Desk::with(policy.clone(), GreetedBy::Carrier);
+    desk.ready(1);
+    desk.start_media();
+    desk.caller_turn(1, "u1");
+    desk.server(1, ServerEvent::InputTranscript { item: ItemId::new("u1"), text: "When are you open?".to_owned() });
+    desk.response_created(1, "r1");
+    let delta = "We are open from nine to five every day of the week".to_owned();
+    desk.server(1, ServerEvent::TranscriptDelta { key: key("r1", "a1"), delta });
+    desk.audio(1, &key("r1", "a1"), 1000);
+    desk.pass(700);
+    desk.marks().iter().take(3).for_each(|mark| desk.echo(mark));
+    desk.caller(CallerEvent::Gone);
+    assert!(desk.ended().is_some_and(Ended::is_provisional));
+    desk
+}
+
+fn second_stream(desk: &mut Desk, rate: SampleRate) {
+    desk.caller(CallerEvent::Started { stream: StreamSid::new("s2"), rate });
+}
+
+#[test]
+fn a_caller_who_comes_back_is_not_greeted_anew_and_the_agent_goes_on() {
+    let policy = Policy::default();
+    let mut desk = comes_back(broken_off(&policy), History::default(), 5_000, policy);
+    assert_eq!(desk.dialled(), [2], "while the stream is still on its way");
+    desk.ready(2);
+    let sent = desk.sent();
+    assert!(sent.contains(&&ClientEvent::CreateItem(NewItem::User("When are you open?".to_owned()))), "{sent:?}");
+    let said = sent.iter().find_map(|event| match event {
+        ClientEvent::CreateItem(NewItem::Assistant(words)) if words.starts_with("We are") => Some(words),
+        _ => None,
+    });
+    assert!(said.is_some_and(|words| !words.contains("week")), "what was heard: {sent:?}");
+    assert!(
+        sent.iter()
+            .any(|event| matches!(event, ClientEvent::CreateItem(NewItem::System(told)) if told.contains("back"))),
+        "{sent:?}"
+    );
+    assert!(matches!(sent.last(), Some(ClientEvent::CreateResponse { .. })), "somebody speaks: {sent:?}");
+    desk.response_created(2, "r2");
+    desk.audio(2, &key("r2", "a2"), 400);
+    assert_eq!(desk.media_ms(), 0, "nobody is there yet");
+    second_stream(&mut desk, SampleRate::Hz8000);
+    assert_eq!(desk.media_ms(), 400);
+    // In a quiet line the next session is not asked to speak again.
+    desk.take();
+    desk.pass(500);
+    assert!(!desk.sent().iter().any(|event| matches!(event, ClientEvent::CreateResponse { .. })));
+}
+
+#[test]
+fn the_streams_of_a_call_have_one_clock() {
+    let policy = Policy { record: true, ..Policy::default() };
+    let mut desk = comes_back(broken_off(&policy), History::default(), 5_000, policy);
+    desk.ready(2);
+    second_stream(&mut desk, SampleRate::Hz8000);
+    let since = desk.now - desk.start;
+    desk.speech_started(2, "u2");
+    let spoke = desk.facts().into_iter().find_map(|fact| match fact {
+        Fact::CallerSpoke { at_ms, .. } => Some(*at_ms),
+        _ => None,
+    });
+    assert_eq!(spoke, Some(since.as_millis() as u64), "counted from the first stream");
+    // The carrier's own clock began anew; the recording's did not.
+    desk.now += Duration::from_millis(20);
+    desk.caller(CallerEvent::Audio { pcm: pcm(20), level_dbfs: -20.0, sent_ms: Some(0) });
+    let taped = desk.said.iter().find_map(|output| match output {
+        Output::Tape(Taped::Caller { at, .. }) => Some(*at),
+        _ => None,
+    });
+    assert_eq!(taped, Some(since.as_millis() as u64 * 8));
+    let indices: Vec<u32> = desk.call.history().turns().map(|turn| turn.index).collect();
+    assert_eq!(indices, [0, 1, 2], "and one transcript");
+}
+
+#[test]
+fn a_call_rebuilt_after_a_fault_in_its_second_stream_stays_in_it() {
+    let policy = Policy { record: true, ..Policy::default() };
+    let mut history = History::default();
+    let mut desk = broken_off(&policy);
+    recorded(&desk.take(), &mut history);
+    let mut desk = comes_back(desk, history.clone(), 5_000, policy.clone());
+    desk.ready(2);
+    second_stream(&mut desk, SampleRate::Hz8000);
+    let since = desk.now - desk.start;
+    recorded(&desk.take(), &mut history);
+    let call = Call::resume(desk.now, Arc::new(policy), Arc::new(setup(GreetedBy::Carrier)), history);
+    let mut desk = Desk { start: desk.start, ..Desk::of(call, desk.now) };
+    desk.now += Duration::from_millis(1_000);
+    desk.caller(CallerEvent::Audio { pcm: pcm(20), level_dbfs: -20.0, sent_ms: Some(980) });
+    let taped = desk.said.iter().find_map(|output| match output {
+        Output::Tape(Taped::Caller { at, .. }) => Some(*at),
+        _ => None,
+    });
+    assert_eq!(taped, Some((since.as_millis() as u64 + 980) * 8), "the carrier's count is that of this stream");
+}
+
+#[test]
+fn the_longest_call_is_counted_over_all_its_streams() {
+    let policy = Policy { max_call: Duration::from_secs(30), ..Policy::default() };
+    let mut desk = comes_back(broken_off(&policy), History::default(), 20_000, policy);
+    desk.ready(2);
+    second_stream(&mut desk, SampleRate::Hz8000);
+    desk.pass(9_000);
+    assert_eq!(desk.ended(), None);
+    desk.pass(1_000);
+    assert_eq!(desk.ended(), Some(&Ended::TooLong));
+}
+
+#[test]
+fn a_further_stream_may_have_another_rate() {
+    let policy = Policy::default();
+    let mut desk = comes_back(broken_off(&policy), History::default(), 1_000, policy);
+    desk.ready(2);
+    second_stream(&mut desk, SampleRate::Hz16000);
+    assert!(desk.said.contains(&Output::Model(ConnId(2), ModelCommand::CarrierRate(SampleRate::Hz16000))));
+}
+
+#[test]
+fn a_call_that_is_expected_back_and_does_not_come_ends_again() {
+    let policy = Policy::default();
+    let mut desk = comes_back(broken_off(&policy), History::default(), 1_000, policy.clone());
+    desk.ready(2);
+    desk.response_created(2, "r2");
+    desk.audio(2, &key("r2", "a2"), 400);
+    desk.response_done(2, "r2", ResponseStatus::Completed);
+    desk.wait(policy.media_wait.as_millis() as u64);
+    assert_eq!(desk.ended(), Some(&Ended::NoMedia));
+}
+
+#[test]
+fn a_caller_who_was_never_greeted_is_greeted_when_they_come_back() {
+    let mut desk = Desk::new(GreetedBy::Model);
+    desk.ready(1);
+    desk.start_media();
+    desk.caller(CallerEvent::Gone);
+    let mut history = History::default();
+    recorded(&desk.take(), &mut history);
+    let call = Call::resume(desk.now, Arc::new(Policy::default()), Arc::new(setup(GreetedBy::Model)), history);
+    let mut desk = Desk::of(call, desk.now);
+    desk.ready(2);
+    assert!(desk.sent().iter().any(
+        |event| matches!(event, ClientEvent::CreateResponse { instructions: Some(told), .. } if told.contains("Welcome"))
+    ));
+}
+
+#[test]
+fn what_is_kept_of_a_long_call_is_what_a_session_is_told() {
+    let mut history = History::default();
+    for n in 0..200 {
+        let item = ItemId::new(format!("i{n}"));
+        history.apply(&Fact::CallerSpoke { item: item.clone(), at_ms: n });
+        history.apply(&Fact::CallerText { item, text: "word ".repeat(200) });
+        let turn = history.turns().last().unwrap();
+        history.apply(&Fact::Turn(turn));
+    }
+    let (before, told) = (history.weight(), history.replay(20, usize::MAX));
+    history.forget_words(20);
+    assert_eq!(history.replay(20, usize::MAX), told);
+    assert_eq!(history.turns().count(), 200, "the next turn has the next number");
+    assert!(history.weight() * 4 < before, "{} of {before}", history.weight());
+}

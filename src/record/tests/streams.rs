@@ -1,0 +1,89 @@
+//! Calls that end and come back.
+
+use chrono::TimeDelta;
+
+use super::*;
+
+fn hung_up(reason: Option<&str>) -> Fact {
+    Fact::Ended(Ended::CallerHungUp { reason: reason.map(str::to_owned) })
+}
+
+/// Tells facts so many seconds into a call, and writes them.
+async fn tell(pending: &mut Pending, store: &Store, began: DateTime<Utc>, facts: &[(i64, Fact)]) {
+    for (secs, fact) in facts {
+        pending.fact(CallSid::new("c1"), began + TimeDelta::seconds(*secs), fact.clone());
+    }
+    assert!(pending.write(store).await);
+}
+
+#[tokio::test]
+async fn a_call_that_comes_back_is_one_call_with_the_figures_of_all_its_streams() {
+    let db = TempDb::new();
+    let store = db.store().await;
+    let mut pending = Pending::new("gpt-realtime-2.1".to_owned(), Prices::default(), Jobs::default());
+    let (began, row) = (Utc::now() - TimeDelta::seconds(50), async || store.call(&CallSid::new("c1")).await.unwrap());
+    let usage = Fact::Usage(Usage { input_audio: 10, ..Usage::default() });
+    let first = [
+        (0, media_started()),
+        (1, Fact::FirstAudio { after_ms: 900 }),
+        (2, turn(0, Who::Agent, "Hello", 800)),
+        (3, usage.clone()),
+        (10, hung_up(None)),
+    ];
+    tell(&mut pending, &store, began, &first).await;
+    assert_eq!(row().await.unwrap().call.status, "completed");
+    assert_eq!(pending.folds(), 1, "it may come back");
+    tell(&mut pending, &store, began, &[(20, Fact::Resumed), (20, Fact::ModelDialled { attempt: 2 })]).await;
+    let call = row().await.unwrap().call;
+    assert_eq!((call.status.as_str(), call.is_over(), call.ended_why), ("in-progress", false, None));
+    let second =
+        [(21, media_started()), (25, turn(1, Who::Caller, "Hi", 400)), (26, usage), (30, hung_up(Some("callended")))];
+    tell(&mut pending, &store, began, &second).await;
+    let CallWithTurns { call, turns, .. } = row().await.unwrap();
+    assert_eq!((turns.len(), call.figures.turn_count, call.figures.duration_ms), (2, Some(2), Some(30_000)));
+    assert_eq!(call.times.media_at.map(|at| at.timestamp()), Some(began.timestamp()), "of the first stream");
+    assert_eq!((call.figures.first_audio_ms, call.figures.model_reconnects), (Some(900), Some(1)));
+    assert_eq!(call.figures.tokens, Some(Tokens { input_audio: 20, ..Tokens::default() }));
+    assert_eq!(call.ended_why.as_deref(), Some("the caller's side ended the stream (callended)"));
+    assert_eq!(pending.folds(), 0, "it is over");
+}
+
+#[tokio::test]
+async fn a_call_that_was_expected_back_in_vain_ended_when_it_was_left() {
+    let db = TempDb::new();
+    let store = db.store().await;
+    let mut pending = Pending::new("gpt-realtime-2.1".to_owned(), Prices::default(), Jobs::default());
+    let began = Utc::now() - TimeDelta::seconds(50);
+    tell(&mut pending, &store, began, &[(0, media_started()), (10, hung_up(None))]).await;
+    tell(&mut pending, &store, began, &[(20, Fact::Resumed)]).await;
+    tell(&mut pending, &store, began, &[(40, Fact::Ended(Ended::NoMedia))]).await;
+    let call = store.call(&CallSid::new("c1")).await.unwrap().unwrap().call;
+    assert_eq!((call.status.as_str(), call.figures.duration_ms), ("completed", Some(10_000)));
+    assert_eq!(call.ended_why.as_deref(), Some("the carrier's socket closed"));
+    assert_eq!(call.times.ended_at.map(|at| at.timestamp()), Some((began + TimeDelta::seconds(10)).timestamp()));
+}
+
+#[tokio::test]
+async fn calls_that_do_not_come_back_are_let_go_of() {
+    let db = TempDb::new();
+    let store = db.store().await;
+    let mut pending = Pending::new("gpt-realtime-2.1".to_owned(), Prices::default(), Jobs::default());
+    let long_ago = Utc::now() - TimeDelta::seconds(100);
+    tell(&mut pending, &store, long_ago, &[(0, media_started()), (10, hung_up(None))]).await;
+    assert_eq!(pending.folds(), 0);
+}
+
+#[tokio::test]
+async fn an_end_and_the_return_that_an_outage_held_up_are_written_together() {
+    let db = TempDb::new();
+    let store = db.store().await;
+    let mut pending = Pending::new("gpt-realtime-2.1".to_owned(), Prices::default(), Jobs::default());
+    let began = Utc::now() - TimeDelta::seconds(50);
+    let all = [(0, media_started()), (10, hung_up(None)), (20, Fact::Resumed), (21, media_started())];
+    tell(&mut pending, &store, began, &all).await;
+    assert_eq!(store.call(&CallSid::new("c1")).await.unwrap().unwrap().call.status, "in-progress");
+    assert_eq!(pending.folds(), 1, "it is live");
+    tell(&mut pending, &store, began, &[(30, hung_up(Some("callended")))]).await;
+    let call = store.call(&CallSid::new("c1")).await.unwrap().unwrap().call;
+    assert_eq!((call.status.as_str(), call.figures.duration_ms, pending.folds()), ("completed", Some(30_000), 0));
+}
