@@ -39,7 +39,7 @@ fn spellings(expression: &str) -> Vec<String> {
         all.extend(
             [(1_000, "s"), (60_000, "min"), (3_600_000, "h")]
                 .iter()
-                .filter(|(unit, _)| ms % unit == 0)
+                .filter(|(unit, _)| ms.is_multiple_of(*unit))
                 .map(|(unit, name)| format!("{} {name}", grouped(ms / unit))),
         );
         all
@@ -58,7 +58,7 @@ fn spellings(expression: &str) -> Vec<String> {
     all.extend(
         [(1 << 10, "KiB"), (1 << 20, "MiB")]
             .iter()
-            .filter(|(unit, _)| value % unit == 0)
+            .filter(|(unit, _)| value.is_multiple_of(*unit))
             .map(|(unit, name)| format!("{} {name}", grouped(value / unit))),
     );
     all
@@ -80,7 +80,7 @@ fn grouped(value: u64) -> String {
     let digits = value.to_string();
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);

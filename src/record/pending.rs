@@ -61,13 +61,12 @@ impl Pending {
         if fold.is_over() && !was_over {
             self.ended.push_back(call);
         }
-        if self.ended.len() > MAX_ENDED {
-            if let Some(oldest) = self.ended.pop_front()
-                && self.folds.get(&oldest).is_some_and(Fold::is_over)
-            {
-                self.folds.remove(&oldest);
-                dropped(1);
-            }
+        if self.ended.len() > MAX_ENDED
+            && let Some(oldest) = self.ended.pop_front()
+            && self.folds.get(&oldest).is_some_and(Fold::is_over)
+        {
+            self.folds.remove(&oldest);
+            dropped(1);
         }
     }
 

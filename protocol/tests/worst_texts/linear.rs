@@ -1,6 +1,7 @@
 //! How the cost of reading a text grows with it.
 
 #![allow(dead_code, unreachable_pub, reason = "the test, the bench and the fuzz target use their part of it")]
+#![allow(clippy::disallowed_methods, reason = "what a text costs is measured with a clock")]
 
 use std::time::{Duration, Instant};
 

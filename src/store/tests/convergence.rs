@@ -37,6 +37,12 @@ enum Told {
 
 const NUMBERS: [Option<&str>; 3] = [None, Some("09876543210"), Some("+91 98765-43210")];
 
+/// How a gateway saw a call end.
+fn finish(secs: i64, status: &str, why: &str, weak: bool) -> Finish {
+    let (status, why) = (status.to_owned(), why.to_owned());
+    Finish { at: at(secs), status, why, by: End::Gateway, weak, provisional: false }
+}
+
 async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str>, told: Told) {
     let number = |raw: Option<&str>| Parties {
         from: raw.map(|_| PhoneNumber::new("+919876543210")),
@@ -89,27 +95,10 @@ async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str
             on_air: true,
             media,
             figures: Some(Figures { duration_ms: Some(57_000), turn_count: Some(3), ..Figures::default() }),
-            finish: Some(Finish {
-                at: at(59),
-                status: "completed".to_owned(),
-                why: "the agent ended the call".to_owned(),
-                by: End::Gateway,
-                weak: false,
-                provisional: false,
-            }),
+            finish: Some(finish(59, "completed", "the agent ended the call", false)),
             ..update
         },
-        Told::InVain => CallUpdate {
-            finish: Some(Finish {
-                at: at(60),
-                status: "failed".to_owned(),
-                why: Ended::NoMedia.words(),
-                by: End::Gateway,
-                weak: true,
-                provisional: false,
-            }),
-            ..update
-        },
+        Told::InVain => CallUpdate { finish: Some(finish(60, "failed", &Ended::NoMedia.words(), true)), ..update },
     };
     store.write_batch(Batch { calls: vec![update], reports: vec![] }).await.unwrap();
 }
