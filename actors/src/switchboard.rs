@@ -12,7 +12,7 @@
 //!
 //! A call whose actor dies on the way is rebuilt from its history, like any other.
 //!
-//! A call whose stream ended, and of which nobody said that it is over, is kept for a while without a place ([`kept`]): if it is
+//! A call whose stream ended, and of which nobody said that it is over, is kept for a while without a place (`switchboard/kept.rs`): if it is
 //! admitted again, it goes on from its history. A further stream while one is live shows that the live one is lost: the call is ended
 //! there and comes back here.
 
