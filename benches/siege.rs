@@ -95,7 +95,7 @@ fn row(attack: Attack, outcomes: &[Outcome]) -> bool {
     let (served, honest) = outcomes
         .iter()
         .fold((0, 0), |(served, honest), outcome| (served + outcome.served(), honest + outcome.honest.len()));
-    let audit_lost: f64 = outcomes.iter().map(|outcome| outcome.audit_lost).sum();
+    let audit_lost = outcomes.iter().map(|outcome| outcome.audit_lost).fold(0.0, |sum, lost| sum + lost);
     let sent: u64 = outcomes.iter().map(|outcome| outcome.done.sent).sum();
     let in_time = under.zip(calm).is_some_and(|(under, calm)| under <= BOUND_MS.max(2.0 * calm));
     let held = in_time && lost == 0 && served == honest && audit_lost == 0.0;
