@@ -91,7 +91,7 @@ fn input(from: u8, text: &[u8], newest: u32) -> Option<Input> {
             CarrierMessage::Media(media) => {
                 let mut pcm = Vec::new();
                 AudioIn::default().decode(&media.payload, &mut pcm).ok()?;
-                CallerEvent::Audio { pcm, level_dbfs: -20.0 }
+                CallerEvent::Audio { pcm, level_dbfs: -20.0, sent_ms: None }
             }
             CarrierMessage::Mark { name } => CallerEvent::Mark(name.into()),
             CarrierMessage::Dtmf { digit } => CallerEvent::Dtmf(digit),
