@@ -179,8 +179,18 @@ impl CallSlot {
 
     /// Puts a fact on record: history, metrics, recorder. The end of a call is recorded once.
     pub(crate) fn record(&self, fact: &Fact) {
+        let mut history = lock(&self.history);
+        // Nothing happens after the end: of an actor that was still on its way to another arbiter it would open the row again.
         match fact {
-            Fact::Ended(ended) if self.ended.set(ended.clone()).is_err() => return,
+            Fact::Ended(ended) if self.ended.set(ended.clone()).is_ok() => {}
+            _ if self.ended.get().is_some() => return,
+            _ => {}
+        }
+        history.apply(fact);
+        self.meters.fact(&self.sid, fact);
+        self.recorder.record(&self.sid, SystemTime::now(), fact);
+        drop(history);
+        match fact {
             Fact::Left(_) => {
                 self.tape.iter().for_each(|tape| tape.paused());
                 self.leave();
@@ -193,9 +203,6 @@ impl CallSlot {
             }
             _ => {}
         }
-        lock(&self.history).apply(fact);
-        self.meters.fact(&self.sid, fact);
-        self.recorder.record(&self.sid, SystemTime::now(), fact);
     }
 
     /// The line is free and so is the call's place, unless too many wait for their callers' last words. A node that stops waits
