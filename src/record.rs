@@ -36,6 +36,7 @@ pub use late::LateAudit;
 pub use numbers::AuditNumbers;
 pub use price::{PriceError, Prices};
 pub use secrets::Secrets;
+pub(crate) use size::bound_refused;
 pub use sweep::Sweep;
 
 use journal::Journal;

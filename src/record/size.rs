@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 
 /// Bytes of a whole payload, as JSON.
 const PAYLOAD: usize = 16 * 1024;
+/// The same where a request was refused, and of one value then: its row is below 1 KiB.
+const PAYLOAD_OF_REFUSED: usize = 512;
+const VALUE_OF_REFUSED: usize = 256;
 /// Bytes of a name in it.
 const NAME: usize = 128;
 /// Kept free for saying how much was left out.
@@ -15,11 +18,30 @@ const DEEPEST: usize = 16;
 /// Where it is said how many values were left out.
 const LEFT_OUT: &str = "left_out";
 
-/// Cuts texts in a payload to their length, and leaves the largest values out until it has its own. It says how many those were.
+/// How much is kept.
+#[derive(Clone, Copy)]
+struct Budget {
+    /// Bytes of the whole, as JSON.
+    payload: usize,
+    /// Bytes of one text in it.
+    value: usize,
+}
+
+/// Cuts what one entry tells to its length.
 pub(super) fn bound(payload: &mut Value) {
-    let mut left_out = shorten(payload, DEEPEST);
-    if size(payload) > PAYLOAD {
-        left_out += fit(payload, PAYLOAD - RESERVE);
+    cut(payload, Budget { payload: PAYLOAD, value: KEPT_VALUE });
+}
+
+/// Cuts what a refused request told to its length, which is shorter.
+pub(crate) fn bound_refused(payload: &mut Value) {
+    cut(payload, Budget { payload: PAYLOAD_OF_REFUSED, value: VALUE_OF_REFUSED });
+}
+
+/// Cuts texts in a payload to their length, and leaves the largest values out until it has its own. It says how many those were.
+fn cut(payload: &mut Value, budget: Budget) {
+    let mut left_out = shorten(payload, budget.value, DEEPEST);
+    if size(payload) > budget.payload {
+        left_out += fit(payload, budget.payload - RESERVE, budget.value);
     }
     if left_out == 0 {
         return;
@@ -32,20 +54,20 @@ pub(super) fn bound(payload: &mut Value) {
 }
 
 /// Cuts texts and names; how many values were left out since they stand too deep.
-fn shorten(value: &mut Value, depth: usize) -> usize {
+fn shorten(value: &mut Value, longest: usize, depth: usize) -> usize {
     match value {
-        Value::String(text) if text.len() > KEPT_VALUE => *text = clip(text, KEPT_VALUE).into_owned(),
+        Value::String(text) if text.len() > longest => *text = clip(text, longest).into_owned(),
         Value::Array(_) | Value::Object(_) if depth == 0 => {
             *value = Value::Null;
             return 1;
         }
-        Value::Array(list) => return list.iter_mut().map(|value| shorten(value, depth - 1)).sum(),
+        Value::Array(list) => return list.iter_mut().map(|value| shorten(value, longest, depth - 1)).sum(),
         Value::Object(map) => {
             if map.keys().any(|name| name.len() > NAME) {
                 let named = std::mem::take(map).into_iter();
                 map.extend(named.map(|(name, value)| (name[..boundary(&name, NAME)].to_owned(), value)));
             }
-            return map.values_mut().map(|value| shorten(value, depth - 1)).sum();
+            return map.values_mut().map(|value| shorten(value, longest, depth - 1)).sum();
         }
         _ => {}
     }
@@ -53,21 +75,23 @@ fn shorten(value: &mut Value, depth: usize) -> usize {
 }
 
 /// Leaves values out until the whole has room, the smallest being kept; how many were left out.
-fn fit(value: &mut Value, room: usize) -> usize {
+fn fit(value: &mut Value, room: usize, longest: usize) -> usize {
     match value {
         Value::Object(map) => {
             let names = map.keys().map(|name| size_of_text(name) + 2);
             let sizes: Vec<usize> = names.zip(map.values()).map(|(name, value)| name + size(value)).collect();
-            let mut kept = keep(&sizes, room.saturating_sub(2)).into_iter();
+            let mut kept = keep(&sizes, room.saturating_sub(2), longest).into_iter();
             let mut left_out = 0;
-            map.retain(|name, value| fit_one(kept.next().flatten(), size_of_text(name) + 2, value, &mut left_out));
+            map.retain(|name, value| {
+                fit_one(kept.next().flatten(), size_of_text(name) + 2, value, longest, &mut left_out)
+            });
             left_out
         }
         Value::Array(list) => {
             let sizes: Vec<usize> = list.iter().map(|value| size(value) + 1).collect();
-            let mut kept = keep(&sizes, room.saturating_sub(2)).into_iter();
+            let mut kept = keep(&sizes, room.saturating_sub(2), longest).into_iter();
             let mut left_out = 0;
-            list.retain_mut(|value| fit_one(kept.next().flatten(), 1, value, &mut left_out));
+            list.retain_mut(|value| fit_one(kept.next().flatten(), 1, value, longest, &mut left_out));
             left_out
         }
         _ => {
@@ -78,12 +102,12 @@ fn fit(value: &mut Value, room: usize) -> usize {
 }
 
 /// Whether a value stays, cut to its room if it has to be.
-fn fit_one(room: Option<usize>, around: usize, value: &mut Value, left_out: &mut usize) -> bool {
+fn fit_one(room: Option<usize>, around: usize, value: &mut Value, longest: usize, left_out: &mut usize) -> bool {
     let fits = |room: &usize| size(value) + around <= *room;
     match room {
         Some(room) if fits(&room) => true,
         Some(room) if value.is_array() || value.is_object() => {
-            *left_out += fit(value, room.saturating_sub(around));
+            *left_out += fit(value, room.saturating_sub(around), longest);
             true
         }
         _ => {
@@ -95,14 +119,14 @@ fn fit_one(room: Option<usize>, around: usize, value: &mut Value, left_out: &mut
 
 /// The room of each value: its own size, the smallest first, as long as there is any. The first that does not fit gets what is left if
 /// that is worth it.
-fn keep(sizes: &[usize], mut room: usize) -> Vec<Option<usize>> {
+fn keep(sizes: &[usize], mut room: usize, longest: usize) -> Vec<Option<usize>> {
     let mut order: Vec<usize> = (0..sizes.len()).collect();
     order.sort_by_key(|&at| sizes[at]);
     let mut kept = vec![None; sizes.len()];
     for at in order {
         if sizes[at] > room {
             // Texts are no longer than this: what is larger can be cut into.
-            kept[at] = (sizes[at] > KEPT_VALUE + NAME && room > KEPT_VALUE).then_some(room);
+            kept[at] = (sizes[at] > longest + NAME && room > longest).then_some(room);
             break;
         }
         room -= sizes[at];
@@ -146,6 +170,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn refused(mut payload: Value) -> Value {
+        bound_refused(&mut payload);
+        payload
+    }
 
     fn bounded(mut payload: Value) -> Value {
         bound(&mut payload);
@@ -221,6 +250,35 @@ mod tests {
                 prop_assert!(kept.to_string().len() <= PAYLOAD, "{}", kept.to_string().len());
                 prop_assert_eq!(bounded(kept.clone()), kept, "bounded once, it stays as it is");
             }
+        }
+    }
+
+    #[test]
+    fn a_call_that_is_refused_is_on_record_as_it_asked() {
+        let told = json!({ "fields": {
+            "CallSid": "c0ffee0123456789c0ffee0123456789", "CallFrom": "09876543210", "CallTo": "08047112233",
+            "Direction": "incoming", "CallType": "call-attempt", "Created": "Tue, 24 Nov 2026 11:30:00",
+            "DialWhomNumber": "", "From": "09876543210", "To": "08047112233", "CurrentTime": "2026-11-24 11:30:00",
+        }});
+        assert_eq!(refused(told.clone()), told);
+    }
+
+    #[test]
+    fn whatever_a_refused_request_tells_little_is_kept_of_it() {
+        let long = "é".repeat(30_000);
+        let many: Map<_, _> = (0..5000).map(|n| (format!("field{n}"), "x".into())).collect();
+        let deep = (0..100).fold(Value::from("x"), |inner, _| Value::Array(vec![inner]));
+        let wide = Value::Array(vec![Value::from(1); 10_000]);
+        for told in [
+            json!({ "fields": { "CallFrom": long } }),
+            json!({ "fields": { (long.clone()): "x" } }),
+            json!({ "body": { "bytes": 60_000, "text": long } }),
+            json!({ "fields": many }),
+            json!({ "fields": { "deep": deep, "wide": wide } }),
+            Value::Array(vec![Value::Array(Vec::new()); 10_000]),
+        ] {
+            let kept = refused(told).to_string();
+            assert!(kept.len() <= PAYLOAD_OF_REFUSED + RESERVE, "{} bytes: {kept}", kept.len());
         }
     }
 }

@@ -34,13 +34,13 @@ pub(super) fn warnings(settings: &Settings) -> impl Iterator<Item = String> {
 fn weakness(secret: &str) -> Option<String> {
     let characters = secret.chars().count();
     if characters < LEAST {
-        return Some(format!("has {characters} characters, which can be guessed, and needs {LEAST} or more"));
+        return Some(format!("can be guessed: its length is {characters}, and {LEAST} characters are the least"));
     }
     let mut kinds: Vec<char> = secret.chars().collect();
     kinds.sort_unstable();
     kinds.dedup();
     (kinds.len() < LEAST_KINDS)
-        .then(|| format!("repeats {} characters over and over, which can be guessed", kinds.len()))
+        .then(|| format!("can be guessed: it is made of fewer than {LEAST_KINDS} different characters"))
 }
 
 #[cfg(test)]

@@ -220,7 +220,7 @@ fn secrets_may_lie_in_files() {
     assert_eq!(settings.webhooks.key.unwrap().reveal(), "sixteen-letters-");
     assert_eq!(settings.database.to_string(), "postgres://db/x");
     for (words, told) in [
-        (&["--admin-token-file", &*file("short", "hush\n")][..], "ADMIN_TOKEN: has 4 characters"),
+        (&["--admin-token-file", &*file("short", "hush\n")][..], "ADMIN_TOKEN: can be guessed: its length is 4"),
         (&["--admin-token-file", &file("empty", "\n")], "is empty"),
         (&["--admin-token-file", &file("lines", "hush\nhush\n")], "more than one line"),
         (&["--admin-token-file", "/nowhere/hush"], "ADMIN_TOKEN_FILE: /nowhere/hush cannot be read"),
