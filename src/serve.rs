@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actors::Switchboard;
 use anyhow::Context;
-use protocol::call::fact::Ended;
+use protocol::call::end::Ended;
 use simulator::model::ModelHandle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use protocol::call::fact::Ended;
+use protocol::call::end::Ended;
 use protocol::call::io::Control;
 use protocol::ids::CallSid;
 use rustls::ClientConfig;

@@ -36,7 +36,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use link::SEC;
-use protocol::call::fact::Ended;
+use protocol::call::end::Ended;
 use scenario::{Fate, Scenario, Temper};
 use tally::Tally;
 use world::World;

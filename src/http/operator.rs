@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use protocol::call::fact::Ended;
+use protocol::call::end::Ended;
 use protocol::exotel::is_sid;
 use protocol::exotel::webhook::FieldError;
 use protocol::ids::CallSid;

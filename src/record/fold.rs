@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use protocol::call::fact::{Ended, Fact, Turn, Who};
+use protocol::call::end::Ended;
+use protocol::call::fact::{Fact, Turn, Who};
 use protocol::realtime::event::Usage;
 use protocol::wire::without_nul;
 

@@ -1,7 +1,8 @@
 use std::time::UNIX_EPOCH;
 
 use actors::Step;
-use protocol::call::fact::{Ended, Turn, Who};
+use protocol::call::end::Ended;
+use protocol::call::fact::{Turn, Who};
 use protocol::ids::{ItemId, StreamSid};
 use protocol::realtime::event::Usage;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use callgate::store::{Call, ClientChanges, End, Entry};
 use futures_util::{StreamExt, stream};
-use protocol::call::fact::Ended;
+use protocol::call::end::Ended;
 use protocol::ids::CallSid;
 
 use super::media::{is_closed, open, path, start};

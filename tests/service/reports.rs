@@ -1,6 +1,6 @@
 //! call-end, recording and passthru.
 
-use protocol::call::fact::Ended;
+use protocol::call::end::Ended;
 use protocol::ids::CallSid;
 use serde_json::json;
 

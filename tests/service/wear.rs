@@ -57,7 +57,7 @@ async fn keys_without_end_on_one_socket_cost_no_webhook_of_another_call_its_audi
     flood.abort();
     drain.abort();
     eventually("the rude call is over", || async {
-        gateway.running.switchboard().end(&CallSid::new(&rude), protocol::call::fact::Ended::Operator);
+        gateway.running.switchboard().end(&CallSid::new(&rude), protocol::call::end::Ended::Operator);
         gateway.running.switchboard().live() == 0
     })
     .await;

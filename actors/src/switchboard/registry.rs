@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use protocol::call::fact::Ended;
+use protocol::call::end::Ended;
 use protocol::call::io::Control;
 use protocol::ids::CallSid;
 use tokio::sync::Notify;

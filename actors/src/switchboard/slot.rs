@@ -6,10 +6,10 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, SystemTime};
 
 use actix::Addr;
-use protocol::call::fact::{Ended, Fact};
 use protocol::call::history::History;
 use protocol::call::io::{CallerCommand, CallerEvent, Control, Input};
 use protocol::call::policy::{Policy, Setup};
+use protocol::call::{end::Ended, fact::Fact};
 use protocol::ids::CallSid;
 use tokio::sync::oneshot;
 use tracing::Span;

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use actix::dev::ContextFut;
 use actix::{Context, Supervised};
 use futures_util::FutureExt;
-use protocol::call::fact::Ended;
+use protocol::call::end::Ended;
 use tokio::sync::oneshot;
 use tracing::Instrument;
 

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use actors::switchboard::Fault;
 use actors::{Limits, Step};
-use protocol::call::fact::{Ended, Fact};
+use protocol::call::end::Ended;
+use protocol::call::fact::Fact;
 use protocol::ids::CallSid;
 use serde_json::json;
 

@@ -1,7 +1,8 @@
 //! Peers that send more than anybody can use: it costs their own call, and nobody else's.
 
 use futures_util::SinkExt;
-use protocol::call::fact::{Ended, Fact};
+use protocol::call::end::Ended;
+use protocol::call::fact::Fact;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 

@@ -9,7 +9,8 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use actors::{
     Admission, DeskAnswer, FrontDesk, Limits, MediaEntry, ModelEndpoint, Recorder, Step, SupervisorEvent, Switchboard,
 };
-use protocol::call::fact::{Ended, Fact};
+use protocol::call::end::Ended;
+use protocol::call::fact::Fact;
 use protocol::call::policy::{GreetedBy, Policy, Setup};
 use protocol::exotel::stream::Start;
 use protocol::ids::{CallSid, Secret};

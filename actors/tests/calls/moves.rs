@@ -1,7 +1,8 @@
 //! From admission to media, on one arbiter and across two; and how calls end.
 
 use actors::{Admitted, Phase, Refusal};
-use protocol::call::fact::{Ended, Fact};
+use protocol::call::end::Ended;
+use protocol::call::fact::Fact;
 use protocol::ids::CallSid;
 use serde_json::json;
 use std::time::Duration;

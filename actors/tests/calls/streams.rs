@@ -1,7 +1,8 @@
 //! A call that comes back: its stream ended, and nobody said that the call did.
 
 use actors::Phase;
-use protocol::call::fact::{Ended, Fact};
+use protocol::call::end::Ended;
+use protocol::call::fact::Fact;
 use protocol::ids::CallSid;
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::deadlines::Timer;
-use super::fact::{Ended, Fact};
+use super::end::Ended;
+use super::fact::Fact;
 use super::io::{CallerCommand, ConnId, Control, Input, ModelEvent, Output};
 use super::{Call, Phase};
 use crate::ids::ItemId;

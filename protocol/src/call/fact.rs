@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use codecs::SampleRate;
 
+use super::end::Ended;
 use crate::ids::{ItemId, StreamSid};
 use crate::realtime::event::Usage;
 
@@ -229,83 +230,4 @@ pub enum Who {
     Caller,
     /// The model.
     Agent,
-}
-
-/// Why a call ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// The carrier said so: the caller hung up, or the applet ended.
-    CallerHungUp {
-        /// `stop.reason`, or none when the socket just went.
-        reason: Option<String>,
-    },
-    /// The agent said goodbye.
-    AgentHungUp,
-    /// The agent handed the caller on to a person.
-    Transferred {
-        /// Why, in the agent's words.
-        reason: String,
-    },
-    /// An operator ended it.
-    Operator,
-    /// A webhook said the call had ended.
-    CallEnd {
-        /// The status told.
-        status: String,
-    },
-    /// The longest call that is allowed.
-    TooLong,
-    /// The media socket never came.
-    NoMedia,
-    /// The socket stayed open, but no audio came any more.
-    MediaSilent,
-    /// The model could not be reached, refused, or stayed silent; in words.
-    ModelFailed {
-        /// In words.
-        cause: String,
-    },
-    /// Our own fault: the supervisor gave up.
-    GaveUp {
-        /// In words.
-        cause: String,
-    },
-    /// The gateway is stopping.
-    Shutdown,
-}
-
-impl Ended {
-    /// The stored status: `completed`, or `failed` when the caller did not get what they called for.
-    #[must_use]
-    pub fn status(&self) -> &'static str {
-        match self {
-            Self::CallerHungUp { .. }
-            | Self::AgentHungUp
-            | Self::Transferred { .. }
-            | Self::Operator
-            | Self::CallEnd { .. }
-            | Self::TooLong => "completed",
-            Self::NoMedia | Self::MediaSilent | Self::ModelFailed { .. } | Self::GaveUp { .. } | Self::Shutdown => {
-                "failed"
-            }
-        }
-    }
-
-    /// In words, for the record and for people.
-    #[must_use]
-    pub fn words(&self) -> String {
-        match self {
-            Self::CallerHungUp { reason: Some(reason) } => format!("the caller's side ended the stream ({reason})"),
-            Self::CallerHungUp { reason: None } => "the carrier's socket closed".to_owned(),
-            Self::AgentHungUp => "the agent ended the call".to_owned(),
-            Self::Transferred { reason } => format!("the agent handed the call on: {reason}"),
-            Self::Operator => "an operator ended the call".to_owned(),
-            Self::CallEnd { status } => format!("the carrier reported the call as {status}"),
-            Self::TooLong => "the longest call allowed was reached".to_owned(),
-            Self::NoMedia => "the media stream never started".to_owned(),
-            Self::MediaSilent => "the carrier sent no more audio".to_owned(),
-            Self::ModelFailed { cause } => format!("the model failed: {cause}"),
-            Self::GaveUp { cause } => format!("the gateway gave up after repeated faults: {cause}"),
-            Self::Shutdown => "the gateway stopped".to_owned(),
-        }
-    }
 }

@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use codecs::SampleRate;
 
-use super::fact::{Ended, Fact, Turn, Who};
+use super::end::Ended;
+use super::fact::{Fact, Turn, Who};
 use crate::ids::{ItemId, StreamSid};
 use crate::realtime::command::NewItem;
 

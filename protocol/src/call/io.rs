@@ -2,7 +2,8 @@
 
 use codecs::SampleRate;
 
-use super::fact::{Ended, Fact};
+use super::end::Ended;
+use super::fact::Fact;
 use super::tape::Taped;
 use crate::ids::StreamSid;
 use crate::realtime::command::ClientEvent;

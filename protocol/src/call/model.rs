@@ -1,7 +1,8 @@
 //! The model's side of a call: its events, and what they lead to.
 
 use super::deadlines::Timer;
-use super::fact::{BrokenBy, Ended, Fact};
+use super::end::Ended;
+use super::fact::{BrokenBy, Fact};
 use super::history::Owed;
 use super::io::{ConnId, ModelEvent};
 use super::patience::Verdict;

@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 use codecs::SampleRate;
 
 use super::Call;
-use super::fact::{BrokenBy, Ended, Fact, Turn, Who};
+use super::end::Ended;
+use super::fact::{BrokenBy, Fact, Turn, Who};
 use super::history::History;
 use super::io::{CallerCommand, CallerEvent, ConnId, Input, ModelCommand, ModelEvent, Output};
 use super::policy::{GreetedBy, Policy, Setup};

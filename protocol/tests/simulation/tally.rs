@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::call::fact::Ended;
+use protocol::call::end::Ended;
 
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq)]

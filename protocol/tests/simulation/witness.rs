@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use protocol::call::Call;
-use protocol::call::fact::{Ended, Fact, Turn, Who};
+use protocol::call::end::Ended;
+use protocol::call::fact::{Fact, Turn, Who};
 use protocol::call::history::History;
 use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Input, ModelCommand, ModelEvent, Output};
 use protocol::ids::{ItemId, ResponseId};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::call::Call;
-use protocol::call::fact::Ended;
+use protocol::call::end::Ended;
 use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Control, Input, ModelCommand, Output};
 use protocol::call::policy::Setup;
 use protocol::ids::StreamSid;

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actors::Phase;
 use chrono::{DateTime, Utc};
-use protocol::call::fact::Ended;
+use protocol::call::end::Ended;
 use protocol::exotel::webhook::{CallEnd, FieldError, Fields, RecordingReady, StreamReport, call_sid, lines};
 use serde_json::json;
 use tokio::time::timeout;

@@ -1,7 +1,8 @@
 use std::time::SystemTime;
 
 use actors::Recorder;
-use protocol::call::fact::{Ended, Fact};
+use protocol::call::end::Ended;
+use protocol::call::fact::Fact;
 
 use super::*;
 use crate::record::RecordRules;

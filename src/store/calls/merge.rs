@@ -1,7 +1,7 @@
 //! What a report of the carrier's changes of a call: the same in whatever order reports come, and however often.
 
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
-use protocol::call::fact::Ended;
+use protocol::call::end::Ended;
 use protocol::ids::PhoneNumber;
 
 use super::{Call, CallEndReport, End, Parties, Times};

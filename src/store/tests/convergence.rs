@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use proptest::prelude::*;
-use protocol::call::fact::Ended;
+use protocol::call::end::Ended;
 use protocol::ids::{CallSid, PhoneNumber, StreamSid};
 
 use super::Db;

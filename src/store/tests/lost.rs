@@ -1,7 +1,7 @@
 //! Calls that no gateway has any more.
 
 use chrono::TimeDelta;
-use protocol::call::fact::Ended;
+use protocol::call::end::Ended;
 use protocol::ids::{CallSid, Secret, StreamSid};
 
 use super::Db;

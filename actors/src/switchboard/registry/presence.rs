@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use protocol::call::fact::Ended;
+use protocol::call::end::Ended;
 use protocol::call::io::Control;
 
 use super::{CallSlot, Registry};
