@@ -26,7 +26,6 @@ pub use patience::Patience;
 use crate::store::{Store, StoreError};
 use bench::Bench;
 use run::Work;
-pub(crate) use run::panic_words;
 
 /// Why an attempt failed. The words are stored and shown: no secret, no phone number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::Switchboard;
+use actors::{FaultInjector, FrontDesk, Limits, ModelEndpoint, Recorder, Switchboard};
 use anyhow::Context;
 use protocol::call::end::Ended;
 use simulator::model::ModelHandle;
@@ -95,7 +95,24 @@ pub struct Running {
 ///
 /// # Errors
 /// When the address cannot be bound, the database not be opened, or a setting does not do.
-pub async fn start(mut settings: Settings) -> anyhow::Result<Running> {
+pub async fn start(settings: Settings) -> anyhow::Result<Running> {
+    let alone = |endpoint, limits, recorder, desk| (Switchboard::new(endpoint, limits, recorder, desk), ());
+    start_on(settings, alone).await.map(|(running, ())| running)
+}
+
+/// The same for tests and drills, with a handle that makes actors of its calls fail. [`serve`] has none.
+///
+/// # Errors
+/// As there.
+pub async fn start_with_faults(settings: Settings) -> anyhow::Result<(Running, FaultInjector)> {
+    start_on(settings, Switchboard::with_faults).await
+}
+
+/// Starts on a switchboard that is made like this; what else comes with one is given back.
+async fn start_on<F>(
+    mut settings: Settings,
+    new_switchboard: impl FnOnce(ModelEndpoint, Limits, Arc<dyn Recorder>, Arc<dyn FrontDesk>) -> (Switchboard, F),
+) -> anyhow::Result<(Running, F)> {
     settings.check_serving()?;
     begin::look_about(&settings);
     // Fails when a provider was installed before: then that one is used.
@@ -121,7 +138,8 @@ pub async fn start(mut settings: Settings) -> anyhow::Result<Running> {
     let (deck, spool) = Spool::start(settings.recordings.spool.clone(), store.clone(), jobs.clone(), &settings.node)
         .context("no thread to write recordings on")?;
     let model = compose::simulated_model(&mut settings).await?;
-    let gateway = Arc::new(compose::gateway(&settings, store, jobs, deck, page.clone())?);
+    let (gateway, faults) = compose::gateway(&settings, store, jobs, deck, page.clone(), new_switchboard)?;
+    let gateway = Arc::new(gateway);
     let connections = Connections::new(Bounds::of_node(files, settings.calls.max_calls));
     let server = Server::start(listeners, settings.http.workers.get(), &gateway, connections)?;
     let upkeep = actix_rt::spawn(async move {
@@ -142,7 +160,7 @@ pub async fn start(mut settings: Settings) -> anyhow::Result<Running> {
         tracing::info!(%addr, "operators are listened to here, and nowhere else");
     }
     let drain = settings.calls.drain;
-    Ok(Running { addr, public, gateway, drain, operators, server, upkeep, sweep, work, spool, model })
+    Ok((Running { addr, public, gateway, drain, operators, server, upkeep, sweep, work, spool, model }, faults))
 }
 
 impl Running {

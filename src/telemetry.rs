@@ -62,15 +62,10 @@ fn has_colours(terminal: bool, no_color: Option<&OsStr>) -> bool {
 
 /// One structured line instead of the default spew: who restarts what is the supervisor's to tell.
 fn log_panic(info: &PanicHookInfo<'_>) {
-    let message = panic_words(info.payload());
+    let message = actors::panic_message(info.payload());
     let location = info.location().map(ToString::to_string).unwrap_or_default();
     let thread = std::thread::current();
     tracing::error!(target: "panic", location, thread = thread.name().unwrap_or("unnamed"), message, "panicked");
-}
-
-fn panic_words(payload: &dyn std::any::Any) -> &str {
-    let owned = || payload.downcast_ref::<String>().map(String::as_str);
-    payload.downcast_ref::<&str>().copied().or_else(owned).unwrap_or("a panic without words")
 }
 
 /// Bounds of `*_seconds` histograms: webhooks are answered in ms, callers in tenths of a second, and some in whole ones.
@@ -117,8 +112,8 @@ mod tests {
 
     #[test]
     fn a_panic_is_told_in_its_own_words() {
-        assert_eq!(panic_words(&"static"), "static");
-        assert_eq!(panic_words(&"owned".to_owned()), "owned");
-        assert_eq!(panic_words(&7_u8), "a panic without words");
+        assert_eq!(actors::panic_message(&"static"), "static");
+        assert_eq!(actors::panic_message(&"owned".to_owned()), "owned");
+        assert_eq!(actors::panic_message(&7_u8), "a panic without words");
     }
 }

@@ -16,7 +16,6 @@ use protocol::call::tape::Taped;
 
 use crate::caller_leg::{CallerLeg, Command};
 use crate::model_leg::Legs;
-use crate::switchboard::Fault;
 use crate::switchboard::registry::CallSlot;
 use crate::switchboard::supervise::Exit;
 use alarm::Alarm;
@@ -37,7 +36,7 @@ pub(crate) struct Deliver(pub(crate) Input);
 pub(crate) struct Attach(pub(crate) Addr<CallerLeg>);
 
 /// Where a new actor gets its call from.
-pub(crate) enum Birth {
+pub(crate) enum Origin {
     /// Nowhere: the call begins.
     New,
     /// The facts on record, after a fault.
@@ -51,7 +50,7 @@ pub(crate) enum Birth {
 /// One call's driver.
 pub(crate) struct CallActor {
     slot: Arc<CallSlot>,
-    birth: Option<Birth>,
+    origin: Option<Origin>,
     call: Option<Box<Call>>,
     legs: Legs,
     caller: Option<Addr<CallerLeg>>,
@@ -64,11 +63,11 @@ pub(crate) struct CallActor {
 }
 
 impl CallActor {
-    pub(crate) fn new(slot: Arc<CallSlot>, birth: Birth, exit: Rc<Cell<Exit>>) -> Self {
+    pub(crate) fn new(slot: Arc<CallSlot>, origin: Origin, exit: Rc<Cell<Exit>>) -> Self {
         let legs = Legs::new(Arc::clone(&slot));
         Self {
             slot,
-            birth: Some(birth),
+            origin: Some(origin),
             call: None,
             legs,
             caller: None,
@@ -80,21 +79,26 @@ impl CallActor {
     }
 
     /// Makes or takes over the call: here and not in [`Self::new`], so that a panic in it is caught like any other.
-    fn be_born(&mut self, ctx: &mut Context<Self>) {
+    fn init(&mut self, ctx: &mut Context<Self>) {
         let (policy, setup) = (Arc::clone(&self.slot.policy), Arc::clone(&self.slot.setup));
-        match self.birth.take() {
-            Some(Birth::New) | None => self.call = Some(Box::new(Call::new(Instant::now(), policy, setup))),
-            Some(Birth::Resumed | Birth::Arriving) => {
+        match self.origin.take() {
+            Some(Origin::New) | None => self.call = Some(Box::new(Call::new(Instant::now(), policy, setup))),
+            Some(Origin::Resumed | Origin::Arriving) => {
                 let history = self.slot.history();
                 self.call = Some(Box::new(Call::resume(Instant::now(), policy, setup, history)));
             }
-            Some(Birth::Moved(moved)) => {
+            Some(Origin::Moved(moved)) => {
                 self.call = Some(moved.call);
                 let me = ctx.address();
                 moved.legs.into_iter().for_each(|(conn, state)| self.legs.adopt(&me, conn, state));
                 moved.unsaid.into_iter().for_each(|(conn, command)| self.legs.command(&me, conn, command));
             }
         }
+    }
+
+    /// The call's connections.
+    pub(crate) const fn legs(&self) -> &Legs {
+        &self.legs
     }
 
     fn step(&mut self, input: Input, ctx: &mut Context<Self>) {
@@ -154,7 +158,7 @@ impl Actor for CallActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.caller = self.slot.caller();
-        self.be_born(ctx);
+        self.init(ctx);
         self.drain(ctx);
         ctx.spawn(Alarm::new());
     }
@@ -187,18 +191,5 @@ impl Handler<Attach> for CallActor {
 
     fn handle(&mut self, Attach(leg): Attach, _: &mut Self::Context) {
         self.caller = Some(leg);
-    }
-}
-
-impl Handler<Fault> for CallActor {
-    type Result = ();
-
-    #[expect(clippy::panic, reason = "a fault asked for by a test or a drill")]
-    fn handle(&mut self, fault: Fault, ctx: &mut Self::Context) {
-        match fault {
-            Fault::PanicCall => panic!("a fault was injected"),
-            Fault::StopCall => ctx.stop(),
-            Fault::PanicModel | Fault::StopModel => self.legs.fault(fault),
-        }
     }
 }

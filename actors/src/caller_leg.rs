@@ -24,8 +24,10 @@ use protocol::call::io::CallerCommand;
 use protocol::exotel::stream::{self, CarrierMessage, Start};
 use protocol::ids::CallSid;
 
-use crate::api::{DeskAnswer, MediaEntry, Phase};
+use crate::admission::Phase;
 use crate::call_actor::CallActor;
+use crate::desk::DeskAnswer;
+use crate::media::{MediaEntry, MediaRefusal};
 use crate::switchboard::registry::{Attached, CallSlot};
 use crate::switchboard::{Switchboard, supervise};
 use budget::{Kind, Pace};
@@ -157,7 +159,7 @@ impl CallerLeg {
                 self.ask_desk(self.board.desk().take(start.clone()), start, false, ctx);
             }
             Stage::Waiting(MediaEntry::Token(call) | MediaEntry::Elsewhere(call)) => {
-                self.refuse(Some(&call), "the start event names another call than the token", ctx);
+                self.refuse(Some(&call), &MediaRefusal::WrongCall, ctx);
             }
             Stage::Waiting(MediaEntry::Static) => {
                 let (call, desk) = (&start.call_sid, self.board.desk());
@@ -178,10 +180,9 @@ impl CallerLeg {
     fn ask_desk(&mut self, answer: DeskAnswer, start: Start, by_account: bool, ctx: &mut Ctx) {
         let answer = tokio::time::timeout(DESK_WITHIN, answer);
         let admitted = answer.into_actor(self).map(move |answer, leg: &mut Self, ctx: &mut Ctx| {
-            let admission = answer.unwrap_or_else(|_| Err("the front desk did not answer in time".to_owned()));
-            match admission
-                .and_then(|admission| leg.board.admit_with(admission, true).map_err(|refusal| refusal.to_string()))
-            {
+            let admission = answer.map_or(Err(MediaRefusal::DeskTimeout), |answer| answer.map_err(MediaRefusal::Desk));
+            let admitted = admission.and_then(|it| leg.board.admit_with(it, true).map_err(MediaRefusal::NoRoom));
+            match admitted {
                 Ok(_) => leg.attach(start, by_account, ctx),
                 Err(why) => leg.refuse(Some(&start.call_sid), &why, ctx),
             }
@@ -195,7 +196,7 @@ impl CallerLeg {
         let board = self.board.clone();
         let left = tokio::time::timeout(REPLACE_WITHIN, async move { board.replace(&slot).await });
         let replaced = left.into_actor(self).map(move |outcome, leg: &mut Self, ctx: &mut Ctx| {
-            match outcome.unwrap_or_else(|_| Err("the stream before this one did not end in time".to_owned())) {
+            match outcome.unwrap_or(Err(MediaRefusal::ReplaceTimeout)) {
                 Ok(()) => leg.attach(start, false, ctx),
                 Err(why) => leg.refuse(Some(&start.call_sid), &why, ctx),
             }
@@ -209,25 +210,25 @@ impl CallerLeg {
         let rate = match &start.sample_rate {
             Ok(rate) => *rate,
             Err(sent) => {
-                let why = format!("sample rate {sent:.16} cannot be carried: 8000, 16000 and 24000 can");
+                let why = MediaRefusal::SampleRate(format!("{sent:.16}"));
                 return self.refuse(Some(call), &why, ctx);
             }
         };
         let encoding = match &start.encoding {
             Ok(encoding) => *encoding,
             Err(sent) => {
-                let why = format!("audio coded as {sent:.32} cannot be carried: PCM, mu-law and A-law can");
+                let why = MediaRefusal::Encoding(format!("{sent:.32}"));
                 return self.refuse(Some(call), &why, ctx);
             }
         };
         let Some(slot) = self.board.find_or_recall(call) else {
-            return self.refuse(Some(call), "there is no such call (any more)", ctx);
+            return self.refuse(Some(call), &MediaRefusal::NoSuchCall, ctx);
         };
         if slot.phase() == Phase::Live && (by_account || slot.disarm()) {
             return self.replace(slot, start, ctx);
         }
         match slot.attach(&ctx.address()) {
-            Err(why) => self.refuse(Some(call), why, ctx),
+            Err(why) => self.refuse(Some(call), &why, ctx),
             Ok(attached) => {
                 ctx.cancel_future(self.start_timer);
                 let mut line = Line::new(slot, start.stream_sid.clone(), rate, encoding);
@@ -241,11 +242,12 @@ impl CallerLeg {
     }
 
     /// Turns the socket away: in words to its peer, to the log and to the audit.
-    fn refuse(&mut self, call: Option<&CallSid>, why: &str, ctx: &mut Ctx) {
+    fn refuse(&mut self, call: Option<&CallSid>, why: &MediaRefusal, ctx: &mut Ctx) {
         self.board.meters().refused.increment(1);
         self.board.desk().refused(call, why);
-        tracing::warn!(call_sid = call.map(CallSid::as_str), why, "media socket refused");
-        self.close(CloseCode::Policy, why, ctx);
+        let (call_sid, code, why) = (call.map(CallSid::as_str), why.code(), why.to_string());
+        tracing::warn!(call_sid, code, why, "media socket refused");
+        self.close(CloseCode::Policy, &why, ctx);
     }
 
     fn close(&mut self, code: CloseCode, words: &str, ctx: &mut Ctx) {
@@ -300,7 +302,7 @@ impl Actor for CallerLeg {
                 Stage::Waiting(MediaEntry::Token(call) | MediaEntry::Elsewhere(call)) => Some(call.clone()),
                 _ => None,
             };
-            leg.refuse(call.as_ref(), "no start event came", ctx);
+            leg.refuse(call.as_ref(), &MediaRefusal::NoStart, ctx);
         });
     }
 

@@ -12,20 +12,30 @@
 //! * The **model leg converts audio** both ways, since only it learns the effective formats of its session. The call, its
 //!   held caller audio and its playout queue live at the carrier's rate: a third of the memory of 24 kHz.
 //! * A call lives on **one arbiter**, that of its media socket. It is admitted, and its model dialled, on whichever arbiter
-//!   serves the webhook; the `start` event moves the call and its open connection over, once ([`switchboard`] says how).
+//!   serves the webhook; the `start` event moves the call and its open connection over, once (`switchboard.rs` says how).
 //! * A **restart never reuses what panicked**: the new actor is made from the facts the old one recorded.
 
-mod api;
+mod admission;
 mod bucket;
 mod call_actor;
 mod caller_leg;
+mod desk;
+mod fault;
+mod limits;
+mod media;
 mod model_leg;
 mod probe;
-pub mod switchboard;
+mod recorder;
+mod switchboard;
+mod sync;
 
-pub use api::{
-    Admission, Admitted, Announced, DeskAnswer, FrontDesk, Limits, MediaEntry, ModelEndpoint, Phase, Recorder, Refusal,
-    Step, SupervisorEvent, Tape,
-};
+pub use admission::{Admission, Admitted, Announced, Phase, Refusal};
+pub use desk::{DeskAnswer, DeskError, FrontDesk};
+pub use fault::{Fault, FaultInjector};
+pub use limits::Limits;
+pub use media::{MediaEntry, MediaRefusal};
+pub use model_leg::ModelEndpoint;
 pub use probe::probe;
+pub use recorder::{Recorder, Step, SupervisorEvent, Tape};
+pub use switchboard::supervise::panic_message;
 pub use switchboard::{ModelHealth, Switchboard};

@@ -30,12 +30,12 @@ use tokio::time::{Interval, MissedTickBehavior, interval_at};
 use tokio_tungstenite::tungstenite::Message;
 use tracing::Instrument;
 
-use crate::api::{Step, SupervisorEvent};
 use crate::call_actor::{CallActor, Deliver, Yielded};
-use crate::switchboard::Fault;
+use crate::recorder::{Step, SupervisorEvent};
 use crate::switchboard::registry::CallSlot;
-use crate::switchboard::supervise::words;
+use crate::switchboard::supervise::panic_message;
 use budget::{Budget, FLOOD, Verdict};
+pub use dial::ModelEndpoint;
 pub(crate) use dial::{Target, client_tls};
 pub(crate) use legs::Legs;
 pub(crate) use link::LegState;
@@ -85,7 +85,7 @@ impl ModelLeg {
             let began = SupervisorEvent { step: Step::Start, actor: "ModelLeg", cause: None, count, fault: false };
             slot.supervised(began);
             let panic = AssertUnwindSafe(&mut leg).catch_unwind().await.err();
-            let cause = panic.map(|panic| format!("panicked: {}", words(&*panic)));
+            let cause = panic.map(|panic| format!("panicked: {}", panic_message(&*panic)));
             let fault = cause.is_some();
             let cause = cause.or(known.take()).unwrap_or_else(|| "its call is over".to_owned());
             slot.supervised(SupervisorEvent { step: Step::Stop, cause: Some(&cause), fault, ..began });
@@ -118,7 +118,7 @@ impl ModelLeg {
     }
 
     /// Keeps why it ends: the first reason is the one.
-    fn because(&self, words: &str) {
+    pub(crate) fn because(&self, words: &str) {
         self.cause.set(self.cause.take().or_else(|| Some(words.to_owned())));
     }
 
@@ -349,21 +349,6 @@ impl Handler<Yield> for ModelLeg {
             self.call.do_send(Yielded(self.conn, state));
         }
         ctx.stop();
-    }
-}
-
-impl Handler<Fault> for ModelLeg {
-    type Result = ();
-
-    #[expect(clippy::panic, reason = "a fault asked for by a test or a drill")]
-    fn handle(&mut self, fault: Fault, ctx: &mut Self::Context) {
-        match fault {
-            Fault::PanicModel => panic!("a fault was injected"),
-            _ => {
-                self.because("a fault was injected");
-                ctx.stop();
-            }
-        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Whether a Realtime server takes us.
 
-use crate::api::ModelEndpoint;
-use crate::model_leg::{Target, client_tls};
+use crate::model_leg::{ModelEndpoint, Target, client_tls};
 
 /// Opens one connection and drops it.
 ///

@@ -34,12 +34,15 @@ use protocol::call::io::Control;
 use protocol::ids::CallSid;
 use rustls::ClientConfig;
 
-use crate::api::{
-    Admission, Admitted, Announced, FrontDesk, Limits, MediaEntry, ModelEndpoint, Phase, Recorder, Refusal,
-};
-use crate::call_actor::Birth;
+use crate::admission::{Admission, Admitted, Announced, Phase, Refusal};
+use crate::call_actor::Origin;
 use crate::caller_leg::CallerLeg;
-use crate::model_leg::{Target, client_tls};
+use crate::desk::FrontDesk;
+use crate::fault::FaultInjector;
+use crate::limits::Limits;
+use crate::media::{MediaEntry, MediaRefusal};
+use crate::model_leg::{ModelEndpoint, Target, client_tls};
+use crate::recorder::Recorder;
 pub use health::ModelHealth;
 use meters::Meters;
 use registry::{CallSlot, Registry};
@@ -59,21 +62,6 @@ struct Inner {
     meters: Arc<Meters>,
 }
 
-/// A fault that a test or a drill asks for.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, actix::Message)]
-#[rtype(result = "()")]
-pub enum Fault {
-    /// The call's actor panics.
-    PanicCall,
-    /// The call's actor stops.
-    StopCall,
-    /// The newest model connection's actor panics.
-    PanicModel,
-    /// The newest model connection's actor stops.
-    StopModel,
-}
-
 impl Switchboard {
     /// A switchboard without calls. The process's metrics recorder must be installed by now.
     ///
@@ -84,6 +72,18 @@ impl Switchboard {
         let meters = Arc::new(Meters::new());
         let registry = Arc::new(Registry::new(limits, Arc::clone(&meters)));
         Self(Arc::new(Inner { endpoint, tls: client_tls(), recorder, desk, registry, meters }))
+    }
+
+    /// The same, with a handle that makes actors of its calls fail: for tests and drills.
+    #[must_use]
+    pub fn with_faults(
+        endpoint: ModelEndpoint,
+        limits: Limits,
+        recorder: Arc<dyn Recorder>,
+        desk: Arc<dyn FrontDesk>,
+    ) -> (Self, FaultInjector) {
+        let board = Self::new(endpoint, limits, recorder, desk);
+        (board.clone(), FaultInjector::new(board))
     }
 
     /// Gives a call its place and dials its model, on the current arbiter: its stream is still to come. The same call again changes
@@ -107,8 +107,8 @@ impl Switchboard {
             registry::Admitted::Seated(presence) => {
                 let returned = presence.slot.has_returned();
                 metrics::counter!("callgate_calls_returned_total").increment(u64::from(returned));
-                let birth = if returned { Birth::Resumed } else { Birth::New };
-                if let Some(life) = Life::begin(&presence.slot, birth) {
+                let origin = if returned { Origin::Resumed } else { Origin::New };
+                if let Some(life) = Life::begin(&presence.slot, origin) {
                     supervise::start(presence, life);
                 }
                 Ok(Admitted { replayed: false })
@@ -140,8 +140,8 @@ impl Switchboard {
         self.find_kept(call).map(|slot| slot.awaits(stream))
     }
 
-    /// Gives a live call to a further stream of it: ends it where it is, and begins it here from what it came to. The error is for people.
-    pub(crate) async fn replace(&self, old: &Arc<CallSlot>) -> Result<(), String> {
+    /// Gives a live call to a further stream of it: ends it where it is, and begins it here from what it came to.
+    pub(crate) async fn replace(&self, old: &Arc<CallSlot>) -> Result<(), MediaRefusal> {
         // The second one for its caller's last words: they are not waited for.
         for _ in 0..2 {
             old.control(Control::HangUp(Ended::CallerHungUp { reason: None }));
@@ -150,11 +150,11 @@ impl Switchboard {
         self.recall(&old.sid)
     }
 
-    /// Admits a call that was here as it was admitted before. The error is for people.
-    fn recall(&self, call: &CallSid) -> Result<(), String> {
-        let before = self.0.registry.shelf.find(call).ok_or("this call is over")?;
+    /// Admits a call that was here as it was admitted before.
+    fn recall(&self, call: &CallSid) -> Result<(), MediaRefusal> {
+        let before = self.0.registry.shelf.find(call).ok_or(MediaRefusal::Over)?;
         let seated = self.seat(before.admission(), before.target.clone(), true);
-        seated.map(|_| ()).map_err(|refusal| refusal.to_string())
+        seated.map(|_| ()).map_err(MediaRefusal::NoRoom)
     }
 
     /// The call of a media socket. One that left after its further stream was asked for is back with it.
@@ -215,15 +215,15 @@ impl Switchboard {
         entry: MediaEntry,
     ) -> actix_web::Result<HttpResponse> {
         if let MediaEntry::Token(call) = &entry {
-            let problem = match self.find_kept(call).map(|slot| slot.takes_start()) {
+            let refusal = match self.find_kept(call).map(|slot| slot.takes_start()) {
                 Some(true) => None,
-                Some(false) => Some("this call's media stream has started already"),
-                None => Some("there is no such call (any more)"),
+                Some(false) => Some(MediaRefusal::AlreadyStarted),
+                None => Some(MediaRefusal::NoSuchCall),
             };
-            if let Some(problem) = problem {
+            if let Some(why) = refusal {
                 self.0.meters.refused.increment(1);
-                self.0.desk.refused(Some(call), problem);
-                return Err(actix_web::error::ErrorForbidden(problem));
+                self.0.desk.refused(Some(call), &why);
+                return Err(actix_web::error::ErrorForbidden(why));
             }
         }
         CallerLeg::new(self.clone(), entry).upgrade(request, body)
@@ -270,13 +270,6 @@ impl Switchboard {
     /// Waits until no call is left; false when some were after `timeout`.
     pub async fn drained(&self, timeout: Duration) -> bool {
         tokio::time::timeout(timeout, self.0.registry.seats.emptied()).await.is_ok()
-    }
-
-    /// Makes an actor of a call fail. False when the call is not here, or between two actors.
-    #[doc(hidden)]
-    pub fn inject_fault(&self, call: &CallSid, fault: Fault) -> bool {
-        let actor = self.find(call).and_then(|slot| slot.actor());
-        actor.map(|actor| actor.do_send(fault)).is_some()
     }
 
     pub(crate) fn find(&self, call: &CallSid) -> Option<Arc<CallSlot>> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actors::{Admission, DeskAnswer, FrontDesk};
+use actors::{Admission, DeskAnswer, DeskError, FrontDesk, MediaRefusal};
 use chrono::Utc;
 use protocol::call::policy::{GreetedBy, Policy};
 use protocol::exotel::stream::Start;
@@ -195,14 +195,14 @@ impl Desk {
         &self,
         call: CallSid,
         asked: impl Future<Output = Result<Admission, Refused>>,
-    ) -> Result<Admission, String> {
+    ) -> Result<Admission, DeskError> {
         let admitted = timeout(self.patience, asked).await.unwrap_or(Err(Refused::StorageAway));
         let outcome = admitted.as_ref().err().map_or("ok", Refused::code);
         let told = admitted.as_ref().err().map(Refused::to_string);
         if admitted.is_ok() || self.is_worth_writing() {
             self.recorder.audit(entry("media.start", Some(&call), outcome, told.as_deref()));
         }
-        admitted.map_err(|refused| refused.count().to_string())
+        admitted.map_err(|refused| desk_error(refused.count()))
     }
 }
 
@@ -264,6 +264,15 @@ pub(super) fn parties(
     Parties { from: e164(&from), from_raw: from, to: e164(&to), to_raw: to, direction }
 }
 
+/// A refusal as the media socket's leg knows it.
+fn desk_error(refused: &Refused) -> DeskError {
+    let words = refused.to_string();
+    match refused {
+        Refused::StorageAway | Refused::Switchboard(_) | Refused::TooMany { .. } => DeskError::Unavailable(words),
+        _ => DeskError::Denied(words),
+    }
+}
+
 /// The desk as the switchboard knows it.
 pub(crate) struct StaticDesk(pub(crate) Arc<Desk>);
 
@@ -283,9 +292,9 @@ impl FrontDesk for StaticDesk {
         Box::pin(async move { desk.decide(start.call_sid.clone(), desk.take(start)).await })
     }
 
-    fn refused(&self, call: Option<&CallSid>, why: &str) {
+    fn refused(&self, call: Option<&CallSid>, why: &MediaRefusal) {
         if self.0.is_worth_writing() {
-            self.0.recorder.audit(entry("media.refused", call, "refused", Some(why)));
+            self.0.recorder.audit(entry("media.refused", call, "refused", Some(&why.to_string())));
         }
     }
 }

@@ -1,6 +1,5 @@
 //! One job: run under a lease, and what becomes of it.
 
-use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,7 +116,7 @@ async fn attempt(handler: &dyn Work, job: &Job) -> Outcome {
     }
     let result = match timeout(patience.one_attempt, AssertUnwindSafe(handler.run(job)).catch_unwind()).await {
         Ok(Ok(result)) => result,
-        Ok(Err(panic)) => Err(JobError::Retry(format!("a fault of ours: {}", panic_words(&*panic)))),
+        Ok(Err(panic)) => Err(JobError::Retry(format!("a fault of ours: {}", actors::panic_message(&*panic)))),
         Err(_) => Err(JobError::Retry(format!("it took longer than {} s", patience.one_attempt.as_secs()))),
     };
     let age = (Utc::now() - job.created_at).to_std().unwrap_or_default();
@@ -131,12 +130,6 @@ async fn attempt(handler: &dyn Work, job: &Job) -> Outcome {
             Outcome::GiveUp(format!("{why} (given up after {} attempts in {minutes} min)", job.attempts))
         }
     }
-}
-
-/// What a panic said.
-pub(crate) fn panic_words(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic without words")
 }
 
 /// Renews the lease for as long as it can be; resolves when it is lost, or as good as.

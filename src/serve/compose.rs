@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::{Limits, Switchboard};
+use actors::{FrontDesk, Limits, ModelEndpoint, Recorder, Switchboard};
 use anyhow::Context;
 use protocol::call::policy::Policy;
 use protocol::ids::CallSid;
@@ -42,13 +42,14 @@ pub(super) async fn simulated_model(settings: &mut Settings) -> anyhow::Result<O
 }
 
 /// What every request is served with.
-pub(super) fn gateway(
+pub(super) fn gateway<F>(
     settings: &Settings,
     store: Store,
     jobs: Jobs,
     deck: Deck,
     page: metrics_exporter_prometheus::PrometheusHandle,
-) -> anyhow::Result<Gateway> {
+    new_switchboard: impl FnOnce(ModelEndpoint, Limits, Arc<dyn Recorder>, Arc<dyn FrontDesk>) -> (Switchboard, F),
+) -> anyhow::Result<(Gateway, F)> {
     let Settings { webhooks, exotel, calls, .. } = settings;
     let policy = Policy { format: settings.model.audio, max_call: calls.max_call, ..Policy::default() };
     policy.validate()?;
@@ -69,7 +70,7 @@ pub(super) fn gateway(
         restart_window: RESTART_WINDOW,
         gives_way_after: GIVES_WAY_AFTER,
     };
-    let switchboard = Switchboard::new(
+    let (switchboard, faults) = new_switchboard(
         settings.model.endpoint(),
         limits,
         Arc::new(TapingRecorder { record: recorder.clone(), deck }),
@@ -80,7 +81,7 @@ pub(super) fn gateway(
         Some(secret) => TokenKey::derived(secret),
         None => TokenKey::random().context("no randomness for the key of media tokens")?,
     };
-    Ok(Gateway {
+    let gateway = Gateway {
         rules: rules(settings)?,
         recorder,
         switchboard,
@@ -92,7 +93,8 @@ pub(super) fn gateway(
         strangers: Strangers::default(),
         jobs,
         store,
-    })
+    };
+    Ok((gateway, faults))
 }
 
 /// Ends what other gateways left behind, or this one before it was started again.

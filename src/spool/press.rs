@@ -12,7 +12,6 @@ use codecs::opus::{Channels, Settings};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Finished;
-use crate::jobs::panic_words;
 
 /// Both voices together.
 const BITRATE_BPS: u32 = 32_000;
@@ -82,7 +81,8 @@ impl Press {
             while let Some((finished, answer)) = queue.blocking_recv() {
                 // What it had begun is a file that is written anew.
                 let pressed = catch_unwind(AssertUnwindSafe(|| press(&finished)));
-                let pressed = pressed.unwrap_or_else(|panic| Err(PressError::Fault(panic_words(&*panic).to_owned())));
+                let pressed =
+                    pressed.unwrap_or_else(|panic| Err(PressError::Fault(actors::panic_message(&*panic).to_owned())));
                 // Nobody may be waiting any more: whoever asks next finds the file encoded again.
                 let _ = answer.send(pressed);
             }

@@ -1,6 +1,9 @@
 //! Faults of our own: an actor panics or stops, and the caller keeps the call.
 
-use actors::switchboard::Fault;
+use std::path::Path;
+use std::process::Command;
+
+use actors::Fault;
 use protocol::ids::CallSid;
 use simulator::exotel::{CallReport, EndedBy, HangUp, Say};
 
@@ -20,7 +23,7 @@ async fn call_with(house: &House, fault: Fault, times: u32) -> CallReport {
         assert!(house.model.wait_for(spoken(2), PATIENCE).await, "the first answer");
         for n in 0..times {
             let before = house.model.sessions().len();
-            while !house.running.switchboard().inject_fault(&CallSid::new(SID), fault) {
+            while !house.faults.inject(&CallSid::new(SID), fault) {
                 tokio::task::yield_now().await;
             }
             if n + 1 < times {
@@ -75,7 +78,7 @@ async fn a_call_that_keeps_failing_is_given_up_so_that_the_flow_goes_on() {
     let failing = async {
         house.model.wait_for(|s| s.iter().any(|s| s.configured), PATIENCE).await;
         while house.running.switchboard().phase(&CallSid::new(SID)).is_some() {
-            house.running.switchboard().inject_fault(&CallSid::new(SID), Fault::PanicCall);
+            house.faults.inject(&CallSid::new(SID), Fault::PanicCall);
             tokio::task::yield_now().await;
         }
     };
@@ -87,4 +90,19 @@ async fn a_call_that_keeps_failing_is_given_up_so_that_the_flow_goes_on() {
         assert_eq!(report.ended_by, EndedBy::Gateway, "{report:?}");
     }
     house.close().await;
+}
+
+/// Whether an executable has these words among its texts.
+fn has(executable: &Path, words: &str) -> bool {
+    Command::new("grep").args(["-qaF", words]).arg(executable).status().unwrap().success()
+}
+
+#[test]
+fn the_service_has_nothing_that_makes_its_actors_fail() {
+    let service = Path::new(env!("CARGO_BIN_EXE_callgate"));
+    // Put together here, so that these tests do not have them from this place.
+    let injected = ["a fault", "was injected"].join(" ");
+    assert!(has(&std::env::current_exe().unwrap(), &injected), "these tests do, and it is known by these words");
+    assert!(has(service, "the connection's actor is gone"), "texts of the actors are found in the service");
+    assert!(!has(service, &injected), "something in the service reaches the handlers of injected faults");
 }

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use callgate::serve::{Running, start};
+use actors::FaultInjector;
+use callgate::serve::{Running, start_with_faults};
 use callgate::settings::{Settings, SettingsArgs};
 use callgate::store::{Agent, CallWithTurns, ClientLimits, NewClient, Recording, Store};
 use codecs::ogg::Decoded;
@@ -32,6 +33,7 @@ pub type House = HouseOn<Sqlite>;
 /// On one database or the other.
 pub struct HouseOn<K: Kind> {
     pub running: Running,
+    pub faults: FaultInjector,
     pub model: ModelHandle,
     pub database: Database,
     folder: PathBuf,
@@ -89,7 +91,7 @@ impl<K: Kind> HouseOn<K> {
         };
         (wishes.set)(&mut args);
         actix_rt::spawn(server.run());
-        let running = start(Settings::read(&args).unwrap()).await.unwrap();
+        let (running, faults) = start_with_faults(Settings::read(&args).unwrap()).await.unwrap();
         let client = NewClient {
             name: "Clinic".into(),
             exotel_number: PhoneNumber::new(NUMBER),
@@ -108,7 +110,7 @@ impl<K: Kind> HouseOn<K> {
             recording: wishes.recording,
         };
         running.store().add_client(client).await.unwrap();
-        Self { running, model, database, folder, kind: PhantomData }
+        Self { running, faults, model, database, folder, kind: PhantomData }
     }
 
     /// A polite call through the voicebot webhook that asks one question and hangs up after the answer.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use actors::switchboard::Fault;
+use actors::Fault;
 use callgate::store::{CallWithTurns, Store};
 use codecs::ogg::Decoded;
 use protocol::ids::CallSid;
@@ -251,7 +251,7 @@ async fn is_recorded_whole(fault: Fault) {
     let injected = async {
         let spoken = |s: &[simulator::model::SessionLog]| s.iter().map(|s| s.responses.len()).sum::<usize>() >= 2;
         assert!(house.model.wait_for(spoken, PATIENCE).await, "the first answer");
-        while !house.running.switchboard().inject_fault(&CallSid::new(SID), fault) {
+        while !house.faults.inject(&CallSid::new(SID), fault) {
             tokio::task::yield_now().await;
         }
     };

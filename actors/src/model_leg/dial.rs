@@ -23,8 +23,6 @@ use tokio_tungstenite::tungstenite::{self, Error};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use url::{Host, Url};
 
-use crate::api::ModelEndpoint;
-
 /// Read at a time, and held per connection until a longer message comes. A delta of 250 ms is twice as long.
 const READ_BUFFER: usize = 8 << 10;
 /// Written at once: whatever one turn of the leg has to say leaves in one system call.
@@ -36,6 +34,17 @@ const MESSAGE: usize = 16 << 20;
 
 /// An open connection.
 pub(crate) type Connection = WebSocketStream<Socket>;
+
+/// Where the model is.
+#[derive(Clone, Debug)]
+pub struct ModelEndpoint {
+    /// `ws://` or `wss://`, without the model.
+    pub url: Url,
+    /// Sent as `Authorization: Bearer`; none for servers that want none.
+    pub key: Option<Secret>,
+    /// Appended as `?model=`, unless the client names its own.
+    pub model: String,
+}
 
 /// Where one call's model is, and how to say who we are.
 #[derive(Clone)]

@@ -11,7 +11,6 @@ use super::budget::Budget;
 use super::link::LegState;
 use super::{Command, ModelLeg, Yield};
 use crate::call_actor::CallActor;
-use crate::switchboard::Fault;
 use crate::switchboard::registry::CallSlot;
 
 /// The connections of one call: one, or two while a session is replaced. They end with whoever holds this.
@@ -72,11 +71,9 @@ impl Legs {
         self.open.retain(|(id, _)| *id != conn);
     }
 
-    /// Makes the newest connection's actor fail.
-    pub(crate) fn fault(&self, fault: Fault) {
-        if let Some((_, leg)) = self.open.last() {
-            leg.do_send(fault);
-        }
+    /// The newest connection.
+    pub(crate) fn newest(&self) -> Option<&Addr<ModelLeg>> {
+        self.open.last().map(|(_, leg)| leg)
     }
 }
 

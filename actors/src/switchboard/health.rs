@@ -7,7 +7,7 @@ use protocol::call::end::Ended;
 use protocol::call::fact::Fact;
 use protocol::ids::CallSid;
 
-use super::registry::lock;
+use crate::sync::lock;
 
 /// A provider that refuses refuses every call: it is said this often, and counted each time.
 const SAID_EVERY: Duration = Duration::from_secs(60);

@@ -8,7 +8,8 @@ use protocol::call::COMES_BACK_WITHIN;
 use protocol::ids::CallSid;
 use tokio::runtime::Handle;
 
-use super::registry::{CallSlot, Registry, lock};
+use super::registry::{CallSlot, Registry};
+use crate::sync::lock;
 
 /// What all histories together may take; beyond it the oldest are forgotten. A thousand long calls take a third of it.
 const MOST_BYTES: usize = 64 << 20;

@@ -2,7 +2,7 @@
 
 mod presence;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use dashmap::DashMap;
@@ -17,14 +17,11 @@ use super::meters::Meters;
 use super::seats::{Asked, Seats, Taken};
 use super::slot::Beginning;
 pub(crate) use super::slot::{Attached, CallSlot};
-use crate::api::{Admission, Limits, Recorder, Refusal};
+use crate::admission::{Admission, Refusal};
+use crate::limits::Limits;
 use crate::model_leg::Target;
+use crate::recorder::Recorder;
 pub(crate) use presence::Presence;
-
-/// A lock is poisoned only if a fold of facts panicked; what it holds is still the best there is.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// All calls of the node.
 pub(crate) struct Registry {

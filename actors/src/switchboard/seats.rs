@@ -12,8 +12,9 @@ use protocol::ids::CallSid;
 use tokio::sync::Notify;
 
 use super::meters::Meters;
-use super::registry::lock;
-use crate::api::{Limits, Refusal};
+use crate::admission::Refusal;
+use crate::limits::Limits;
+use crate::sync::lock;
 
 /// Calls that may wait are a share of all calls: one in so many.
 const WAITING_SHARE: usize = 4;

@@ -15,12 +15,16 @@ use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::meters::Meters;
-use super::registry::{Presence, lock};
+use super::registry::Presence;
 use super::seats::Seat;
-use crate::api::{Admission, Announced, Limits, Phase, Recorder, Step, SupervisorEvent, Tape};
+use crate::admission::{Admission, Announced, Phase};
 use crate::call_actor::{Attach, CallActor, Deliver, Detach, Moved};
 use crate::caller_leg::{CallerLeg, Command, Publish, Superseded};
+use crate::limits::Limits;
+use crate::media::MediaRefusal;
 use crate::model_leg::Target;
+use crate::recorder::{Recorder, Step, SupervisorEvent, Tape};
+use crate::sync::lock;
 
 /// Controls kept for a call that is between two actors. One hang-up is enough to end it.
 const CONTROLS_HELD: usize = 16;
@@ -250,10 +254,7 @@ impl CallSlot {
 
     /// The call's actor, for fault injection.
     pub(crate) fn actor(&self) -> Option<Addr<CallActor>> {
-        match &lock(&self.state).home {
-            Home::At(_, call) => Some(call.clone()),
-            Home::Between(_) | Home::Moving(_) => None,
-        }
+        if let Home::At(_, call) = &lock(&self.state).home { Some(call.clone()) } else { None }
     }
 
     /// The stream that the call's URL is for. One that is asked for while the call has its stream is a further one: the carrier would not ask
@@ -315,8 +316,7 @@ impl CallSlot {
 
     /// A media socket was opened for this call: of two before the `start`, the newest wins.
     pub(crate) fn wait_for_start(&self, leg: Addr<CallerLeg>) {
-        let older = lock(&self.state).waiting.replace(leg);
-        if let Some(older) = older {
+        if let Some(older) = lock(&self.state).waiting.replace(leg) {
             older.do_send(Superseded);
         }
     }
@@ -326,18 +326,18 @@ impl CallSlot {
         lock(&self.state).waiting.take_if(|waiting| waiting == leg);
     }
 
-    /// A media socket got its `start`: the call becomes live on the current arbiter. The error is for people.
-    pub(crate) fn attach(&self, leg: &Addr<CallerLeg>) -> Result<Attached, &'static str> {
+    /// A media socket got its `start`: the call becomes live on the current arbiter.
+    pub(crate) fn attach(&self, leg: &Addr<CallerLeg>) -> Result<Attached, MediaRefusal> {
         let mut state = lock(&self.state);
         if state.phase == Phase::Live {
-            return Err("this call's media stream has started already");
+            return Err(MediaRefusal::AlreadyStarted);
         }
         if state.waiting.as_ref().is_some_and(|waiting| waiting != leg) {
-            return Err("a newer media socket of this call took over");
+            return Err(MediaRefusal::Superseded);
         }
-        let presence = state.presence.upgrade().ok_or("this call is over")?;
+        let presence = state.presence.upgrade().ok_or(MediaRefusal::Over)?;
         if !presence.is_seated() {
-            return Err("this call's stream came too late: its place was given away");
+            return Err(MediaRefusal::PlaceLost);
         }
         state.phase = Phase::Live;
         state.waiting = None;

@@ -20,8 +20,9 @@ use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use super::registry::{CallSlot, Presence};
-use crate::api::{Limits, Step, SupervisorEvent};
-use crate::call_actor::{Birth, CallActor, MAILBOX, Moved};
+use crate::call_actor::{CallActor, MAILBOX, Moved, Origin};
+use crate::limits::Limits;
+use crate::recorder::{Step, SupervisorEvent};
 
 /// The first pause before a restart; it doubles up to [`LONGEST_PAUSE`]. The caller hears neither.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -50,23 +51,23 @@ pub(crate) struct Life {
 
 impl Life {
     /// Makes the actor and publishes its address. None when another arbiter has taken the call.
-    pub(crate) fn begin(slot: &Arc<CallSlot>, birth: Birth) -> Option<Self> {
-        let arriving = matches!(birth, Birth::Moved(_) | Birth::Arriving);
+    pub(crate) fn begin(slot: &Arc<CallSlot>, origin: Origin) -> Option<Self> {
+        let arriving = matches!(origin, Origin::Moved(_) | Origin::Arriving);
         let exit = Rc::new(Cell::new(Exit::Stopped));
         let mut ctx = Context::new();
         // Before anyone can know the address: actix's default would not hold what a socket has ready.
         ctx.set_mailbox_capacity(MAILBOX);
-        let actor = ctx.into_future(CallActor::new(Arc::clone(slot), birth, Rc::clone(&exit)));
+        let actor = ctx.into_future(CallActor::new(Arc::clone(slot), origin, Rc::clone(&exit)));
         slot.publish(&actor.address(), arriving).then_some(Self { actor, exit })
     }
 
-    /// Lives it. The error is what panicked.
-    async fn live(mut self) -> Result<Exit, String> {
+    /// Runs it to its end. The error is what panicked.
+    async fn run(mut self) -> Result<Exit, String> {
         let outcome = AssertUnwindSafe(&mut self.actor).catch_unwind().await;
         let actor = AssertUnwindSafe(self.actor);
         // What unwound once may do so again in its destructor.
         let _ = catch_unwind(move || drop(actor));
-        outcome.map(|()| self.exit.get()).map_err(|payload| words(&*payload))
+        outcome.map(|()| self.exit.get()).map_err(|payload| panic_message(&*payload).to_owned())
     }
 }
 
@@ -82,16 +83,16 @@ pub(crate) fn start(presence: Arc<Presence>, life: Life) {
 pub(crate) fn take_over(presence: Arc<Presence>, moved: oneshot::Receiver<Moved>) {
     let span = presence.slot.span.clone();
     let arrival = async move {
-        let birth = match moved.await {
-            Ok(moved) => Birth::Moved(moved),
+        let origin = match moved.await {
+            Ok(moved) => Origin::Moved(moved),
             // Its actor died on the other side: history is what is left.
-            Err(_) => Birth::Arriving,
+            Err(_) => Origin::Arriving,
         };
         if presence.slot.has_ended() {
             return;
         }
         presence.slot.meters.rehomed.increment(1);
-        if let Some(life) = Life::begin(&presence.slot, birth) {
+        if let Some(life) = Life::begin(&presence.slot, origin) {
             run(presence, life).await;
         }
     };
@@ -104,7 +105,7 @@ async fn run(presence: Arc<Presence>, mut life: Life) {
     slot.supervised(ACTOR);
     loop {
         let address = life.actor.address();
-        let cause = match life.live().await {
+        let cause = match life.run().await {
             Ok(exit @ (Exit::Done | Exit::Moved)) => {
                 let cause = if exit == Exit::Done { "the call is over" } else { "moved to its media socket's arbiter" };
                 slot.supervised(SupervisorEvent { step: Step::Stop, cause: Some(cause), ..ACTOR });
@@ -127,7 +128,7 @@ async fn run(presence: Arc<Presence>, mut life: Life) {
         slot.supervised(SupervisorEvent { step: Step::Restart, cause: Some(&cause), count, fault: true, ..ACTOR });
         slot.meters.restarts.increment(1);
         tokio::time::sleep(pause).await;
-        match Life::begin(&slot, Birth::Resumed) {
+        match Life::begin(&slot, Origin::Resumed) {
             Some(next) => life = next,
             None => break,
         }
@@ -136,9 +137,10 @@ async fn run(presence: Arc<Presence>, mut life: Life) {
 }
 
 /// What a panic said.
-pub(crate) fn words(payload: &(dyn Any + Send)) -> String {
+#[must_use]
+pub fn panic_message(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic without words")
 }
 
 /// Restart intensity: at most so many in a sliding window.

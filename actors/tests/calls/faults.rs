@@ -3,8 +3,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use actors::switchboard::Fault;
-use actors::{Limits, Step};
+use actors::{Fault, Limits, Step};
 use protocol::call::end::Ended;
 use protocol::call::fact::Fact;
 use protocol::ids::CallSid;
@@ -41,7 +40,7 @@ async fn goes_on(model: &Model, gateway: &Gateway, carrier: &mut Carrier, fault:
     // As in the service: to read a debug build's symbols for a backtrace would hold the call's thread for seconds.
     std::panic::set_hook(Box::new(|info| drop(writeln!(std::io::stderr(), "{info}"))));
     let since = Instant::now();
-    assert!(gateway.board.inject_fault(&CallSid::new("c1"), fault));
+    assert!(gateway.faults.inject(&CallSid::new("c1"), fault));
     gateway.until("c1", "another dial", |facts| dials(facts) == 2).await;
     // The caller talks on all the while.
     while model.heard().get(SECOND_CONNECTION).is_none_or(|heard| heard.audio.is_empty()) {
@@ -127,7 +126,7 @@ async fn faults_without_end_are_given_up_and_the_flow_goes_on() {
     let mut carrier = live(&model, &gateway, false).await;
     let call = CallSid::new("c1");
     for fault in 0..=limits.restarts as usize {
-        eventually("an actor to fail", || gateway.board.inject_fault(&call, Fault::PanicCall)).await;
+        eventually("an actor to fail", || gateway.faults.inject(&call, Fault::PanicCall)).await;
         eventually("it to be told", || gateway.supervised("CallActor").len() == fault + 2).await;
     }
     let ended = gateway.ended("c1").await;
@@ -156,10 +155,10 @@ async fn faults_on_the_way_between_arbiters_lose_no_call() {
         let mut carrier = Carrier::connect(gateway.address, &name).await;
         let fault = [Fault::PanicCall, Fault::StopCall, Fault::PanicModel, Fault::StopModel][n % 4];
         if n % 3 == 0 {
-            gateway.board.inject_fault(&call, fault);
+            gateway.faults.inject(&call, fault);
         }
         carrier.send_start("8000").await;
-        gateway.board.inject_fault(&call, fault);
+        gateway.faults.inject(&call, fault);
         gateway.until(&name, "the stream", |f| f.iter().any(|f| matches!(f, Fact::MediaStarted { .. }))).await;
         carrier.agent_audio().await;
         assert!(gateway.board.end(&call, Ended::Operator));

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use actors::{
-    Admission, DeskAnswer, FrontDesk, Limits, MediaEntry, ModelEndpoint, Recorder, Step, SupervisorEvent, Switchboard,
+    Admission, DeskAnswer, DeskError, FaultInjector, FrontDesk, Limits, MediaEntry, MediaRefusal, ModelEndpoint,
+    Recorder, Step, SupervisorEvent, Switchboard,
 };
 use protocol::call::end::Ended;
 use protocol::call::fact::Fact;
@@ -42,7 +43,8 @@ impl Recorder for Book {
 
 impl FrontDesk for Book {
     fn admit(&self, _: Start) -> DeskAnswer {
-        let answer = self.admits.clone().ok_or_else(|| "no active client has that number".to_owned());
+        let answer =
+            self.admits.clone().ok_or_else(|| DeskError::Denied("no active client has that number".to_owned()));
         Box::pin(async move {
             tokio::task::yield_now().await;
             answer
@@ -53,13 +55,14 @@ impl FrontDesk for Book {
         self.admit(start)
     }
 
-    fn refused(&self, call: Option<&CallSid>, why: &str) {
-        self.refused.lock().unwrap().push((call.cloned(), why.to_owned()));
+    fn refused(&self, call: Option<&CallSid>, why: &MediaRefusal) {
+        self.refused.lock().unwrap().push((call.cloned(), why.to_string()));
     }
 }
 
 pub(crate) struct Gateway {
     pub(crate) board: Switchboard,
+    pub(crate) faults: FaultInjector,
     pub(crate) address: SocketAddr,
     pub(crate) book: Arc<Book>,
     server: ServerHandle,
@@ -108,7 +111,7 @@ impl Gateway {
             refused: Mutex::default(),
             admits,
         });
-        let board = Switchboard::new(endpoint, limits, book.clone(), book.clone());
+        let (board, faults) = Switchboard::with_faults(endpoint, limits, book.clone(), book.clone());
         let data = web::Data::new(board.clone());
         let server = HttpServer::new(move || {
             App::new()
@@ -126,7 +129,7 @@ impl Gateway {
         let server = server.run();
         let handle = server.handle();
         actix_web::rt::spawn(server);
-        Self { board, address, book, server: handle }
+        Self { board, faults, address, book, server: handle }
     }
 
     /// Admits on the test's own arbiter: the call has to move when its media socket comes.

@@ -4,8 +4,8 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{WebSocketStream, accept_async};
 
+use super::super::dial::ModelEndpoint;
 use super::*;
-use crate::api::ModelEndpoint;
 
 /// A connection, and its server's end: the test reads there, or does not.
 async fn open() -> (LegState, WebSocketStream<TcpStream>) {

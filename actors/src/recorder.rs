@@ -1,0 +1,82 @@
+//! For whoever writes calls down: the facts of a call, its sound, and what its supervisor did.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use codecs::SampleRate;
+use protocol::call::fact::Fact;
+use protocol::call::tape::Taped;
+use protocol::ids::CallSid;
+
+/// Takes what happens in calls. Called on call arbiters: it must not block, and must not fail.
+pub trait Recorder: Send + Sync + 'static {
+    /// One fact of one call.
+    fn record(&self, call: &CallSid, at: SystemTime, fact: &Fact);
+
+    /// One event of a call's supervision. It was logged already.
+    fn supervised(&self, call: &CallSid, at: SystemTime, event: &SupervisorEvent<'_>);
+
+    /// What takes the sound of a call whose policy asks for a recording; none where recordings are not kept.
+    fn tape(&self, _call: &CallSid) -> Option<Arc<dyn Tape>> {
+        None
+    }
+}
+
+/// Takes what each side of one call heard, over all the actors that drive it. Called on call arbiters: it must not block, and must
+/// not fail.
+pub trait Tape: Send + Sync + 'static {
+    /// A media stream began: what is taped is at this rate. Of the first one, the clock starts here.
+    fn began(&self, rate: SampleRate, at: Instant);
+
+    /// Something was heard.
+    fn take(&self, taped: Taped);
+
+    /// The stream is over: nothing is heard any more, unless another one begins.
+    fn paused(&self) {
+        self.ended();
+    }
+
+    /// The call is over: where its last stream was.
+    fn ended(&self);
+}
+
+/// What a supervisor did, or saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SupervisorEvent<'a> {
+    /// What happened.
+    pub step: Step,
+    /// To whom: `CallActor` or `ModelLeg`.
+    pub actor: &'static str,
+    /// Why, in words; none when it was to be expected.
+    pub cause: Option<&'a str>,
+    /// Restarts within the window; of a `ModelLeg` which connection of the call.
+    pub count: Option<u64>,
+    /// It should not have happened.
+    pub fault: bool,
+}
+
+/// A step in the life of an actor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It began.
+    Start,
+    /// It was started again after a fault.
+    Restart,
+    /// It ended.
+    Stop,
+    /// It is not started again: the call is over.
+    GiveUp,
+}
+
+impl Step {
+    /// As logged.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Restart => "restart",
+            Self::Stop => "stop",
+            Self::GiveUp => "give_up",
+        }
+    }
+}
