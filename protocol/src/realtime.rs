@@ -1,5 +1,6 @@
 //! The Realtime protocol (GA) as a client speaks it.
 
+pub mod arguments;
 pub mod command;
 pub mod event;
 pub mod failure;

@@ -12,7 +12,7 @@ use super::io::ConnId;
 use super::uplink::Uplink;
 use crate::ids::{ItemId, ResponseId};
 use crate::realtime::event::ServerError;
-use crate::realtime::failure::names_language;
+use crate::realtime::failure::Failure;
 
 /// A server cancels by itself what it began while the caller spoke. What it did not cancel within this it means.
 const DOUBT: Duration = Duration::from_millis(400);
@@ -133,7 +133,7 @@ impl Call {
         let item = self.turn.name(item, false);
         self.last_words.came(&item);
         self.cx.count("transcript_failed", 1);
-        if names_language(error) {
+        if Failure::of(error) == Failure::Language {
             self.session.language_failed(&mut self.cx, conn);
         }
         self.cx.record_turn(&item);

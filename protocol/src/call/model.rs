@@ -11,9 +11,9 @@ use super::session::{self, Outcome};
 use super::turn::truncate;
 use super::{Call, Closing, Phase, prompts};
 use crate::ids::ResponseId;
+use crate::realtime::arguments;
 use crate::realtime::command::{ClientEvent, NewItem};
 use crate::realtime::event::{ContentKey, FunctionCall, ResponseDone, ResponseStatus, ServerError, ServerEvent};
-use crate::realtime::failure::{is_fatal, is_harmless};
 
 impl Call {
     pub(super) fn model(&mut self, conn: ConnId, event: ModelEvent) {
@@ -187,23 +187,8 @@ impl Call {
     }
 
     pub(super) fn server_error(&mut self, conn: ConnId, error: &ServerError) {
-        let code = if error.code.is_empty() { &error.kind } else { &error.code };
-        self.cx.record(Fact::ModelError { code: code.clone(), message: error.message.clone() });
-        let outcome = match code.as_str() {
-            "session_expired" => self.session.lost(&mut self.cx, conn, "the session expired", false),
-            "conversation_already_has_active_response" => {
-                self.turn.request_refused();
-                Outcome::Nothing
-            }
-            _ if is_fatal(error) && self.session.is_current(conn) => {
-                let cause = format!("{code}: {}", error.message);
-                self.cx.record(Fact::ModelLost { cause: cause.clone(), refused: true });
-                Outcome::Failed(cause)
-            }
-            _ if self.session.is_configuring(conn) => self.session.refused_update(&mut self.cx, conn, error),
-            _ if is_harmless(error) => Outcome::Nothing,
-            _ => self.session.errored(&mut self.cx, conn),
-        };
+        self.cx.record(Fact::ModelError { code: error.name().to_owned(), message: error.message.clone() });
+        let outcome = self.session.failed(&mut self.cx, conn, error);
         self.session_outcome(outcome);
     }
 
@@ -211,6 +196,7 @@ impl Call {
         match outcome {
             Outcome::Nothing => {}
             Outcome::Ready(conn) => self.session_ready(conn),
+            Outcome::Busy => self.turn.request_refused(),
             Outcome::Failed(cause) => self.end(Ended::ModelFailed { cause }),
             Outcome::Lost => {
                 let open = self.turn.open_responses();
@@ -241,8 +227,9 @@ impl Call {
             Verdict::Continue => {}
             Verdict::GiveUp(cause) => self.end(Ended::ModelFailed { cause }),
             Verdict::Refused(cause) => {
-                self.cx.record(Fact::ModelLost { cause: cause.clone(), refused: true });
-                self.end(Ended::ModelFailed { cause });
+                if let Some(conn) = self.session.ready() {
+                    self.connection_lost(conn, &cause, true);
+                }
             }
             Verdict::Redial => {
                 if let Some(conn) = self.session.ready() {
@@ -254,9 +241,5 @@ impl Call {
 }
 
 fn transfer_reason(arguments: &str) -> String {
-    #[derive(serde::Deserialize)]
-    struct Arguments {
-        reason: String,
-    }
-    serde_json::from_str::<Arguments>(arguments).map_or_else(|_| "not said".to_owned(), |a| a.reason)
+    arguments::words(arguments, "reason").unwrap_or_else(|| "not said".to_owned())
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::context::{Context, millis};
 use super::deadlines::Timer;
 use super::fact::Fact;
-use crate::realtime::failure::{is_fatal_code, retry_after};
+use crate::realtime::failure::{Failure, retry_after};
 
 /// First pause before a failed response is asked for again, when the server names none.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
@@ -95,7 +95,7 @@ impl Patience {
     /// A response failed. Left alone, the caller would hear silence for ever.
     pub(crate) fn failed(&mut self, cx: &mut Context, code: &str, message: &str) -> Verdict {
         self.failures += 1;
-        if is_fatal_code(code) {
+        if Failure::of_code(code) == Failure::Refused {
             return Verdict::Refused(format!("the response failed: {code}"));
         }
         if self.failures > cx.policy.response_retries {

@@ -14,7 +14,7 @@ use super::io::{ConnId, ModelCommand};
 use super::policy::GreetedBy;
 use crate::realtime::command::{ClientEvent, NewItem};
 use crate::realtime::event::ServerError;
-use crate::realtime::failure;
+use crate::realtime::failure::Failure;
 use crate::wire::clip;
 use config::{Asked, configure};
 pub(crate) use config::{END_CALL, TRANSFER_CALL};
@@ -71,8 +71,10 @@ pub(crate) enum Outcome {
     Nothing,
     /// This session can be used from now on.
     Ready(ConnId),
-    /// The session in use is gone; another is being dialled.
+    /// The session in use is gone; another is there, or being dialled.
     Lost,
+    /// A response is active: the one asked for is had after it.
+    Busy,
     /// No session will be had.
     Failed(String),
 }
@@ -167,15 +169,29 @@ impl Session {
         Outcome::Ready(id)
     }
 
+    /// The server says that something failed.
+    pub(crate) fn failed(&mut self, cx: &mut Context, id: ConnId, error: &ServerError) -> Outcome {
+        match Failure::of(error) {
+            Failure::Expired => self.lost(cx, id, "the session expired", false),
+            Failure::Busy if self.is_current(id) => Outcome::Busy,
+            Failure::Busy => Outcome::Nothing,
+            Failure::Refused => self.lost(cx, id, &format!("{}: {}", error.name(), error.message), true),
+            _ if self.is_configuring(id) => self.refused_update(cx, id, error),
+            Failure::Harmless => Outcome::Nothing,
+            Failure::Language | Failure::Other => self.errored(cx, id),
+        }
+    }
+
     /// The configuration was refused, wholesale: try without the language, then without all that a strict server may not know.
-    pub(crate) fn refused_update(&mut self, cx: &mut Context, id: ConnId, error: &ServerError) -> Outcome {
+    fn refused_update(&mut self, cx: &mut Context, id: ConnId, error: &ServerError) -> Outcome {
         let current = self.is_current(id);
         let with_language = config::language(cx).is_some() && cx.policy.transcription_model.is_some();
         let Some(conn) = self.find(id) else { return Outcome::Nothing };
         // An error that names nothing may be about the language too: transcription is not given up before that was tried.
         let unnamed = error.param.as_deref().is_none_or(str::is_empty);
+        let language = Failure::of(error) == Failure::Language;
         let asked = match conn.asked {
-            Asked::All if with_language && (unnamed || failure::names_language(error)) => Asked::AnyLanguage,
+            Asked::All if with_language && (unnamed || language) => Asked::AnyLanguage,
             Asked::All | Asked::AnyLanguage => Asked::Least,
             Asked::Least => {
                 let cause = format!("session.update was refused: {}", error.message);
@@ -211,12 +227,12 @@ impl Session {
     }
 
     /// Whether this connection waits for `session.updated`.
-    pub(crate) fn is_configuring(&self, id: ConnId) -> bool {
+    fn is_configuring(&self, id: ConnId) -> bool {
         [&self.current, &self.next].into_iter().flatten().any(|c| c.id == id && c.stage == Stage::Configuring)
     }
 
     /// An error that is not fatal by itself; many in a row are.
-    pub(crate) fn errored(&mut self, cx: &mut Context, id: ConnId) -> Outcome {
+    fn errored(&mut self, cx: &mut Context, id: ConnId) -> Outcome {
         if !self.is_current(id) {
             return Outcome::Nothing;
         }

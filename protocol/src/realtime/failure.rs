@@ -17,15 +17,54 @@ const FATAL: [&str; 9] = [
     "beta_api_shape_disabled",
 ];
 
-/// Whether the error ends the use of this server: do not retry. Servers put the telling word into `code` or into `type`.
-#[must_use]
-pub fn is_fatal(error: &ServerError) -> bool {
-    is_fatal_code(&error.code) || is_fatal_code(&error.kind)
+/// What an error leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The session is as old as it may be.
+    Expired,
+    /// A response was asked for while one is active.
+    Busy,
+    /// The provider will not have us (credentials, money, configuration): asking again cannot help.
+    Refused,
+    /// The recogniser will not have its language.
+    Language,
+    /// A race that every client has with its server: nothing is wrong.
+    Harmless,
+    /// Anything else.
+    Other,
 }
 
-/// The same for a code alone, such as that of a failed response. `invalid_request_error.model_not_found` counts too.
-#[must_use]
-pub fn is_fatal_code(code: &str) -> bool {
+impl Failure {
+    /// Of an error. Servers put the telling word into `code` or into `type`.
+    #[must_use]
+    pub fn of(error: &ServerError) -> Self {
+        match error.name() {
+            "session_expired" => Self::Expired,
+            "conversation_already_has_active_response" => Self::Busy,
+            _ if is_fatal(&error.code) || is_fatal(&error.kind) => Self::Refused,
+            _ if HARMLESS.contains(&error.code.as_str()) => Self::Harmless,
+            _ if names_language(error) => Self::Language,
+            _ => Self::Other,
+        }
+    }
+
+    /// Of a code alone, such as that of a failed response.
+    #[must_use]
+    pub fn of_code(code: &str) -> Self {
+        if is_fatal(code) { Self::Refused } else { Self::Other }
+    }
+}
+
+impl ServerError {
+    /// What it is called: its code, else its type.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        if self.code.is_empty() { &self.kind } else { &self.code }
+    }
+}
+
+/// `invalid_request_error.model_not_found` counts too.
+fn is_fatal(code: &str) -> bool {
     FATAL.contains(&code.rsplit('.').next().unwrap_or(code))
 }
 
@@ -40,15 +79,8 @@ const HARMLESS: [&str; 7] = [
     "cannot_update_voice",
 ];
 
-/// Whether an error tells of nothing more than a race.
-#[must_use]
-pub fn is_harmless(error: &ServerError) -> bool {
-    HARMLESS.contains(&error.code.as_str())
-}
-
 /// Whether it is the language of the recogniser that a server will not have.
-#[must_use]
-pub fn names_language(error: &ServerError) -> bool {
+fn names_language(error: &ServerError) -> bool {
     let param = error.param.as_deref().unwrap_or_default();
     let told = [param, error.code.as_str(), error.message.as_str()];
     param.contains("transcription") || told.iter().any(|told| told.to_ascii_lowercase().contains("language"))
@@ -132,12 +164,16 @@ mod tests {
             (None, "unsupported_language", ""),
             (None, "invalid_request_error", "Language 'xx' is not supported by this model."),
         ] {
-            assert!(names_language(&error(param, code, message)), "{param:?} {code} {message}");
+            assert_eq!(Failure::of(&error(param, code, message)), Failure::Language, "{param:?} {code} {message}");
         }
         for (param, code) in
             [(Some("session.audio.input.noise_reduction"), "unknown_parameter"), (None, "server_error")]
         {
-            assert!(!names_language(&error(param, code, "The server had an error.")), "{param:?} {code}");
+            assert_eq!(
+                Failure::of(&error(param, code, "The server had an error.")),
+                Failure::Other,
+                "{param:?} {code}"
+            );
         }
     }
 
@@ -154,7 +190,7 @@ mod tests {
             ("beta_api_shape_disabled", "invalid_request_error"),
             ("", "invalid_request_error.beta_api_shape_disabled"),
         ] {
-            assert!(is_fatal(&error(code, kind)), "{code} {kind}");
+            assert_eq!(Failure::of(&error(code, kind)), Failure::Refused, "{code} {kind}");
         }
         for (code, kind) in [
             ("", ""),
@@ -163,7 +199,27 @@ mod tests {
             ("unknown_parameter", "invalid_request_error"),
             ("", "server_error"),
         ] {
-            assert!(!is_fatal(&error(code, kind)), "{code} {kind}");
+            assert_ne!(Failure::of(&error(code, kind)), Failure::Refused, "{code} {kind}");
+        }
+        assert_eq!(Failure::of_code("invalid_request_error.model_not_found"), Failure::Refused);
+        assert_eq!(Failure::of_code("rate_limit_exceeded"), Failure::Other);
+    }
+
+    #[test]
+    fn what_an_error_leads_to_is_told_by_its_code_or_else_its_type() {
+        let error =
+            |code: &str, kind: &str| ServerError { code: code.into(), kind: kind.into(), ..ServerError::default() };
+        for (code, kind, failure) in [
+            ("session_expired", "invalid_request_error", Failure::Expired),
+            ("", "session_expired", Failure::Expired),
+            ("conversation_already_has_active_response", "", Failure::Busy),
+            ("response_cancel_not_active", "invalid_request_error", Failure::Harmless),
+            ("cannot_update_voice", "", Failure::Harmless),
+            ("insufficient_quota", "", Failure::Refused),
+            ("server_error", "server_error", Failure::Other),
+            ("", "", Failure::Other),
+        ] {
+            assert_eq!(Failure::of(&error(code, kind)), failure, "{code} {kind}");
         }
     }
 }

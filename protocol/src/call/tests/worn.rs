@@ -99,3 +99,47 @@ fn races_that_every_client_has_do_not_look_like_a_flood_of_errors() {
     }
     assert_eq!((desk.dialled().len(), desk.ended()), (0, None));
 }
+
+/// A call in which a replacement is ready and waits for a quiet moment.
+fn with_a_replacement() -> Desk {
+    let policy = Policy { roll_after: Duration::from_secs(5), ..Policy::default() };
+    let mut desk = Desk::with(policy, GreetedBy::Carrier);
+    desk.ready(1);
+    desk.start_media();
+    desk.pass(4_900);
+    desk.caller_turn(1, "u1");
+    desk.response_created(1, "r1");
+    desk.audio(1, &key("r1", "a1"), 1_000);
+    desk.pass(200);
+    desk.ready(2);
+    desk.take();
+    desk
+}
+
+#[test]
+fn a_provider_that_refuses_a_session_is_not_given_up_while_another_is_ready() {
+    let failed = || ResponseStatus::Failed { code: "insufficient_quota".to_owned(), message: String::new() };
+    let refuses: [&dyn Fn(&mut Desk); 3] =
+        [&|desk| desk.error(1, "insufficient_quota"), &|desk| desk.response_done(1, "r1", failed()), &|desk| {
+            desk.input(Input::Model(ConnId(1), ModelEvent::Refused("HTTP 401".to_owned())))
+        }];
+    for refuse in refuses {
+        let mut desk = with_a_replacement();
+        refuse(&mut desk);
+        assert_eq!(desk.ended(), None);
+        assert!(desk.facts().iter().any(|fact| matches!(fact, Fact::ModelLost { refused: true, .. })));
+        desk.play_out();
+        assert_eq!(desk.asked(), 1, "the other one goes on with the answer");
+        desk.error(2, "invalid_api_key");
+        assert!(matches!(desk.ended(), Some(Ended::ModelFailed { .. })), "and when there is none, that is the end");
+    }
+}
+
+#[test]
+fn a_replacement_that_the_provider_refuses_in_words_costs_nothing() {
+    let mut desk = with_a_replacement();
+    desk.error(2, "insufficient_quota");
+    desk.play_out();
+    desk.pass(1_000);
+    assert_eq!((desk.dialled().len(), desk.ended()), (0, None));
+}
