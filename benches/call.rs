@@ -2,13 +2,13 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use codecs::SampleRate;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use protocol::call::Call;
 use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Input, ModelCommand, ModelEvent, Output};
 use protocol::call::policy::{GreetedBy, Policy, Setup};
+use protocol::call::{Call, Clock};
 use protocol::ids::{ItemId, ResponseId, StreamSid};
 use protocol::realtime::command::ClientEvent;
 use protocol::realtime::event::{ContentKey, ResponseDone, ResponseStatus, ServerEvent, Usage};
@@ -46,7 +46,7 @@ impl Line {
             tools: Vec::new(),
         };
         let now = Instant::now();
-        let call = Call::new(now, Arc::new(policy), Arc::new(setup));
+        let call = Call::new(now, Clock { now, wall: SystemTime::now() }, Arc::new(policy), Arc::new(setup));
         let key = ContentKey { response: ResponseId::new("r0"), item: ItemId::new("a0"), content_index: 0 };
         let mut line = Self { call, now, turns: 0, key, marks: Vec::new(), frame: vec![0; FRAME_BYTES] };
         line.model(ModelEvent::Opened);

@@ -80,12 +80,12 @@ impl CallActor {
 
     /// Makes or takes over the call: here and not in [`Self::new`], so that a panic in it is caught like any other.
     fn init(&mut self, ctx: &mut Context<Self>) {
-        let (policy, setup) = (Arc::clone(&self.slot.policy), Arc::clone(&self.slot.setup));
+        let (clock, policy, setup) = (self.slot.clock, Arc::clone(&self.slot.policy), Arc::clone(&self.slot.setup));
         match self.origin.take() {
-            Some(Origin::New) | None => self.call = Some(Box::new(Call::new(Instant::now(), policy, setup))),
+            Some(Origin::New) | None => self.call = Some(Box::new(Call::new(Instant::now(), clock, policy, setup))),
             Some(Origin::Resumed | Origin::Arriving) => {
                 let history = self.slot.history();
-                self.call = Some(Box::new(Call::resume(Instant::now(), policy, setup, history)));
+                self.call = Some(Box::new(Call::resume(Instant::now(), clock, policy, setup, history)));
             }
             Some(Origin::Moved(moved)) => {
                 self.call = Some(moved.call);

@@ -5,6 +5,7 @@
 //! the caller's last words. None of them can block, fail, or reach a socket or a clock.
 
 mod carry_on;
+mod clock;
 mod context;
 mod deadlines;
 pub mod end;
@@ -25,13 +26,14 @@ mod turn;
 mod uplink;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use codecs::SampleRate;
 
 use crate::ids::StreamSid;
 use crate::realtime::command::{ClientEvent, NewItem};
 use carry_on::CarryOn;
+pub use clock::Clock;
 use context::{Context, millis};
 use deadlines::Timer;
 pub use end::COMES_BACK_WITHIN;
@@ -91,19 +93,20 @@ struct Closing {
 impl Call {
     /// A new call: the model is dialled at once, before the caller's media stream opens.
     #[must_use]
-    pub fn new(now: Instant, policy: Arc<Policy>, setup: Arc<Setup>) -> Self {
-        let mut call = Self::with_history(now, policy, setup, History::default());
+    pub fn new(now: Instant, clock: Clock, policy: Arc<Policy>, setup: Arc<Setup>) -> Self {
+        let mut call = Self::with_history(now, clock, policy, setup, History::default());
         call.cx.deadlines.set(Timer::MediaWait, now + call.cx.policy.media_wait);
         call.session.dial(&mut call.cx);
         call
     }
 
     /// A call rebuilt from its history, after a fault or for a further stream: a fresh session is dialled and told the conversation.
+    /// The history may be of another process: the clock is of this one.
     #[must_use]
-    pub fn resume(now: Instant, policy: Arc<Policy>, setup: Arc<Setup>, history: History) -> Self {
+    pub fn resume(now: Instant, clock: Clock, policy: Arc<Policy>, setup: Arc<Setup>, history: History) -> Self {
         let mut history = history;
         history.apply(&Fact::Resumed);
-        let mut call = Self::with_history(now, policy, setup, history);
+        let mut call = Self::with_history(now, clock, policy, setup, history);
         call.cx.out.push_back(Output::Record(Fact::Resumed));
         if let Some(why) = call.cx.history.left().cloned() {
             // It had ended but for the last words of the caller, which went with its session.
@@ -121,7 +124,7 @@ impl Call {
         call
     }
 
-    fn with_history(now: Instant, policy: Arc<Policy>, setup: Arc<Setup>, history: History) -> Self {
+    fn with_history(now: Instant, clock: Clock, policy: Arc<Policy>, setup: Arc<Setup>, history: History) -> Self {
         let greet = setup.greeted_by == GreetedBy::Model && !history.agent_heard();
         Self {
             session: Session::new(history.dials()),
@@ -135,7 +138,7 @@ impl Call {
             closing: None,
             carry: None,
             last_words: LastWords::default(),
-            cx: Context::new(now, policy, setup, history),
+            cx: Context::new(now, clock, policy, setup, history),
         }
     }
 
@@ -202,10 +205,10 @@ impl Call {
             return self.cx.count("second_start", 1);
         }
         self.phase = Phase::Live;
-        let at = self.cx.now;
-        self.cx.record(Fact::MediaStarted { stream, rate, at });
+        let (at_ms, wall) = (self.cx.at_ms(), self.cx.wall());
+        self.cx.record(Fact::MediaStarted { stream, rate, at_ms, wall });
         self.cx.deadlines.clear(Timer::MediaWait);
-        self.go_live(rate, at);
+        self.go_live(rate, wall);
         if (self.greet || self.returned)
             && !self.cx.policy.greet_early
             && let Some(conn) = self.session.ready()
@@ -215,10 +218,11 @@ impl Call {
     }
 
     /// A stream that began then carries the call.
-    fn go_live(&mut self, rate: SampleRate, at: Instant) {
+    fn go_live(&mut self, rate: SampleRate, at: SystemTime) {
         // Over all streams of the call.
         let started = self.cx.history.started().unwrap_or(at);
-        self.cx.deadlines.set(Timer::MaxCall, started + self.cx.policy.max_call);
+        let left = self.cx.policy.max_call.saturating_sub(clock::between(started, self.cx.wall()));
+        self.cx.deadlines.set(Timer::MaxCall, self.cx.now + left);
         self.cx.deadlines.set(Timer::MediaSilence, self.cx.now + self.cx.policy.media_silence);
         self.session.carrier_rate(&mut self.cx, rate);
         self.uplink.start(rate, tape::samples_between(started, at, rate));

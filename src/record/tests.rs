@@ -22,8 +22,7 @@ fn turn(index: u32, who: Who, text: &str, heard_ms: u64) -> Fact {
 }
 
 fn media_started() -> Fact {
-    let at = std::time::Instant::now();
-    Fact::MediaStarted { stream: StreamSid::new("s1"), rate: codecs::SampleRate::Hz8000, at }
+    Fact::MediaStarted { stream: StreamSid::new("s1"), rate: codecs::SampleRate::Hz8000, at_ms: 0, wall: at(0) }
 }
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! One call, as every arbiter knows it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, SystemTime};
@@ -15,7 +14,7 @@ use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::meters::Meters;
-use super::registry::Presence;
+use super::registry::{Presence, read_clocks};
 use super::seats::Seat;
 use crate::admission::{Admission, Announced, Phase};
 use crate::call_actor::{Attach, CallActor, Deliver, Detach, Moved};
@@ -41,12 +40,13 @@ pub(crate) struct CallSlot {
     pub(crate) meters: Arc<Meters>,
     pub(crate) span: Span,
     pub(crate) seat: Seat,
+    /// One reading for the whole call, further streams included.
+    pub(crate) clock: protocol::call::Clock,
     recorder: Arc<dyn Recorder>,
     /// Where what each side hears goes, if it is recorded.
     pub(crate) tape: Option<Arc<dyn Tape>>,
     history: Arc<Mutex<History>>,
     ended: OnceLock<Ended>,
-    media_started: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -104,6 +104,7 @@ impl CallSlot {
         let new_tape = || if admission.policy.record { recorder.tape(&admission.call_sid) } else { None };
         let tape = before.as_ref().and_then(|before| before.tape.clone()).or_else(new_tape);
         let history = before.as_ref().map(|before| before.history()).unwrap_or_default();
+        let clock = before.as_ref().map_or_else(read_clocks, |before| before.clock);
         let announced = Announced {
             stream: before.map_or(1, |before| lock(&before.state).announced.stream + 1),
             since: SystemTime::now(),
@@ -131,10 +132,10 @@ impl CallSlot {
             limits,
             meters,
             seat,
+            clock,
             recorder,
             history: Arc::new(Mutex::new(history)),
             ended: OnceLock::new(),
-            media_started: AtomicBool::new(false),
             state: Mutex::new(state),
         }
     }
@@ -173,7 +174,7 @@ impl CallSlot {
 
     /// Whether any actor of the call has taken the `start` event.
     pub(crate) fn media_started(&self) -> bool {
-        self.media_started.load(Ordering::Acquire)
+        lock(&self.history).stream().is_some()
     }
 
     /// Whether the end of the call is on record.
@@ -201,9 +202,8 @@ impl CallSlot {
             }
             // Whether it is over for good is known when the call is gone.
             Fact::Ended(_) => self.tape.iter().for_each(|tape| tape.paused()),
-            Fact::MediaStarted { rate, at, .. } => {
-                self.media_started.store(true, Ordering::Release);
-                self.tape.iter().for_each(|tape| tape.began(*rate, *at));
+            Fact::MediaStarted { rate, wall, .. } => {
+                self.tape.iter().for_each(|tape| tape.began(*rate, self.clock.moment(*wall)));
             }
             _ => {}
         }

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
+use super::clock::{self, Clock};
 use super::deadlines::Deadlines;
 use super::fact::Fact;
 use super::history::History;
@@ -15,6 +16,7 @@ use crate::realtime::command::ClientEvent;
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) now: Instant,
+    pub(crate) clock: Clock,
     pub(crate) policy: Arc<Policy>,
     pub(crate) setup: Arc<Setup>,
     pub(crate) deadlines: Deadlines,
@@ -24,8 +26,9 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(now: Instant, policy: Arc<Policy>, setup: Arc<Setup>, history: History) -> Self {
-        Self { now, policy, setup, deadlines: Deadlines::default(), history, out: VecDeque::new(), counts: Vec::new() }
+    pub(crate) fn new(now: Instant, clock: Clock, policy: Arc<Policy>, setup: Arc<Setup>, history: History) -> Self {
+        let (deadlines, out, counts) = (Deadlines::default(), VecDeque::new(), Vec::new());
+        Self { now, clock, policy, setup, deadlines, history, out, counts }
     }
 
     /// Tells the world, and folds it into the history that a restart, a redial and a roll begin from.
@@ -71,9 +74,14 @@ impl Context {
         }
     }
 
+    /// What the wall clock would show now.
+    pub(crate) fn wall(&self) -> SystemTime {
+        self.clock.wall(self.now)
+    }
+
     /// ms since the media stream began; 0 before.
     pub(crate) fn at_ms(&self) -> u64 {
-        self.history.started().map_or(0, |t0| millis(self.now.saturating_duration_since(t0)))
+        self.history.started().map_or(0, |began| millis(clock::between(began, self.wall())))
     }
 }
 

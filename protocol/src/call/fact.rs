@@ -1,6 +1,7 @@
-//! What happened in a call, as told to its record, its supervisor and its history. Nothing here is audio.
+//! What happened in a call, as told to its record, its supervisor and its history. Nothing here is audio, and nothing means something
+//! in one process only: facts can be written down, and read by another.
 
-use std::time::Instant;
+use std::time::SystemTime;
 
 use codecs::SampleRate;
 
@@ -17,8 +18,10 @@ pub enum Fact {
         stream: StreamSid,
         /// Its rate.
         rate: SampleRate,
-        /// By the caller's monotonic clock: what every `at_ms` counts from, if it is the first.
-        at: Instant,
+        /// When; of the first stream 0, and every `at_ms` counts from there.
+        at_ms: u64,
+        /// When, by the wall clock of the call's process: where another one finds the beginning of the count.
+        wall: SystemTime,
     },
     /// A model connection is being opened: the first (1), or again.
     ModelDialled {

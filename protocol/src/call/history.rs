@@ -4,7 +4,7 @@
 
 mod words;
 
-use std::time::Instant;
+use std::time::SystemTime;
 
 use codecs::SampleRate;
 
@@ -24,9 +24,9 @@ const MAX_TOOLS: usize = 64;
 #[derive(Clone, Debug, Default)]
 pub struct History {
     /// The stream that carries the call, and when it began.
-    stream: Option<(StreamSid, SampleRate, Instant)>,
+    stream: Option<(StreamSid, SampleRate, SystemTime)>,
     /// When the first one did.
-    started: Option<Instant>,
+    started: Option<SystemTime>,
     entries: Vec<Entry>,
     dials: u32,
     resumes: u32,
@@ -63,9 +63,9 @@ impl History {
     /// Folds one fact.
     pub fn apply(&mut self, fact: &Fact) {
         match fact {
-            Fact::MediaStarted { stream, rate, at } => {
-                self.stream = Some((stream.clone(), *rate, *at));
-                self.started.get_or_insert(*at);
+            Fact::MediaStarted { stream, rate, wall, .. } => {
+                self.stream = Some((stream.clone(), *rate, *wall));
+                self.started.get_or_insert(*wall);
             }
             Fact::ModelDialled { attempt } => self.dials = *attempt,
             Fact::Resumed => self.resumed(),
@@ -210,13 +210,13 @@ impl History {
 
     /// The stream that carries the call now, its rate, and when it began.
     #[must_use]
-    pub fn stream(&self) -> Option<&(StreamSid, SampleRate, Instant)> {
+    pub fn stream(&self) -> Option<&(StreamSid, SampleRate, SystemTime)> {
         self.stream.as_ref()
     }
 
     /// When the call's first media stream began.
     #[must_use]
-    pub fn started(&self) -> Option<Instant> {
+    pub fn started(&self) -> Option<SystemTime> {
         self.started
     }
 

@@ -9,10 +9,11 @@
 //!   much both together, so what begins after a pause is placed that much later, where the caller heard it between words of theirs.
 //! * After a `clear` the message being played is played to its end, and nothing after it is heard.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use codecs::SampleRate;
 
+use super::clock;
 use super::context::Context;
 use super::io::Output;
 
@@ -55,12 +56,12 @@ pub enum Taped {
 
 /// The sample of a recording that is at a moment.
 fn sample(cx: &Context, at: Instant, rate: SampleRate) -> u64 {
-    cx.history.started().map_or(0, |t0| samples_between(t0, at, rate))
+    cx.history.started().map_or(0, |began| samples_between(began, cx.clock.wall(at), rate))
 }
 
 /// How many samples lie between two moments.
-pub(crate) fn samples_between(from: Instant, to: Instant, rate: SampleRate) -> u64 {
-    let since = to.saturating_duration_since(from);
+pub(crate) fn samples_between(from: SystemTime, to: SystemTime, rate: SampleRate) -> u64 {
+    let since = clock::between(from, to);
     u64::try_from(since.as_micros() * u128::from(rate.hz()) / 1_000_000).unwrap_or(u64::MAX)
 }
 

@@ -3,6 +3,7 @@
 mod broken;
 mod conversation;
 mod copies;
+mod elsewhere;
 mod ending;
 mod floor;
 mod greeting;
@@ -11,17 +12,17 @@ mod tape;
 mod trouble;
 mod worn;
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime};
 
 use codecs::SampleRate;
 
-use super::Call;
 use super::end::Ended;
 use super::fact::{BrokenBy, Fact, Turn, Who};
 use super::history::History;
 use super::io::{CallerCommand, CallerEvent, ConnId, Input, ModelCommand, ModelEvent, Output};
 use super::policy::{GreetedBy, Policy, Setup};
+use super::{Call, Clock};
 use crate::ids::{ItemId, ResponseId, StreamSid};
 use crate::realtime::command::ClientEvent;
 use crate::realtime::event::{ContentKey, ResponseDone, ResponseStatus, ServerError, ServerEvent, Usage};
@@ -46,6 +47,19 @@ fn setup(greeted_by: GreetedBy) -> Setup {
     }
 }
 
+/// The clock of the process.
+fn clock() -> Clock {
+    #[expect(clippy::disallowed_methods, reason = "a base for virtual time")]
+    static NOW: LazyLock<Instant> = LazyLock::new(Instant::now);
+    Clock { now: *NOW, wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000) }
+}
+
+/// The first stream began then.
+fn media_started(at: Instant) -> Fact {
+    let (stream, rate) = (StreamSid::new("s"), SampleRate::Hz8000);
+    Fact::MediaStarted { stream, rate, at_ms: 0, wall: clock().wall(at) }
+}
+
 fn key(response: &str, item: &str) -> ContentKey {
     ContentKey { response: ResponseId::new(response), item: ItemId::new(item), content_index: 0 }
 }
@@ -63,10 +77,9 @@ impl Desk {
         Self::about(policy, setup(greeted_by))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a base for virtual time")]
     fn about(policy: Policy, setup: Setup) -> Self {
-        let now = Instant::now();
-        Self::of(Call::new(now, Arc::new(policy), Arc::new(setup)), now)
+        let now = clock().now;
+        Self::of(Call::new(now, clock(), Arc::new(policy), Arc::new(setup)), now)
     }
 
     fn of(call: Call, now: Instant) -> Self {

@@ -1,12 +1,12 @@
 //! A call between its virtual peers, in virtual time.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use protocol::call::Call;
 use protocol::call::end::Ended;
 use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Control, Input, ModelCommand, Output};
 use protocol::call::policy::Setup;
+use protocol::call::{Call, Clock};
 use protocol::ids::StreamSid;
 
 use super::carrier::{Carrier, Command};
@@ -19,6 +19,11 @@ use super::tally::Tally;
 use super::tape::Tape;
 use super::witness::{Scene, Witness};
 
+/// The wall clock at that time.
+pub(crate) fn wall(time: Micros) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000) + Duration::from_micros(time)
+}
+
 /// What the caller is greeted with.
 pub(crate) const GREETING: &str = "Welcome to the clinic.";
 /// More than any step has to say: 3 s of held audio in the shortest frames, a conversation, five minutes of counts.
@@ -27,6 +32,7 @@ const MOST_OUTPUTS: usize = 1_000;
 /// See the module.
 pub(crate) struct World {
     scenario: Scenario,
+    /// What virtual time counts from, by the monotonic clock of the process that has the call.
     base: Instant,
     now: Micros,
     dice: Dice,
@@ -74,7 +80,7 @@ impl World {
             voice: None,
             tools: Vec::new(),
         });
-        let call = Call::new(base, Arc::clone(&policy), Arc::clone(&setup));
+        let call = Call::new(base, Clock { now: base, wall: wall(0) }, Arc::clone(&policy), Arc::clone(&setup));
         let mut world = Self {
             base,
             now: 0,
@@ -354,13 +360,16 @@ impl World {
         self.witness.restarted();
     }
 
-    /// The supervisor builds another from what was recorded; the carrier's leg tells it what it may have missed.
+    /// The supervisor builds another from what was recorded; the carrier's leg tells it what it may have missed. It may as well be
+    /// another process, whose monotonic clock counts from elsewhere.
     fn restart(&mut self) {
         self.back_at = NEVER;
+        self.base += Duration::from_secs(self.dice.within((0, 1)) * 86_400);
         let history = self.witness.history.clone();
         let streaming = history.stream().is_some();
         let now = self.at(self.now);
-        self.call = Some(Call::resume(now, Arc::clone(&self.policy), Arc::clone(&self.setup), history));
+        let clock = Clock { now, wall: wall(self.now) };
+        self.call = Some(Call::resume(now, clock, Arc::clone(&self.policy), Arc::clone(&self.setup), history));
         self.drain(usize::MAX);
         self.arm();
         let missed = std::mem::take(&mut self.missed);

@@ -6,11 +6,11 @@
 #![no_main]
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use codecs::SampleRate;
 use libfuzzer_sys::fuzz_target;
-use protocol::call::Call;
+use protocol::call::{Call, Clock};
 use protocol::call::end::Ended;
 use protocol::call::fact::Fact;
 use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Control, Input, ModelCommand, ModelEvent, Output};
@@ -34,7 +34,8 @@ fuzz_target!(|data: &[u8]| {
     };
     let (policy, setup) = (Arc::new(Policy::default()), Arc::new(setup));
     let mut now = Instant::now();
-    let mut call = Call::new(now, policy.clone(), setup.clone());
+    let clock = Clock { now, wall: SystemTime::now() };
+    let mut call = Call::new(now, clock, policy.clone(), setup.clone());
     let mut told = Told::default();
     told.drain(&mut call);
     for line in data.split(|byte| *byte == b'\n').take(2_000) {
@@ -46,7 +47,7 @@ fuzz_target!(|data: &[u8]| {
             }
             // A call that is over is not begun again.
             b'r' if told.over => {}
-            b'r' => call = Call::resume(now, policy.clone(), setup.clone(), call.history().clone()),
+            b'r' => call = Call::resume(now, clock, policy.clone(), setup.clone(), call.history().clone()),
             b'h' => call.handle(now, Input::Control(Control::HangUp(Ended::Operator))),
             _ => {
                 let Some(input) = input(*from, text, told.newest) else { continue };

@@ -113,9 +113,10 @@ fn a_call_rebuilt_in_the_middle_of_an_answer_goes_on_from_what_was_heard() {
     let marks = desk.marks();
     desk.echo(&marks[12]);
     let mut history = History::default();
-    history.apply(&Fact::MediaStarted { stream: StreamSid::new("s"), rate: SampleRate::Hz8000, at: desk.start });
+    history.apply(&media_started(desk.start));
     desk.facts().into_iter().for_each(|fact| history.apply(fact));
-    let call = Call::resume(desk.now, Arc::new(Policy::default()), Arc::new(setup(GreetedBy::Carrier)), history);
+    let call =
+        Call::resume(desk.now, clock(), Arc::new(Policy::default()), Arc::new(setup(GreetedBy::Carrier)), history);
     let mut desk = Desk::of(call, desk.now);
     desk.ready(1);
     assert_eq!((desk.asked(), assistant(&desk).len()), (1, 1), "at once: nothing plays any more");

@@ -170,11 +170,12 @@ fn a_call_without_anything_to_wait_for_ends_at_once() {
 #[test]
 fn a_call_that_is_rebuilt_while_it_waits_for_last_words_ends_as_it_was_to() {
     let mut history = History::default();
-    history.apply(&Fact::MediaStarted { stream: StreamSid::new("s"), rate: SampleRate::Hz8000, at: just_said().start });
+    history.apply(&media_started(just_said().start));
     history.apply(&Fact::CallerSpoke { item: ItemId::new("u1"), at_ms: 10 });
     history.apply(&Fact::Left(Ended::AgentHungUp));
     let desk = just_said();
-    let call = Call::resume(desk.now, Arc::new(Policy::default()), Arc::new(setup(GreetedBy::Carrier)), history);
+    let call =
+        Call::resume(desk.now, clock(), Arc::new(Policy::default()), Arc::new(setup(GreetedBy::Carrier)), history);
     let desk = Desk::of(call, desk.now);
     assert_eq!(desk.ended(), Some(&Ended::AgentHungUp));
     assert_eq!((desk.dialled().len(), desk.rows().len()), (0, 1));

@@ -17,7 +17,7 @@ fn recorded(said: &[Output], history: &mut History) {
 fn comes_back(mut desk: Desk, mut history: History, after_ms: u64, policy: Policy) -> Desk {
     recorded(&desk.take(), &mut history);
     desk.now += Duration::from_millis(after_ms);
-    let call = Call::resume(desk.now, Arc::new(policy), Arc::new(setup(GreetedBy::Carrier)), history);
+    let call = Call::resume(desk.now, clock(), Arc::new(policy), Arc::new(setup(GreetedBy::Carrier)), history);
     Desk { start: desk.start, ..Desk::of(call, desk.now) }
 }
 
@@ -109,7 +109,7 @@ fn a_call_rebuilt_after_a_fault_in_its_second_stream_stays_in_it() {
     second_stream(&mut desk, SampleRate::Hz8000);
     let since = desk.now - desk.start;
     recorded(&desk.take(), &mut history);
-    let call = Call::resume(desk.now, Arc::new(policy), Arc::new(setup(GreetedBy::Carrier)), history);
+    let call = Call::resume(desk.now, clock(), Arc::new(policy), Arc::new(setup(GreetedBy::Carrier)), history);
     let mut desk = Desk { start: desk.start, ..Desk::of(call, desk.now) };
     desk.now += Duration::from_millis(1_000);
     desk.caller(CallerEvent::Audio { pcm: pcm(20), level_dbfs: -20.0, sent_ms: Some(980) });
@@ -161,7 +161,7 @@ fn a_caller_who_was_never_greeted_is_greeted_when_they_come_back() {
     desk.caller(CallerEvent::Gone);
     let mut history = History::default();
     recorded(&desk.take(), &mut history);
-    let call = Call::resume(desk.now, Arc::new(Policy::default()), Arc::new(setup(GreetedBy::Model)), history);
+    let call = Call::resume(desk.now, clock(), Arc::new(Policy::default()), Arc::new(setup(GreetedBy::Model)), history);
     let mut desk = Desk::of(call, desk.now);
     desk.ready(2);
     assert!(desk.sent().iter().any(

@@ -251,7 +251,7 @@ fn a_call_that_was_rebuilt_goes_on_taping_on_the_same_clock() {
     desk.says(Some(980));
     let history = desk.call.history().clone();
     let policy = Arc::new(Policy { record: true, ..Policy::default() });
-    desk.call = Call::resume(desk.now, policy, Arc::new(setup(GreetedBy::Carrier)), history);
+    desk.call = Call::resume(desk.now, clock(), policy, Arc::new(setup(GreetedBy::Carrier)), history);
     desk.drain();
     desk.wait(500);
     desk.says(Some(1480));
@@ -270,7 +270,7 @@ fn restarted(start: u64, late: [u64; 2], waits: u64) -> Vec<(u64, u64)> {
     let history = desk.call.history().clone();
     let policy = Arc::new(Policy { record: true, ..Policy::default() });
     desk.now = desk.start + Duration::from_millis(2_000 + waits - start);
-    desk.call = Call::resume(desk.now, policy, Arc::new(setup(GreetedBy::Carrier)), history);
+    desk.call = Call::resume(desk.now, clock(), policy, Arc::new(setup(GreetedBy::Carrier)), history);
     desk.drain();
     (2_000..3_000).step_by(20).for_each(|at| says(&mut desk, at, at + 20 + late[1]));
     sounds(&Tracks::of(&desk.take()).caller)

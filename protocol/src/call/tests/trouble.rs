@@ -368,12 +368,13 @@ fn a_call_rebuilt_after_a_fault_goes_on_with_its_history() {
     let old_marks = desk.marks();
     desk.echo(&old_marks[0]);
     // What the supervisor folded: the stream began before `take`.
-    history.apply(&Fact::MediaStarted { stream: StreamSid::new("s"), rate: SampleRate::Hz8000, at: desk.start });
+    history.apply(&media_started(desk.start));
     history.apply(&Fact::ModelDialled { attempt: 1 });
     for fact in desk.facts() {
         history.apply(fact);
     }
-    let call = Call::resume(desk.now, Arc::new(Policy::default()), Arc::new(setup(GreetedBy::Carrier)), history);
+    let call =
+        Call::resume(desk.now, clock(), Arc::new(Policy::default()), Arc::new(setup(GreetedBy::Carrier)), history);
     let mut desk = Desk::of(call, desk.now);
     assert_eq!(desk.dialled(), [2]);
     desk.ready(2);
