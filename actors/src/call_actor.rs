@@ -1,7 +1,6 @@
 //! The driver of one call: message -> [`Call::handle`] -> drain -> one timer. It decides nothing.
 
 mod alarm;
-mod moving;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -10,17 +9,15 @@ use std::time::Instant;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
 use protocol::call::Call;
-use protocol::call::fact::Fact;
 use protocol::call::io::{CallerCommand, CallerEvent, Input, ModelEvent, Output};
 use protocol::call::tape::Taped;
 
 use crate::caller_leg::{CallerLeg, Command};
 use crate::model_leg::Legs;
+use crate::relocate::{Departure, Moved};
 use crate::switchboard::registry::CallSlot;
 use crate::switchboard::supervise::Exit;
 use alarm::Alarm;
-use moving::Moving;
-pub(crate) use moving::{Detach, Moved, Yielded};
 
 /// Messages the call may have waiting: a few seconds of both sides' media, should its arbiter stall.
 pub(crate) const MAILBOX: usize = 256;
@@ -41,10 +38,8 @@ pub(crate) enum Origin {
     New,
     /// The facts on record, after a fault.
     Resumed,
-    /// Another arbiter, alive.
-    Moved(Moved),
-    /// Another arbiter, where it died: the facts on record.
-    Arriving,
+    /// Another arbiter; none: its actor died there, and the facts on record are what is left.
+    Relocated(Option<Moved>),
 }
 
 /// One call's driver.
@@ -52,9 +47,10 @@ pub(crate) struct CallActor {
     slot: Arc<CallSlot>,
     origin: Option<Origin>,
     call: Option<Box<Call>>,
-    legs: Legs,
+    pub(crate) legs: Legs,
     caller: Option<Addr<CallerLeg>>,
-    moving: Option<Moving>,
+    /// The call is going to another arbiter.
+    pub(crate) departure: Option<Departure>,
     /// When the call was last told of anything; none once the timer has looked at what followed.
     stepped: Option<Instant>,
     exit: Rc<Cell<Exit>>,
@@ -71,7 +67,7 @@ impl CallActor {
             call: None,
             legs,
             caller: None,
-            moving: None,
+            departure: None,
             stepped: None,
             exit,
             refused: false,
@@ -83,22 +79,23 @@ impl CallActor {
         let (clock, policy, setup) = (self.slot.clock, Arc::clone(&self.slot.policy), Arc::clone(&self.slot.setup));
         match self.origin.take() {
             Some(Origin::New) | None => self.call = Some(Box::new(Call::new(Instant::now(), clock, policy, setup))),
-            Some(Origin::Resumed | Origin::Arriving) => {
+            Some(Origin::Resumed | Origin::Relocated(None)) => {
                 let history = self.slot.history();
                 self.call = Some(Box::new(Call::resume(Instant::now(), clock, policy, setup, history)));
             }
-            Some(Origin::Moved(moved)) => {
-                self.call = Some(moved.call);
-                let me = ctx.address();
-                moved.legs.into_iter().for_each(|(conn, state)| self.legs.adopt(&me, conn, state));
-                moved.unsaid.into_iter().for_each(|(conn, command)| self.legs.command(&me, conn, command));
-            }
+            Some(Origin::Relocated(Some(moved))) => self.call = Some(moved.unpack(&mut self.legs, &ctx.address())),
         }
     }
 
-    /// The call's connections.
-    pub(crate) const fn legs(&self) -> &Legs {
-        &self.legs
+    /// Gives the call away once every connection has said its last here.
+    pub(crate) fn leave_when_ready(&mut self, ctx: &mut Context<Self>) {
+        if let Some(departure) = self.departure.take_if(|departure| departure.is_ready())
+            && let Some(call) = self.call.take()
+        {
+            departure.leave(call);
+            self.exit.set(Exit::Moved);
+            ctx.stop();
+        }
     }
 
     fn step(&mut self, input: Input, ctx: &mut Context<Self>) {
@@ -113,19 +110,19 @@ impl CallActor {
         while let Some(output) = self.call.as_mut().and_then(|call| call.poll_output()) {
             match output {
                 Output::Caller(command) => self.tell_caller(command),
-                Output::Model(conn, command) => match &mut self.moving {
-                    Some(moving) => moving.unsaid.push((conn, command)),
+                Output::Model(conn, command) => match &mut self.departure {
+                    Some(departure) => departure.keep(conn, command),
                     None => self.legs.command(&ctx.address(), conn, command),
                 },
                 Output::Record(fact) => self.slot.record(&fact),
                 Output::Tape(Taped::Agent { .. }) if self.refused => {}
                 Output::Tape(taped) => {
-                    if let Some(tape) = &self.slot.tape {
+                    if let Some(tape) = self.slot.tape() {
                         tape.take(taped);
                     }
                 }
-                Output::Ended(ended) => {
-                    self.slot.record(&Fact::Ended(ended));
+                // It is on record.
+                Output::Ended(_) => {
                     self.exit.set(Exit::Done);
                     ctx.stop();
                 }
@@ -179,9 +176,9 @@ impl Handler<Deliver> for CallActor {
             self.caller = None;
         }
         self.step(input, ctx);
-        if let (Some(conn), Some(moving)) = (gone, &mut self.moving) {
-            moving.due.retain(|&due| due != conn);
-            self.settle(ctx);
+        if let (Some(conn), Some(departure)) = (gone, &mut self.departure) {
+            departure.closed(conn);
+            self.leave_when_ready(ctx);
         }
     }
 }

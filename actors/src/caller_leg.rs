@@ -29,7 +29,7 @@ use crate::call_actor::CallActor;
 use crate::desk::DeskAnswer;
 use crate::media::{MediaEntry, MediaRefusal};
 use crate::switchboard::registry::{Attached, CallSlot};
-use crate::switchboard::{Switchboard, supervise};
+use crate::switchboard::Switchboard;
 use budget::{Kind, Pace};
 use line::Line;
 
@@ -234,7 +234,7 @@ impl CallerLeg {
                 let mut line = Line::new(slot, start.stream_sid.clone(), rate, encoding);
                 match attached {
                     Attached::Here(actor) => line.connect(actor),
-                    Attached::Coming(moved, presence) => supervise::take_over(presence, moved),
+                    Attached::Coming(call) => call.run_here(),
                 }
                 self.stage = Stage::Live(Box::new(line));
             }

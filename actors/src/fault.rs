@@ -57,7 +57,7 @@ impl Handler<Inject> for CallActor {
             Fault::PanicCall => panic!("{CAUSE}"),
             Fault::StopCall => ctx.stop(),
             Fault::PanicModel | Fault::StopModel => {
-                if let Some(leg) = self.legs().newest() {
+                if let Some(leg) = self.legs.newest() {
                     leg.do_send(Inject(fault));
                 }
             }

@@ -12,7 +12,7 @@
 //! * The **model leg converts audio** both ways, since only it learns the effective formats of its session. The call, its
 //!   held caller audio and its playout queue live at the carrier's rate: a third of the memory of 24 kHz.
 //! * A call lives on **one arbiter**, that of its media socket. It is admitted, and its model dialled, on whichever arbiter
-//!   serves the webhook; the `start` event moves the call and its open connection over, once (`switchboard.rs` says how).
+//!   serves the webhook; the `start` event moves the call and its open connection over, once (`relocate.rs` says how).
 //! * A **restart never reuses what panicked**: the new actor is made from the facts the old one recorded.
 
 mod admission;
@@ -26,6 +26,7 @@ mod media;
 mod model_leg;
 mod probe;
 mod recorder;
+mod relocate;
 mod switchboard;
 mod sync;
 

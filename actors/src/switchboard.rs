@@ -1,27 +1,21 @@
 //! Admits, finds, drains and supervises calls.
 //!
-//! A call is admitted in a webhook's handler, and its model dialled, on whichever arbiter serves that webhook. Its media
-//! socket may be accepted by another one; then, at the `start` event, the call moves over there, so that nothing of a frame
-//! ever crosses threads again:
-//!
-//! 1. The carrier's leg marks the call as moving (controls wait from then on) and asks its actor to detach.
-//! 2. The actor asks each connection to yield; every leg answers with all there is of it, as its last message. Nothing is lost:
-//!    what came earlier is ahead of the answer in the mailbox, and a frame read in part lies in the connection's own buffer.
-//! 3. The call and its connections travel as plain data; a dial in progress does too, as the future it is. On the new arbiter
-//!    a new actor takes them, the sockets are registered with that arbiter's reactor, and what the call said meanwhile is said.
-//!
-//! A call whose actor dies on the way is rebuilt from its history, like any other.
+//! A call is admitted in a webhook's handler, and its model dialled, on whichever arbiter serves that webhook, so that the session is ready
+//! when the media socket opens. That socket may be accepted by another arbiter; then the call moves over there, once: see `relocate.rs`.
 //!
 //! A call whose stream ended, and of which nobody said that it is over, is kept for a while without a place (`switchboard/kept.rs`): if it is
 //! admitted again, it goes on from its history. A further stream while one is live shows that the live one is lost: the call is ended
 //! there and comes back here.
 
+mod facts;
 mod health;
+mod home;
 mod kept;
 mod meters;
 pub(crate) mod registry;
 mod seats;
 mod slot;
+mod streams;
 pub(crate) mod supervise;
 
 use std::fmt;

@@ -29,6 +29,10 @@ const COUNTERS: &[(&str, &str)] = &[
     ("callgate_calls_without_media_total", "Calls that ended before their stream began"),
     ("callgate_carrier_events_dropped_total", "Events beside audio that came faster than a call takes them, by kind"),
     ("callgate_carrier_rests_total", "Times that a media socket was not read for a moment since it sent too much"),
+    (
+        "callgate_controls_dropped_total",
+        "Hang-ups dropped because as many as may wait already did, for a call between two actors",
+    ),
     ("callgate_counted_total", "What went wrong in calls without ending them, by what it was"),
     ("callgate_frames_dropped_total", "Audio frames dropped because a queue was full, by queue"),
     ("callgate_frames_late_total", "Audio frames sent to the caller too late"),

@@ -197,6 +197,11 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         self.tell_rest();
+        let Some(call) = self.slot.caller_gone() else { return };
+        // An actor that the socket has not met yet: its greeting would come too late.
+        if self.call.as_ref() != Some(&call) {
+            self.connect(call);
+        }
         self.deliver(CallerEvent::Gone);
     }
 }

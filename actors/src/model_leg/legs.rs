@@ -1,17 +1,24 @@
 //! The model connections of one call.
 
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix::Addr;
+use actix::{Addr, Context};
+use futures_util::FutureExt;
 use protocol::call::io::{ConnId, ModelCommand};
 use protocol::realtime::command::ClientEvent;
+use tracing::Instrument;
 
 use super::budget::Budget;
-use super::link::LegState;
-use super::{Command, ModelLeg, Yield};
+use super::{Command, LegState, ModelLeg};
 use crate::call_actor::CallActor;
+use crate::recorder::{Step, SupervisorEvent};
 use crate::switchboard::registry::CallSlot;
+use crate::switchboard::supervise::panic_message;
+
+/// Commands a leg may have waiting.
+const MAILBOX: usize = 256;
 
 /// The connections of one call: one, or two while a session is replaced. They end with whoever holds this.
 pub(crate) struct Legs {
@@ -45,25 +52,16 @@ impl Legs {
         }
     }
 
-    /// Takes over a connection from another arbiter.
-    pub(crate) fn adopt(&mut self, me: &Addr<CallActor>, conn: ConnId, mut state: Box<LegState>) {
-        state.arrived = true;
-        self.open(me, conn, state);
-    }
-
-    fn open(&mut self, me: &Addr<CallActor>, conn: ConnId, state: Box<LegState>) {
+    /// Starts the leg of a connection.
+    pub(crate) fn open(&mut self, me: &Addr<CallActor>, conn: ConnId, state: Box<LegState>) {
         let (slot, budget) = (Arc::clone(&self.slot), Budget::new());
         let leg = ModelLeg { slot, call: me.clone(), conn, budget, state: Some(state), cause: Rc::default() };
         self.open.push((conn, leg.start_watched()));
     }
 
-    /// Asks every connection to come along. Each answers with [`Yielded`], or has said that it is closed.
-    pub(crate) fn yield_all(&mut self) -> Vec<ConnId> {
-        let yielding = self.open.drain(..).map(|(conn, leg)| {
-            leg.do_send(Yield);
-            conn
-        });
-        yielding.collect()
+    /// All connections: they are somebody else's to end.
+    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = (ConnId, Addr<ModelLeg>)> {
+        self.open.drain(..)
     }
 
     /// A connection said that it is closed.
@@ -80,5 +78,29 @@ impl Legs {
 impl Drop for Legs {
     fn drop(&mut self) {
         self.open.iter().for_each(|(_, leg)| leg.do_send(Command(ModelCommand::Close)));
+    }
+}
+
+impl ModelLeg {
+    /// Starts the leg, and logs how it ends.
+    fn start_watched(self) -> Addr<Self> {
+        let (slot, conn, known) = (Arc::clone(&self.slot), self.conn.0, Rc::clone(&self.cause));
+        let span = slot.span.clone();
+        let mut ctx = Context::new();
+        ctx.set_mailbox_capacity(MAILBOX);
+        let mut leg = ctx.into_future(self);
+        let address = leg.address();
+        let watched = async move {
+            let count = Some(u64::from(conn));
+            let began = SupervisorEvent { step: Step::Start, actor: "ModelLeg", cause: None, count, fault: false };
+            slot.supervised(began);
+            let panic = AssertUnwindSafe(&mut leg).catch_unwind().await.err();
+            let cause = panic.map(|panic| format!("panicked: {}", panic_message(&*panic)));
+            let fault = cause.is_some();
+            let cause = cause.or(known.take()).unwrap_or_else(|| "its call is over".to_owned());
+            slot.supervised(SupervisorEvent { step: Step::Stop, cause: Some(&cause), fault, ..began });
+        };
+        actix_rt::spawn(watched.instrument(span));
+        address
     }
 }

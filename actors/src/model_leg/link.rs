@@ -1,20 +1,16 @@
-//! All there is of a connection, and what is said on it.
+//! One Realtime connection: its socket from the dial to the last frame, what waits to be written, and whether the other side lives.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use codecs::SampleRate;
 use futures_util::{Sink, Stream};
-use protocol::realtime::command::{self, ClientEvent};
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
-use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
-use super::convert::Converter;
-use super::dial::{Connection, DialError, Target};
-use super::scratch::{self, Scratch};
+use super::dial::{self, Connection, DialError, Target};
 
 /// Caller audio (as written) that waits for a server that does not read: about 2 s.
 const UNSENT_AUDIO: usize = 128 << 10;
@@ -24,27 +20,30 @@ const STALLED: Duration = Duration::from_secs(10);
 const PING_EVERY: Duration = Duration::from_secs(15);
 /// A server from which nothing at all comes for so long after it was asked is gone. Some answer pings late while their audio flows.
 const SILENT: Duration = Duration::from_secs(20);
+/// Messages read in one turn, before the call has its own: far fewer than its mailbox holds.
+const READ_AT_ONCE: usize = 16;
 
 /// All there is of a connection: it can go to another thread, mid-dial and mid-frame.
-pub(crate) struct LegState {
-    pub(super) link: Link,
-    pub(super) convert: Converter,
+pub(super) struct Link {
+    stage: Stage,
     /// It came from another thread: its socket is (or will be) registered there.
-    pub(super) arrived: bool,
+    arrived: bool,
     /// Something was written that was not flushed.
-    pub(super) dirty: bool,
+    dirty: bool,
     /// Something may lie read and unparsed above the socket, which then need not be readable.
-    pub(super) unread: bool,
+    unread: bool,
+    /// Messages read since [`Self::poll`] last had nothing to say.
+    read: usize,
     /// Caller audio written since all was flushed last, bytes.
     unsent: usize,
     /// Since when the server has not read.
     stalled: Option<Instant>,
     /// When a ping went out behind which nothing has come, and the last one.
     unanswered: Option<Instant>,
-    pub(super) pinged: Instant,
+    pinged: Instant,
 }
 
-pub(super) enum Link {
+enum Stage {
     Dialling(Pin<Box<dyn Future<Output = Result<Connection, DialError>> + Send>>),
     Open(Box<Connection>),
     /// We closed; the server's answer is awaited for a beat, so that it sees a clean end.
@@ -52,14 +51,26 @@ pub(super) enum Link {
     Over,
 }
 
-impl LegState {
+/// What happened on a connection.
+pub(super) enum LinkEvent {
+    /// It is open.
+    Opened,
+    /// The server said this.
+    Text(Utf8Bytes),
+    /// The server said something that is no text.
+    Junk,
+    /// It is over, and nothing follows. Why; none when we closed it.
+    Over(Option<DialError>),
+}
+
+impl Link {
     pub(super) fn dialling(target: Target) -> Self {
         Self {
-            link: Link::Dialling(Box::pin(target.dial())),
-            convert: Converter::new(SampleRate::default()),
+            stage: Stage::Dialling(Box::pin(target.dial())),
             arrived: false,
             dirty: false,
             unread: true,
+            read: 0,
             unsent: 0,
             stalled: None,
             unanswered: None,
@@ -67,31 +78,137 @@ impl LegState {
         }
     }
 
-    /// Puts a text frame into the write buffer; it leaves with the next flush.
+    /// It is on this thread from now on.
+    pub(super) const fn arrive(&mut self) {
+        self.arrived = true;
+    }
+
+    /// Writes what waits, then reads; the next thing that happened. Pending when there is nothing, or the call should have its turn.
+    pub(super) fn poll(&mut self, task: &mut Context<'_>) -> Poll<LinkEvent> {
+        let next = self.poll_next(task);
+        if next.is_pending() {
+            self.read = 0;
+        }
+        next
+    }
+
+    fn poll_next(&mut self, task: &mut Context<'_>) -> Poll<LinkEvent> {
+        loop {
+            match &mut self.stage {
+                Stage::Over => return Poll::Ready(LinkEvent::Over(None)),
+                Stage::Closing(connection) => {
+                    let next = ready!(Pin::new(connection.as_mut()).poll_next(task));
+                    if !matches!(next, Some(Ok(_))) {
+                        return Poll::Ready(self.over(None));
+                    }
+                }
+                Stage::Dialling(dial) => {
+                    let dialled = ready!(dial.as_mut().poll(task));
+                    return Poll::Ready(match dialled {
+                        Ok(connection) => self.open(connection),
+                        Err(error) => self.over(Some(error)),
+                    });
+                }
+                Stage::Open(_) => return self.exchange(task),
+            }
+        }
+    }
+
+    fn open(&mut self, connection: Connection) -> LinkEvent {
+        self.stage = Stage::Open(Box::new(connection));
+        self.pinged = Instant::now();
+        LinkEvent::Opened
+    }
+
+    /// Writes, then reads until something happened or nothing is left.
+    fn exchange(&mut self, task: &mut Context<'_>) -> Poll<LinkEvent> {
+        if let Err(error) = self.settle() {
+            return Poll::Ready(self.lost(&error));
+        }
+        loop {
+            if let Err(error) = self.flush(task) {
+                return Poll::Ready(self.lost(&error));
+            }
+            if self.read == READ_AT_ONCE {
+                // The call works through these first.
+                task.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            match ready!(self.read(task)) {
+                Some(Ok(message)) => {
+                    self.read += 1;
+                    if let Some(event) = self.message(message) {
+                        return Poll::Ready(event);
+                    }
+                }
+                Some(Err(error)) => return Poll::Ready(self.lost(&error)),
+                None => return Poll::Ready(self.lost(&"the model's connection ended")),
+            }
+        }
+    }
+
+    /// After a move: the socket becomes this thread's, and whatever was being written goes on here.
+    fn settle(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.arrived)
+            && let Stage::Open(connection) = &mut self.stage
+        {
+            connection.get_mut().rehome()?;
+            self.dirty = true;
+        }
+        Ok(())
+    }
+
+    /// The next message, and that something may be left to read. Whatever comes is a sign of life.
+    fn read(&mut self, task: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
+        let Stage::Open(connection) = &mut self.stage else { return Poll::Pending };
+        if !self.unread && connection.get_ref().poll_readable(task).is_pending() {
+            return Poll::Pending;
+        }
+        let next = Pin::new(connection.as_mut()).poll_next(task);
+        self.unread = next.is_ready();
+        if matches!(next, Poll::Ready(Some(Ok(_)))) {
+            self.unanswered = None;
+        }
+        next
+    }
+
+    fn message(&mut self, message: Message) -> Option<LinkEvent> {
+        match message {
+            Message::Text(text) => Some(LinkEvent::Text(text)),
+            Message::Binary(bytes) => Some(Utf8Bytes::try_from(bytes).map_or(LinkEvent::Junk, LinkEvent::Text)),
+            Message::Ping(_) | Message::Frame(_) => {
+                // The answer is in the write buffer.
+                self.dirty = true;
+                None
+            }
+            Message::Pong(_) => None,
+            Message::Close(frame) => Some(self.over(Some(dial::closed(frame.as_ref())))),
+        }
+    }
+
+    fn lost(&mut self, why: &dyn std::fmt::Display) -> LinkEvent {
+        self.over(Some(DialError::Failed(why.to_string())))
+    }
+
+    fn over(&mut self, why: Option<DialError>) -> LinkEvent {
+        self.stage = Stage::Over;
+        LinkEvent::Over(why)
+    }
+
+    /// Puts a message into the write buffer; it leaves with the next flush.
     pub(super) fn write(&mut self, message: Message) -> Result<(), Error> {
-        let Link::Open(connection) = &mut self.link else { return Ok(()) };
+        let Stage::Open(connection) = &mut self.stage else { return Ok(()) };
         self.dirty = true;
         Pin::new(connection.as_mut()).start_send(message)
     }
 
+    /// Whether there is room for more caller audio: if not, the server does not read.
+    pub(super) const fn has_room(&self) -> bool {
+        self.unsent <= UNSENT_AUDIO
+    }
+
     /// Writes caller audio. False when it had to be dropped: the server does not read.
-    pub(super) fn append(&mut self, pcm: &[u8]) -> Result<bool, Error> {
-        if self.unsent > UNSENT_AUDIO {
-            return Ok(false);
-        }
-        let frame = scratch::with(|Scratch { audio, pcm: other, text, wire }| {
-            audio.clear();
-            self.convert.encode(pcm, other, audio);
-            if audio.is_empty() {
-                return None;
-            }
-            command::write_append(text, audio);
-            // Once the frame is in the connection's own buffer nobody else holds it, and its place here is used again.
-            wire.extend_from_slice(text.as_bytes());
-            // Made as a frame and not as a message, since what was written as text need not be checked for being text.
-            Some(Frame::message(wire.split().freeze(), OpCode::Data(Data::Text), true))
-        });
-        let Some(frame) = frame else { return Ok(true) };
+    pub(super) fn write_audio(&mut self, frame: Frame) -> Result<bool, Error> {
         self.unsent += frame.len();
         match self.write(Message::Frame(frame)) {
             Err(Error::WriteBufferFull(_)) => Ok(false),
@@ -99,20 +216,21 @@ impl LegState {
         }
     }
 
-    pub(super) fn send(&mut self, event: &ClientEvent) -> Result<(), Error> {
-        if let ClientEvent::SessionUpdate(config) = event {
-            // Until the server says what it really uses, it uses what was asked.
-            self.convert.set_input(config.format);
-            self.convert.set_output(config.format);
+    /// Closes it. False when there is nobody whose answer is to be awaited: it is over.
+    pub(super) fn close(&mut self) -> bool {
+        let close = self.write(Message::Close(None));
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Open(connection) if close.is_ok() => {
+                self.stage = Stage::Closing(connection);
+                true
+            }
+            _ => false,
         }
-        let mut text = String::new();
-        command::write(&mut text, event);
-        self.write(Message::Text(text.into()))
     }
 
     /// Sends what is in the write buffer, as far as the socket takes it.
-    pub(super) fn flush(&mut self, task: &mut Context<'_>) -> Result<(), Error> {
-        let Link::Open(connection) = &mut self.link else { return Ok(()) };
+    fn flush(&mut self, task: &mut Context<'_>) -> Result<(), Error> {
+        let Stage::Open(connection) = &mut self.stage else { return Ok(()) };
         if self.dirty {
             match Pin::new(connection.as_mut()).poll_flush(task) {
                 Poll::Pending => {
@@ -127,19 +245,20 @@ impl LegState {
         Ok(())
     }
 
-    /// The next message, and that something may be left to read. Whatever comes is a sign of life.
-    pub(super) fn read(&mut self, task: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
-        let Link::Open(connection) = &mut self.link else { return Poll::Pending };
-        let next = Pin::new(connection.as_mut()).poll_next(task);
-        self.unread = next.is_ready();
-        if matches!(next, Poll::Ready(Some(Ok(_)))) {
-            self.unanswered = None;
+    /// The regular look after it: the end, if it has come to that.
+    pub(super) fn beat(&mut self, now: Instant, task: &mut Context<'_>) -> Option<LinkEvent> {
+        match self.stage {
+            Stage::Dialling(_) => None,
+            Stage::Closing(_) | Stage::Over => Some(self.over(None)),
+            Stage::Open(_) => {
+                let alive = self.look(now).and_then(|()| self.flush(task).map_err(|error| error.to_string()));
+                alive.err().map(|why| self.lost(&why))
+            }
         }
-        next
     }
 
-    /// The regular look: is the other side alive, and is it time to ask? The error is for the record.
-    pub(super) fn beat(&mut self, now: Instant) -> Result<(), String> {
+    /// Is the other side alive, and is it time to ask? The error is for the record.
+    fn look(&mut self, now: Instant) -> Result<(), String> {
         if self.stalled.is_some_and(|since| now.duration_since(since) >= STALLED) {
             return Err(format!("the model has not read for {} s", STALLED.as_secs()));
         }

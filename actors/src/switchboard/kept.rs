@@ -34,7 +34,7 @@ impl Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         if !self.back {
-            self.slot.tape.iter().for_each(|tape| tape.ended());
+            self.slot.tape().iter().for_each(|tape| tape.ended());
         }
     }
 }

@@ -112,7 +112,7 @@ impl Registry {
         if slot.may_return() {
             self.shelf.keep(Arc::clone(slot), Arc::downgrade(self));
         } else {
-            slot.tape.iter().for_each(|tape| tape.ended());
+            slot.tape().iter().for_each(|tape| tape.ended());
         }
         self.calls.remove(&slot.sid);
         self.left.notify_waiters();

@@ -1,32 +1,34 @@
-//! One call, as every arbiter knows it.
+//! One call, as every arbiter knows it: what it is, where it is, what is on record of it.
 
-use std::sync::{Arc, Mutex, OnceLock, Weak};
-use std::thread::{self, ThreadId};
+use std::sync::{Arc, Mutex, Weak};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use actix::Addr;
+use protocol::call::Clock;
+use protocol::call::end::Ended;
+use protocol::call::fact::Fact;
 use protocol::call::history::History;
 use protocol::call::io::{CallerCommand, CallerEvent, Control, Input};
 use protocol::call::policy::{Policy, Setup};
-use protocol::call::{end::Ended, fact::Fact};
 use protocol::ids::CallSid;
-use tokio::sync::oneshot;
 use tracing::Span;
 
+use super::facts::FactLog;
+use super::home::{Caller, Home, Routed, Started};
 use super::meters::Meters;
 use super::registry::{Presence, read_clocks};
 use super::seats::Seat;
+use super::streams::Streams;
 use crate::admission::{Admission, Announced, Phase};
-use crate::call_actor::{Attach, CallActor, Deliver, Detach, Moved};
+use crate::call_actor::{Attach, CallActor, Deliver};
 use crate::caller_leg::{CallerLeg, Command, Publish, Superseded};
 use crate::limits::Limits;
 use crate::media::MediaRefusal;
 use crate::model_leg::Target;
-use crate::recorder::{Recorder, Step, SupervisorEvent, Tape};
+use crate::recorder::{Recorder, SupervisorEvent, Tape};
+use crate::relocate::Coming;
 use crate::sync::lock;
-
-/// Controls kept for a call that is between two actors. One hang-up is enough to end it.
-const CONTROLS_HELD: usize = 16;
 
 /// Everything of one call that must outlive its actors.
 pub(crate) struct CallSlot {
@@ -41,48 +43,24 @@ pub(crate) struct CallSlot {
     pub(crate) span: Span,
     pub(crate) seat: Seat,
     /// One reading for the whole call, further streams included.
-    pub(crate) clock: protocol::call::Clock,
-    recorder: Arc<dyn Recorder>,
-    /// Where what each side hears goes, if it is recorded.
-    pub(crate) tape: Option<Arc<dyn Tape>>,
-    history: Arc<Mutex<History>>,
-    ended: OnceLock<Ended>,
+    pub(crate) clock: Clock,
+    facts: FactLog,
     state: Mutex<State>,
 }
 
 struct State {
-    phase: Phase,
-    /// The stream that the call waits for, or has.
-    announced: Announced,
-    /// The carrier asked for a further stream while this one is live: whoever brings it takes the call.
-    armed: bool,
-    /// Somebody spoke of the call's end for good: it will not be back.
-    over: bool,
-    home: Home,
+    home: Home<Addr<CallActor>, Addr<CallerLeg>>,
+    streams: Streams,
     /// Holds the call's place while its supervisor runs.
     presence: Weak<Presence>,
-    /// The newest media socket that has not sent its `start`.
-    waiting: Option<Addr<CallerLeg>>,
-    /// The media socket of the call, once it has.
-    caller: Option<Addr<CallerLeg>>,
-}
-
-/// Where the call's actor is.
-enum Home {
-    /// On this thread's arbiter.
-    At(ThreadId, Addr<CallActor>),
-    /// Between two actors of one arbiter (starting, restarting): controls wait here.
-    Between(Vec<Control>),
-    /// On its way to another arbiter: controls wait here.
-    Moving(Vec<Control>),
 }
 
 /// What a media socket gets when its `start` was taken.
 pub(crate) enum Attached {
     /// The call is on this arbiter.
     Here(Addr<CallActor>),
-    /// It is on its way: somebody must run it here, from what the receiver yields (or from its history if that fails).
-    Coming(oneshot::Receiver<Moved>, Arc<Presence>),
+    /// It is on its way: somebody must run it here.
+    Coming(Coming),
 }
 
 /// What a call begins with.
@@ -102,27 +80,18 @@ impl CallSlot {
     pub(crate) fn new(beginning: Beginning) -> Self {
         let Beginning { admission, target, seat, recorder, limits, meters, before } = beginning;
         let new_tape = || if admission.policy.record { recorder.tape(&admission.call_sid) } else { None };
-        let tape = before.as_ref().and_then(|before| before.tape.clone()).or_else(new_tape);
+        let tape = before.as_ref().and_then(|before| before.tape().cloned()).or_else(new_tape);
         let history = before.as_ref().map(|before| before.history()).unwrap_or_default();
         let clock = before.as_ref().map_or_else(read_clocks, |before| before.clock);
-        let announced = Announced {
-            stream: before.map_or(1, |before| lock(&before.state).announced.stream + 1),
-            since: SystemTime::now(),
-            conversed: history.turns().next().is_some(),
-        };
-        let state = State {
-            phase: Phase::Waiting,
-            announced,
-            armed: false,
-            over: false,
-            home: Home::Between(Vec::new()),
-            presence: Weak::new(),
-            waiting: None,
-            caller: None,
+        let conversed = history.turns().next().is_some();
+        let streams = match &before {
+            Some(before) => Streams::new(Some(&lock(&before.state).streams), conversed, SystemTime::now()),
+            None => Streams::new(None, conversed, SystemTime::now()),
         };
         Self {
             span: tracing::info_span!("call", call_sid = %admission.call_sid, client = %admission.client),
-            tape,
+            facts: FactLog::new(admission.call_sid.clone(), Arc::clone(&meters), recorder, tape, clock, history),
+            state: Mutex::new(State { home: Home::new(), streams, presence: Weak::new() }),
             sid: admission.call_sid,
             client: admission.client,
             max_concurrent: admission.max_concurrent,
@@ -133,10 +102,6 @@ impl CallSlot {
             meters,
             seat,
             clock,
-            recorder,
-            history: Arc::new(Mutex::new(history)),
-            ended: OnceLock::new(),
-            state: Mutex::new(state),
         }
     }
 
@@ -157,55 +122,11 @@ impl CallSlot {
         }
     }
 
-    /// Where the call is, as a token's bearer may know it.
-    pub(crate) fn phase(&self) -> Phase {
-        lock(&self.state).phase
-    }
-
-    /// The media socket, if the stream has begun.
-    pub(crate) fn caller(&self) -> Option<Addr<CallerLeg>> {
-        lock(&self.state).caller.clone()
-    }
-
-    /// A snapshot of the facts so far.
-    pub(crate) fn history(&self) -> History {
-        lock(&self.history).clone()
-    }
-
-    /// Whether any actor of the call has taken the `start` event.
-    pub(crate) fn media_started(&self) -> bool {
-        lock(&self.history).stream().is_some()
-    }
-
-    /// Whether the end of the call is on record.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.ended.get().is_some()
-    }
-
-    /// Puts a fact on record: history, metrics, recorder. The end of a call is recorded once.
+    /// Puts a fact on record.
     pub(crate) fn record(&self, fact: &Fact) {
-        let mut history = lock(&self.history);
-        // Nothing happens after the end: of an actor that was still on its way to another arbiter it would open the row again.
-        match fact {
-            Fact::Ended(ended) if self.ended.set(ended.clone()).is_ok() => {}
-            _ if self.ended.get().is_some() => return,
-            _ => {}
-        }
-        history.apply(fact);
-        self.meters.fact(&self.sid, fact);
-        self.recorder.record(&self.sid, SystemTime::now(), fact);
-        drop(history);
-        match fact {
-            Fact::Left(_) => {
-                self.tape.iter().for_each(|tape| tape.paused());
-                self.leave();
-            }
-            // Whether it is over for good is known when the call is gone.
-            Fact::Ended(_) => self.tape.iter().for_each(|tape| tape.paused()),
-            Fact::MediaStarted { rate, wall, .. } => {
-                self.tape.iter().for_each(|tape| tape.began(*rate, self.clock.moment(*wall)));
-            }
-            _ => {}
+        self.facts.record(fact);
+        if matches!(fact, Fact::Left(_)) && !self.has_ended() {
+            self.leave();
         }
     }
 
@@ -220,181 +141,184 @@ impl CallSlot {
 
     /// Whether the call waits only for its caller's last words.
     pub(crate) fn has_left(&self) -> bool {
-        lock(&self.history).left().is_some()
+        self.facts.left().is_some()
+    }
+
+    /// Whether the end of the call is on record.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.facts.ended().is_some()
     }
 
     /// Puts on record that the call is over: for the reason it had already, if it waited only for its caller's last words.
     pub(crate) fn over(&self, otherwise: Ended) {
-        let left = lock(&self.history).left().cloned();
-        self.record(&Fact::Ended(left.unwrap_or(otherwise)));
+        self.record(&Fact::Ended(self.facts.left().unwrap_or(otherwise)));
     }
 
-    /// One line of log for an event of the call's supervision, and its record.
+    /// Tells the log and the recorder of the call's supervision.
     pub(crate) fn supervised(&self, event: SupervisorEvent<'_>) {
-        let (call_sid, SupervisorEvent { step, actor, cause, count, fault }) = (&self.sid, event);
-        let name = step.name();
-        match (step, fault) {
-            (Step::GiveUp, _) => {
-                tracing::error!(target: "supervisor", %call_sid, actor, event = name, cause, count);
-            }
-            (_, true) => tracing::warn!(target: "supervisor", %call_sid, actor, event = name, cause, count),
-            (_, false) => tracing::info!(target: "supervisor", %call_sid, actor, event = name, cause, count),
-        }
-        self.recorder.supervised(&self.sid, SystemTime::now(), &event);
+        self.facts.supervised(event);
     }
 
-    /// Gives a control to whichever actor runs the call, now or when there is one again.
-    pub(crate) fn control(&self, control: Control) {
-        match &mut lock(&self.state).home {
-            Home::At(_, call) => call.do_send(Deliver(Input::Control(control))),
-            Home::Between(held) | Home::Moving(held) if held.len() < CONTROLS_HELD => held.push(control),
-            Home::Between(_) | Home::Moving(_) => {}
-        }
+    /// A snapshot of the facts so far.
+    pub(crate) fn history(&self) -> History {
+        self.facts.history()
     }
 
-    /// The call's actor, for fault injection.
-    pub(crate) fn actor(&self) -> Option<Addr<CallActor>> {
-        if let Home::At(_, call) = &lock(&self.state).home { Some(call.clone()) } else { None }
+    /// Whether any actor of the call has taken the `start` event.
+    pub(crate) fn media_started(&self) -> bool {
+        self.facts.media_started()
     }
 
-    /// The stream that the call's URL is for. One that is asked for while the call has its stream is a further one: the carrier would not ask
-    /// if it had not lost the first. Its URL is the same as long as that opens anything.
+    /// What takes the call's sound, if it is recorded.
+    pub(crate) const fn tape(&self) -> Option<&Arc<dyn Tape>> {
+        self.facts.tape()
+    }
+
+    /// Lets go of what no later stream needs; about what is left takes of memory, bytes.
+    pub(crate) fn rest(&self) -> usize {
+        let history = self.facts.rest(self.policy.replay_turns);
+        size_of::<Self>() + self.setup.instructions.len() + self.setup.greeting.len() + history
+    }
+
+    /// Which stream the call's URL is for, which opens something for so long.
     pub(crate) fn announce(&self, life: Duration, now: SystemTime) -> Announced {
-        let mut state = lock(&self.state);
-        if state.phase == Phase::Live {
-            state.armed = true;
-            let age = now.duration_since(state.announced.since).unwrap_or_default();
-            if age >= life {
-                (state.announced.stream, state.announced.since) = (state.announced.stream + 1, now);
-            }
-        }
-        state.announced
+        let State { home, streams, .. } = &mut *lock(&self.state);
+        streams.announce(home.phase(), life, now)
     }
 
     /// Whether a media socket may start a stream.
     pub(crate) fn takes_start(&self) -> bool {
         let state = lock(&self.state);
-        state.phase == Phase::Waiting || state.armed
+        state.streams.takes_start(state.home.phase())
     }
 
     /// Whether it may start that one.
     pub(crate) fn awaits(&self, stream: u32) -> bool {
-        self.takes_start() && lock(&self.state).announced.stream == stream
+        let state = lock(&self.state);
+        state.streams.awaits(stream, state.home.phase())
     }
 
     /// Whether the carrier asked for a further stream while this one is live.
     pub(crate) fn is_armed(&self) -> bool {
-        lock(&self.state).armed
+        lock(&self.state).streams.is_armed()
     }
 
     /// A further stream takes the call of a live one, if the carrier asked for it: once.
     pub(crate) fn disarm(&self) -> bool {
-        std::mem::take(&mut lock(&self.state).armed)
+        lock(&self.state).streams.disarm()
     }
 
     /// Nobody brings this call back any more.
     pub(crate) fn end_for_good(&self) {
-        lock(&self.state).over = true;
+        lock(&self.state).streams.end_for_good();
     }
 
     /// Whether the call has been here before.
     pub(crate) fn has_returned(&self) -> bool {
-        lock(&self.state).announced.stream > 1
+        lock(&self.state).streams.has_returned()
     }
 
     /// Whether a call that leaves may come back.
     pub(crate) fn may_return(&self) -> bool {
-        self.ended.get().is_some_and(Ended::is_provisional) && !lock(&self.state).over
+        self.facts.ended().is_some_and(Ended::is_provisional) && !lock(&self.state).streams.is_over()
+    }
+}
+
+/// Where the call is: what [`Home`] decides, sent under its lock, so that nothing overtakes anything.
+impl CallSlot {
+    /// Where the call is, as a token's bearer may know it.
+    pub(crate) fn phase(&self) -> Phase {
+        lock(&self.state).home.phase()
     }
 
-    /// Lets go of what no later stream needs; about what is left takes of memory, bytes.
-    pub(crate) fn rest(&self) -> usize {
-        let mut history = lock(&self.history);
-        history.forget_words(self.policy.replay_turns);
-        size_of::<Self>() + self.setup.instructions.len() + self.setup.greeting.len() + history.weight()
+    /// The media socket, if the stream has begun.
+    pub(crate) fn caller(&self) -> Option<Addr<CallerLeg>> {
+        lock(&self.state).home.caller()
+    }
+
+    /// The call's actor, if it has one.
+    pub(crate) fn actor(&self) -> Option<Addr<CallActor>> {
+        lock(&self.state).home.actor()
+    }
+
+    /// Gives a control to whichever actor runs the call, now or when there is one again.
+    pub(crate) fn control(&self, control: Control) {
+        match lock(&self.state).home.control(control) {
+            Routed::To(call, control) => call.do_send(Deliver(Input::Control(control))),
+            Routed::Held => {}
+            Routed::Dropped => metrics::counter!("callgate_controls_dropped_total").increment(1),
+        }
     }
 
     /// A media socket was opened for this call: of two before the `start`, the newest wins.
     pub(crate) fn wait_for_start(&self, leg: Addr<CallerLeg>) {
-        if let Some(older) = lock(&self.state).waiting.replace(leg) {
+        if let Some(older) = lock(&self.state).home.wait_for_start(leg) {
             older.do_send(Superseded);
         }
     }
 
     /// A media socket that is about to take the place of the one there is: it stays when that one goes.
     pub(crate) fn stop_waiting(&self, leg: &Addr<CallerLeg>) {
-        lock(&self.state).waiting.take_if(|waiting| waiting == leg);
+        lock(&self.state).home.stop_waiting(leg);
     }
 
     /// A media socket got its `start`: the call becomes live on the current arbiter.
     pub(crate) fn attach(&self, leg: &Addr<CallerLeg>) -> Result<Attached, MediaRefusal> {
+        // Held beyond the lock: should nobody else have it by now, the call ends with it, and that takes the lock.
+        let presence = lock(&self.state).presence.upgrade();
+        let started = self.start(leg, presence.as_deref())?;
+        let presence = presence.ok_or(MediaRefusal::Over)?;
+        Ok(match started {
+            Started::Here(call) => Attached::Here(call),
+            Started::Elsewhere(call) => Attached::Coming(Coming::from_actor(&call, presence)),
+            Started::Nowhere => Attached::Coming(Coming::from_history(presence)),
+        })
+    }
+
+    fn start(
+        &self,
+        leg: &Addr<CallerLeg>,
+        presence: Option<&Presence>,
+    ) -> Result<Started<Addr<CallActor>>, MediaRefusal> {
         let mut state = lock(&self.state);
-        if state.phase == Phase::Live {
-            return Err(MediaRefusal::AlreadyStarted);
-        }
-        if state.waiting.as_ref().is_some_and(|waiting| waiting != leg) {
-            return Err(MediaRefusal::Superseded);
-        }
-        let presence = state.presence.upgrade().ok_or(MediaRefusal::Over)?;
-        if !presence.is_seated() {
+        state.home.check_start(leg)?;
+        if !presence.ok_or(MediaRefusal::Over)?.is_seated() {
             return Err(MediaRefusal::PlaceLost);
         }
-        state.phase = Phase::Live;
-        state.waiting = None;
-        state.caller = Some(leg.clone());
-        if let Home::At(thread, call) = &state.home
-            && *thread == thread::current().id()
-        {
+        let started = state.home.start(leg.clone(), thread::current().id());
+        if let Started::Here(call) = &started {
             call.do_send(Attach(leg.clone()));
-            return Ok(Attached::Here(call.clone()));
         }
-        let (to, moved) = oneshot::channel();
-        match std::mem::replace(&mut state.home, Home::Moving(Vec::new())) {
-            Home::At(_, call) => call.do_send(Detach(to)),
-            // Nobody will answer: the call comes back from its history on this arbiter.
-            Home::Between(held) | Home::Moving(held) => state.home = Home::Moving(held),
-        }
-        Ok(Attached::Coming(moved, presence))
+        Ok(started)
     }
 
     /// An actor of the call is about to run on this arbiter: everyone who waited for it learns so.
     /// False, and nothing is told, when the call was taken to another arbiter and this is not where it arrives.
     pub(crate) fn publish(&self, call: &Addr<CallActor>, arriving: bool) -> bool {
         let mut state = lock(&self.state);
-        match (&state.home, arriving) {
-            (Home::Moving(_), true) | (Home::Between(_), false) => {}
-            _ => return false,
+        let Some(taken) = state.home.take(call.clone(), thread::current().id(), arriving) else { return false };
+        match taken.caller {
+            Caller::Awaited => {}
+            Caller::Here(leg) => leg.do_send(Publish(call.clone())),
+            Caller::Gone => call.do_send(Deliver(Input::Caller(CallerEvent::Gone))),
         }
-        let home = std::mem::replace(&mut state.home, Home::At(thread::current().id(), call.clone()));
-        let caller = state.caller.clone();
-        drop(state);
-        match caller {
-            Some(leg) if leg.connected() => leg.do_send(Publish(call.clone())),
-            // The socket went while there was no actor to hear of it.
-            Some(_) => call.do_send(Deliver(Input::Caller(CallerEvent::Gone))),
-            None => {}
-        }
-        if let Home::Between(held) | Home::Moving(held) = home {
-            held.into_iter().for_each(|control| call.do_send(Deliver(Input::Control(control))));
-        }
+        taken.controls.into_iter().for_each(|control| call.do_send(Deliver(Input::Control(control))));
         true
     }
 
     /// The call's actor is gone. False when the call has been taken to another arbiter meanwhile.
     pub(crate) fn withdraw(&self, gone: &Addr<CallActor>) -> bool {
-        let mut state = lock(&self.state);
-        let stays = matches!(&state.home, Home::At(_, call) if call == gone);
-        if stays {
-            state.home = Home::Between(Vec::new());
-        }
-        stays
+        lock(&self.state).home.withdraw(gone)
+    }
+
+    /// The media socket of the call is gone. The actor that has to hear so; if there is none, the next one does.
+    pub(crate) fn caller_gone(&self) -> Option<Addr<CallActor>> {
+        lock(&self.state).home.caller_gone()
     }
 
     /// Closes every media socket of the call, so that the carrier's flow goes on.
     pub(crate) fn hang_up(&self) {
-        let mut state = lock(&self.state);
-        let legs = [state.caller.take(), state.waiting.take()];
-        drop(state);
-        legs.into_iter().flatten().for_each(|leg| leg.do_send(Command(CallerCommand::Close)));
+        let legs = lock(&self.state).home.hang_up();
+        legs.into_iter().for_each(|leg| leg.do_send(Command(CallerCommand::Close)));
     }
 }

@@ -16,11 +16,10 @@ use actix::dev::ContextFut;
 use actix::{Context, Supervised};
 use futures_util::FutureExt;
 use protocol::call::end::Ended;
-use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use super::registry::{CallSlot, Presence};
-use crate::call_actor::{CallActor, MAILBOX, Moved, Origin};
+use crate::call_actor::{CallActor, MAILBOX, Origin};
 use crate::limits::Limits;
 use crate::recorder::{Step, SupervisorEvent};
 
@@ -52,7 +51,7 @@ pub(crate) struct Life {
 impl Life {
     /// Makes the actor and publishes its address. None when another arbiter has taken the call.
     pub(crate) fn begin(slot: &Arc<CallSlot>, origin: Origin) -> Option<Self> {
-        let arriving = matches!(origin, Origin::Moved(_) | Origin::Arriving);
+        let arriving = matches!(origin, Origin::Relocated(_));
         let exit = Rc::new(Cell::new(Exit::Stopped));
         let mut ctx = Context::new();
         // Before anyone can know the address: actix's default would not hold what a socket has ready.
@@ -79,27 +78,8 @@ pub(crate) fn start(presence: Arc<Presence>, life: Life) {
     actix_rt::spawn(run(presence, life).instrument(span));
 }
 
-/// Takes a call over from another arbiter, and supervises it here from then on.
-pub(crate) fn take_over(presence: Arc<Presence>, moved: oneshot::Receiver<Moved>) {
-    let span = presence.slot.span.clone();
-    let arrival = async move {
-        let origin = match moved.await {
-            Ok(moved) => Origin::Moved(moved),
-            // Its actor died on the other side: history is what is left.
-            Err(_) => Origin::Arriving,
-        };
-        if presence.slot.has_ended() {
-            return;
-        }
-        presence.slot.meters.rehomed.increment(1);
-        if let Some(life) = Life::begin(&presence.slot, origin) {
-            run(presence, life).await;
-        }
-    };
-    actix_rt::spawn(arrival.instrument(span));
-}
-
-async fn run(presence: Arc<Presence>, mut life: Life) {
+/// Supervises a call on the current arbiter, from its first actor here to its last.
+pub(crate) async fn run(presence: Arc<Presence>, mut life: Life) {
     let slot = Arc::clone(&presence.slot);
     let mut intensity = Intensity::new(&slot.limits);
     slot.supervised(ACTOR);
