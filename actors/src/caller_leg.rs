@@ -5,33 +5,30 @@
 //! actor's mailbox is dropped and counted by whoever sends.
 
 mod budget;
+mod join;
 mod line;
+mod parts;
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use actix::fut::ActorFutureExt;
 use actix::{Actor, ActorContext, Addr, AsyncContext, Handler, Message, SpawnHandle, StreamHandler, WrapFuture};
 use actix_http::ws::Item;
 use actix_web::error::PayloadError;
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{self, CloseCode, CloseReason, ProtocolError, WebsocketContext, WsResponseBuilder};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::Stream;
 use protocol::call::io::CallerCommand;
-use protocol::exotel::stream::{self, CarrierMessage, Start};
-use protocol::ids::CallSid;
+use protocol::exotel::stream::{self, CarrierMessage};
 
-use crate::admission::Phase;
 use crate::call_actor::CallActor;
-use crate::desk::DeskAnswer;
 use crate::media::{MediaEntry, MediaRefusal};
-use crate::switchboard::registry::{Attached, CallSlot};
 use crate::switchboard::Switchboard;
 use budget::{Kind, Pace};
 use line::Line;
+use parts::{NotWhole, Parts};
 
 /// The longest message taken, in one frame or in several. The carrier's are about 1 KiB, its limit is 100 KB.
 const LONGEST_MESSAGE: usize = 256 << 10;
@@ -39,10 +36,6 @@ const LONGEST_MESSAGE: usize = 256 << 10;
 const MAILBOX: usize = 64;
 /// A socket on which no stream starts is somebody else's.
 const START_WITHIN: Duration = Duration::from_secs(10);
-/// How long the front desk may take to look a client up.
-const DESK_WITHIN: Duration = Duration::from_secs(5);
-/// How long the call may take to leave the stream that a further one takes the place of.
-const REPLACE_WITHIN: Duration = Duration::from_secs(5);
 /// What fits into a close frame.
 const CLOSE_WORDS: usize = 123;
 
@@ -65,8 +58,7 @@ pub(crate) struct Superseded;
 pub(crate) struct CallerLeg {
     board: Switchboard,
     stage: Stage,
-    /// A message that comes in several frames; none when it got too long.
-    parts: Option<BytesMut>,
+    parts: Parts,
     pace: Pace,
     start_timer: SpawnHandle,
 }
@@ -100,7 +92,7 @@ impl CallerLeg {
         Self {
             board,
             stage: Stage::Waiting(entry),
-            parts: None,
+            parts: Parts::default(),
             pace: Pace::new(),
             start_timer: SpawnHandle::default(),
         }
@@ -152,104 +144,6 @@ impl CallerLeg {
         }
     }
 
-    fn start(&mut self, start: Start, ctx: &mut Ctx) {
-        match std::mem::replace(&mut self.stage, Stage::Asking) {
-            Stage::Waiting(MediaEntry::Token(call)) if call == start.call_sid => self.attach(start, false, ctx),
-            Stage::Waiting(MediaEntry::Elsewhere(call)) if call == start.call_sid => {
-                self.ask_desk(self.board.desk().take(start.clone()), start, false, ctx);
-            }
-            Stage::Waiting(MediaEntry::Token(call) | MediaEntry::Elsewhere(call)) => {
-                self.refuse(Some(&call), &MediaRefusal::WrongCall, ctx);
-            }
-            Stage::Waiting(MediaEntry::Static) => {
-                let (call, desk) = (&start.call_sid, self.board.desk());
-                let answer = match self.board.phase(call).is_some() || self.board.may_return(call) {
-                    true => desk.readmit(start.clone()),
-                    false => desk.admit(start.clone()),
-                };
-                self.ask_desk(answer, start, true, ctx);
-            }
-            other => {
-                self.stage = other;
-                self.odd(Kind::Repeat);
-            }
-        }
-    }
-
-    /// Has a call admitted that is not here. What the carrier sends meanwhile waits in the socket.
-    fn ask_desk(&mut self, answer: DeskAnswer, start: Start, by_account: bool, ctx: &mut Ctx) {
-        let answer = tokio::time::timeout(DESK_WITHIN, answer);
-        let admitted = answer.into_actor(self).map(move |answer, leg: &mut Self, ctx: &mut Ctx| {
-            let admission = answer.map_or(Err(MediaRefusal::DeskTimeout), |answer| answer.map_err(MediaRefusal::Desk));
-            let admitted = admission.and_then(|it| leg.board.admit_with(it, true).map_err(MediaRefusal::NoRoom));
-            match admitted {
-                Ok(_) => leg.attach(start, by_account, ctx),
-                Err(why) => leg.refuse(Some(&start.call_sid), &why, ctx),
-            }
-        });
-        ctx.wait(admitted);
-    }
-
-    /// A further stream of a live call: who brings it has shown that the carrier lost the one before.
-    fn replace(&mut self, slot: Arc<CallSlot>, start: Start, ctx: &mut Ctx) {
-        slot.stop_waiting(&ctx.address());
-        let board = self.board.clone();
-        let left = tokio::time::timeout(REPLACE_WITHIN, async move { board.replace(&slot).await });
-        let replaced = left.into_actor(self).map(move |outcome, leg: &mut Self, ctx: &mut Ctx| {
-            match outcome.unwrap_or(Err(MediaRefusal::ReplaceTimeout)) {
-                Ok(()) => leg.attach(start, false, ctx),
-                Err(why) => leg.refuse(Some(&start.call_sid), &why, ctx),
-            }
-        });
-        ctx.wait(replaced);
-    }
-
-    /// Joins socket and call, on this arbiter. The account may bring a further stream at any time, a token only once it was asked for.
-    fn attach(&mut self, start: Start, by_account: bool, ctx: &mut Ctx) {
-        let call = &start.call_sid;
-        let rate = match &start.sample_rate {
-            Ok(rate) => *rate,
-            Err(sent) => {
-                let why = MediaRefusal::SampleRate(format!("{sent:.16}"));
-                return self.refuse(Some(call), &why, ctx);
-            }
-        };
-        let encoding = match &start.encoding {
-            Ok(encoding) => *encoding,
-            Err(sent) => {
-                let why = MediaRefusal::Encoding(format!("{sent:.32}"));
-                return self.refuse(Some(call), &why, ctx);
-            }
-        };
-        let Some(slot) = self.board.find_or_recall(call) else {
-            return self.refuse(Some(call), &MediaRefusal::NoSuchCall, ctx);
-        };
-        if slot.phase() == Phase::Live && (by_account || slot.disarm()) {
-            return self.replace(slot, start, ctx);
-        }
-        match slot.attach(&ctx.address()) {
-            Err(why) => self.refuse(Some(call), &why, ctx),
-            Ok(attached) => {
-                ctx.cancel_future(self.start_timer);
-                let mut line = Line::new(slot, start.stream_sid.clone(), rate, encoding);
-                match attached {
-                    Attached::Here(actor) => line.connect(actor),
-                    Attached::Coming(call) => call.run_here(),
-                }
-                self.stage = Stage::Live(Box::new(line));
-            }
-        }
-    }
-
-    /// Turns the socket away: in words to its peer, to the log and to the audit.
-    fn refuse(&mut self, call: Option<&CallSid>, why: &MediaRefusal, ctx: &mut Ctx) {
-        self.board.meters().refused.increment(1);
-        self.board.desk().refused(call, why);
-        let (call_sid, code, why) = (call.map(CallSid::as_str), why.code(), why.to_string());
-        tracing::warn!(call_sid, code, why, "media socket refused");
-        self.close(CloseCode::Policy, &why, ctx);
-    }
-
     fn close(&mut self, code: CloseCode, words: &str, ctx: &mut Ctx) {
         let end = (0..=CLOSE_WORDS.min(words.len())).rev().find(|&end| words.is_char_boundary(end));
         let description = Some(words[..end.unwrap_or(0)].to_owned());
@@ -258,24 +152,11 @@ impl CallerLeg {
         ctx.stop();
     }
 
-    /// Assembles a message that comes in several frames.
-    fn part(&mut self, item: Item, ctx: &mut Ctx) {
-        let (part, last) = match item {
-            Item::FirstText(part) | Item::FirstBinary(part) => {
-                self.parts = Some(BytesMut::new());
-                (part, false)
-            }
-            Item::Continue(part) => (part, false),
-            Item::Last(part) => (part, true),
-        };
-        self.parts = self.parts.take().filter(|parts| parts.len() + part.len() <= LONGEST_MESSAGE);
-        match &mut self.parts {
-            Some(parts) => parts.extend_from_slice(&part),
-            None if last => drop(self.odd(Kind::Junk)),
+    fn part(&mut self, item: &Item, ctx: &mut Ctx) {
+        match self.parts.push(item, LONGEST_MESSAGE) {
+            Some(Ok(whole)) => self.bytes(&whole, ctx),
+            Some(Err(NotWhole)) => drop(self.odd(Kind::Junk)),
             None => {}
-        }
-        if last && let Some(whole) = self.parts.take() {
-            self.bytes(&whole, ctx);
         }
     }
 
@@ -318,7 +199,7 @@ impl StreamHandler<Result<ws::Message, ProtocolError>> for CallerLeg {
         match message {
             Ok(ws::Message::Text(text)) => self.text(&text, ctx),
             Ok(ws::Message::Binary(bytes)) => self.bytes(&bytes, ctx),
-            Ok(ws::Message::Continuation(item)) => self.part(item, ctx),
+            Ok(ws::Message::Continuation(item)) => self.part(&item, ctx),
             Ok(ws::Message::Ping(payload)) => ctx.pong(&payload),
             Ok(ws::Message::Pong(_) | ws::Message::Nop) => {}
             Ok(ws::Message::Close(_)) => {

@@ -1,0 +1,123 @@
+//! How a media socket finds its call: by its `start` event.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::fut::ActorFutureExt;
+use actix::{AsyncContext, WrapFuture};
+use protocol::exotel::stream::Start;
+use protocol::ids::CallSid;
+
+use super::budget::Kind;
+use super::line::Line;
+use super::{CallerLeg, CloseCode, Ctx, Stage};
+use crate::admission::Phase;
+use crate::desk::DeskAnswer;
+use crate::media::{MediaEntry, MediaRefusal};
+use crate::switchboard::registry::{Attached, CallSlot};
+
+/// How long the front desk may take to look a client up.
+const DESK_WITHIN: Duration = Duration::from_secs(5);
+/// How long the call may take to leave the stream that a further one takes the place of.
+const REPLACE_WITHIN: Duration = Duration::from_secs(5);
+
+impl CallerLeg {
+    /// Whose stream is it? Once it is known, socket and call are joined.
+    pub(super) fn start(&mut self, start: Start, ctx: &mut Ctx) {
+        match std::mem::replace(&mut self.stage, Stage::Asking) {
+            Stage::Waiting(MediaEntry::Token(call)) if call == start.call_sid => self.attach(start, false, ctx),
+            Stage::Waiting(MediaEntry::Elsewhere(call)) if call == start.call_sid => {
+                self.ask_desk(self.board.desk().take(start.clone()), start, false, ctx);
+            }
+            Stage::Waiting(MediaEntry::Token(call) | MediaEntry::Elsewhere(call)) => {
+                self.refuse(Some(&call), &MediaRefusal::WrongCall, ctx);
+            }
+            Stage::Waiting(MediaEntry::Static) => {
+                let (call, desk) = (&start.call_sid, self.board.desk());
+                let answer = match self.board.phase(call).is_some() || self.board.may_return(call) {
+                    true => desk.readmit(start.clone()),
+                    false => desk.admit(start.clone()),
+                };
+                self.ask_desk(answer, start, true, ctx);
+            }
+            other => {
+                self.stage = other;
+                self.odd(Kind::Repeat);
+            }
+        }
+    }
+
+    /// Has a call admitted that is not here. What the carrier sends meanwhile waits in the socket.
+    fn ask_desk(&mut self, answer: DeskAnswer, start: Start, by_account: bool, ctx: &mut Ctx) {
+        let answer = tokio::time::timeout(DESK_WITHIN, answer);
+        let admitted = answer.into_actor(self).map(move |answer, leg: &mut Self, ctx: &mut Ctx| {
+            let admission = answer.map_or(Err(MediaRefusal::DeskTimeout), |answer| answer.map_err(MediaRefusal::Desk));
+            let admitted = admission.and_then(|it| leg.board.admit_with(it, true).map_err(MediaRefusal::NoRoom));
+            match admitted {
+                Ok(_) => leg.attach(start, by_account, ctx),
+                Err(why) => leg.refuse(Some(&start.call_sid), &why, ctx),
+            }
+        });
+        ctx.wait(admitted);
+    }
+
+    /// A further stream of a live call: who brings it has shown that the carrier lost the one before.
+    fn replace(&mut self, slot: Arc<CallSlot>, start: Start, ctx: &mut Ctx) {
+        slot.stop_waiting(&ctx.address());
+        let board = self.board.clone();
+        let left = tokio::time::timeout(REPLACE_WITHIN, async move { board.replace(&slot).await });
+        let replaced = left.into_actor(self).map(move |outcome, leg: &mut Self, ctx: &mut Ctx| {
+            match outcome.unwrap_or(Err(MediaRefusal::ReplaceTimeout)) {
+                Ok(()) => leg.attach(start, false, ctx),
+                Err(why) => leg.refuse(Some(&start.call_sid), &why, ctx),
+            }
+        });
+        ctx.wait(replaced);
+    }
+
+    /// Joins socket and call, on this arbiter. The account may bring a further stream at any time, a token only once it was asked for.
+    fn attach(&mut self, start: Start, by_account: bool, ctx: &mut Ctx) {
+        let call = &start.call_sid;
+        let rate = match &start.sample_rate {
+            Ok(rate) => *rate,
+            Err(sent) => {
+                let why = MediaRefusal::SampleRate(format!("{sent:.16}"));
+                return self.refuse(Some(call), &why, ctx);
+            }
+        };
+        let encoding = match &start.encoding {
+            Ok(encoding) => *encoding,
+            Err(sent) => {
+                let why = MediaRefusal::Encoding(format!("{sent:.32}"));
+                return self.refuse(Some(call), &why, ctx);
+            }
+        };
+        let Some(slot) = self.board.find_or_recall(call) else {
+            return self.refuse(Some(call), &MediaRefusal::NoSuchCall, ctx);
+        };
+        if slot.phase() == Phase::Live && (by_account || slot.disarm()) {
+            return self.replace(slot, start, ctx);
+        }
+        match slot.attach(&ctx.address()) {
+            Err(why) => self.refuse(Some(call), &why, ctx),
+            Ok(attached) => {
+                ctx.cancel_future(self.start_timer);
+                let mut line = Line::new(slot, start.stream_sid.clone(), rate, encoding);
+                match attached {
+                    Attached::Here(actor) => line.connect(actor),
+                    Attached::Coming(call) => call.run_here(),
+                }
+                self.stage = Stage::Live(Box::new(line));
+            }
+        }
+    }
+
+    /// Turns the socket away: in words to its peer, to the log and to the audit.
+    pub(super) fn refuse(&mut self, call: Option<&CallSid>, why: &MediaRefusal, ctx: &mut Ctx) {
+        self.board.meters().refused.increment(1);
+        self.board.desk().refused(call, why);
+        let (call_sid, code, why) = (call.map(CallSid::as_str), why.code(), why.to_string());
+        tracing::warn!(call_sid, code, why, "media socket refused");
+        self.close(CloseCode::Policy, &why, ctx);
+    }
+}
