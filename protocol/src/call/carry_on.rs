@@ -5,93 +5,69 @@
 
 use std::time::Duration;
 
-use super::deadlines::Timer;
-use super::history::Owed;
+use super::context::Context;
 use super::io::ConnId;
-use super::prompts;
-use super::session;
-use super::{Call, Phase};
-use crate::realtime::command::{ClientEvent, NewItem};
 
 /// Speech that goes on is noticed by a new session within this.
 const NOTICE: Duration = Duration::from_secs(1);
 
-/// What a session is to be told once everything was heard.
-#[derive(Debug)]
-pub(super) struct CarryOn {
-    conn: ConnId,
-    /// The first turn that it does not know.
-    from: usize,
-    /// It is asked to go on.
-    ask: bool,
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// A new session should have noticed by now that the caller goes on speaking.
+    Notice,
 }
 
-impl Call {
-    /// A session takes over: it is told the conversation, then the audio that waited, then what it owes.
-    pub(super) fn session_ready(&mut self, conn: ConnId) {
-        // Asked before the replay: it is about the session that was lost.
-        let owed = self.cx.history.owed();
-        let from = self.cx.history.playing_from();
-        let first = self.greet || self.returned;
-        self.brief(conn, from);
-        match owed {
-            // It is asked for once somebody is there to hear it.
-            _ if first && self.phase == Phase::Waiting && !self.cx.policy.greet_early => {}
-            _ if first => self.speak_first(conn),
-            Owed::Answer => self.ask(conn),
-            // If they still speak the server notices, and answers by itself; if they do not, nobody else will.
-            Owed::Ear => self.cx.deadlines.set(Timer::Notice, self.cx.now + NOTICE),
-            Owed::Rest | Owed::Nothing => {
-                let ask = owed == Owed::Rest && self.closing.is_none();
-                self.carry = Some(CarryOn { conn, from, ask });
-                self.carry_on();
-            }
-        }
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct CarryOn {
+    rest: Option<Rest>,
+}
+
+/// What a session is to be told once everything was heard.
+#[derive(Debug)]
+pub(super) struct Rest {
+    pub(super) conn: ConnId,
+    /// The first turn that it does not know.
+    pub(super) from: usize,
+    /// It is asked to go on.
+    pub(super) ask: bool,
+}
+
+impl CarryOn {
+    /// A session is told the rest when everything was heard.
+    pub(super) fn wait(&mut self, rest: Rest) {
+        self.rest = Some(rest);
     }
 
-    /// The agent has the first word, in a call that begins or comes back.
-    pub(super) fn speak_first(&mut self, conn: ConnId) {
-        if !self.greet {
-            let told = prompts::back(self.cx.history.broken_words());
-            self.cx.send(conn, ClientEvent::CreateItem(NewItem::System(told)));
-        }
-        self.ask(conn);
+    pub(super) fn is_waiting(&self) -> bool {
+        self.rest.is_some()
     }
 
-    /// A session is told the conversation up to that turn, and then the audio that waited.
-    pub(super) fn brief(&mut self, conn: ConnId, end: usize) {
-        session::replay(&mut self.cx, conn, end);
-        self.uplink.open(&mut self.cx, conn);
+    /// It is time.
+    pub(super) fn take(&mut self) -> Option<Rest> {
+        self.rest.take()
     }
 
-    /// A response failed, and it is time to ask again.
-    pub(super) fn ask_again(&mut self) {
-        if let Some(conn) = self.session.ready() {
-            // This session knows all that was said: only how much of it was heard it does not.
-            self.carry = Some(CarryOn { conn, from: usize::MAX, ask: true });
-            self.carry_on();
-        }
+    /// The caller was speaking when their session was lost: the next one should notice that they go on, and answers by itself; if it does
+    /// not, nobody else will.
+    pub(super) fn listen(cx: &mut Context) {
+        cx.deadlines.set(Timer::Notice, cx.now + NOTICE);
     }
 
-    /// If everything that came was heard: the model is told so, and goes on.
-    pub(super) fn carry_on(&mut self) {
-        if !self.playout.is_idle() {
-            return;
-        }
-        let Some(CarryOn { conn, ask: true, .. }) = self.carry else { return self.tell_rest() };
-        self.tell_rest();
-        if let Some(told) = self.cx.history.broken_words().map(prompts::go_on) {
-            self.cx.send(conn, ClientEvent::CreateItem(NewItem::System(told)));
-        }
-        self.ask(conn);
+    /// Whether that is waited for.
+    pub(super) fn listens(cx: &Context) -> bool {
+        cx.deadlines.is_set(Timer::Notice)
     }
 
-    /// The model is told what was heard of what was being played, and is asked nothing: somebody else has the floor.
-    pub(super) fn tell_rest(&mut self) {
-        if let Some(CarryOn { conn, from, .. }) = self.carry.take() {
-            for item in self.cx.history.since(from) {
-                self.cx.send(conn, ClientEvent::CreateItem(item));
-            }
-        }
+    /// The caller is heard.
+    pub(super) fn noticed(cx: &mut Context) {
+        cx.deadlines.clear(Timer::Notice);
+    }
+
+    /// The session is gone that was to be told.
+    pub(super) fn session_lost(&mut self, cx: &mut Context) {
+        self.rest = None;
+        Self::noticed(cx);
     }
 }

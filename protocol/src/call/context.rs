@@ -19,7 +19,7 @@ pub(crate) struct Context {
     pub(crate) clock: Clock,
     pub(crate) policy: Arc<Policy>,
     pub(crate) setup: Arc<Setup>,
-    pub(crate) deadlines: Deadlines,
+    pub(super) deadlines: Deadlines,
     pub(crate) history: History,
     pub(crate) out: VecDeque<Output>,
     counts: Vec<(&'static str, u64)>,

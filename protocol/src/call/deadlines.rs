@@ -1,71 +1,86 @@
-//! Named timers, as a table.
+//! When each part of a call has to be looked at again: one table, whose keys say whose they are.
+//!
+//! A timer belongs to one part, which alone sets and clears it, and which is told when it has expired.
 
 use std::time::{Duration, Instant};
 
-/// Every timer of a call. At most one of each is armed.
+use super::{carry_on, closing, last_words, media, patience, playout, session, turn, uplink};
+
+/// A timer, by the part that owns it. At most one of each is armed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Timer {
-    /// The media stream has not started.
-    MediaWait,
-    /// The stream carries no audio.
-    MediaSilence,
-    /// The longest call.
-    MaxCall,
-    /// One connection attempt.
-    Connect,
-    /// No usable model.
-    ModelWait,
-    /// Pause before the next connection attempt.
-    Redial,
-    /// The model owes an answer.
-    Answer,
-    /// The caller spoke and the server noticed nothing.
-    Deaf,
-    /// The caller has waited for an answer long enough, over however many sessions.
-    Patience,
-    /// A failed response is asked for again.
-    RetryResponse,
-    /// A new session should have noticed by now that the caller goes on speaking.
-    Notice,
-    /// A response that the server began while the caller spoke should have been cancelled by now.
-    Doubt,
-    /// A response that others wait behind should have said more by now.
-    Voice,
-    /// The carrier was sent nothing for long.
-    KeepAlive,
-    /// The caller has left; their last words should be here by now.
-    LastWords,
-    /// The session is old.
-    Roll,
-    /// More audio is due to the carrier.
-    Pace,
-    /// Audio of a caller who is speaking stopped coming.
-    UplinkGap,
-    /// The goodbye should have been heard.
-    Goodbye,
+pub(super) enum Timer {
+    Playout(playout::Timer),
+    Media(media::Timer),
+    Session(session::Timer),
+    Patience(patience::Timer),
+    CarryOn(carry_on::Timer),
+    Turn(turn::Timer),
+    Uplink(uplink::Timer),
+    Closing(closing::Timer),
+    LastWords(last_words::Timer),
 }
 
-const TIMERS: [Timer; 19] = [
-    Timer::MediaWait,
-    Timer::MediaSilence,
-    Timer::MaxCall,
-    Timer::Connect,
-    Timer::ModelWait,
-    Timer::Redial,
-    Timer::Answer,
-    Timer::Deaf,
-    Timer::Patience,
-    Timer::RetryResponse,
-    Timer::Notice,
-    Timer::Doubt,
-    Timer::Voice,
-    Timer::KeepAlive,
-    Timer::LastWords,
-    Timer::Roll,
-    Timer::Pace,
-    Timer::UplinkGap,
-    Timer::Goodbye,
+macro_rules! of_parts {
+    ($($part:ident: $module:ident),+ $(,)?) => {
+        $(impl From<$module::Timer> for Timer {
+            fn from(timer: $module::Timer) -> Self {
+                Self::$part(timer)
+            }
+        })+
+    };
+}
+
+of_parts! {
+    Playout: playout,
+    Media: media,
+    Session: session,
+    Patience: patience,
+    CarryOn: carry_on,
+    Turn: turn,
+    Uplink: uplink,
+    Closing: closing,
+    LastWords: last_words,
+}
+
+/// The rows of the table. Pacing comes first: [`Deadlines::next`] looks at it apart.
+const ROWS: [Timer; 19] = [
+    Timer::Playout(playout::Timer::Pace),
+    Timer::Playout(playout::Timer::Voice),
+    Timer::Playout(playout::Timer::KeepAlive),
+    Timer::Media(media::Timer::Wait),
+    Timer::Media(media::Timer::Silence),
+    Timer::Media(media::Timer::Longest),
+    Timer::Session(session::Timer::Connect),
+    Timer::Session(session::Timer::ModelWait),
+    Timer::Session(session::Timer::Redial),
+    Timer::Session(session::Timer::Roll),
+    Timer::Patience(patience::Timer::Answer),
+    Timer::Patience(patience::Timer::VadMissed),
+    Timer::Patience(patience::Timer::Patience),
+    Timer::Patience(patience::Timer::Retry),
+    Timer::CarryOn(carry_on::Timer::Notice),
+    Timer::Turn(turn::Timer::Doubt),
+    Timer::Uplink(uplink::Timer::Gap),
+    Timer::Closing(closing::Timer::Goodbye),
+    Timer::LastWords(last_words::Timer::TooLate),
 ];
+
+impl Timer {
+    /// Its row.
+    const fn row(self) -> usize {
+        match self {
+            Self::Playout(timer) => timer as usize,
+            Self::Media(timer) => 3 + timer as usize,
+            Self::Session(timer) => 6 + timer as usize,
+            Self::Patience(timer) => 10 + timer as usize,
+            Self::CarryOn(timer) => 14 + timer as usize,
+            Self::Turn(timer) => 15 + timer as usize,
+            Self::Uplink(timer) => 16 + timer as usize,
+            Self::Closing(timer) => 17 + timer as usize,
+            Self::LastWords(timer) => 18 + timer as usize,
+        }
+    }
+}
 
 /// Pacing is served by whatever comes in first (caller audio, every 20 ms); the driver is woken only when nothing does.
 /// It is harmless: there are at least `lead - chunk` of audio ahead when it is due.
@@ -73,65 +88,45 @@ const PACE_SLACK: Duration = Duration::from_millis(25);
 
 /// When each timer expires.
 #[derive(Debug, Default)]
-pub(crate) struct Deadlines {
-    at: [Option<Instant>; TIMERS.len()],
+pub(super) struct Deadlines {
+    at: [Option<Instant>; ROWS.len()],
 }
 
 impl Deadlines {
-    pub(crate) fn set(&mut self, timer: Timer, at: Instant) {
-        self.at[timer as usize] = Some(at);
+    pub(super) fn set(&mut self, timer: impl Into<Timer>, at: Instant) {
+        self.at[timer.into().row()] = Some(at);
     }
 
     /// Arms a timer that is not armed yet.
-    pub(crate) fn set_if_unset(&mut self, timer: Timer, at: Instant) {
-        self.at[timer as usize].get_or_insert(at);
+    pub(super) fn set_if_unset(&mut self, timer: impl Into<Timer>, at: Instant) {
+        self.at[timer.into().row()].get_or_insert(at);
     }
 
-    pub(crate) fn clear(&mut self, timer: Timer) {
-        self.at[timer as usize] = None;
+    pub(super) fn clear(&mut self, timer: impl Into<Timer>) {
+        self.at[timer.into().row()] = None;
     }
 
-    pub(crate) fn clear_all(&mut self) {
-        self.at = [None; TIMERS.len()];
+    pub(super) fn clear_all(&mut self) {
+        *self = Self::default();
     }
 
-    pub(crate) fn is_set(&self, timer: Timer) -> bool {
-        self.at[timer as usize].is_some()
+    pub(super) fn is_set(&self, timer: impl Into<Timer>) -> bool {
+        self.at[timer.into().row()].is_some()
     }
 
     /// When the driver has to come back if nothing else happens.
-    pub(crate) fn next(&self) -> Option<Instant> {
-        let pace = self.at[Timer::Pace as usize].map(|at| at + PACE_SLACK);
-        let others = TIMERS.iter().filter(|&&t| t != Timer::Pace).filter_map(|&t| self.at[t as usize]);
-        others.chain(pace).min()
+    pub(super) fn next(&self) -> Option<Instant> {
+        let (pace, others) = self.at.split_first()?;
+        others.iter().flatten().copied().chain(pace.map(|at| at + PACE_SLACK)).min()
     }
 
     /// Takes one timer that has expired.
-    pub(crate) fn expired(&mut self, now: Instant) -> Option<Timer> {
-        let timer = TIMERS.into_iter().find(|&t| self.at[t as usize].is_some_and(|at| at <= now))?;
-        self.clear(timer);
-        Some(timer)
+    pub(super) fn expired(&mut self, now: Instant) -> Option<Timer> {
+        let row = self.at.iter().position(|at| at.is_some_and(|at| at <= now))?;
+        self.at[row] = None;
+        Some(ROWS[row])
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    #[expect(clippy::disallowed_methods, reason = "a base for virtual time")]
-    fn the_driver_is_woken_for_the_soonest_timer_and_late_for_pacing() {
-        let t0 = Instant::now();
-        let ms = |n| t0 + Duration::from_millis(n);
-        let mut deadlines = Deadlines::default();
-        assert_eq!(deadlines.next(), None);
-        deadlines.set(Timer::Pace, ms(100));
-        deadlines.set(Timer::Answer, ms(300));
-        assert_eq!(deadlines.next(), Some(ms(125)));
-        assert_eq!(deadlines.expired(ms(99)), None);
-        assert_eq!(deadlines.expired(ms(100)), Some(Timer::Pace), "whatever comes in at 100 ms serves it");
-        assert_eq!(deadlines.next(), Some(ms(300)));
-        assert_eq!(deadlines.expired(ms(300)), Some(Timer::Answer));
-        assert_eq!(deadlines.expired(ms(300)), None);
-    }
-}
+mod tests;

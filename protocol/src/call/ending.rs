@@ -1,57 +1,12 @@
-//! The end of a call: what is settled when the carrier's side is over, and the caller's last words.
-//!
-//! Whoever says "thanks, bye" hangs up before their words are text. So the model's connection is kept a moment longer for the
-//! transcripts that are on their way; the line and the call's place are free at once.
+//! The end of a call: what is settled when the carrier's side is over. The line and the call's place are free at once; the model's
+//! connection when it has told the caller's last words.
 
-use std::collections::VecDeque;
-use std::time::{Duration, Instant};
-
-use super::deadlines::Timer;
 use super::end::Ended;
 use super::fact::Fact;
 use super::io::{CallerCommand, ConnId, Control, Input, ModelEvent, Output};
-use super::{Call, Phase};
-use crate::ids::ItemId;
+use super::{Call, CarryOn, Phase};
 use crate::realtime::command::ClientEvent;
 use crate::realtime::event::ServerEvent;
-
-/// Turns whose words may be on their way.
-const AWAITED: usize = 16;
-/// Words that did not come within that never will.
-const TOO_LATE: Duration = Duration::from_secs(10);
-
-/// The turns of this session whose words have not come.
-#[derive(Debug, Default)]
-pub(super) struct LastWords {
-    awaited: VecDeque<(ItemId, Instant)>,
-    /// Why the call ends, once the carrier's side is over.
-    why: Option<Ended>,
-}
-
-impl LastWords {
-    /// A turn is over.
-    pub(super) fn awaits(&mut self, item: ItemId, now: Instant) {
-        if self.awaited.len() == AWAITED {
-            self.awaited.pop_front();
-        }
-        self.awaited.push_back((item, now));
-    }
-
-    /// Its words came, or never will.
-    pub(super) fn came(&mut self, item: &ItemId) {
-        self.awaited.retain(|(awaited, _)| awaited != item);
-    }
-
-    pub(super) fn forget_session(&mut self) {
-        self.awaited.clear();
-    }
-
-    /// Whether any may still come.
-    pub(super) fn are_on_their_way(&mut self, now: Instant) -> bool {
-        self.awaited.retain(|(_, at)| now.saturating_duration_since(*at) <= TOO_LATE);
-        !self.awaited.is_empty()
-    }
-}
 
 /// Whether there is time for it: not when the model is the trouble, the longest call was reached, or the gateway stops.
 fn has_time(why: &Ended) -> bool {
@@ -78,7 +33,8 @@ impl Call {
         if live {
             self.cx.caller(CallerCommand::Close);
         }
-        (self.closing, self.carry) = (None, None);
+        self.closing.forget();
+        self.carry = CarryOn::default();
         self.cx.deadlines.clear_all();
         match conn.filter(|_| self.last_words.are_on_their_way(self.cx.now)) {
             Some(conn) => {
@@ -86,9 +42,7 @@ impl Call {
                 for response in unheard {
                     self.cx.send(conn, ClientEvent::CancelResponse { response });
                 }
-                self.cx.deadlines.set(Timer::LastWords, self.cx.now + self.cx.policy.last_words);
-                self.cx.record(Fact::Left(why.clone()));
-                self.last_words.why = Some(why);
+                self.last_words.left(&mut self.cx, why);
                 self.phase = Phase::Left;
             }
             None => self.finish(why),
@@ -115,7 +69,7 @@ impl Call {
 
     /// Whatever is still missing, it is not waited for any longer.
     pub(super) fn finish_left(&mut self) {
-        if let Some(why) = self.last_words.why.take() {
+        if let Some(why) = self.last_words.give_up() {
             self.finish(why);
         }
     }

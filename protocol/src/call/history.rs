@@ -10,6 +10,7 @@ use codecs::SampleRate;
 
 use super::end::Ended;
 use super::fact::{Fact, Turn, Who};
+use super::prompts;
 use crate::ids::{ItemId, StreamSid};
 use crate::realtime::command::NewItem;
 
@@ -332,7 +333,7 @@ impl Entry {
     fn items(&self) -> Vec<NewItem> {
         let words = self.words();
         let said = match self.who {
-            Who::Caller if words.is_empty() => Some(NewItem::User("[inaudible]".to_owned())),
+            Who::Caller if words.is_empty() => Some(NewItem::User(prompts::INAUDIBLE.to_owned())),
             Who::Caller => Some(NewItem::User(words.to_owned())),
             Who::Agent if words.is_empty() => None,
             Who::Agent => Some(NewItem::Assistant(words.to_owned())),

@@ -3,25 +3,56 @@
 //! Servers tell of a turn by `speech_started`, `speech_stopped`, `committed` and its transcript. Any of them may be missing or come
 //! twice: the first to tell of a turn is believed, and what shows that it is over ends it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::Call;
-use super::deadlines::Timer;
 use super::fact::Fact;
 use super::io::ConnId;
+use super::patience::Patience;
 use super::uplink::Uplink;
-use crate::ids::{ItemId, ResponseId};
+use super::{Call, CarryOn, Phase, media, prompts};
+use crate::ids::ItemId;
+use crate::realtime::command::{ClientEvent, NewItem};
 use crate::realtime::event::ServerError;
 use crate::realtime::failure::Failure;
 
-/// A server cancels by itself what it began while the caller spoke. What it did not cancel within this it means.
-const DOUBT: Duration = Duration::from_millis(400);
-
 impl Call {
+    /// A frame of the caller's.
+    pub(super) fn caller_audio(&mut self, pcm: Vec<u8>, level_dbfs: f32, sent_ms: Option<u64>) {
+        if self.phase != Phase::Live {
+            return;
+        }
+        media::heard(&mut self.cx);
+        self.uplink.tape(&mut self.cx, sent_ms, &pcm);
+        let spoken = self.uplink.has_spoken(self.cx.now, pcm.len(), level_dbfs);
+        if self.turn.caller_speaks() {
+            Uplink::watch_gap(&mut self.cx, true);
+        } else if spoken && self.playout.is_idle() && self.is_quiet() {
+            Patience::expect_notice(&mut self.cx);
+        }
+        self.uplink.push(&mut self.cx, self.session.ready(), pcm);
+        self.playout.forgive(&mut self.cx);
+    }
+
+    /// A key of the caller's.
+    pub(super) fn dtmf(&mut self, digit: char) {
+        self.cx.record(Fact::Dtmf { digit });
+        if let Some(conn) = self.session.ready() {
+            self.tell_rest();
+            let told = NewItem::User(prompts::key_pressed(digit));
+            self.cx.send(conn, ClientEvent::CreateItem(told));
+            self.request(conn, None);
+        }
+    }
+
     /// The server shows that it hears the caller, or that it speaks.
     pub(super) fn heard_by_server(&mut self) {
         self.uplink.forget_voice();
-        self.cx.deadlines.clear(Timer::Deaf);
+        Patience::heard_by_server(&mut self.cx);
+    }
+
+    /// What the server takes for the end of a turn.
+    pub(super) fn closing_silence(&self) -> Duration {
+        Duration::from_millis(u64::from(self.cx.policy.vad.silence_duration_ms))
     }
 
     pub(super) fn speech_started(&mut self, conn: ConnId, item: ItemId) {
@@ -35,8 +66,10 @@ impl Call {
 
     fn caller_began(&mut self, conn: ConnId, item: ItemId) {
         self.heard_by_server();
-        self.keep_open(conn);
+        self.cancel_goodbye(conn);
         self.turn.caller_began(&mut self.cx, &mut self.playout, conn, item);
+        self.patience.caller_began(&mut self.cx);
+        CarryOn::noticed(&mut self.cx);
         self.tell_rest();
     }
 
@@ -61,28 +94,19 @@ impl Call {
             // Nobody said that it began.
             self.caller_began(conn, item.clone());
         }
-        let silence = Duration::from_millis(u64::from(self.cx.policy.vad.silence_duration_ms) + behind_ms);
+        let silence = self.closing_silence() + Duration::from_millis(behind_ms);
         let detected = self.cx.now.checked_sub(silence).unwrap_or(self.cx.now);
         let last = self.uplink.last_speech(detected);
         if let Some(ended) = self.turn.caller_ended(&mut self.cx, &item, last) {
-            self.turn_over(ended);
+            self.turn_over(ended, last);
         }
     }
 
-    fn turn_over(&mut self, item: ItemId) {
+    fn turn_over(&mut self, item: ItemId, last: Instant) {
+        self.patience.caller_ended(&mut self.cx, last);
         self.last_words.awaits(item, self.cx.now);
         Uplink::watch_gap(&mut self.cx, false);
         self.playout.hold(&mut self.cx, false);
-    }
-
-    /// A response began.
-    pub(super) fn response_began(&mut self, conn: ConnId, response: &ResponseId) {
-        if self.turn.response_began(&mut self.cx, conn, response) {
-            self.playout.hold(&mut self.cx, true);
-            let silence = Duration::from_millis(u64::from(self.cx.policy.vad.silence_duration_ms));
-            let wait = if self.uplink.is_silent(self.cx.now, silence) { Duration::ZERO } else { DOUBT };
-            self.cx.deadlines.set(Timer::Doubt, self.cx.now + wait);
-        }
     }
 
     /// The server answers what the caller said, and goes on doing so: the turn is over, whether or not it said that.
@@ -91,11 +115,11 @@ impl Call {
         self.cx.count("speech_end_missed", 1);
         let last = self.uplink.last_loud(self.cx.now);
         let ended = self.turn.caller_ended(&mut self.cx, &item, last);
-        if !self.playout.is_idle() {
-            self.turn.patience.audio_came(&mut self.cx);
-        }
         if let Some(ended) = ended {
-            self.turn_over(ended);
+            self.turn_over(ended, last);
+        }
+        if !self.playout.is_idle() {
+            self.patience.audio_came(&mut self.cx);
         }
     }
 
@@ -121,9 +145,9 @@ impl Call {
         let at_ms = self.cx.at_ms();
         self.cx.record(Fact::CallerSpoke { item: item.clone(), at_ms });
         self.cx.record(Fact::CallerStopped { item: item.clone(), at_ms });
-        if self.turn.is_quiet(&self.cx) && self.playout.is_idle() {
+        if self.is_quiet() && self.playout.is_idle() {
             let now = self.cx.now;
-            self.turn.patience.spoke(&mut self.cx, now);
+            self.patience.caller_ended(&mut self.cx, now);
         }
         self.turn.heard_of(item);
     }

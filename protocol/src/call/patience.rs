@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::context::{Context, millis};
-use super::deadlines::Timer;
 use super::fact::Fact;
+use crate::realtime::event::ResponseStatus;
 use crate::realtime::failure::{Failure, retry_after};
 
 /// First pause before a failed response is asked for again, when the server names none.
@@ -14,11 +14,26 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// A pause within what the caller says is no wait for an answer.
 const PAUSE: Duration = Duration::from_secs(2);
 
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// The model owes an answer.
+    Answer,
+    /// The caller spoke, and the server's detector noticed nothing.
+    VadMissed,
+    /// The caller has waited for an answer long enough, over however many sessions.
+    Patience,
+    /// A failed response is asked for again.
+    Retry,
+}
+
 /// What a failed or missing answer leads to.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(super) enum Verdict {
     /// Carry on.
     Continue,
+    /// Ask for the answer again.
+    AskAgain,
     /// Take another session.
     Redial,
     /// The caller is not kept waiting any longer.
@@ -29,7 +44,7 @@ pub(crate) enum Verdict {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Patience {
+pub(super) struct Patience {
     /// When the caller last spoke, while the answer to it was not yet sent.
     unanswered: Option<Instant>,
     /// Since when the caller waits in silence for the agent.
@@ -43,57 +58,96 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    /// The caller is owed a word of the agent's. Neither a lost session nor a "hello?" of theirs makes the wait start over.
-    pub(crate) fn owe(&mut self, cx: &mut Context) {
+    /// The caller waits for a word of the agent's. Neither a lost session nor a "hello?" of theirs makes the wait start over.
+    pub(super) fn caller_waits(&mut self, cx: &mut Context) {
         let since = *self.waiting.get_or_insert(cx.now);
         let left = cx.policy.patience.saturating_sub(self.waited);
         cx.deadlines.set(Timer::Patience, since + left);
     }
 
+    /// The model is to answer from now on.
+    pub(super) fn expect_answer(cx: &mut Context) {
+        cx.deadlines.set(Timer::Answer, cx.now + cx.policy.answer_wait);
+    }
+
+    /// An answer was asked for.
+    pub(super) fn asked(&mut self, cx: &mut Context) {
+        Self::expect_answer(cx);
+        if cx.history.started().is_some() {
+            self.caller_waits(cx);
+        }
+    }
+
     /// The caller speaks up: that is no silence, but no answer either.
-    pub(crate) fn pauses(&mut self, cx: &mut Context) {
+    pub(super) fn caller_began(&mut self, cx: &mut Context) {
         self.unanswered = None;
         if let Some(since) = self.waiting.take() {
             let wait = cx.now.saturating_duration_since(since);
             self.waited += if wait < PAUSE { Duration::ZERO } else { wait };
         }
-        cx.deadlines.clear(Timer::Patience);
+        for timer in [Timer::Patience, Timer::Answer, Timer::Retry] {
+            cx.deadlines.clear(timer);
+        }
     }
 
     /// The caller said something, last at that moment: an answer is due.
-    pub(crate) fn spoke(&mut self, cx: &mut Context, last: Instant) {
+    pub(super) fn caller_ended(&mut self, cx: &mut Context, last: Instant) {
         self.unanswered = Some(last);
-        self.owe(cx);
-        cx.deadlines.set(Timer::Answer, cx.now + cx.policy.answer_wait);
+        self.caller_waits(cx);
+        Self::expect_answer(cx);
     }
 
-    /// Whether the caller said something and heard nothing since.
-    pub(crate) fn is_tried(&self) -> bool {
-        self.waiting.is_some()
+    /// The caller spoke, and nobody else does: the server shows that it noticed, or is as good as silent.
+    pub(super) fn expect_notice(cx: &mut Context) {
+        cx.deadlines.set_if_unset(Timer::VadMissed, cx.now + cx.policy.answer_wait);
+    }
+
+    /// The server shows that it hears the caller.
+    pub(super) fn heard_by_server(cx: &mut Context) {
+        cx.deadlines.clear(Timer::VadMissed);
+    }
+
+    /// Whether the model owes an answer, or is about to be asked again for one.
+    pub(super) fn is_due(cx: &Context) -> bool {
+        cx.deadlines.is_set(Timer::Answer) || cx.deadlines.is_set(Timer::Retry)
     }
 
     /// The agent was heard, or has nothing to say.
-    pub(crate) fn is_over(&mut self, cx: &mut Context) {
+    fn is_over(&mut self, cx: &mut Context) {
         (self.waiting, self.waited) = (None, Duration::ZERO);
         cx.deadlines.clear(Timer::Patience);
     }
 
     /// Audio of a response that counts came in.
-    pub(crate) fn audio_came(&mut self, cx: &mut Context) {
+    pub(super) fn audio_came(&mut self, cx: &mut Context) {
         (self.silences, self.failures) = (0, 0);
         cx.deadlines.clear(Timer::Answer);
     }
 
     /// The first audio of an answer goes out: how long the caller waited for it.
-    pub(crate) fn answered(&mut self, cx: &mut Context) {
+    pub(super) fn answered(&mut self, cx: &mut Context) {
         self.is_over(cx);
         if let Some(last) = self.unanswered.take() {
             cx.record(Fact::Answered { after_ms: millis(cx.now.saturating_duration_since(last)) });
         }
     }
 
-    /// A response failed. Left alone, the caller would hear silence for ever.
-    pub(crate) fn failed(&mut self, cx: &mut Context, code: &str, message: &str) -> Verdict {
+    /// A response ended that nobody cut, and nothing follows it.
+    pub(super) fn response_ended(&mut self, cx: &mut Context, status: &ResponseStatus) -> Verdict {
+        match status {
+            ResponseStatus::Failed { code, message } => self.failed(cx, code, message),
+            // Cut before a word of it was heard: as good as failed.
+            ResponseStatus::Incomplete { reason } if self.waiting.is_some() => self.failed(cx, reason, ""),
+            _ => {
+                self.is_over(cx);
+                cx.deadlines.clear(Timer::Answer);
+                Verdict::Continue
+            }
+        }
+    }
+
+    /// Left alone, the caller would hear silence for ever.
+    fn failed(&mut self, cx: &mut Context, code: &str, message: &str) -> Verdict {
         self.failures += 1;
         if Failure::of_code(code) == Failure::Refused {
             return Verdict::Refused(format!("the response failed: {code}"));
@@ -103,16 +157,34 @@ impl Patience {
         }
         let pause = retry_after(message).unwrap_or(RETRY_PAUSE).min(RETRY_PAUSE_MAX);
         cx.deadlines.clear(Timer::Answer);
-        cx.deadlines.set(Timer::RetryResponse, cx.now + pause);
+        cx.deadlines.set(Timer::Retry, cx.now + pause);
         Verdict::Continue
     }
 
-    /// The answer did not come in time.
-    pub(crate) fn answer_expired(&mut self, wait: Duration) -> Verdict {
-        self.silences += 1;
-        match self.silences {
-            1 => Verdict::Redial,
-            n => Verdict::GiveUp(format!("no answer within {} ms, {n} times in a row", millis(wait))),
+    /// The session is gone. Who spoke to one that did not show that it heard, and ended before that could be told, waits all the same.
+    pub(super) fn session_lost(&mut self, cx: &mut Context) {
+        cx.deadlines.clear(Timer::Answer);
+        cx.deadlines.clear(Timer::Retry);
+        if cx.deadlines.is_set(Timer::VadMissed) {
+            cx.deadlines.clear(Timer::VadMissed);
+            self.caller_waits(cx);
+        }
+    }
+
+    pub(super) fn expired(&mut self, cx: &Context, timer: Timer) -> Verdict {
+        match timer {
+            Timer::Retry => Verdict::AskAgain,
+            Timer::Patience => {
+                Verdict::GiveUp(format!("the caller had no answer for {} ms", millis(cx.policy.patience)))
+            }
+            Timer::Answer | Timer::VadMissed => {
+                self.silences += 1;
+                let wait = millis(cx.policy.answer_wait);
+                match self.silences {
+                    1 => Verdict::Redial,
+                    n => Verdict::GiveUp(format!("no answer within {wait} ms, {n} times in a row")),
+                }
+            }
         }
     }
 }

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use codecs::{Framer, SampleRate};
 
 use super::context::{Context, millis};
-use super::deadlines::Timer;
 use super::fact::{BrokenBy, Fact};
 use super::io::CallerCommand;
 use super::tape::AgentTrack;
@@ -30,6 +29,17 @@ const QUEUE_LIMIT: Duration = Duration::from_secs(300);
 
 /// A mark that did not come back when the call ended may be on its way: so much counts as heard out.
 const ON_ITS_WAY: Duration = Duration::from_millis(400);
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// More audio is due to the carrier.
+    Pace,
+    /// A response that others wait behind should have said more by now.
+    Voice,
+    /// The carrier was sent nothing for long.
+    KeepAlive,
+}
 
 /// A message ready to be sent.
 #[derive(Debug)]
@@ -237,6 +247,16 @@ impl Playout {
                 self.send(cx, piece);
             }
         }
+    }
+
+    /// Returns a response that has stopped coming while others wait behind it.
+    pub(super) fn expired(&mut self, cx: &mut Context, timer: Timer) -> Option<ResponseId> {
+        match timer {
+            Timer::Pace => self.pump(cx),
+            Timer::KeepAlive => self.keep_alive(cx),
+            Timer::Voice => return self.stalled_voice(cx),
+        }
+        None
     }
 
     /// Arms the pacing timer for when only `left` is still to be played.

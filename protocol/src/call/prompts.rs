@@ -1,6 +1,22 @@
 //! Every sentence that we say to a model.
 
-use super::policy::Setup;
+use super::history::History;
+use super::policy::{GreetedBy, Setup};
+use crate::realtime::command::NewItem;
+
+/// The result of a function that does not run.
+pub(super) const NO_SUCH_FUNCTION: &str = r#"{"error":"this function is not available on this call"}"#;
+/// The result of ending or handing on a call whose caller speaks into the goodbye.
+pub(super) const NOT_ENDED: &str = r#"{"error":"not ended: the caller is speaking"}"#;
+/// What a caller said of whom there are no words.
+pub(super) const INAUDIBLE: &str = "[inaudible]";
+
+/// What a new session is told of what was said and heard: the last so many turns before that one.
+pub(super) fn conversation(setup: &Setup, history: &History, turns: usize, end: usize) -> Vec<NewItem> {
+    let greeted = setup.greeted_by == GreetedBy::Carrier && !setup.greeting.is_empty();
+    let greeting = greeted.then(|| NewItem::Assistant(setup.greeting.clone()));
+    greeting.into_iter().chain(history.replay(turns, end)).collect()
+}
 
 /// What the model is asked to greet with.
 pub(super) fn greeting(setup: &Setup) -> String {

@@ -8,11 +8,9 @@ use std::time::{Duration, Instant};
 use codecs::SampleRate;
 
 use super::context::{Context, millis};
-use super::deadlines::Timer;
 use super::fact::Fact;
 use super::io::{ConnId, ModelCommand};
-use super::policy::GreetedBy;
-use crate::realtime::command::{ClientEvent, NewItem};
+use crate::realtime::command::ClientEvent;
 use crate::realtime::event::ServerError;
 use crate::realtime::failure::Failure;
 use crate::wire::clip;
@@ -31,6 +29,19 @@ const ERROR_WINDOW: Duration = Duration::from_secs(10);
 
 /// Bytes of the words for why a session was lost.
 const MAX_CAUSE: usize = 256;
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// One connection attempt.
+    Connect,
+    /// No usable model.
+    ModelWait,
+    /// Pause before the next connection attempt.
+    Redial,
+    /// The session is old.
+    Roll,
+}
 
 /// One connection.
 #[derive(Debug)]
@@ -299,8 +310,20 @@ impl Session {
         self.losses.len() >= cx.policy.session_losses
     }
 
+    pub(super) fn expired(&mut self, cx: &mut Context, timer: Timer) -> Outcome {
+        match timer {
+            Timer::Connect => return self.connect_expired(cx),
+            Timer::ModelWait => {
+                return Outcome::Failed(format!("no session within {} ms", millis(cx.policy.model_wait)));
+            }
+            Timer::Redial => self.dial(cx),
+            Timer::Roll => self.roll(cx),
+        }
+        Outcome::Nothing
+    }
+
     /// The attempt took too long.
-    pub(crate) fn connect_expired(&mut self, cx: &mut Context) -> Outcome {
+    fn connect_expired(&mut self, cx: &mut Context) -> Outcome {
         let Some(conn) = self.current.as_ref().filter(|c| c.stage != Stage::Ready) else { return Outcome::Nothing };
         let what = if conn.stage == Stage::Dialling { "a connection" } else { "session.updated" };
         let cause = format!("no {what} within {} ms", millis(cx.policy.connect_timeout));
@@ -309,7 +332,7 @@ impl Session {
     }
 
     /// The session is old: have its replacement ready before it is needed.
-    pub(crate) fn roll(&mut self, cx: &mut Context) {
+    fn roll(&mut self, cx: &mut Context) {
         if self.ready().is_some() && self.next.is_none() {
             let next = self.open(cx);
             self.next = Some(next);
@@ -351,17 +374,5 @@ impl Session {
         for conn in [self.current.take(), self.next.take()].into_iter().flatten() {
             cx.model(conn.id, ModelCommand::Close);
         }
-    }
-}
-
-/// Tells a new session what was said and heard so far, up to the turn of that index.
-pub(crate) fn replay(cx: &mut Context, conn: ConnId, end: usize) {
-    let carrier_greeted = cx.setup.greeted_by == GreetedBy::Carrier && !cx.setup.greeting.is_empty();
-    if carrier_greeted {
-        let greeting = NewItem::Assistant(cx.setup.greeting.clone());
-        cx.send(conn, ClientEvent::CreateItem(greeting));
-    }
-    for item in cx.history.replay(cx.policy.replay_turns, end) {
-        cx.send(conn, ClientEvent::CreateItem(item));
     }
 }

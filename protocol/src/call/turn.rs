@@ -1,12 +1,10 @@
 //! Who has the floor: one response at a time, barge-in, what the model owes.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::context::{Context, millis};
-use super::deadlines::Timer;
 use super::fact::Fact;
 use super::io::ConnId;
-use super::patience::{Patience, Verdict};
 use super::playout::{Cut, Playout};
 use super::recent::Recent;
 use crate::ids::{ItemId, ResponseId};
@@ -17,12 +15,43 @@ use crate::realtime::event::ResponseStatus;
 const DISCARDED: usize = 16;
 /// Responses that are open at once: one, and one more that a server began by itself.
 const OPEN: usize = 8;
-/// Responses, turns and function calls whose copies are known.
+/// Responses and turns whose copies are known.
 const KNOWN: usize = 64;
+/// A server cancels by itself what it began while the caller spoke. What it did not cancel within this it means.
+const DOUBT: Duration = Duration::from_millis(400);
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// A response that the server began while the caller spoke should have been cancelled by now.
+    Doubt,
+}
+
+/// How a response began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Began {
+    /// To be heard.
+    Answer,
+    /// In doubt: the server's own, while the caller speaks.
+    InDoubt,
+    /// To be heard by nobody, or known already.
+    Unheard,
+}
+
+/// How a response came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    /// Nothing follows from it.
+    Passed,
+    /// It counts, and nothing is to come after it.
+    Last,
+    /// Another was asked for.
+    AskedAgain,
+}
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Turn {
+pub(super) struct Turn {
     /// The caller has the floor, by the server's VAD.
     speaking: Option<ItemId>,
     /// The turn that a session was lost in the middle of, and when, ms.
@@ -41,44 +70,39 @@ pub(crate) struct Turn {
     discarded: Recent<ResponseId, DISCARDED>,
     /// Responses that ended.
     ended: Recent<ResponseId, KNOWN>,
-    /// Function calls that were taken.
-    calls: Recent<String, KNOWN>,
     /// A response that the server began by itself while the caller spoke: either that turn was over, and nobody said so, or the
     /// server is about to cancel it.
     doubtful: Option<ResponseId>,
     /// Turns and responses that a server gave no name.
     unnamed: u32,
-    pub(crate) patience: Patience,
 }
 
 impl Turn {
-    /// Whether nobody speaks, nothing is generated and nothing is owed.
-    pub(crate) fn is_quiet(&self, cx: &Context) -> bool {
-        let generating = !self.open.is_empty() || self.requested || self.wanted.is_some();
-        let due = [Timer::Answer, Timer::RetryResponse, Timer::Notice].iter().any(|&timer| cx.deadlines.is_set(timer));
-        self.speaking.is_none() && !generating && !due
+    /// Whether nobody speaks, and nothing is generated or to be generated.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.speaking.is_none() && self.open.is_empty() && !self.requested && self.wanted.is_none()
     }
 
-    pub(crate) fn caller_speaks(&self) -> bool {
+    pub(super) fn caller_speaks(&self) -> bool {
         self.speaking.is_some()
     }
 
-    pub(crate) fn is_discarded(&self, response: &ResponseId) -> bool {
+    pub(super) fn is_discarded(&self, response: &ResponseId) -> bool {
         self.discarded.contains(response)
     }
 
     /// What the caller is saying.
-    pub(crate) fn speaking(&self) -> Option<&ItemId> {
+    pub(super) fn speaking(&self) -> Option<&ItemId> {
         self.speaking.as_ref()
     }
 
     /// Whether this response began, as far as we were told.
-    pub(crate) fn knows(&self, response: &ResponseId) -> bool {
+    pub(super) fn knows(&self, response: &ResponseId) -> bool {
         self.open.contains(response) || self.ended.contains(response)
     }
 
     /// The item of a turn; one that the server gave no name is the one at hand, or gets a name.
-    pub(crate) fn name(&mut self, item: ItemId, begins: bool) -> ItemId {
+    pub(super) fn name(&mut self, item: ItemId, begins: bool) -> ItemId {
         if !item.as_str().is_empty() {
             return item;
         }
@@ -90,7 +114,7 @@ impl Turn {
     }
 
     /// The caller began to speak. Whatever of the agent was not heard yet is dropped, in the order flush, clear, truncate.
-    pub(crate) fn caller_began(&mut self, cx: &mut Context, playout: &mut Playout, conn: ConnId, item: ItemId) {
+    pub(super) fn caller_began(&mut self, cx: &mut Context, playout: &mut Playout, conn: ConnId, item: ItemId) {
         if !self.heard.insert(item.clone()) {
             return cx.count("repeated_event", 1);
         }
@@ -102,10 +126,7 @@ impl Turn {
         cx.record(Fact::CallerSpoke { item: item.clone(), at_ms: cx.at_ms() });
         self.speaking = Some(item);
         self.doubtful = None;
-        self.patience.pauses(cx);
-        for timer in [Timer::Answer, Timer::RetryResponse, Timer::Notice, Timer::Doubt] {
-            cx.deadlines.clear(timer);
-        }
+        cx.deadlines.clear(Timer::Doubt);
         // The server cancels what it generates by itself (`interrupt_response`): a cancel of ours would only race with it. Of several
         // it cancels the one it answers the caller with.
         let open: Vec<ResponseId> = self.open.iter().cloned().collect();
@@ -123,12 +144,12 @@ impl Turn {
     }
 
     /// Nothing more of it is heard.
-    pub(crate) fn discard(&mut self, response: ResponseId) {
+    pub(super) fn discard(&mut self, response: ResponseId) {
         self.discarded.insert(response);
     }
 
     /// The caller stopped; `last` is when they last spoke. The turn that is over, unless that was known, or is of an old one.
-    pub(crate) fn caller_ended(&mut self, cx: &mut Context, item: &ItemId, last: Instant) -> Option<ItemId> {
+    pub(super) fn caller_ended(&mut self, cx: &mut Context, item: &ItemId, last: Instant) -> Option<ItemId> {
         let known = self.heard.contains(item);
         let ended = self.speaking.clone().filter(|speaking| !known || speaking == item);
         if ended.is_none() {
@@ -139,7 +160,6 @@ impl Turn {
         self.close_turn(cx, at_ms);
         (self.doubtful, self.uncommitted) = (None, true);
         cx.deadlines.clear(Timer::Doubt);
-        self.patience.spoke(cx, last);
         ended
     }
 
@@ -158,37 +178,37 @@ impl Turn {
     }
 
     /// The server made an item of a turn. True when it had not told of any such turn before.
-    pub(crate) fn committed(&mut self, item: &ItemId) -> bool {
+    pub(super) fn committed(&mut self, item: &ItemId) -> bool {
         !std::mem::take(&mut self.uncommitted) && !self.heard.contains(item)
     }
 
     /// That was the item of the turn that just ended.
-    pub(crate) fn committed_now(&mut self) {
+    pub(super) fn committed_now(&mut self) {
         self.uncommitted = false;
     }
 
     /// A response began that nobody will hear.
-    pub(crate) fn heard_of_response(&mut self, response: ResponseId) {
+    pub(super) fn heard_of_response(&mut self, response: ResponseId) {
         self.open.insert(response);
     }
 
     /// Responses that are being generated and are to be heard.
-    pub(crate) fn open_responses(&self) -> Vec<ResponseId> {
+    pub(super) fn open_responses(&self) -> Vec<ResponseId> {
         self.open.iter().filter(|response| !self.is_discarded(response)).cloned().collect()
     }
 
     /// A turn that only shows by its words.
-    pub(crate) fn heard_of(&mut self, item: ItemId) {
+    pub(super) fn heard_of(&mut self, item: ItemId) {
         self.heard.insert(item);
     }
 
     /// Whether the server tells of a turn that it called over, or that is going on.
-    pub(crate) fn is_of_turn(&self, item: &ItemId) -> bool {
+    pub(super) fn is_of_turn(&self, item: &ItemId) -> bool {
         self.heard.contains(item)
     }
 
     /// The caller's side is over, and with it what they were saying. Returns the responses that nobody will hear.
-    pub(crate) fn leave(&mut self, cx: &mut Context, last: Instant) -> Vec<ResponseId> {
+    pub(super) fn leave(&mut self, cx: &mut Context, last: Instant) -> Vec<ResponseId> {
         let at_ms = cx.at_ms().saturating_sub(millis(cx.now.saturating_duration_since(last)));
         self.close_turn(cx, at_ms);
         self.settle_stranded(cx);
@@ -196,11 +216,7 @@ impl Turn {
     }
 
     /// Asks for a response now, or as soon as the active one is done: a server takes one at a time.
-    pub(crate) fn request(&mut self, cx: &mut Context, conn: ConnId, instructions: Option<String>) {
-        cx.deadlines.set(Timer::Answer, cx.now + cx.policy.answer_wait);
-        if cx.history.started().is_some() {
-            self.patience.owe(cx);
-        }
+    pub(super) fn request(&mut self, cx: &mut Context, conn: ConnId, instructions: Option<String>) {
         if !self.open.is_empty() || self.requested || self.speaking.is_some() {
             self.wanted = Some(instructions);
             return;
@@ -209,62 +225,64 @@ impl Turn {
         cx.send(conn, ClientEvent::CreateResponse { instructions });
     }
 
-    /// A response began. True when it is in doubt: the server's own, while the caller speaks.
-    pub(crate) fn response_began(&mut self, cx: &mut Context, conn: ConnId, response: &ResponseId) -> bool {
+    /// A response began.
+    pub(super) fn response_began(&mut self, cx: &mut Context, conn: ConnId, response: &ResponseId) -> Began {
         if self.ended.contains(response) || !self.open.insert(response.clone()) {
             cx.count("repeated_event", 1);
-            return false;
+            return Began::Unheard;
         }
         if response.as_str().is_empty() {
             // Of those without a name each new one counts.
             self.discarded.remove(response);
         }
         let ours = std::mem::take(&mut self.requested);
-        if self.speaking.is_some() {
-            if ours {
+        match self.speaking {
+            None => Began::Answer,
+            Some(_) if ours => {
                 // It crossed with the caller's first word; the server cancels only what was under way.
                 self.discard(response.clone());
                 cx.send(conn, ClientEvent::CancelResponse { response: response.clone() });
-            } else {
-                self.doubtful = Some(response.clone());
+                Began::Unheard
             }
-            return !ours;
+            Some(_) => {
+                self.doubtful = Some(response.clone());
+                Began::InDoubt
+            }
         }
-        cx.deadlines.set(Timer::Answer, cx.now + cx.policy.answer_wait);
-        false
+    }
+
+    /// A response is in doubt: for a moment, or not at all if the caller makes no sound.
+    pub(super) fn doubt(cx: &mut Context, silent: bool) {
+        let wait = if silent { Duration::ZERO } else { DOUBT };
+        cx.deadlines.set(Timer::Doubt, cx.now + wait);
     }
 
     /// The turn of the caller's that a response in doubt shows to be over.
-    pub(crate) fn doubted(&self) -> Option<ItemId> {
+    pub(super) fn doubted(&self) -> Option<ItemId> {
         self.doubtful.as_ref().and(self.speaking.clone())
     }
 
     /// Whether that response is in doubt.
-    pub(crate) fn doubts(&self, response: &ResponseId) -> bool {
+    pub(super) fn doubts(&self, response: &ResponseId) -> bool {
         self.doubtful.as_ref() == Some(response)
     }
 
     /// Whether this is the end of a response, and not a copy of it.
-    pub(crate) fn ends(&mut self, response: &ResponseId) -> bool {
+    pub(super) fn ends(&mut self, response: &ResponseId) -> bool {
         if response.as_str().is_empty() {
             return !self.open.is_empty() || self.requested;
         }
         self.ended.insert(response.clone())
     }
 
-    /// Whether this function call is no copy of one that was taken.
-    pub(crate) fn takes_call(&mut self, call_id: &str) -> bool {
-        self.calls.insert(call_id.to_owned())
-    }
-
     /// A response ended.
-    pub(crate) fn response_ended(
+    pub(super) fn response_ended(
         &mut self,
         cx: &mut Context,
         conn: ConnId,
         response: &ResponseId,
         status: &ResponseStatus,
-    ) -> Verdict {
+    ) -> Over {
         let cut = self.discarded.contains(response);
         if self.doubts(response) {
             self.doubtful = None;
@@ -276,12 +294,12 @@ impl Turn {
             self.open.clear();
             self.requested = false;
         }
-        if let ResponseStatus::Failed { code, message } = status
+        if let ResponseStatus::Failed { code, .. } = status
             && !cut
         {
             cx.record(Fact::ResponseFailed { code: code.clone() });
             self.wanted = None;
-            return self.patience.failed(cx, code, message);
+            return Over::Last;
         }
         if self.speaking.is_some() {
             // The caller has the floor: the server answers that turn by itself.
@@ -290,56 +308,42 @@ impl Turn {
             && let Some(instructions) = self.wanted.take()
         {
             self.request(cx, conn, instructions);
+            return Over::AskedAgain;
         } else if !cut && self.open.is_empty() {
-            if let ResponseStatus::Incomplete { reason } = status
-                && self.patience.is_tried()
-            {
-                // Cut before a word of it was heard: as good as failed.
-                return self.patience.failed(cx, reason, "");
-            }
-            self.patience.is_over(cx);
-            cx.deadlines.clear(Timer::Answer);
+            return Over::Last;
         }
-        Verdict::Continue
+        Over::Passed
     }
 
     /// The server refused a request because a response is active: it is wanted after that one.
-    pub(crate) fn request_refused(&mut self) {
+    pub(super) fn request_refused(&mut self) {
         if std::mem::take(&mut self.requested) {
             self.wanted = Some(None);
         }
     }
 
     /// The session is gone, and with it all that was in progress there.
-    pub(crate) fn session_lost(&mut self, cx: &mut Context) {
+    pub(super) fn session_lost(&mut self, cx: &mut Context) {
         if let Some(item) = self.speaking.take() {
             self.stranded = Some((item, cx.at_ms()));
         }
         (self.requested, self.wanted) = (false, None);
         self.forget_session();
-        for timer in [Timer::Answer, Timer::RetryResponse, Timer::Notice, Timer::Doubt] {
-            cx.deadlines.clear(timer);
-        }
-        if cx.deadlines.is_set(Timer::Deaf) {
-            // They spoke to a session that did not show that it heard, and ended before that could be told: they wait all the same.
-            cx.deadlines.clear(Timer::Deaf);
-            self.patience.owe(cx);
-        }
+        cx.deadlines.clear(Timer::Doubt);
     }
 
     /// Another session begins: what one calls by a name is nothing to the next.
-    pub(crate) fn forget_session(&mut self) {
+    pub(super) fn forget_session(&mut self) {
         (self.doubtful, self.uncommitted) = (None, false);
         self.open.clear();
         self.discarded.clear();
         self.ended.clear();
         self.heard.clear();
-        self.calls.clear();
     }
 }
 
 /// Tells the model what was not heard, at most once an item, and the record that the agent was cut short.
-pub(crate) fn truncate(cx: &mut Context, conn: ConnId, cuts: &[Cut]) {
+pub(super) fn truncate(cx: &mut Context, conn: ConnId, cuts: &[Cut]) {
     let unheard_ms = cuts.iter().map(|c| c.generated_ms - c.heard_ms).sum();
     for (index, cut) in cuts.iter().enumerate() {
         if cut.tell {

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use codecs::SampleRate;
 
 use super::context::Context;
-use super::deadlines::Timer;
 use super::io::ConnId;
 use super::tape::CallerTrack;
 use crate::realtime::command::ClientEvent;
@@ -21,6 +20,13 @@ const DETECTOR_LAG: Duration = Duration::from_millis(500);
 const GAP: Duration = Duration::from_millis(750);
 /// Silence appended then.
 const FILL_MS: usize = 1000;
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// Audio of a caller who is speaking stopped coming.
+    Gap,
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -107,14 +113,14 @@ impl Uplink {
     /// Watches the gap timer while the server thinks that the caller speaks.
     pub(crate) fn watch_gap(cx: &mut Context, speaking: bool) {
         if speaking {
-            cx.deadlines.set(Timer::UplinkGap, cx.now + GAP);
+            cx.deadlines.set(Timer::Gap, cx.now + GAP);
         } else {
-            cx.deadlines.clear(Timer::UplinkGap);
+            cx.deadlines.clear(Timer::Gap);
         }
     }
 
     /// The line stopped while its caller spoke.
-    pub(crate) fn fill_gap(&mut self, cx: &mut Context, session: Option<ConnId>) {
+    pub(super) fn expired(&mut self, cx: &mut Context, Timer::Gap: Timer, session: Option<ConnId>) {
         if let Some(conn) = session {
             cx.count("uplink_gap_filled", 1);
             self.append_silence(cx, conn);

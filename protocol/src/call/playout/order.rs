@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::Playout;
+use super::{Playout, Timer};
 use crate::call::context::Context;
-use crate::call::deadlines::Timer;
 use crate::ids::ResponseId;
 
 /// A response that others wait behind, that is not over and of which there is nothing left to play, is given up after this.
@@ -118,7 +117,7 @@ impl Playout {
     }
 
     /// The timer of [`Self::watch_voice`]: the response that has to be given up, if it has nothing more to say.
-    pub(crate) fn stalled_voice(&mut self, cx: &mut Context) -> Option<ResponseId> {
+    pub(super) fn stalled_voice(&mut self, cx: &mut Context) -> Option<ResponseId> {
         if self.order.waiting.is_empty() {
             return None;
         }

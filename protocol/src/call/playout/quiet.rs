@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::Playout;
+use super::{Playout, Timer};
 use crate::call::context::Context;
-use crate::call::deadlines::Timer;
 use crate::call::io::CallerCommand;
 
 /// The first thing that a carrier gets is there by then.
@@ -29,7 +28,7 @@ impl Playout {
     }
 
     /// Nothing went out for long. The silence is nobody's: it has no mark, is no part of what was said, and is not recorded.
-    pub(crate) fn keep_alive(&mut self, cx: &mut Context) {
+    pub(super) fn keep_alive(&mut self, cx: &mut Context) {
         Self::not_quiet(cx);
         if !self.live || !self.ahead(cx.now).is_zero() {
             return;

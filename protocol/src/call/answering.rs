@@ -1,0 +1,180 @@
+//! The model's answers: asked for, heard, broken off, missed; and the functions that it calls with them.
+
+use super::end::Ended;
+use super::fact::{BrokenBy, Fact};
+use super::io::ConnId;
+use super::patience::{Patience, Verdict};
+use super::playout::Pushed;
+use super::tools::{Called, Tools};
+use super::turn::{Began, Over, Turn, truncate};
+use super::{Call, CarryOn, prompts};
+use crate::ids::{ItemId, ResponseId};
+use crate::realtime::command::ClientEvent;
+use crate::realtime::event::{ContentKey, FunctionCall, ResponseDone, ResponseStatus};
+
+impl Call {
+    /// Whether nobody speaks, and nobody owes anybody anything.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.turn.is_quiet() && !Patience::is_due(&self.cx) && !CarryOn::listens(&self.cx)
+    }
+
+    /// Asks for a response: the greeting, as long as there was none.
+    pub(super) fn ask(&mut self, conn: ConnId) {
+        let instructions = self.opening.instructions(&self.cx.setup);
+        self.request(conn, instructions);
+    }
+
+    pub(super) fn request(&mut self, conn: ConnId, instructions: Option<String>) {
+        self.patience.asked(&mut self.cx);
+        self.turn.request(&mut self.cx, conn, instructions);
+    }
+
+    pub(super) fn model_audio(&mut self, conn: ConnId, key: &ContentKey, pcm: &[u8]) {
+        if !self.session.is_current(conn) {
+            return self.cx.count("stale_model_event", 1);
+        }
+        if !self.turn.knows(&key.response) {
+            self.response_began(conn, &key.response);
+        }
+        let unheard = self.turn.caller_speaks() && !self.turn.doubts(&key.response);
+        if unheard || self.turn.is_discarded(&key.response) {
+            return self.cx.count("late_delta", 1);
+        }
+        self.opening.audio_came();
+        self.patience.audio_came(&mut self.cx);
+        self.heard_by_server();
+        if self.playout.push(&mut self.cx, key, pcm) == Pushed::Overflow {
+            self.cx.count("playout_overflow", 1);
+            self.give_up_response(conn, &key.response);
+        }
+    }
+
+    /// Words of the agent's, ahead of their audio.
+    pub(super) fn agent_text(&mut self, key: &ContentKey, delta: String) {
+        if !self.turn.is_discarded(&key.response) {
+            self.playout.expect(&mut self.cx, key);
+            self.cx.record(Fact::AgentText { item: key.item.clone(), delta });
+        }
+    }
+
+    /// All the words of a content part: they count if they did not come before.
+    pub(super) fn agent_text_whole(&mut self, item: ItemId, text: String) {
+        if self.cx.history.is_wordless(&item) {
+            self.cx.record(Fact::AgentText { item, delta: text });
+        }
+    }
+
+    /// Nothing more of a response is wanted.
+    fn give_up_response(&mut self, conn: ConnId, response: &ResponseId) {
+        self.turn.discard(response.clone());
+        self.cx.send(conn, ClientEvent::CancelResponse { response: response.clone() });
+        self.playout.break_off(&mut self.cx, std::slice::from_ref(response), BrokenBy::ResponseCancelled);
+        self.playout.response_done(&mut self.cx, response, false);
+    }
+
+    /// Others wait behind a response that has stopped coming.
+    pub(super) fn voice_stalled(&mut self, response: &ResponseId) {
+        if let Some(conn) = self.session.ready() {
+            self.cx.count("response_stalled", 1);
+            self.give_up_response(conn, response);
+        }
+    }
+
+    /// A response began.
+    pub(super) fn response_began(&mut self, conn: ConnId, response: &ResponseId) {
+        match self.turn.response_began(&mut self.cx, conn, response) {
+            Began::Answer => Patience::expect_answer(&mut self.cx),
+            Began::InDoubt => {
+                self.playout.hold(&mut self.cx, true);
+                let silent = self.uplink.is_silent(self.cx.now, self.closing_silence());
+                Turn::doubt(&mut self.cx, silent);
+            }
+            Began::Unheard => {}
+        }
+    }
+
+    pub(super) fn response_done(&mut self, conn: ConnId, done: &ResponseDone) {
+        let ResponseDone { response, status, usage } = done;
+        if !self.turn.ends(response) {
+            return self.cx.count("repeated_event", 1);
+        }
+        self.cx.record(Fact::Usage(*usage));
+        if self.turn.doubts(response) {
+            self.doubt_ends(conn, *status == ResponseStatus::Cancelled);
+        }
+        let by = match status {
+            ResponseStatus::Completed => None,
+            ResponseStatus::Cancelled => Some(BrokenBy::ResponseCancelled),
+            ResponseStatus::Failed { .. } => Some(BrokenBy::ResponseFailed),
+            ResponseStatus::Incomplete { reason } => {
+                self.cx.record(Fact::ResponseIncomplete { reason: reason.clone() });
+                Some(BrokenBy::ResponseIncomplete)
+            }
+        };
+        if let Some(by) = by.filter(|_| !self.turn.is_discarded(response)) {
+            self.playout.break_off(&mut self.cx, std::slice::from_ref(response), by);
+        }
+        self.playout.response_done(&mut self.cx, response, by.is_none());
+        match self.turn.response_ended(&mut self.cx, conn, response, status) {
+            Over::Passed => {}
+            Over::AskedAgain => self.patience.asked(&mut self.cx),
+            Over::Last => {
+                let verdict = self.patience.response_ended(&mut self.cx, status);
+                self.verdict(verdict);
+            }
+        }
+        self.goodbye_generated();
+    }
+
+    /// A response in doubt was cancelled: what came of it is not heard. Or it was not, and so the turn was over.
+    fn doubt_ends(&mut self, conn: ConnId, cancelled: bool) {
+        if cancelled {
+            let cuts = self.playout.interrupt(&mut self.cx);
+            truncate(&mut self.cx, conn, &cuts);
+        } else {
+            self.turn_proved();
+        }
+    }
+
+    /// If the agent said goodbye, no more of it will come.
+    pub(super) fn goodbye_generated(&mut self) {
+        let remaining = self.playout.remaining(self.cx.now);
+        self.closing.generated(&mut self.cx, remaining);
+    }
+
+    /// The caller has more to say than the goodbye.
+    pub(super) fn cancel_goodbye(&mut self, conn: ConnId) {
+        if let Some(asked) = self.closing.cancel(&mut self.cx) {
+            Tools::answer(&mut self.cx, conn, asked, prompts::NOT_ENDED);
+        }
+    }
+
+    pub(super) fn function_call(&mut self, conn: ConnId, call: FunctionCall) {
+        if !call.complete || self.turn.is_discarded(&call.response) {
+            return self.cx.count("unfinished_tool_call", 1);
+        }
+        match self.tools.called(&mut self.cx, conn, call) {
+            Called::Ignored => {}
+            Called::Answered => self.ask(conn),
+            Called::Closes(why, by) => self.closing.begin(why, by),
+        }
+    }
+
+    pub(super) fn verdict(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Continue => {}
+            Verdict::AskAgain => self.ask_again(),
+            Verdict::GiveUp(cause) => self.end(Ended::ModelFailed { cause }),
+            Verdict::Refused(cause) => {
+                if let Some(conn) = self.session.ready() {
+                    self.connection_lost(conn, &cause, true);
+                }
+            }
+            Verdict::Redial => {
+                if let Some(conn) = self.session.ready() {
+                    self.connection_lost(conn, "the model did not answer", false);
+                }
+            }
+        }
+    }
+}

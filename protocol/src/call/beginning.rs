@@ -1,0 +1,112 @@
+//! The beginning of a call: new, or from its history; then the stream that carries it, and the first that is heard.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use codecs::SampleRate;
+
+use super::carry_on::CarryOn;
+use super::closing::Closing;
+use super::context::Context;
+use super::fact::Fact;
+use super::history::{History, Owed};
+use super::io::Output;
+use super::last_words::LastWords;
+use super::opening::Opening;
+use super::patience::Patience;
+use super::playout::Playout;
+use super::policy::{Policy, Setup};
+use super::session::Session;
+use super::tools::Tools;
+use super::turn::Turn;
+use super::uplink::Uplink;
+use super::{Call, Clock, Phase, media, tape};
+use crate::ids::StreamSid;
+
+impl Call {
+    /// A new call: the model is dialled at once, before the caller's media stream opens.
+    #[must_use]
+    pub fn new(now: Instant, clock: Clock, policy: Arc<Policy>, setup: Arc<Setup>) -> Self {
+        let mut call = Self::with_history(now, clock, policy, setup, History::default());
+        media::awaits_start(&mut call.cx);
+        call.session.dial(&mut call.cx);
+        call
+    }
+
+    /// A call rebuilt from its history, after a fault or for a further stream: a fresh session is dialled and told the conversation.
+    /// The history may be of another process: the clock is of this one.
+    #[must_use]
+    pub fn resume(now: Instant, clock: Clock, policy: Arc<Policy>, setup: Arc<Setup>, history: History) -> Self {
+        let mut history = history;
+        history.apply(&Fact::Resumed);
+        let mut call = Self::with_history(now, clock, policy, setup, history);
+        call.cx.out.push_back(Output::Record(Fact::Resumed));
+        if let Some(why) = call.cx.history.left().cloned() {
+            // It had ended but for the last words of the caller, which went with its session.
+            call.finish(why);
+            return call;
+        }
+        match call.cx.history.stream().cloned() {
+            Some((_, rate, at)) => call.go_live(rate, at),
+            None => media::awaits_start(&mut call.cx),
+        }
+        call.session.dial(&mut call.cx);
+        call
+    }
+
+    fn with_history(now: Instant, clock: Clock, policy: Arc<Policy>, setup: Arc<Setup>, history: History) -> Self {
+        Self {
+            phase: Phase::Waiting,
+            session: Session::new(history.dials()),
+            turn: Turn::default(),
+            patience: Patience::default(),
+            playout: Playout::new(policy.chunk_ms, history.resumes()),
+            uplink: Uplink::new(policy.hold, history.resumes() > 0),
+            opening: Opening::new(&setup, &history),
+            closing: Closing::default(),
+            tools: Tools::default(),
+            carry: CarryOn::default(),
+            last_words: LastWords::default(),
+            cx: Context::new(now, clock, policy, setup, history),
+        }
+    }
+
+    /// The carrier's stream began.
+    pub(super) fn started(&mut self, stream: StreamSid, rate: SampleRate) {
+        if self.phase != Phase::Waiting {
+            return self.cx.count("second_start", 1);
+        }
+        let (at_ms, wall) = (self.cx.at_ms(), self.cx.wall());
+        self.cx.record(Fact::MediaStarted { stream, rate, at_ms, wall });
+        self.go_live(rate, wall);
+        if self.opening.is_due()
+            && !self.cx.policy.greet_early
+            && let Some(conn) = self.session.ready()
+        {
+            self.speak_first(conn);
+        }
+    }
+
+    /// A stream that began then carries the call.
+    fn go_live(&mut self, rate: SampleRate, at: SystemTime) {
+        self.phase = Phase::Live;
+        // Over all streams of the call.
+        let first = self.cx.history.started().unwrap_or(at);
+        media::began(&mut self.cx, first);
+        self.session.carrier_rate(&mut self.cx, rate);
+        self.uplink.start(rate, tape::samples_between(first, at, rate));
+        if self.opening.is_due() || self.cx.history.owed() != Owed::Nothing {
+            self.patience.caller_waits(&mut self.cx);
+        }
+        self.playout.start(&mut self.cx, rate);
+    }
+
+    /// The agent is heard.
+    pub(super) fn audio_went_out(&mut self) {
+        if self.opening.first_audio() {
+            let after_ms = self.cx.at_ms();
+            self.cx.record(Fact::FirstAudio { after_ms });
+        }
+        self.patience.answered(&mut self.cx);
+    }
+}

@@ -1,0 +1,141 @@
+//! From one session of the model's to the next: what is lost with the one, and what the other is told and asked.
+
+use super::carry_on::{CarryOn, Rest};
+use super::end::Ended;
+use super::fact::Fact;
+use super::history::Owed;
+use super::io::ConnId;
+use super::session::Outcome;
+use super::{Call, Phase, prompts};
+use crate::realtime::command::{ClientEvent, NewItem};
+use crate::realtime::event::ServerError;
+
+impl Call {
+    pub(super) fn connection_lost(&mut self, conn: ConnId, cause: &str, refused: bool) {
+        let outcome = self.session.lost(&mut self.cx, conn, cause, refused);
+        self.session_outcome(outcome);
+    }
+
+    pub(super) fn server_error(&mut self, conn: ConnId, error: &ServerError) {
+        self.cx.record(Fact::ModelError { code: error.name().to_owned(), message: error.message.clone() });
+        let outcome = self.session.failed(&mut self.cx, conn, error);
+        self.session_outcome(outcome);
+    }
+
+    pub(super) fn session_outcome(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Nothing => {}
+            Outcome::Ready(conn) => self.session_ready(conn),
+            Outcome::Busy => self.turn.request_refused(),
+            Outcome::Failed(cause) => self.end(Ended::ModelFailed { cause }),
+            Outcome::Lost => self.session_lost(),
+        }
+    }
+
+    /// The session in use is gone, and with it all that was in progress there.
+    fn session_lost(&mut self) {
+        let open = self.turn.open_responses();
+        self.turn.session_lost(&mut self.cx);
+        self.tools.forget_session();
+        self.patience.session_lost(&mut self.cx);
+        self.playout.model_gone(&mut self.cx, &open);
+        self.carry.session_lost(&mut self.cx);
+        self.last_words.forget_session();
+        self.goodbye_generated();
+        if self.phase == Phase::Live && self.cx.history.owed() != Owed::Nothing {
+            self.patience.caller_waits(&mut self.cx);
+        }
+        self.uplink.close(self.cx.policy.hold_redial);
+        if let Some(conn) = self.session.ready() {
+            self.session_ready(conn);
+        }
+    }
+
+    /// A session takes over: it is told the conversation, then the audio that waited, then what it owes.
+    fn session_ready(&mut self, conn: ConnId) {
+        // Asked before the replay: it is about the session that was lost.
+        let owed = self.cx.history.owed();
+        let from = self.cx.history.playing_from();
+        let first = self.opening.is_due();
+        self.brief(conn, from);
+        match owed {
+            // It is asked for once somebody is there to hear it.
+            _ if first && self.phase == Phase::Waiting && !self.cx.policy.greet_early => {}
+            _ if first => self.speak_first(conn),
+            Owed::Answer => self.ask(conn),
+            Owed::Ear => CarryOn::listen(&mut self.cx),
+            Owed::Rest | Owed::Nothing => {
+                let ask = owed == Owed::Rest && !self.closing.is_pending();
+                self.carry.wait(Rest { conn, from, ask });
+                self.carry_on();
+            }
+        }
+    }
+
+    /// Nobody waits for anything: if a replacement is ready, it is told all, and asked nothing.
+    pub(super) fn roll_over(&mut self) {
+        // Words that are on their way come from the session that heard them.
+        if self.is_quiet()
+            && !self.last_words.are_on_their_way(self.cx.now)
+            && let Some(conn) = self.session.take_over(&mut self.cx)
+        {
+            self.turn.forget_session();
+            self.tools.forget_session();
+            self.last_words.forget_session();
+            self.brief(conn, usize::MAX);
+        }
+    }
+
+    /// A session is told the conversation up to that turn, and then the audio that waited.
+    fn brief(&mut self, conn: ConnId, end: usize) {
+        for item in prompts::conversation(&self.cx.setup, &self.cx.history, self.cx.policy.replay_turns, end) {
+            self.cx.send(conn, ClientEvent::CreateItem(item));
+        }
+        self.uplink.open(&mut self.cx, conn);
+    }
+
+    /// The agent has the first word, in a call that begins or comes back.
+    pub(super) fn speak_first(&mut self, conn: ConnId) {
+        if let Some(note) = self.opening.note(&self.cx.history) {
+            self.cx.send(conn, ClientEvent::CreateItem(NewItem::System(note)));
+        }
+        self.ask(conn);
+    }
+
+    /// A new session noticed nothing of what the caller was saying: they are done, and wait.
+    pub(super) fn nothing_noticed(&mut self) {
+        if let Some(conn) = self.session.ready() {
+            self.ask(conn);
+        }
+    }
+
+    /// A response failed, and it is time to ask again.
+    pub(super) fn ask_again(&mut self) {
+        if let Some(conn) = self.session.ready() {
+            // This session knows all that was said: only how much of it was heard it does not.
+            self.carry.wait(Rest { conn, from: usize::MAX, ask: true });
+            self.carry_on();
+        }
+    }
+
+    /// If everything that came was heard: the model is told so, and goes on.
+    pub(super) fn carry_on(&mut self) {
+        if self.playout.is_idle()
+            && let Some(Rest { conn, ask: true, .. }) = self.tell_rest()
+        {
+            if let Some(told) = self.cx.history.broken_words().map(prompts::go_on) {
+                self.cx.send(conn, ClientEvent::CreateItem(NewItem::System(told)));
+            }
+            self.ask(conn);
+        }
+    }
+
+    /// The model is told what was heard of what was being played, and is asked nothing: somebody else has the floor.
+    pub(super) fn tell_rest(&mut self) -> Option<Rest> {
+        let rest = self.carry.take()?;
+        for item in self.cx.history.since(rest.from) {
+            self.cx.send(rest.conn, ClientEvent::CreateItem(item));
+        }
+        Some(rest)
+    }
+}
