@@ -54,13 +54,16 @@ impl Line {
     /// The call's actor is this one from now on. It is told of the stream unless an earlier one was, and of all it missed.
     pub(crate) fn connect(&mut self, call: Addr<CallActor>) {
         if !self.slot.media_started() {
-            let started = CallerEvent::Started { stream: self.stream.clone(), rate: self.rate };
-            call.do_send(Deliver(Input::Caller(started)));
+            call.do_send(Deliver(Input::Caller(self.started())));
         }
         self.call = Some(call);
         for event in std::mem::take(&mut self.held) {
             self.deliver(event);
         }
+    }
+
+    fn started(&self) -> CallerEvent {
+        CallerEvent::Started { stream: self.stream.clone(), rate: self.rate }
     }
 
     /// One message of the carrier. What is not audio has a budget, and the call hears how much of it was dropped.
@@ -197,11 +200,9 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         self.tell_rest();
-        let Some(call) = self.slot.caller_gone() else { return };
-        // An actor that the socket has not met yet: its greeting would come too late.
-        if self.call.as_ref() != Some(&call) {
-            self.connect(call);
-        }
-        self.deliver(CallerEvent::Gone);
+        let missed = self.call.as_ref().is_none_or(|call| !call.connected());
+        let started = (missed && !self.slot.media_started()).then(|| self.started());
+        let last = started.into_iter().chain(self.held.drain(..)).map(Input::Caller);
+        self.slot.caller_gone(last.collect());
     }
 }

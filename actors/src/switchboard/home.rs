@@ -5,7 +5,7 @@
 
 use std::thread::ThreadId;
 
-use protocol::call::io::Control;
+use protocol::call::io::Input;
 
 use crate::admission::Phase;
 use crate::media::MediaRefusal;
@@ -13,15 +13,17 @@ use crate::media::MediaRefusal;
 /// Controls kept for a call that is between two actors. One hang-up is enough to end it.
 const CONTROLS_HELD: usize = 16;
 
-/// Of one call: `A` is an actor's address, `S` a media socket's, `C` a control.
+/// Of one call: `A` is an actor's address, `S` a media socket's, `T` what an actor is told.
 #[derive(Debug)]
-pub(super) struct Home<A, S, C = Control> {
+pub(super) struct Home<A, S, T = Input> {
     place: Place<A>,
-    /// What the next actor is told, in order. Empty while there is one.
-    held: Vec<C>,
+    /// Controls for the next actor, in order. Empty while there is one.
+    held: Vec<T>,
     /// The newest media socket that has not sent its `start`.
     waiting: Option<S>,
     caller: Caller<S>,
+    /// What a socket that went still had to say to the next actor, in order.
+    last: Vec<T>,
 }
 
 /// Where the call's actor is.
@@ -48,9 +50,9 @@ pub(super) enum Caller<S> {
 
 /// What becomes of a control.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Routed<A, C> {
+pub(super) enum Routed<A, T> {
     /// It goes to this actor.
-    To(A, C),
+    To(A, T),
     /// It goes to the next one.
     Held,
     /// Too many wait for the next one.
@@ -70,17 +72,19 @@ pub(super) enum Started<A> {
 
 /// What follows when an actor takes its call.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Taken<S, C> {
-    /// A socket that is here is to hear which actor runs its call; the actor is to hear of one that is gone.
+pub(super) struct Taken<S, T> {
+    /// What the actor is to be told first: what a socket that is gone still had to say.
+    pub(super) last: Vec<T>,
+    /// Then: a socket that is here is to hear which actor runs its call; the actor is to hear of one that is gone.
     pub(super) caller: Caller<S>,
-    /// What the actor is to be told, in order.
-    pub(super) controls: Vec<C>,
+    /// And then it is to be told this, in order.
+    pub(super) controls: Vec<T>,
 }
 
-impl<A: Clone + PartialEq, S: Clone + PartialEq, C> Home<A, S, C> {
+impl<A: Clone + PartialEq, S: Clone + PartialEq, T> Home<A, S, T> {
     /// A call whose first actor is about to start.
     pub(super) const fn new() -> Self {
-        Self { place: Place::Between, held: Vec::new(), waiting: None, caller: Caller::Awaited }
+        Self { place: Place::Between, held: Vec::new(), waiting: None, caller: Caller::Awaited, last: Vec::new() }
     }
 
     /// Whether the call has its stream.
@@ -102,7 +106,7 @@ impl<A: Clone + PartialEq, S: Clone + PartialEq, C> Home<A, S, C> {
     }
 
     /// Somebody tells the call something.
-    pub(super) fn control(&mut self, control: C) -> Routed<A, C> {
+    pub(super) fn control(&mut self, control: T) -> Routed<A, T> {
         match &self.place {
             Place::At(_, actor) => Routed::To(actor.clone(), control),
             Place::Between | Place::Moving if self.held.len() < CONTROLS_HELD => {
@@ -150,13 +154,14 @@ impl<A: Clone + PartialEq, S: Clone + PartialEq, C> Home<A, S, C> {
 
     /// An actor of the call is about to run on this thread's arbiter. None when it may not: the call was taken to another arbiter, and this
     /// is not where it arrives.
-    pub(super) fn take(&mut self, actor: A, here: ThreadId, arriving: bool) -> Option<Taken<S, C>> {
+    pub(super) fn take(&mut self, actor: A, here: ThreadId, arriving: bool) -> Option<Taken<S, T>> {
         match (&self.place, arriving) {
             (Place::Moving, true) | (Place::Between, false) => {}
             _ => return None,
         }
         self.place = Place::At(here, actor);
-        Some(Taken { caller: self.caller.clone(), controls: std::mem::take(&mut self.held) })
+        let (last, controls) = (std::mem::take(&mut self.last), std::mem::take(&mut self.held));
+        Some(Taken { last, caller: self.caller.clone(), controls })
     }
 
     /// An actor died. False when the call is not its own any more.
@@ -168,13 +173,20 @@ impl<A: Clone + PartialEq, S: Clone + PartialEq, C> Home<A, S, C> {
         own
     }
 
-    /// The caller's socket is gone. The actor that is to hear so; if there is none, the next one does.
-    pub(super) fn caller_gone(&mut self) -> Option<A> {
+    /// The caller's socket is gone, and this is what no actor has heard of it. Who is to hear that, and then that it is gone; if there is no
+    /// actor, the next one does.
+    pub(super) fn caller_gone(&mut self, last: Vec<T>) -> Option<(A, Vec<T>)> {
         if !matches!(self.caller, Caller::Here(_)) {
             return None;
         }
         self.caller = Caller::Gone;
-        self.actor()
+        match self.actor() {
+            Some(actor) => Some((actor, last)),
+            None => {
+                self.last = last;
+                None
+            }
+        }
     }
 
     /// The call is over: the sockets that are to be closed.

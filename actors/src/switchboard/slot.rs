@@ -243,8 +243,8 @@ impl CallSlot {
 
     /// Gives a control to whichever actor runs the call, now or when there is one again.
     pub(crate) fn control(&self, control: Control) {
-        match lock(&self.state).home.control(control) {
-            Routed::To(call, control) => call.do_send(Deliver(Input::Control(control))),
+        match lock(&self.state).home.control(Input::Control(control)) {
+            Routed::To(call, control) => call.do_send(Deliver(control)),
             Routed::Held => {}
             Routed::Dropped => metrics::counter!("callgate_controls_dropped_total").increment(1),
         }
@@ -297,12 +297,13 @@ impl CallSlot {
     pub(crate) fn publish(&self, call: &Addr<CallActor>, arriving: bool) -> bool {
         let mut state = lock(&self.state);
         let Some(taken) = state.home.take(call.clone(), thread::current().id(), arriving) else { return false };
+        taken.last.into_iter().for_each(|event| call.do_send(Deliver(event)));
         match taken.caller {
             Caller::Awaited => {}
             Caller::Here(leg) => leg.do_send(Publish(call.clone())),
             Caller::Gone => call.do_send(Deliver(Input::Caller(CallerEvent::Gone))),
         }
-        taken.controls.into_iter().for_each(|control| call.do_send(Deliver(Input::Control(control))));
+        taken.controls.into_iter().for_each(|control| call.do_send(Deliver(control)));
         true
     }
 
@@ -311,9 +312,12 @@ impl CallSlot {
         lock(&self.state).home.withdraw(gone)
     }
 
-    /// The media socket of the call is gone. The actor that has to hear so; if there is none, the next one does.
-    pub(crate) fn caller_gone(&self) -> Option<Addr<CallActor>> {
-        lock(&self.state).home.caller_gone()
+    /// The media socket of the call is gone, and this is what no actor has heard of it. The call is told, now or when it has an actor again.
+    pub(crate) fn caller_gone(&self, last: Vec<Input>) {
+        if let Some((call, last)) = lock(&self.state).home.caller_gone(last) {
+            let all = last.into_iter().chain([Input::Caller(CallerEvent::Gone)]);
+            all.for_each(|event| call.do_send(Deliver(event)));
+        }
     }
 
     /// Closes every media socket of the call, so that the carrier's flow goes on.

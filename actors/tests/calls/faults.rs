@@ -142,6 +142,36 @@ async fn faults_without_end_are_given_up_and_the_flow_goes_on() {
 }
 
 #[actix_web::test]
+async fn what_a_caller_says_last_while_the_call_starts_again_is_heard() {
+    let model = Model::start(101).await;
+    // The pause before a restart doubles: after a few it is long enough to hang up in.
+    let gateway = Gateway::start_with(&model, Limits { restarts: 100, ..crate::gateway::limits() }, None).await;
+    for (n, reason) in [Some("callended"), None].into_iter().enumerate() {
+        let name = format!("h{n}");
+        let call = CallSid::new(&name);
+        gateway.admit_here(&name).await;
+        let mut carrier = Carrier::start(gateway.address, &name).await;
+        carrier.agent_audio().await;
+        for _ in 0..6 {
+            let restarts = |gateway: &Gateway| {
+                gateway.supervised("CallActor").iter().filter(|step| **step == Step::Restart).count()
+            };
+            let before = restarts(&gateway);
+            eventually("an actor to fail", || gateway.faults.inject(&call, Fault::StopCall)).await;
+            eventually("it to be told", || restarts(&gateway) > before).await;
+        }
+        if let Some(reason) = reason {
+            carrier.send(json!({"event":"stop","stream_sid":"s1","stop":{"reason":reason}})).await;
+        }
+        carrier.socket.close(None).await.unwrap();
+        let ended = Ended::CallerHungUp { reason: reason.map(str::to_owned) };
+        assert_eq!(gateway.ended(&name).await, ended);
+        eventually("the place to be free", || gateway.board.live() == 0).await;
+    }
+    gateway.stop().await;
+}
+
+#[actix_web::test]
 async fn faults_on_the_way_between_arbiters_lose_no_call() {
     let model = Model::start(101).await;
     let gateway = Gateway::start(&model).await;

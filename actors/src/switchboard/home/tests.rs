@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Actors and sockets have numbers, and so have controls.
+/// Actors and sockets have numbers, and so has what actors are told.
 type Numbered = Home<u32, u32, u32>;
 
 /// Two arbiters' threads.
@@ -14,7 +14,7 @@ fn threads() -> [ThreadId; 2] {
 }
 
 fn taken(caller: Caller<u32>, controls: impl Into<Vec<u32>>) -> Option<Taken<u32, u32>> {
-    Some(Taken { caller, controls: controls.into() })
+    Some(Taken { last: Vec::new(), caller, controls: controls.into() })
 }
 
 const NOBODY: Caller<u32> = Caller::Awaited;
@@ -116,17 +116,21 @@ fn an_actor_that_died_as_its_call_was_given_away_takes_nothing_along() {
 fn a_socket_that_goes_is_told_to_the_actor_or_to_the_next_one() {
     let threads = threads();
     let mut home = running(threads);
-    assert_eq!(home.caller_gone(), None, "there was none");
+    assert_eq!(home.caller_gone(vec![]), None, "there was none");
     home.start(7, threads[0]);
-    assert_eq!((home.caller_gone(), home.caller_gone()), (Some(1), None));
+    assert_eq!((home.caller_gone(vec![8, 9]), home.caller_gone(vec![])), (Some((1, vec![8, 9])), None));
     assert!(home.withdraw(&1));
     assert_eq!(home.take(2, threads[0], false), taken(Caller::Gone, []), "whose actor died of it");
-    for (mut home, arriving, thread) in [(between(threads), true, threads[0]), (moving(threads), true, threads[1])] {
+    for (mut home, thread) in [(between(threads), threads[0]), (moving(threads), threads[1])] {
         if home.phase() == Phase::Waiting {
             home.start(7, thread);
         }
-        assert_eq!(home.caller_gone(), None);
-        assert_eq!(home.take(2, thread, arriving), taken(Caller::Gone, []));
+        home.control(5);
+        assert_eq!(home.caller_gone(vec![8, 9]), None);
+        let told = Taken { last: vec![8, 9], caller: Caller::Gone, controls: vec![5] };
+        assert_eq!(home.take(2, thread, true), Some(told), "and what it said last is not lost");
+        assert!(home.withdraw(&2));
+        assert_eq!(home.take(3, thread, false), taken(Caller::Gone, []));
     }
 }
 
@@ -195,6 +199,8 @@ struct Told {
     gone: bool,
     /// The actors that heard that the socket is gone.
     heard_gone: Vec<u32>,
+    /// How often what the socket said last was given, and told.
+    last: (u32, u32),
 }
 
 impl Told {
@@ -217,6 +223,7 @@ impl Told {
                     assert_eq!(before, None, "a call has one actor");
                     self.actors += 1;
                     self.delivered.extend(taken.controls);
+                    self.last.1 += taken.last.iter().sum::<u32>();
                     if taken.caller == Caller::Gone {
                         self.heard_gone.push(self.actors);
                     }
@@ -232,8 +239,13 @@ impl Told {
                 }
             }
             Event::Gone => {
-                self.gone |= self.home.caller().is_some();
-                self.heard_gone.extend(self.home.caller_gone());
+                let is_here = self.home.caller().is_some();
+                self.gone |= is_here;
+                self.last.0 += u32::from(is_here);
+                if let Some((actor, last)) = self.home.caller_gone(vec![1]) {
+                    self.heard_gone.push(actor);
+                    self.last.1 += last.iter().sum::<u32>();
+                }
             }
             Event::HangUp => {
                 self.gone |= self.home.caller().is_some();
@@ -248,7 +260,7 @@ proptest! {
     fn whatever_happens_no_control_is_lost_or_told_twice(events in prop::collection::vec(event(), 0..120)) {
         let threads = threads();
         let (home, dropped, delivered, heard_gone) = (Numbered::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut told = Told { home, controls: 0, actors: 0, dropped, delivered, gone: false, heard_gone };
+        let mut told = Told { home, controls: 0, actors: 0, dropped, delivered, gone: false, heard_gone, last: (0, 0) };
         for event in &events {
             told.happens(event, threads);
             // In order, save what found no room; the rest waits, within its bound.
@@ -266,6 +278,7 @@ proptest! {
         if told.home.actor().is_none() {
             told.happens(&Event::Take { on: 1, arriving }, threads);
             prop_assert_eq!(told.delivered.len() + told.dropped.len(), told.controls as usize);
+            prop_assert_eq!(told.last.0, told.last.1);
             if told.gone {
                 prop_assert_eq!(told.heard_gone.last(), Some(&told.actors));
             }
