@@ -9,7 +9,7 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Input, ModelCommand, ModelEvent, Output};
 use protocol::call::policy::{GreetedBy, Policy, Setup};
 use protocol::call::{Call, Clock};
-use protocol::ids::{ItemId, ResponseId, StreamSid};
+use protocol::ids::{ItemId, MarkId, ResponseId, StreamSid};
 use protocol::realtime::command::ClientEvent;
 use protocol::realtime::event::{ContentKey, ResponseDone, ResponseStatus, ServerEvent, Usage};
 
@@ -28,7 +28,7 @@ struct Line {
     turns: u32,
     key: ContentKey,
     /// Marks to be echoed.
-    marks: Vec<String>,
+    marks: Vec<MarkId>,
     /// A frame that came back from the uplink: no allocation is timed that a driver need not make.
     frame: Vec<u8>,
 }
@@ -58,15 +58,20 @@ impl Line {
 
     fn handle(&mut self, input: Input) {
         self.call.handle(self.now, input);
+        let mut sent = Vec::new();
         while let Some(output) = self.call.poll_output() {
             assert!(!matches!(output, Output::Ended(_)), "{output:?}");
             match black_box(output) {
                 Output::Model(_, ModelCommand::Send(ClientEvent::Append(pcm))) => self.frame = pcm,
-                Output::Caller(CallerCommand::Mark(name)) => self.marks.push(name),
+                Output::Caller(CallerCommand::Play { pcm, mark: Some(mark) }) => sent.push((mark, pcm)),
                 _ => {}
             }
         }
         black_box(self.call.poll_timeout());
+        for (mark, pcm) in sent {
+            self.marks.push(mark);
+            self.handle(Input::Caller(CallerEvent::Sent { mark, pcm }));
+        }
     }
 
     fn model(&mut self, event: ModelEvent) {
@@ -90,8 +95,8 @@ impl Line {
     }
 
     fn echo(&mut self) {
-        for name in std::mem::take(&mut self.marks) {
-            self.handle(Input::Caller(CallerEvent::Mark(name)));
+        for mark in std::mem::take(&mut self.marks) {
+            self.handle(Input::Caller(CallerEvent::Mark(Some(mark))));
         }
     }
 
@@ -146,7 +151,7 @@ fn minute(line: &mut Line) {
             }
             if frame % 10 == 9 && !line.marks.is_empty() {
                 let mark = line.marks.remove(0);
-                line.handle(Input::Caller(CallerEvent::Mark(mark)));
+                line.handle(Input::Caller(CallerEvent::Mark(Some(mark))));
             }
         }
         line.echo();

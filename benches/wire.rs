@@ -7,7 +7,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use protocol::exotel::stream::{self, AudioIn, CarrierMessage};
 use protocol::exotel::webhook::{CallEnd, CallStart, Fields};
 use protocol::exotel::{answer_xml, normalise_number};
-use protocol::ids::StreamSid;
+use protocol::ids::{MarkId, StreamSid};
 use protocol::realtime::command::{self, ClientEvent, NewItem};
 use protocol::realtime::event::{self, Parsed};
 use protocol::wire::decode_base64;
@@ -74,7 +74,8 @@ fn carrier(c: &mut Criterion) {
             b.iter_custom(per_frame(frames, || stream::write_media(black_box(&mut out), &sid, black_box(&pcm))));
         });
     }
-    group.bench_function("mark: write", |b| b.iter(|| stream::write_mark(black_box(&mut out), &sid, "e12-345")));
+    let mark = MarkId { generation: 12, sequence: 345 };
+    group.bench_function("mark: write", |b| b.iter(|| stream::write_mark(black_box(&mut out), &sid, black_box(mark))));
     let mark = out.clone();
     group.bench_function("mark: parse", |b| b.iter(|| drop(black_box(stream::parse(black_box(&mark))))));
     group.finish();

@@ -7,10 +7,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use actix::prelude::SendError;
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
 use protocol::call::Call;
 use protocol::call::io::{CallerCommand, CallerEvent, Input, ModelEvent, Output};
-use protocol::call::tape::Taped;
 
 use crate::caller_leg::{CallerLeg, Command};
 use crate::model_leg::Legs;
@@ -54,24 +54,12 @@ pub(crate) struct CallActor {
     /// When the call was last told of anything; none once the timer has looked at what followed.
     stepped: Option<Instant>,
     exit: Rc<Cell<Exit>>,
-    /// The caller's leg did not take the last audio: it is not heard.
-    refused: bool,
 }
 
 impl CallActor {
     pub(crate) fn new(slot: Arc<CallSlot>, origin: Origin, exit: Rc<Cell<Exit>>) -> Self {
         let legs = Legs::new(Arc::clone(&slot));
-        Self {
-            slot,
-            origin: Some(origin),
-            call: None,
-            legs,
-            caller: None,
-            departure: None,
-            stepped: None,
-            exit,
-            refused: false,
-        }
+        Self { slot, origin: Some(origin), call: None, legs, caller: None, departure: None, stepped: None, exit }
     }
 
     /// Makes or takes over the call: here and not in [`Self::new`], so that a panic in it is caught like any other.
@@ -107,15 +95,15 @@ impl CallActor {
     }
 
     fn drain(&mut self, ctx: &mut Context<Self>) {
+        let mut refused = Vec::new();
         while let Some(output) = self.call.as_mut().and_then(|call| call.poll_output()) {
             match output {
-                Output::Caller(command) => self.tell_caller(command),
+                Output::Caller(command) => self.tell_caller(command, &mut refused),
                 Output::Model(conn, command) => match &mut self.departure {
                     Some(departure) => departure.keep(conn, command),
                     None => self.legs.command(&ctx.address(), conn, command),
                 },
                 Output::Record(fact) => self.slot.record(&fact),
-                Output::Tape(Taped::Agent { .. }) if self.refused => {}
                 Output::Tape(taped) => {
                     if let Some(tape) = self.slot.tape() {
                         tape.take(taped);
@@ -128,24 +116,29 @@ impl CallActor {
                 }
             }
         }
+        if let (Some(call), false) = (&mut self.call, refused.is_empty()) {
+            refused.into_iter().for_each(|event| call.handle(Instant::now(), Input::Caller(event)));
+            self.drain(ctx);
+        }
     }
 
-    /// The socket's actor freezes while its peer does not read, so what a full mailbox refuses is dropped; a mark without
-    /// its audio never comes back, and so never counts as heard. The two commands that undo a backlog always get in.
-    fn tell_caller(&mut self, command: CallerCommand) {
-        let Some(caller) = &self.caller else { return };
-        match command {
-            CallerCommand::Clear | CallerCommand::Close => caller.do_send(Command(command)),
-            CallerCommand::Media(_) | CallerCommand::Mark(_) => {
-                let audio = matches!(command, CallerCommand::Media(_));
-                let refused = caller.try_send(Command(command)).is_err();
-                if audio {
-                    self.refused = refused;
-                }
-                if refused {
-                    self.slot.meters.dropped_playout.increment(1);
-                }
+    /// The socket's actor stands still while its peer does not read: audio that its full mailbox refuses goes back to the call, and so does
+    /// all that follows it here, for its order. The two commands that undo a backlog always get in.
+    fn tell_caller(&self, command: CallerCommand, refused: &mut Vec<CallerEvent>) {
+        let command = match (&self.caller, command) {
+            (Some(caller), command @ (CallerCommand::Clear | CallerCommand::Close)) => {
+                return caller.do_send(Command(command));
             }
+            (Some(caller), command) if refused.is_empty() => match caller.try_send(Command(command)) {
+                Ok(()) => return,
+                Err(SendError::Full(Command(command)) | SendError::Closed(Command(command))) => command,
+            },
+            (_, command) => command,
+        };
+        match command {
+            CallerCommand::Play { pcm, mark: Some(mark) } => refused.push(CallerEvent::Refused { mark, pcm }),
+            CallerCommand::Play { mark: None, .. } => self.slot.meters.dropped_playout.increment(1),
+            CallerCommand::Clear | CallerCommand::Close => {}
         }
     }
 }

@@ -1,8 +1,12 @@
 //! The carrier's media socket: the one file that knows actix-web-actors, so that a move to its successor touches nothing else.
 //!
 //! The socket's actor is polled as the body of the HTTP response: while its peer does not read, it stands still, mailbox and
-//! timers included. So it is a codec and no more: every deadline of a call is the call's, and what does not fit into this
-//! actor's mailbox is dropped and counted by whoever sends.
+//! timers included. So it is a codec and no more: every deadline of a call is the call's, and audio that does not fit into this
+//! actor's mailbox goes back to the call.
+//!
+//! Audio counts as sent once it is in the response's body. What is beyond is not known: up to 32 KiB and the call's lead in the
+//! connection's buffer (only below that is the body asked for more), what the kernel takes, the network, the carrier. While any of it is
+//! stuck the socket is not read either, and a call from which no frame comes takes nothing for played.
 
 mod budget;
 mod join;
@@ -32,7 +36,7 @@ use parts::{NotWhole, Parts};
 
 /// The longest message taken, in one frame or in several. The carrier's are about 1 KiB, its limit is 100 KB.
 const LONGEST_MESSAGE: usize = 256 << 10;
-/// Commands the leg may have waiting while its peer does not read: over 10 s of audio.
+/// Commands the leg may have waiting while its peer does not read. A call gives it its lead, so only small messages get so far.
 const MAILBOX: usize = 64;
 /// A socket on which no stream starts is somebody else's.
 const START_WITHIN: Duration = Duration::from_secs(10);
@@ -223,13 +227,14 @@ impl Handler<Command> for CallerLeg {
         let mut text = String::new();
         match (command, &mut self.stage) {
             (CallerCommand::Close, _) => return self.close(CloseCode::Normal, "", ctx),
-            (CallerCommand::Media(pcm), Stage::Live(line)) => {
+            (CallerCommand::Play { pcm, mark }, Stage::Live(line)) => {
                 line.slot.meters.frames_out.increment(1);
                 stream::write_media(&mut text, &line.stream, &line.encoding.encode(&pcm));
-            }
-            (CallerCommand::Mark(name), Stage::Live(line)) => {
-                line.mark_sent();
-                stream::write_mark(&mut text, &line.stream, &name);
+                if let Some(mark) = mark {
+                    ctx.text(std::mem::take(&mut text));
+                    stream::write_mark(&mut text, &line.stream, mark);
+                    line.sent(mark, pcm);
+                }
             }
             (CallerCommand::Clear, Stage::Live(line)) => stream::write_clear(&mut text, &line.stream),
             _ => return,

@@ -35,6 +35,7 @@ pub mod history;
 pub mod io;
 mod last_words;
 mod listening;
+mod marks;
 mod media;
 mod opening;
 mod patience;
@@ -149,7 +150,9 @@ impl Call {
             CallerEvent::Started { stream, rate } => self.started(stream, rate),
             CallerEvent::Lost { messages } => self.cx.count("caller_lost", u64::from(messages)),
             CallerEvent::Dropped { events } => self.cx.count("events_dropped", u64::from(events)),
-            CallerEvent::Mark(name) => self.playout.marked(&mut self.cx, &name),
+            CallerEvent::Mark(mark) => self.playout.marked(&mut self.cx, mark),
+            CallerEvent::Sent { mark, pcm } => self.playout.sent(&mut self.cx, mark, pcm),
+            CallerEvent::Refused { mark, pcm } => self.playout.refused(&mut self.cx, mark, pcm),
             CallerEvent::Dtmf(digit) => self.dtmf(digit),
             CallerEvent::Stopped(reason) => self.end(Ended::CallerHungUp { reason }),
             CallerEvent::Gone => self.end(Ended::CallerHungUp { reason: None }),

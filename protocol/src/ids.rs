@@ -65,6 +65,31 @@ id! {
     ResponseId: 128
 }
 
+/// A mark of ours: a label behind a message of audio, which the carrier echoes when its playback gets there.
+/// On the wire it is named `generation-sequence`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MarkId {
+    /// Grows with every `clear` and every restart, so that what is echoed of audio that was dropped never counts.
+    pub generation: u32,
+    /// Counts the messages of a call from 1; a restart begins anew.
+    pub sequence: u64,
+}
+
+impl MarkId {
+    /// Reads a mark's name; none for one that is not of our making.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let (generation, sequence) = name.split_once('-')?;
+        Some(Self { generation: generation.parse().ok()?, sequence: sequence.parse().ok()? })
+    }
+}
+
+impl fmt::Display for MarkId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.generation, self.sequence)
+    }
+}
+
 /// Bytes that are kept of a phone number: the longest are 15 digits, and a SIP address is seldom longer than this.
 const PHONE_NUMBER: usize = 64;
 

@@ -7,6 +7,8 @@
 
 #[path = "simulation/carrier.rs"]
 mod carrier;
+#[path = "simulation/leg.rs"]
+mod leg;
 #[path = "simulation/link.rs"]
 mod link;
 #[path = "simulation/log.rs"]
@@ -35,6 +37,7 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use leg::Reading;
 use link::SEC;
 use protocol::call::end::Ended;
 use scenario::{Fate, Scenario, Temper};
@@ -135,6 +138,7 @@ fn a_thousand_seeded_calls_keep_the_ledgers_invariants() {
         ("sessions lost", 200),
         ("failed responses", 40),
         ("restarts", 30),
+        ("refused", 300),
         ("ended: agent hung up", 50),
         ("ended: transferred", 20),
         ("ended: caller hung up", 250),
@@ -175,6 +179,41 @@ fn a_carrier_that_never_echoes_a_mark_is_talked_with_all_the_same() {
     assert_eq!((all.of("sessions lost"), all.of("ended: model failed")), (0, 0), "{all:#?}");
     let (heard, played) = (all.of("heard ms"), all.of("played ms"));
     assert!(heard <= played && heard * 10 > played * 9, "{heard} of {played} ms");
+}
+
+#[test]
+fn a_carrier_that_reads_slowly_is_talked_with_and_hears_every_answer_whole() {
+    let all = run_all(&calm(30, |it| {
+        it.reading = Reading { room: 2, reads_ms: (20, 400), stalls_ms: (50, 600), ..Reading::all() };
+        it.manners.cuts_in = 0.0;
+        it.troubled = true;
+    }));
+    assert!(all.of("refused") > 40, "{all:#?}");
+    assert_eq!((all.of("ended: caller hung up"), all.of("sessions lost")), (30, 0), "{all:#?}");
+    let (heard, played) = (all.of("heard ms"), all.of("played ms"));
+    assert!(heard <= played && heard * 100 > played * 95, "{heard} of {played} ms");
+}
+
+#[test]
+fn a_carrier_that_stops_reading_for_a_while_is_played_on_from_where_it_stopped() {
+    let all = run_all(&calm(30, |it| {
+        it.reading = Reading { room: 3, reads_ms: (2_000, 9_000), stalls_ms: (500, 4_000), ..Reading::all() };
+        it.policy.chunk_ms = 20;
+        it.troubled = true;
+    }));
+    assert!(all.of("refused") > 100 && all.of("truncations") > 20, "{all:#?}");
+    assert_eq!(all.of("ended: caller hung up"), 30, "{all:#?}");
+}
+
+#[test]
+fn a_carrier_that_never_reads_again_is_let_go_and_hears_nothing_more() {
+    let all = run_all(&calm(20, |it| {
+        it.reading = Reading { stops_at: 5 * SEC + it.seed * SEC, ..Reading::all() };
+        it.manners.turns = 100;
+        it.troubled = true;
+    }));
+    assert_eq!(all.of("ended: media silent"), 20, "{all:#?}");
+    assert!(all.of("heard ms") <= all.of("played ms"), "{all:#?}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use actix::prelude::SendError;
 use codecs::{SampleRate, level};
 use protocol::call::io::{CallerEvent, Input};
 use protocol::exotel::stream::{AudioIn, CarrierMessage, Encoding, Media, Numbered, Numbering};
-use protocol::ids::StreamSid;
+use protocol::ids::{MarkId, StreamSid};
 
 use super::budget::{Budget, Kind};
 use crate::call_actor::{CallActor, Deliver};
@@ -75,7 +75,7 @@ impl Line {
         match message {
             CarrierMessage::Dtmf { digit } if self.allows(Kind::Key, now) => self.deliver(CallerEvent::Dtmf(digit)),
             CarrierMessage::Mark { name } if self.allows(Kind::Mark, now) => {
-                self.deliver(CallerEvent::Mark(name.into()));
+                self.deliver(CallerEvent::Mark(MarkId::parse(&name)));
             }
             CarrierMessage::Stop { reason } => {
                 self.tell_rest();
@@ -103,9 +103,12 @@ impl Line {
         self.allows(kind, now)
     }
 
-    /// A mark was sent: its echo is free.
-    pub(crate) const fn mark_sent(&mut self) {
+    /// Audio and its mark were handed to the socket: the echo is free. Whoever asked for it is gone if there is no actor.
+    pub(crate) fn sent(&mut self, mark: MarkId, pcm: Vec<u8>) {
         self.budget.mark_sent();
+        if let Some(call) = &self.call {
+            call.do_send(Deliver(Input::Caller(CallerEvent::Sent { mark, pcm })));
+        }
     }
 
     fn allows(&mut self, kind: Kind, now: Instant) -> bool {

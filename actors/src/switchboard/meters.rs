@@ -21,7 +21,7 @@ pub(crate) struct Meters {
     pub(crate) dropped_caller: Counter,
     /// Caller frames and events lost while the call had no actor for longer than the leg holds them.
     pub(crate) dropped_held: Counter,
-    /// Agent audio lost on its way to a carrier that does not read.
+    /// Signs of life for a carrier that does not read; audio goes back to the call.
     pub(crate) dropped_playout: Counter,
     /// Caller audio lost on its way to a model that does not read.
     pub(crate) dropped_append: Counter,

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
@@ -25,6 +25,19 @@ impl Carrier {
     pub(crate) async fn try_connect(gateway: SocketAddr, path: &str, call: &str) -> Result<Self, Error> {
         let tcp = TcpStream::connect(gateway).await.unwrap();
         tcp.set_nodelay(true).unwrap();
+        Self::over(tcp, gateway, path, call).await
+    }
+
+    /// The socket of a token for that call, whose kernel keeps next to nothing that is not read.
+    pub(crate) async fn connect_narrow(gateway: SocketAddr, call: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4_096).unwrap();
+        let tcp = socket.connect(gateway).await.unwrap();
+        tcp.set_nodelay(true).unwrap();
+        Self::over(tcp, gateway, &format!("/media/{call}"), call).await.unwrap()
+    }
+
+    async fn over(tcp: TcpStream, gateway: SocketAddr, path: &str, call: &str) -> Result<Self, Error> {
         let (socket, _) = client_async(format!("ws://{gateway}{path}"), tcp).await?;
         let mut carrier = Self { socket, call: call.to_owned(), next: 1 };
         carrier.send(json!({"event":"connected"})).await;

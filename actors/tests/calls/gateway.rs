@@ -16,7 +16,7 @@ use protocol::call::policy::{GreetedBy, Policy, Setup};
 use protocol::exotel::stream::Start;
 use protocol::ids::{CallSid, Secret};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use url::Url;
 
@@ -100,6 +100,20 @@ impl Gateway {
     }
 
     pub(crate) async fn start_with(model: &Model, limits: Limits, admits: Option<Admission>) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_on(listener, model, limits, admits)
+    }
+
+    /// Whose kernel keeps next to nothing of what a peer does not read.
+    pub(crate) async fn start_narrow(model: &Model, limits: Limits) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_send_buffer_size(4_096).unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(64).unwrap().into_std().unwrap();
+        Self::start_on(listener, model, limits, None)
+    }
+
+    fn start_on(listener: std::net::TcpListener, model: &Model, limits: Limits, admits: Option<Admission>) -> Self {
         let endpoint = ModelEndpoint {
             url: Url::parse(&format!("ws://{}/v1/realtime", model.address)).unwrap(),
             key: Some(Secret::new("key")),
@@ -123,7 +137,7 @@ impl Gateway {
         .workers(1)
         .tcp_nodelay(true)
         .disable_signals()
-        .bind("127.0.0.1:0")
+        .listen(listener)
         .unwrap();
         let address = server.addrs()[0];
         let server = server.run();

@@ -9,6 +9,7 @@ mod gateway;
 mod model;
 
 mod audio;
+mod backpressure;
 mod faults;
 mod floods;
 mod media;

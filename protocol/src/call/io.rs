@@ -5,7 +5,7 @@ use codecs::SampleRate;
 use super::end::Ended;
 use super::fact::Fact;
 use super::tape::Taped;
-use crate::ids::StreamSid;
+use crate::ids::{MarkId, StreamSid};
 use crate::realtime::command::ClientEvent;
 use crate::realtime::event::{ContentKey, ServerEvent};
 
@@ -51,8 +51,22 @@ pub enum CallerEvent {
         /// How many.
         events: u32,
     },
-    /// An echoed mark.
-    Mark(String),
+    /// An echoed mark; none for a name that is not of our making.
+    Mark(Option<MarkId>),
+    /// Audio of a [`CallerCommand::Play`] was handed to the socket: told of each message, in their order.
+    Sent {
+        /// Its mark.
+        mark: MarkId,
+        /// Its audio, given back.
+        pcm: Vec<u8>,
+    },
+    /// Audio of a [`CallerCommand::Play`] found no way to the socket, and neither did any that was asked for since. It was never sent.
+    Refused {
+        /// Its mark.
+        mark: MarkId,
+        /// Its audio, given back.
+        pcm: Vec<u8>,
+    },
     /// A key was pressed.
     Dtmf(char),
     /// The `stop` event, with its reason.
@@ -101,7 +115,7 @@ pub enum Output {
     Model(ConnId, ModelCommand),
     /// Something happened that others must know.
     Record(Fact),
-    /// Something was heard (only where the policy asks for a recording). What was sent to the caller comes before it.
+    /// Something was heard (only where the policy asks for a recording): of the agent what was handed to the carrier's socket.
     Tape(Taped),
     /// The call is over; nothing follows.
     Ended(Ended),
@@ -110,10 +124,14 @@ pub enum Output {
 /// What the carrier's socket is asked to do.
 #[derive(Debug, PartialEq)]
 pub enum CallerCommand {
-    /// Queue audio: s16le mono at the stream's rate, a multiple of 320 bytes.
-    Media(Vec<u8>),
-    /// Ask for an echo when playback gets here.
-    Mark(String),
+    /// Queue audio, and ask for an echo of its mark when playback has got to its end. What becomes of it comes back as
+    /// [`CallerEvent::Sent`] or [`CallerEvent::Refused`].
+    Play {
+        /// s16le mono at the stream's rate, a multiple of 320 bytes.
+        pcm: Vec<u8>,
+        /// None for silence that only shows that somebody is there: nothing comes back of it.
+        mark: Option<MarkId>,
+    },
     /// Drop what is not yet played.
     Clear,
     /// Close the socket: the flow goes on to its next applet.

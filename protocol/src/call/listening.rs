@@ -30,7 +30,7 @@ impl Call {
             Patience::expect_notice(&mut self.cx);
         }
         self.uplink.push(&mut self.cx, self.session.ready(), pcm);
-        self.playout.forgive(&mut self.cx);
+        self.playout.expire_marks(&mut self.cx);
     }
 
     /// A key of the caller's.

@@ -1,5 +1,6 @@
 //! The call as its two peers would see it, in virtual time.
 
+mod backpressure;
 mod broken;
 mod conversation;
 mod copies;
@@ -12,6 +13,7 @@ mod tape;
 mod trouble;
 mod worn;
 
+use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -23,7 +25,7 @@ use super::history::History;
 use super::io::{CallerCommand, CallerEvent, ConnId, Input, ModelCommand, ModelEvent, Output};
 use super::policy::{GreetedBy, Policy, Setup};
 use super::{Call, Clock};
-use crate::ids::{ItemId, ResponseId, StreamSid};
+use crate::ids::{ItemId, MarkId, ResponseId, StreamSid};
 use crate::realtime::command::ClientEvent;
 use crate::realtime::event::{ContentKey, ResponseDone, ResponseStatus, ServerError, ServerEvent, Usage};
 
@@ -33,6 +35,17 @@ struct Desk {
     start: Instant,
     now: Instant,
     said: Vec<Output>,
+    socket: Socket,
+}
+
+/// The way to the carrier's socket.
+struct Socket {
+    /// Audio that was taken and not handed on yet.
+    taken: VecDeque<(MarkId, Vec<u8>)>,
+    /// Messages that may wait there.
+    room: usize,
+    /// Nothing is handed on.
+    frozen: bool,
 }
 
 fn setup(greeted_by: GreetedBy) -> Setup {
@@ -83,7 +96,8 @@ impl Desk {
     }
 
     fn of(call: Call, now: Instant) -> Self {
-        let mut desk = Self { call, start: now, now, said: Vec::new() };
+        let socket = Socket { taken: VecDeque::new(), room: usize::MAX, frozen: false };
+        let mut desk = Self { call, start: now, now, said: Vec::new(), socket };
         desk.drain();
         desk
     }
@@ -97,9 +111,27 @@ impl Desk {
         desk
     }
 
+    /// What the call says; of audio what the socket has room for.
     fn drain(&mut self) {
+        let mut refused = Vec::new();
         while let Some(output) = self.call.poll_output() {
+            if let Output::Caller(CallerCommand::Play { pcm, mark: Some(mark) }) = &output {
+                if !refused.is_empty() || self.socket.taken.len() >= self.socket.room {
+                    refused.push((*mark, pcm.clone()));
+                    continue;
+                }
+                self.socket.taken.push_back((*mark, pcm.clone()));
+            }
             self.said.push(output);
+        }
+        if !refused.is_empty() {
+            for (mark, pcm) in refused {
+                self.call.handle(self.now, Input::Caller(CallerEvent::Refused { mark, pcm }));
+            }
+            return self.drain();
+        }
+        if let Some((mark, pcm)) = self.socket.taken.pop_front_if(|_| !self.socket.frozen) {
+            self.caller(CallerEvent::Sent { mark, pcm });
         }
     }
 
@@ -180,8 +212,8 @@ impl Desk {
         self.now = until;
     }
 
-    fn echo(&mut self, mark: &str) {
-        self.caller(CallerEvent::Mark(mark.to_owned()));
+    fn echo(&mut self, mark: &MarkId) {
+        self.caller(CallerEvent::Mark(Some(*mark)));
     }
 
     /// All that was sent is played, and the carrier says so.
@@ -264,11 +296,11 @@ impl Desk {
             .collect()
     }
 
-    fn marks(&self) -> Vec<String> {
+    fn marks(&self) -> Vec<MarkId> {
         self.said
             .iter()
             .filter_map(|o| match o {
-                Output::Caller(CallerCommand::Mark(name)) => Some(name.clone()),
+                Output::Caller(CallerCommand::Play { mark, .. }) => *mark,
                 _ => None,
             })
             .collect()
@@ -278,7 +310,7 @@ impl Desk {
         self.said
             .iter()
             .map(|o| match o {
-                Output::Caller(CallerCommand::Media(pcm)) => pcm.len() / 16,
+                Output::Caller(CallerCommand::Play { pcm, .. }) => pcm.len() / 16,
                 _ => 0,
             })
             .sum()

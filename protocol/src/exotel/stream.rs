@@ -7,12 +7,13 @@ mod numbering;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use codecs::SampleRate;
 use serde_json::{Map, Value};
 
 use crate::exotel::is_sid;
-use crate::ids::{CallSid, PhoneNumber, StreamSid};
+use crate::ids::{CallSid, MarkId, PhoneNumber, StreamSid};
 use crate::wire::scan::Scan;
 use crate::wire::{self, Name, Reason, Text, WireError};
 pub use encoding::{AudioIn, Encoding};
@@ -37,7 +38,7 @@ pub enum CarrierMessage<'a> {
     },
     /// Playback reached a mark we sent (or one sent before a `clear`: see the ledger).
     Mark {
-        /// The name we gave it.
+        /// The name we gave it: a [`MarkId`], unless the carrier made it up.
         name: Name,
     },
     /// The stream is over.
@@ -109,10 +110,11 @@ pub fn write_media(out: &mut String, stream: &StreamSid, audio: &[u8]) {
 }
 
 /// Replaces the buffer's content by a `mark` message: it is echoed when playback gets there.
-pub fn write_mark(out: &mut String, stream: &StreamSid, name: &str) {
+pub fn write_mark(out: &mut String, stream: &StreamSid, mark: MarkId) {
     begin(out, "mark", stream);
     out.push_str(r#","mark":{"name":""#);
-    wire::push_escaped(out, name);
+    // Digits and a hyphen, into memory: it needs no escape and cannot fail.
+    let _ = write!(out, "{mark}");
     out.push_str(r#""}}"#);
 }
 

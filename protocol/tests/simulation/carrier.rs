@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use codecs::SampleRate;
 use protocol::call::io::CallerEvent;
+use protocol::ids::MarkId;
 
 use super::link::{Dice, Link, MS, Micros, NEVER};
 use super::person::Person;
@@ -48,7 +49,7 @@ pub(crate) enum Command {
         audio: usize,
         bytes: usize,
     },
-    Mark(String),
+    Mark(MarkId),
     Clear,
     Close,
 }
@@ -71,7 +72,7 @@ pub(crate) struct Carrier {
     /// The agent was heard since the last frame: an answer may be shorter than one.
     sounded: bool,
     /// Echoes held back.
-    echoes: Vec<(Micros, String)>,
+    echoes: Vec<(Micros, MarkId)>,
     next_frame: Micros,
     next_echo: Micros,
     pub(crate) to_call: Link<CallerEvent>,
@@ -151,10 +152,10 @@ impl Carrier {
     /// What is being played is played on; the unit is the message.
     fn clear(&mut self, now: Micros, dice: &mut Dice) {
         for queued in std::mem::take(&mut self.queue) {
-            if let Command::Mark(name) = queued
+            if let Command::Mark(mark) = queued
                 && self.habits.echoes_cleared
             {
-                self.echo(now, name, dice);
+                self.echo(now, mark, dice);
             }
         }
     }
@@ -178,37 +179,37 @@ impl Carrier {
                     let until = at + (bytes * 1000 / self.rate.bytes_per_ms()) as u64;
                     self.playing = Some(Playing { content, audio, from: at, until });
                 }
-                Some(Command::Mark(name)) => self.echo(now, name, dice),
+                Some(Command::Mark(mark)) => self.echo(now, mark, dice),
                 _ => return,
             }
         }
     }
 
-    fn echo(&mut self, now: Micros, name: String, dice: &mut Dice) {
+    fn echo(&mut self, now: Micros, mark: MarkId, dice: &mut Dice) {
         if self.habits.mute_marks || dice.chance(self.habits.loses_marks) {
             return;
         }
         if dice.chance(self.habits.doubles_marks) {
-            self.hold_back(now + dice.within((0, 2000)) * MS, name.clone());
+            self.hold_back(now + dice.within((0, 2000)) * MS, mark);
         }
         if dice.chance(self.habits.late_marks.0) {
-            self.hold_back(now + dice.within((0, self.habits.late_marks.1)) * MS, name);
+            self.hold_back(now + dice.within((0, self.habits.late_marks.1)) * MS, mark);
         } else {
-            self.to_call.push(now, dice, CallerEvent::Mark(name));
+            self.to_call.push(now, dice, CallerEvent::Mark(Some(mark)));
         }
     }
 
-    fn hold_back(&mut self, until: Micros, name: String) {
-        self.echoes.push((until, name));
+    fn hold_back(&mut self, until: Micros, mark: MarkId) {
+        self.echoes.push((until, mark));
         self.next_echo = self.next_echo.min(until);
     }
 
     fn echo_held_back(&mut self, now: Micros, dice: &mut Dice) {
-        for (until, name) in std::mem::take(&mut self.echoes) {
+        for (until, mark) in std::mem::take(&mut self.echoes) {
             if until <= now {
-                self.to_call.push(now, dice, CallerEvent::Mark(name));
+                self.to_call.push(now, dice, CallerEvent::Mark(Some(mark)));
             } else {
-                self.echoes.push((until, name));
+                self.echoes.push((until, mark));
             }
         }
         self.next_echo = self.echoes.iter().map(|(at, _)| *at).min().unwrap_or(NEVER);

@@ -25,6 +25,12 @@ impl Log {
             Input::Model(conn, ModelEvent::Audio { key, pcm }) => {
                 self.note(now, "<-", &format_args!("{conn:?} {} bytes of {key:?}", pcm.len()));
             }
+            Input::Caller(CallerEvent::Sent { mark, pcm }) => {
+                self.note(now, "<-", &format_args!("sent {} bytes, {mark}", pcm.len()));
+            }
+            Input::Caller(CallerEvent::Refused { mark, pcm }) => {
+                self.note(now, "<-", &format_args!("refused {} bytes, {mark}", pcm.len()));
+            }
             _ => self.note(now, "<-", input),
         }
     }
@@ -33,7 +39,9 @@ impl Log {
     pub(crate) fn output(&mut self, now: Micros, output: &Output) {
         match output {
             Output::Model(_, ModelCommand::Send(ClientEvent::Append(_))) | Output::Tape(_) => {}
-            Output::Caller(CallerCommand::Media(pcm)) => self.note(now, "  ->", &format_args!("Media {}", pcm.len())),
+            Output::Caller(CallerCommand::Play { pcm, mark }) => {
+                self.note(now, "  ->", &format_args!("play {} bytes, {mark:?}", pcm.len()));
+            }
             _ => self.note(now, "  ->", output),
         }
     }

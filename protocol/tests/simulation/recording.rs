@@ -22,14 +22,14 @@ struct Piece {
 pub(crate) struct Recording {
     caller_end: u64,
     pieces: Vec<Piece>,
-    /// Whose audio the message sent last is, and how much of it is audio.
-    sent: (usize, usize),
+    /// A message that was handed to the socket and not taped yet: whose audio, and how much of it is audio.
+    handed: Option<(usize, usize)>,
 }
 
 impl Recording {
-    /// A message went to the carrier.
-    pub(crate) fn sent(&mut self, content: usize, audio: usize) {
-        self.sent = (content, audio);
+    /// A message was handed to the carrier's socket.
+    pub(crate) fn handed(&mut self, content: usize, audio: usize) {
+        self.handed = Some((content, audio));
     }
 
     /// Something was taped, `since` the stream began.
@@ -45,7 +45,7 @@ impl Recording {
                 let samples = pcm.len() as u64 / 2;
                 assert!(self.pieces.last().is_none_or(|last| last.at + last.samples <= *at), "the agent is taped over");
                 assert!(at + samples <= limit, "the agent is taped ahead of time");
-                let (content, audio) = self.sent;
+                let (content, audio) = self.handed.take().expect("only what was handed to the socket is taped, once");
                 self.pieces.push(Piece { at: *at, samples, content, audio });
             }
             Taped::AgentCut { at } => {

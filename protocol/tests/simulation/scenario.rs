@@ -6,6 +6,7 @@ use codecs::SampleRate;
 use protocol::call::policy::{GreetedBy, Policy};
 
 use super::carrier::Habits;
+use super::leg::Reading;
 use super::link::{Dice, MS, Micros, NEVER, SEC};
 use super::person::Manners;
 
@@ -17,6 +18,7 @@ pub(crate) struct Scenario {
     pub(crate) greeted_by: GreetedBy,
     pub(crate) rate: SampleRate,
     pub(crate) habits: Habits,
+    pub(crate) reading: Reading,
     pub(crate) manners: Manners,
     pub(crate) temper: Temper,
     pub(crate) mishaps: Mishaps,
@@ -125,6 +127,7 @@ impl Scenario {
                 gaps: 0.0,
                 dies_at: NEVER,
             },
+            reading: Reading::all(),
             manners: Manners {
                 cuts_in: 0.3,
                 utterance_ms: (900, 5000),
@@ -180,6 +183,7 @@ impl Scenario {
         let mut it = Self::calm(seed);
         it.figures(&mut dice);
         if dice.chance(0.35) {
+            it.slow_carrier(&mut Dice::new(seed ^ 0x510));
             return it;
         }
         // Each kind of trouble on its own in some seeds, and with the others in the rest.
@@ -191,6 +195,7 @@ impl Scenario {
             // Somebody who speaks up while an answer is due gives the model more time.
             it.manners.patience_ms = (9_000, 14_000);
         }
+        it.slow_carrier(&mut Dice::new(seed ^ 0x510));
         if marks {
             it.rude_marks(&mut dice);
         }
@@ -223,7 +228,10 @@ impl Scenario {
         let retry = 5 * SEC + micros(policy.answer_wait);
         let silent = 2 * micros(policy.answer_wait) + micros(policy.model_wait);
         let one_trouble = silent + u64::from(policy.response_retries) * retry;
-        5 * SEC + one_trouble.max(micros(policy.patience))
+        // A stalled socket keeps back what the caller says, and what is said to them; one that moves no more ends the call.
+        let stall = 2 * self.reading.stalls_ms.1 * MS;
+        let stuck = if self.reading.stops_at == NEVER { 0 } else { micros(policy.media_silence) };
+        5 * SEC + stall + stuck + one_trouble.max(micros(policy.patience))
     }
 
     fn figures(&mut self, dice: &mut Dice) {
@@ -266,6 +274,22 @@ impl Scenario {
         }
         if dice.chance(0.2) {
             self.mishaps.hangs_up = 0.0008;
+        }
+    }
+
+    /// Some carriers do not read all at once. They have dice of their own: what else a seed stands for stays.
+    fn slow_carrier(&mut self, dice: &mut Dice) {
+        if !dice.chance(0.2) {
+            return;
+        }
+        self.troubled = true;
+        self.manners.patience_ms = (9_000, 14_000);
+        self.reading.room = dice.pick(&[1, 2, 8, 64]);
+        match dice.within((0, 3)) {
+            0 => {}
+            1 => (self.reading.reads_ms, self.reading.stalls_ms) = ((2_000, 20_000), (300, 4_000)),
+            2 => (self.reading.reads_ms, self.reading.stalls_ms) = ((20, 400), (50, 600)),
+            _ => self.reading.stops_at = dice.within((3, 40)) * SEC,
         }
     }
 

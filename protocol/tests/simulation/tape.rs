@@ -28,7 +28,7 @@ pub(crate) struct Content {
     pub(crate) generated: usize,
     /// Handed to the call.
     pub(crate) delivered: usize,
-    /// Handed to the carrier.
+    /// Handed to the carrier's socket.
     pub(crate) sent: usize,
     /// In messages that were played to their end.
     pub(crate) played: usize,
@@ -93,15 +93,20 @@ impl Tape {
         self.contents.iter_mut().enumerate().rev().find(|(_, c)| c.key.item.as_str() == item)
     }
 
-    /// Whose audio a message to the carrier is, and how many of its bytes are audio and not padding.
-    ///
-    /// Panics when it is not the very next audio of one content part, then silence.
-    pub(crate) fn read(&self, pcm: &[u8]) -> (usize, usize) {
+    /// Whose audio a message to the carrier is.
+    pub(crate) fn whose(&self, pcm: &[u8]) -> usize {
         let first = usize::from(u16::from_le_bytes([pcm[0], pcm[1]]));
         let tag = (first >> 9).checked_sub(1).expect("a message to the carrier begins with audio");
         let newest = self.contents.len() - 1;
         let back = (newest % TAGS + TAGS - tag) % TAGS;
-        let content = newest.checked_sub(back).expect("audio that no server made");
+        newest.checked_sub(back).expect("audio that no server made")
+    }
+
+    /// Whose audio a message is that is handed to the carrier's socket, and how many of its bytes are audio and not padding.
+    ///
+    /// Panics when it is not the very next audio of one content part, then silence.
+    pub(crate) fn read(&self, pcm: &[u8]) -> (usize, usize) {
+        let content = self.whose(pcm);
         let silent = |at: usize| pcm[at * 2] == 0 && pcm[at * 2 + 1] == 0;
         let mut samples = pcm.len() / 2;
         while silent(samples - 1) {

@@ -7,7 +7,7 @@ use protocol::call::end::Ended;
 use protocol::call::fact::{Fact, Turn, Who};
 use protocol::call::history::History;
 use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Input, ModelCommand, ModelEvent, Output};
-use protocol::ids::{ItemId, ResponseId};
+use protocol::ids::{ItemId, MarkId, ResponseId};
 use protocol::realtime::command::{ClientEvent, NewItem};
 use protocol::realtime::event::{ResponseStatus, ServerEvent};
 
@@ -38,8 +38,6 @@ struct Step {
     /// The caller cut in while sent audio was still to be played.
     must_clear: bool,
     cleared: bool,
-    /// A mark belongs after the message just sent.
-    mark_owed: bool,
     /// The event handled is a mark of audio that was cut, or none of ours.
     stale_mark: bool,
 }
@@ -55,15 +53,19 @@ pub(crate) struct Witness {
     pub(crate) history: History,
     /// Items in the order of their turns.
     items: Vec<ItemId>,
-    /// When all that was sent since the last cut will have been played, and all of it that is not silence.
+    /// When all that was handed to the socket since the last cut will have been played, and all of it that is not silence.
     play_end: Micros,
     audible_end: Micros,
+    /// Bytes on their way to the socket.
+    on_their_way: usize,
     /// The carrier gives the bot up unless it is sent something by then.
     media_due: Micros,
     /// The responses that were heard, the one being heard last.
     voices: Vec<ResponseId>,
     /// The transcript as the record has it.
     rows: BTreeMap<u32, Turn>,
+    /// The carrier reads all that it is sent, at once.
+    reads: bool,
     /// The end of every turn of the caller's is told.
     hears_stops: bool,
     speaking: bool,
@@ -73,8 +75,8 @@ pub(crate) struct Witness {
     /// Responses that began while the caller spoke.
     crossed: Vec<ResponseId>,
     conns: BTreeMap<u32, Conn>,
-    /// Mark names, and the era of each: an era ends with every cut and every restart.
-    marks: HashMap<String, u32>,
+    /// Marks, and the era of each: an era ends with every cut and every restart.
+    marks: HashMap<MarkId, u32>,
     era: u32,
     step: Step,
     recording: Recording,
@@ -93,7 +95,8 @@ impl Witness {
         let bytes_per_ms = scenario.rate.bytes_per_ms();
         let policy = &scenario.policy;
         let chunk_ms = u64::from(policy.chunk_ms);
-        let honest = scenario.habits.honest() && scenario.mishaps.panics == 0.0;
+        let reads = !scenario.reading.stalls();
+        let honest = scenario.habits.honest() && reads && scenario.mishaps.panics == 0.0;
         Self {
             bytes_per_ms,
             lead: u64::try_from(policy.lead.as_micros()).unwrap_or(u64::MAX),
@@ -103,9 +106,11 @@ impl Witness {
             items: Vec::new(),
             play_end: 0,
             audible_end: 0,
+            on_their_way: 0,
             media_due: NEVER,
             voices: Vec::new(),
             rows: BTreeMap::new(),
+            reads,
             hears_stops: scenario.temper.loses_stops == 0.0,
             speaking: false,
             started: 0,
@@ -124,8 +129,8 @@ impl Witness {
     pub(crate) fn input(&mut self, input: &Input, scene: &mut Scene<'_>) {
         self.step = Step::default();
         match input {
-            Input::Caller(CallerEvent::Mark(name)) => {
-                self.step.stale_mark = self.marks.get(name) != Some(&self.era);
+            Input::Caller(CallerEvent::Mark(mark)) => {
+                self.step.stale_mark = mark.is_none_or(|mark| self.marks.get(&mark) != Some(&self.era));
                 self.tally.add("stale marks", u64::from(self.step.stale_mark));
             }
             Input::Caller(CallerEvent::Audio { level_dbfs, .. }) if *level_dbfs > -35.0 => self.last_loud = scene.now,
@@ -172,21 +177,11 @@ impl Witness {
         }
     }
 
-    /// The call wants this done. Returns whose audio a message is, and how much of it is audio.
-    pub(crate) fn output(&mut self, output: &Output, scene: &mut Scene<'_>) -> (Option<usize>, usize) {
+    /// The call wants this done.
+    pub(crate) fn output(&mut self, output: &Output, scene: &mut Scene<'_>) {
         assert!(self.tally.ended.is_none(), "nothing follows the end: {output:?}");
-        if self.step.mark_owed {
-            assert!(
-                matches!(output, Output::Caller(CallerCommand::Mark(_))),
-                "a mark follows each message: {output:?}"
-            );
-        }
         match output {
-            Output::Caller(CallerCommand::Media(pcm)) => return self.media(pcm, scene),
-            Output::Caller(CallerCommand::Mark(name)) => {
-                self.step.mark_owed = false;
-                assert!(self.marks.insert(name.clone(), self.era).is_none(), "mark {name} was used before");
-            }
+            Output::Caller(CallerCommand::Play { pcm, mark }) => self.offered(pcm, *mark, scene),
             Output::Caller(CallerCommand::Clear) => self.step.cleared = true,
             Output::Caller(CallerCommand::Close) => {}
             Output::Model(ConnId(id), command) => self.command(*id, command, scene),
@@ -197,39 +192,68 @@ impl Witness {
             Output::Tape(taped) => self.recording.taped(taped, scene.now - self.started, self.bytes_per_ms),
             Output::Ended(why) => self.ended(why),
         }
-        (None, 0)
     }
 
-    fn media(&mut self, pcm: &[u8], scene: &mut Scene<'_>) -> (Option<usize>, usize) {
+    fn micros(&self, bytes: usize) -> Micros {
+        (bytes * 1000 / self.bytes_per_ms) as u64
+    }
+
+    /// How far ahead of real time the call is, with what is on its way.
+    fn ahead(&self, now: Micros) -> Micros {
+        self.play_end.saturating_sub(now) + self.micros(self.on_their_way)
+    }
+
+    /// A message goes to the driver.
+    fn offered(&mut self, pcm: &[u8], mark: Option<MarkId>, scene: &mut Scene<'_>) {
         assert!(self.history.started().is_some(), "audio before the stream began");
         assert!(!pcm.is_empty() && pcm.len().is_multiple_of(320), "a message of {} bytes", pcm.len());
         assert!(pcm.len() <= self.chunk_bytes, "a message of {} bytes", pcm.len());
-        let length = (pcm.len() * 1000 / self.bytes_per_ms) as u64;
-        self.media_due = scene.now + LONGEST_QUIET;
-        if pcm.iter().all(|&sample| sample == 0) {
+        let Some(mark) = mark else {
             // A sign of life: into nothing, and nobody's.
-            assert!(self.play_end <= scene.now, "silence is sent into what plays");
-            self.play_end = scene.now + length;
-            self.tally.add("silences", 1);
-            return (None, 0);
-        }
+            assert!(pcm.iter().all(|&sample| sample == 0), "audio without a mark");
+            assert!(self.ahead(scene.now) == 0, "silence is sent into what plays");
+            self.play_end = scene.now + self.micros(pcm.len());
+            return self.tally.add("silences", 1);
+        };
         assert!(!self.speaking, "audio is sent while the caller speaks");
-        let (index, audio) = scene.tape.read(pcm);
-        let content = &mut scene.tape.contents[index];
+        let content = &scene.tape.contents[scene.tape.whose(pcm)];
         assert!(!content.dead, "audio of {:?} is sent after the caller cut in", content.key);
         assert!(!self.crossed.contains(&content.key.response), "audio of {:?}, which crossed with speech", content.key);
+        assert!(self.marks.insert(mark, self.era).is_none(), "mark {mark} was used before");
+        self.on_their_way += pcm.len();
+        let ahead = self.ahead(scene.now);
+        assert!(ahead <= self.lead, "{ahead} us ahead of real time");
+        self.tally.add("messages", 1);
+    }
+
+    /// A message had no room on its way: it was never sent.
+    pub(crate) fn refused(&mut self, mark: MarkId, bytes: usize) {
+        if self.marks.get(&mark) == Some(&self.era) {
+            self.on_their_way -= bytes;
+        }
+        self.tally.add("refused", 1);
+    }
+
+    /// A message is handed to the carrier's socket. Returns whose audio it is (none: silence), and how much of it is audio.
+    pub(crate) fn handed(&mut self, pcm: &[u8], mark: Option<MarkId>, scene: &mut Scene<'_>) -> (Option<usize>, usize) {
+        if self.media_due != NEVER {
+            self.media_due = scene.now + LONGEST_QUIET;
+        }
+        let Some(mark) = mark else { return (None, 0) };
+        let (index, audio) = scene.tape.read(pcm);
+        let content = &mut scene.tape.contents[index];
+        content.sent += audio;
+        assert!(content.sent <= content.delivered, "more of {:?} is sent than came", content.key);
         self.voices.push(content.key.response.clone());
         self.voices.dedup();
         let again = self.voices.iter().filter(|voice| **voice == content.key.response).count() > 1;
         assert!(!again, "{:?} goes on after another response was heard", content.key);
-        content.sent += audio;
-        assert!(content.sent <= content.delivered, "more of {:?} is sent than came", content.key);
-        self.play_end = self.play_end.max(scene.now) + length;
-        self.audible_end = self.play_end;
-        assert!(self.play_end - scene.now <= self.lead, "{} us ahead of real time", self.play_end - scene.now);
-        self.step.mark_owed = true;
-        self.tally.add("messages", 1);
-        self.recording.sent(index, audio);
+        if self.marks.get(&mark) == Some(&self.era) {
+            self.on_their_way -= pcm.len();
+            self.play_end = self.play_end.max(scene.now) + self.micros(pcm.len());
+            self.audible_end = self.play_end;
+            self.recording.handed(index, audio);
+        }
         (Some(index), audio)
     }
 
@@ -323,13 +347,13 @@ impl Witness {
 
     fn caller_spoke(&mut self, item: &ItemId, scene: &mut Scene<'_>) {
         self.turn_began(item);
-        self.step.must_clear |= self.audible_end > scene.now;
-        (self.speaking, self.play_end, self.audible_end) = (true, 0, 0);
+        self.step.must_clear |= self.audible_end > scene.now || self.on_their_way > 0;
+        (self.speaking, self.play_end, self.audible_end, self.on_their_way) = (true, 0, 0, 0);
         self.era += 1;
         scene.tape.cut(item);
     }
 
-    /// `heard <= sent <= generated`, never backwards, and never more than was really played.
+    /// `heard <= sent <= generated`, where sent is what was handed to the socket; never backwards, and never more than was really played.
     fn heard(&mut self, item: &ItemId, generated_ms: u64, heard_ms: u64, scene: &mut Scene<'_>) {
         let (index, content) = scene.tape.find_item(item.as_str()).expect("a known item");
         let heard = usize::try_from(heard_ms).unwrap_or(usize::MAX).saturating_mul(self.bytes_per_ms);
@@ -377,14 +401,13 @@ impl Witness {
     /// After every step: when the call wants to be woken, and how far ahead of real time it thinks it is.
     pub(crate) fn after(&self, timeout: Micros, lead_ms: u64, now: Micros) {
         let step = &self.step;
-        assert!(!step.mark_owed, "a mark follows each message");
         assert!(step.cleared || !step.must_clear, "what the caller cut into is cleared");
-        assert!(now <= self.media_due, "the carrier was sent nothing for too long");
+        assert!(!self.reads || now <= self.media_due, "the carrier was sent nothing for too long");
         let over = self.tally.ended.is_some();
         assert_eq!(timeout == NEVER, over, "a call has something to wait for until it is over");
         assert_eq!(
             lead_ms,
-            if over { lead_ms } else { self.play_end.saturating_sub(now) / MS },
+            if over || self.history.left().is_some() { lead_ms } else { self.ahead(now) / MS },
             "ms ahead of real time"
         );
     }
@@ -392,7 +415,7 @@ impl Witness {
     /// The call is gone, and another is built from what was recorded.
     pub(crate) fn restarted(&mut self) {
         self.era += 1;
-        (self.play_end, self.audible_end) = (0, 0);
+        (self.play_end, self.audible_end, self.on_their_way) = (0, 0, 0);
         self.speaking = false;
         self.recording.restarted();
         self.step = Step::default();
@@ -408,6 +431,15 @@ impl Witness {
         assert_eq!(recorded, known, "what was recorded is what the call knows");
         let rows: Vec<Turn> = self.rows.values().cloned().collect();
         assert_eq!(rows, known, "the transcript is whole, to the caller's last words");
+        for content in &tape.contents {
+            let heard = content.heard_ms as usize * self.bytes_per_ms;
+            assert!(
+                heard <= content.sent,
+                "{:?}: {heard} bytes heard, {} handed to the socket",
+                content.key,
+                content.sent
+            );
+        }
         if let Some(bound_ms) = self.short_ms {
             self.recording.is_true(tape, bound_ms as usize * self.bytes_per_ms);
         }

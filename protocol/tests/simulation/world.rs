@@ -10,6 +10,7 @@ use protocol::call::{Call, Clock};
 use protocol::ids::StreamSid;
 
 use super::carrier::{Carrier, Command};
+use super::leg::Leg;
 use super::link::{Dice, MS, Micros, NEVER, SEC};
 use super::log::Log;
 use super::person::Person;
@@ -45,6 +46,7 @@ pub(crate) struct World {
     missed: Vec<CallerEvent>,
     tape: Tape,
     carrier: Carrier,
+    leg: Leg,
     person: Person,
     servers: Vec<Server>,
     witness: Witness,
@@ -91,6 +93,7 @@ impl World {
             missed: Vec::new(),
             tape: Tape::default(),
             carrier: Carrier::new(scenario.habits.clone(), scenario.rate, scenario.carrier_way),
+            leg: Leg::new(scenario.seed, scenario.reading.clone()),
             person: Person::new(scenario.manners.clone()),
             servers: Vec::new(),
             witness: Witness::new(&scenario),
@@ -151,10 +154,12 @@ impl World {
         self.agenda.timeout.saturating_add(self.scenario.lateness).max(self.now)
     }
 
-    fn next_at(&self) -> Micros {
+    fn next_at(&mut self) -> Micros {
+        let moves_at = self.leg.moves_at(self.now);
+        let leg = self.leg.next_at(self.now);
         let agenda = &self.agenda;
         let own = agenda.media_at.min(agenda.leaves_at).min(agenda.operator_at).min(self.back_at);
-        let carrier = self.carrier.next_at().min(self.carrier.to_call.next_at());
+        let carrier = self.carrier.next_at().min(self.carrier.to_call.next_at().max(moves_at)).min(leg);
         let servers = self.servers.iter().map(Server::next_at).min().unwrap_or(NEVER);
         own.min(carrier).min(servers).min(self.tick_at())
     }
@@ -175,7 +180,10 @@ impl World {
         if self.carrier.next_at() <= now {
             self.carrier_moves();
         }
-        while let Some(event) = self.carrier.to_call.pop(now) {
+        self.leg_moves();
+        while self.leg.moves_at(now) <= now
+            && let Some(event) = self.carrier.to_call.pop(now)
+        {
             self.carrier_says(event);
         }
         for index in 0..self.servers.len() {
@@ -263,6 +271,30 @@ impl World {
         }
     }
 
+    /// What waits for the carrier's socket is handed to it.
+    fn leg_moves(&mut self) {
+        while let Some(command) = self.leg.pop(self.now) {
+            let mut sent = None;
+            match command {
+                CallerCommand::Play { pcm, mark } => {
+                    let mut scene = Scene { now: self.now, tape: &mut self.tape, carrier: &self.carrier };
+                    let (content, audio) = self.witness.handed(&pcm, mark, &mut scene);
+                    let media = Command::Media { content, audio, bytes: pcm.len() };
+                    self.carrier.from_call.push(self.now, &mut self.dice, media);
+                    if let Some(mark) = mark {
+                        self.carrier.from_call.push(self.now, &mut self.dice, Command::Mark(mark));
+                        sent = Some(CallerEvent::Sent { mark, pcm });
+                    }
+                }
+                CallerCommand::Clear => self.carrier.from_call.push(self.now, &mut self.dice, Command::Clear),
+                CallerCommand::Close => self.carrier.from_call.push(self.now, &mut self.dice, Command::Close),
+            }
+            if let Some(sent) = sent {
+                self.handle(Input::Caller(sent));
+            }
+        }
+    }
+
     fn carrier_says(&mut self, event: CallerEvent) {
         if self.call.is_some() {
             self.handle(Input::Caller(event));
@@ -309,28 +341,40 @@ impl World {
 
     /// Does what the call wants, up to `most`.
     fn drain(&mut self, most: usize) {
+        let mut refused = Vec::new();
         for count in 0..most {
             assert!(count < MOST_OUTPUTS, "outputs without end");
-            let Some(output) = self.call.as_mut().and_then(Call::poll_output) else { return };
+            let Some(output) = self.call.as_mut().and_then(Call::poll_output) else { break };
             if let Some(log) = &mut self.log {
                 log.output(self.now, &output);
             }
             let mut scene = Scene { now: self.now, tape: &mut self.tape, carrier: &self.carrier };
-            let (content, audio) = self.witness.output(&output, &mut scene);
+            self.witness.output(&output, &mut scene);
             match output {
-                Output::Caller(command) => {
-                    let command = match command {
-                        CallerCommand::Media(pcm) => Command::Media { content, audio, bytes: pcm.len() },
-                        CallerCommand::Mark(name) => Command::Mark(name),
-                        CallerCommand::Clear => Command::Clear,
-                        CallerCommand::Close => Command::Close,
-                    };
-                    self.carrier.from_call.push(self.now, &mut self.dice, command);
-                }
+                Output::Caller(command @ CallerCommand::Play { .. }) if !refused.is_empty() => refused.push(command),
+                Output::Caller(command) => refused.extend(self.leg.take(command)),
                 Output::Model(ConnId(id), command) => self.tell_server(id, command),
                 Output::Record(_) | Output::Tape(_) | Output::Ended(_) => {}
             }
         }
+        if !refused.is_empty() && most == usize::MAX {
+            self.refuse(refused);
+        }
+    }
+
+    /// The socket's way had no room for these: the call is told at once, of silence nothing.
+    fn refuse(&mut self, refused: Vec<CallerCommand>) {
+        let Some(call) = self.call.as_mut() else { return };
+        for command in refused {
+            let CallerCommand::Play { pcm, mark: Some(mark) } = command else { continue };
+            self.witness.refused(mark, pcm.len());
+            let input = Input::Caller(CallerEvent::Refused { mark, pcm });
+            if let Some(log) = &mut self.log {
+                log.input(self.now, &input);
+            }
+            call.handle(self.base + Duration::from_micros(self.now), input);
+        }
+        self.drain(usize::MAX);
     }
 
     fn tell_server(&mut self, id: u32, command: ModelCommand) {

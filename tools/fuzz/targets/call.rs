@@ -16,6 +16,7 @@ use protocol::call::fact::Fact;
 use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Control, Input, ModelCommand, ModelEvent, Output};
 use protocol::call::policy::{GreetedBy, Policy, Setup};
 use protocol::exotel::stream::{self, AudioIn, CarrierMessage};
+use protocol::ids::MarkId;
 use protocol::realtime::event::{self, Parsed};
 use protocol::wire;
 
@@ -37,7 +38,7 @@ fuzz_target!(|data: &[u8]| {
     let clock = Clock { now, wall: SystemTime::now() };
     let mut call = Call::new(now, clock, policy.clone(), setup.clone());
     let mut told = Told::default();
-    told.drain(&mut call);
+    told.drain(&mut call, now);
     for line in data.split(|byte| *byte == b'\n').take(2_000) {
         let Some((from, text)) = line.split_first() else { continue };
         match from {
@@ -49,23 +50,60 @@ fuzz_target!(|data: &[u8]| {
             b'r' if told.over => {}
             b'r' => call = Call::resume(now, clock, policy.clone(), setup.clone(), call.history().clone()),
             b'h' => call.handle(now, Input::Control(Control::HangUp(Ended::Operator))),
+            b'f' => told.socket = told.socket.next(),
             _ => {
                 let Some(input) = input(*from, text, told.newest) else { continue };
                 call.handle(now, input);
             }
         }
-        told.drain(&mut call);
+        told.drain(&mut call, now);
     }
 });
+
+/// What becomes of audio on its way to the carrier.
+#[derive(Clone, Copy, Default)]
+enum Socket {
+    #[default]
+    Sends,
+    Keeps,
+    Refuses,
+}
+
+impl Socket {
+    fn next(self) -> Self {
+        match self {
+            Self::Sends => Self::Keeps,
+            Self::Keeps => Self::Refuses,
+            Self::Refuses => Self::Sends,
+        }
+    }
+}
 
 #[derive(Default)]
 struct Told {
     newest: u32,
     over: bool,
+    socket: Socket,
+    /// Audio that was taken and not sent yet.
+    taken: Vec<(MarkId, Vec<u8>)>,
 }
 
 impl Told {
-    fn drain(&mut self, call: &mut Call) {
+    /// Hears the call out, and tells it what became of its audio.
+    fn drain(&mut self, call: &mut Call, now: Instant) {
+        let mut refused = Vec::new();
+        self.outputs(call, &mut refused);
+        for (mark, pcm) in refused {
+            call.handle(now, Input::Caller(CallerEvent::Refused { mark, pcm }));
+        }
+        let sent = if matches!(self.socket, Socket::Sends) { std::mem::take(&mut self.taken) } else { Vec::new() };
+        for (mark, pcm) in sent {
+            call.handle(now, Input::Caller(CallerEvent::Sent { mark, pcm }));
+        }
+        self.outputs(call, &mut Vec::new());
+    }
+
+    fn outputs(&mut self, call: &mut Call, refused: &mut Vec<(MarkId, Vec<u8>)>) {
         let mut outputs = 0;
         while let Some(output) = call.poll_output() {
             outputs += 1;
@@ -73,8 +111,13 @@ impl Told {
             assert!(!self.over || matches!(output, Output::Record(Fact::Counted { .. })), "{output:?} after its end");
             match output {
                 Output::Model(conn, ModelCommand::Dial) => self.newest = conn.0,
-                Output::Caller(CallerCommand::Media(pcm)) => {
+                Output::Caller(CallerCommand::Play { pcm, mark }) => {
                     assert!(!pcm.is_empty() && pcm.len().is_multiple_of(320), "{} bytes to the carrier", pcm.len());
+                    match (mark, self.socket) {
+                        (Some(mark), Socket::Refuses) => refused.push((mark, pcm)),
+                        (Some(mark), Socket::Sends | Socket::Keeps) => self.taken.push((mark, pcm)),
+                        (None, _) => {}
+                    }
                 }
                 Output::Ended(_) => self.over = true,
                 _ => {}
@@ -95,7 +138,7 @@ fn input(from: u8, text: &[u8], newest: u32) -> Option<Input> {
                 AudioIn::default().decode(&media.payload, &mut pcm).ok()?;
                 CallerEvent::Audio { pcm, level_dbfs: -20.0, sent_ms: None }
             }
-            CarrierMessage::Mark { name } => CallerEvent::Mark(name.into()),
+            CarrierMessage::Mark { name } => CallerEvent::Mark(MarkId::parse(&name)),
             CarrierMessage::Dtmf { digit } => CallerEvent::Dtmf(digit),
             CarrierMessage::Stop { reason } => CallerEvent::Stopped(reason.map(String::from)),
             _ => return None,

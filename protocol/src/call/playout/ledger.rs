@@ -5,7 +5,8 @@ use codecs::SampleRate;
 use crate::ids::{ItemId, ResponseId};
 use crate::realtime::event::ContentKey;
 
-/// One content part. `heard <= sent <= generated`, in bytes at the carrier's rate, padding not counted.
+/// One content part. `heard <= sent <= generated`, in bytes at the carrier's rate, padding not counted. Sent is what was handed to the
+/// carrier's socket.
 #[derive(Debug)]
 struct Entry {
     serial: u64,

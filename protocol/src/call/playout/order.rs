@@ -19,6 +19,8 @@ pub(super) struct Order {
     heard_at: Option<Instant>,
     /// Audio of others, by content, in the order in which it came.
     waiting: VecDeque<(ResponseId, u64, Vec<u8>)>,
+    /// Of that audio.
+    bytes: usize,
     /// Of those which are over.
     over: Vec<ResponseId>,
     /// The response whose audio was sent last.
@@ -26,8 +28,9 @@ pub(super) struct Order {
 }
 
 impl Order {
-    pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+    /// Bytes that wait for their turn.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 
@@ -39,7 +42,7 @@ impl Playout {
                 if !self.order.waiting.iter().any(|(waiting, ..)| waiting == response) {
                     cx.count("response_waited", 1);
                 }
-                self.queued_bytes += pcm.len();
+                self.order.bytes += pcm.len();
                 self.order.waiting.push_back((response.clone(), serial, pcm.to_vec()));
                 self.watch_voice(cx);
             }
@@ -52,18 +55,15 @@ impl Playout {
     }
 
     fn frame(&mut self, serial: u64, pcm: &[u8]) {
-        if self.framing != Some(serial) {
-            self.close_frame();
-        }
-        self.refill(serial, pcm);
+        self.queue.push(serial, pcm);
         if self.ledger.is_done(serial) {
-            self.close_frame();
+            self.queue.close();
         }
     }
 
     /// A response that others wait behind may not keep them waiting for ever.
     fn watch_voice(&self, cx: &mut Context) {
-        let last = self.play_end.max(self.order.heard_at).unwrap_or(cx.now);
+        let last = self.pacing.play_end().max(self.order.heard_at).unwrap_or(cx.now);
         cx.deadlines.set(Timer::Voice, last.max(cx.now) + STALLED);
     }
 
@@ -92,7 +92,7 @@ impl Playout {
     fn admit(&mut self, response: Option<&ResponseId>) {
         for (whose, serial, pcm) in std::mem::take(&mut self.order.waiting) {
             if response.is_none_or(|response| *response == whose) {
-                self.queued_bytes -= pcm.len();
+                self.order.bytes -= pcm.len();
                 self.frame(serial, &pcm);
             } else {
                 self.order.waiting.push_back((whose, serial, pcm));
@@ -121,9 +121,8 @@ impl Playout {
         if self.order.waiting.is_empty() {
             return None;
         }
-        let last = self.play_end.max(self.order.heard_at);
-        // Less than a unit of audio goes nowhere by itself.
-        let more = !self.queue.is_empty() || self.framer.buffered() >= 320;
+        let last = self.pacing.play_end().max(self.order.heard_at);
+        let more = !self.queue.is_dry() || self.marks.offered_bytes() > 0;
         if more || last.is_some_and(|at| at + STALLED > cx.now) {
             self.watch_voice(cx);
             return None;

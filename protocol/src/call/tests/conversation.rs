@@ -64,7 +64,7 @@ fn a_greeting_prepared_at_the_usual_rate_is_converted_for_a_stream_that_has_anot
     let sizes: Vec<usize> = desk
         .said
         .iter()
-        .filter_map(|o| if let Output::Caller(CallerCommand::Media(pcm)) = o { Some(pcm.len()) } else { None })
+        .filter_map(|o| if let Output::Caller(CallerCommand::Play { pcm, .. }) = o { Some(pcm.len()) } else { None })
         .collect();
     assert_eq!(sizes, [6400, 6400], "200 ms at 16 kHz");
     let told = desk.said.contains(&Output::Model(ConnId(1), ModelCommand::CarrierRate(SampleRate::Hz16000)));

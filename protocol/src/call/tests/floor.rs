@@ -82,7 +82,7 @@ fn two_responses_at_once_are_heard_one_after_the_other_and_never_mixed() {
     let heard: Vec<u8> = desk
         .said
         .iter()
-        .filter_map(|o| if let Output::Caller(CallerCommand::Media(pcm)) = o { Some(pcm) } else { None })
+        .filter_map(|o| if let Output::Caller(CallerCommand::Play { pcm, .. }) = o { Some(pcm) } else { None })
         .flat_map(|pcm| pcm.iter().copied().filter(|&sample| sample != 0))
         .collect();
     let changes = heard.windows(2).filter(|pair| pair[0] != pair[1]).count();

@@ -83,20 +83,15 @@ impl Desk {
         let mut taken = 0;
         while self.now < until {
             for output in &self.said[taken..] {
-                match output {
-                    Output::Caller(CallerCommand::Media(pcm)) => {
-                        at = at.max(self.now) + Duration::from_millis(pcm.len() as u64 / 16);
-                    }
-                    Output::Caller(CallerCommand::Mark(name)) => {
-                        owed.push_back((at + Duration::from_millis(lag), name.clone()));
-                    }
-                    _ => {}
+                if let Output::Caller(CallerCommand::Play { pcm, mark: Some(mark) }) = output {
+                    at = at.max(self.now) + Duration::from_millis(pcm.len() as u64 / 16);
+                    owed.push_back((at + Duration::from_millis(lag), *mark));
                 }
             }
             taken = self.said.len();
             self.wait(5);
-            while let Some((_, name)) = owed.pop_front_if(|(due, _)| *due <= self.now) {
-                self.echo(&name);
+            while let Some((_, mark)) = owed.pop_front_if(|(due, _)| *due <= self.now) {
+                self.echo(&mark);
             }
         }
     }
