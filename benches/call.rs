@@ -50,7 +50,7 @@ impl Line {
         let key = ContentKey { response: ResponseId::new("r0"), item: ItemId::new("a0"), content_index: 0 };
         let mut line = Self { call, now, turns: 0, key, marks: Vec::new(), frame: vec![0; FRAME_BYTES] };
         line.model(ModelEvent::Opened);
-        line.server(ServerEvent::SessionUpdated { input: None, output: None });
+        line.server(ServerEvent::SessionUpdated { input: None, output: None, expires_at: None });
         let stream = StreamSid::new("3357459ca698d8c765bac10b0ec418bl");
         line.handle(Input::Caller(CallerEvent::Started { stream, rate: SampleRate::Hz8000 }));
         line
@@ -62,7 +62,7 @@ impl Line {
         while let Some(output) = self.call.poll_output() {
             assert!(!matches!(output, Output::Ended(_)), "{output:?}");
             match black_box(output) {
-                Output::Model(_, ModelCommand::Send(ClientEvent::Append(pcm))) => self.frame = pcm,
+                Output::Model(_, ModelCommand::Send(ClientEvent::Append(pcm), _)) => self.frame = pcm,
                 Output::Caller(CallerCommand::Play { pcm, mark: Some(mark) }) => sent.push((mark, pcm)),
                 _ => {}
             }

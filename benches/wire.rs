@@ -105,7 +105,7 @@ fn model(c: &mut Criterion) {
         b.iter(|| command::write_append(black_box(&mut out), black_box(&audio)))
     });
     let item = ClientEvent::CreateItem(NewItem::User("The caller pressed 1.".to_owned()));
-    group.bench_function("item: write", |b| b.iter(|| command::write(black_box(&mut out), black_box(&item))));
+    group.bench_function("item: write", |b| b.iter(|| command::write(black_box(&mut out), black_box(&item), None)));
     group.finish();
 }
 

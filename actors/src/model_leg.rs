@@ -194,12 +194,12 @@ impl Handler<Command> for ModelLeg {
                 state.convert.set_carrier(rate);
                 Ok(())
             }
-            ModelCommand::Send(ClientEvent::Append(pcm)) => state.append(&pcm).map(|taken| {
+            ModelCommand::Send(ClientEvent::Append(pcm), _) => state.append(&pcm).map(|taken| {
                 if !taken {
                     self.slot.meters.dropped_append.increment(1);
                 }
             }),
-            ModelCommand::Send(event) => state.link.write(send::event(&mut state.convert, &event)),
+            ModelCommand::Send(event, id) => state.link.write(send::event(&mut state.convert, &event, id)),
             ModelCommand::Close => {
                 self.cause.set(Some("its call let it go".to_owned()));
                 if !state.link.close() {

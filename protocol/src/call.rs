@@ -174,7 +174,9 @@ impl Call {
 
     fn server(&mut self, conn: ConnId, event: ServerEvent) {
         match event {
-            ServerEvent::SessionUpdated { .. } => {
+            ServerEvent::SessionCreated { expires_at } => self.session.expires(&mut self.cx, conn, expires_at),
+            ServerEvent::SessionUpdated { expires_at, .. } => {
+                self.session.expires(&mut self.cx, conn, expires_at);
                 let outcome = self.session.updated(&mut self.cx, conn);
                 self.session_outcome(outcome);
             }

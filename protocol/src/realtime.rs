@@ -3,4 +3,5 @@
 pub mod arguments;
 pub mod command;
 pub mod event;
+pub mod event_id;
 pub mod failure;

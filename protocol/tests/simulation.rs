@@ -40,7 +40,7 @@ use std::time::{Duration, Instant};
 use leg::Reading;
 use link::SEC;
 use protocol::call::end::Ended;
-use scenario::{Fate, Scenario, Temper};
+use scenario::{Expiry, Fate, Names, Scenario, Temper};
 use tally::Tally;
 use world::World;
 
@@ -137,6 +137,7 @@ fn a_thousand_seeded_calls_keep_the_ledgers_invariants() {
         ("missing_mark", 4000),
         ("sessions lost", 200),
         ("failed responses", 40),
+        ("refusals", 50),
         ("restarts", 30),
         ("refused", 300),
         ("ended: agent hung up", 50),
@@ -297,6 +298,7 @@ fn sessions_that_end_are_replaced_and_the_conversation_goes_on() {
 fn a_session_lost_while_its_replacement_waits_for_a_quiet_moment_costs_nothing() {
     let all = run_all(&calm(40, |it| {
         it.policy.roll_after = Duration::from_secs(8);
+        it.temper.expiry = Expiry::Absent;
         it.policy.session_losses = 100;
         it.temper.drops = 1.0;
         it.temper.drop_ms = (9_000, 13_000);
@@ -306,4 +308,45 @@ fn a_session_lost_while_its_replacement_waits_for_a_quiet_moment_costs_nothing()
     assert!(all.of("sessions lost") > 40, "{all:#?}");
     assert_eq!(all.of("ended: caller hung up"), 40, "{all:#?}");
     assert!(all.of("longest silence ms") < 15_000, "{all:#?}");
+}
+
+/// Calls of a quarter of an hour, on sessions of four minutes.
+fn short_sessions(expiry: Expiry) -> Tally {
+    run_all(&calm(8, |it| {
+        it.policy.max_call = Duration::from_secs(900);
+        it.manners.turns = u32::MAX;
+        it.temper.expires_after = 240 * SEC;
+        it.temper.expiry = expiry;
+        it.troubled = true;
+    }))
+}
+
+#[test]
+fn a_session_whose_end_is_told_is_replaced_before_it_and_no_caller_notices() {
+    let told = short_sessions(Expiry::Right);
+    assert!(told.of("dials") >= 8 * 5, "{told:#?}");
+    assert_eq!((told.of("sessions lost"), told.of("ended: too long")), (0, 8), "{told:#?}");
+    assert!(told.of("longest silence ms") < 3_000, "{told:#?}");
+    for nonsense in [Expiry::Absent, Expiry::Past, Expiry::YearsAhead] {
+        let all = short_sessions(nonsense);
+        assert!(all.of("sessions lost") >= 8 * 3, "{nonsense:?}: {all:#?}");
+        assert_eq!(all.of("expiry_ignored") > 0, nonsense != Expiry::Absent, "{nonsense:?}: {all:#?}");
+        assert_eq!(all.of("ended: too long"), 8, "{nonsense:?}: the conversation goes on in the next: {all:#?}");
+    }
+}
+
+#[test]
+fn a_server_that_refuses_much_of_what_it_is_asked_keeps_nobody_waiting_however_it_names_it() {
+    for names in [Names::Right, Names::Foreign, Names::Missing] {
+        let all = run_all(&calm(40, |it| {
+            it.temper.names = names;
+            it.temper.refuses = 0.3;
+            it.temper.calls_tool = 0.3;
+            it.troubled = true;
+        }));
+        assert!(all.of("refusals") > 40, "{names:?}: {all:#?}");
+        if names == Names::Right {
+            assert_eq!(all.of("sessions lost"), 0, "an answer to one event says nothing of the session: {all:#?}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use actors::SupervisorEvent;
 use chrono::{DateTime, Utc};
 use protocol::call::fact::{BrokenBy, Fact};
 use protocol::ids::CallSid;
+use protocol::realtime::event_id::EventKind;
 use serde_json::{Value, json};
 
 use crate::store::AuditEntry;
@@ -38,8 +39,9 @@ pub(super) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
             let outcome = if *by == BrokenBy::CallEnded { "ok" } else { "failed" };
             ("call.answer-broken-off", outcome, json!({ "by": by.name() }))
         }
-        Fact::ModelError { code, message } => {
-            ("call.model-error", "failed", json!({ "code": code, "message": message }))
+        Fact::ModelError { code, message, answers } => {
+            let answers = answers.map(EventKind::name);
+            ("call.model-error", "failed", json!({ "code": code, "message": message, "answers": answers }))
         }
         Fact::Counted { what, count } => ("call.counted", "ok", json!({ "what": what, "count": count })),
         Fact::Ended(ended) => ("call.ended", ended.status(), json!({ "why": ended.words() })),

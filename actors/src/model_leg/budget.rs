@@ -63,13 +63,13 @@ mod tests {
         let taken =
             (0..100_000_u32).filter(|n| budget.judge(&junk, start + *n * Duration::from_micros(100)) == Verdict::Take);
         assert!(taken.count() <= 200);
-        let known = ServerEvent::SessionUpdated { input: None, output: None };
+        let known = ServerEvent::SessionUpdated { input: None, output: None, expires_at: None };
         assert_eq!(budget.judge(&known, start), Verdict::Take, "they do not take the places of others");
     }
 
     #[test]
     fn a_server_that_floods_its_call_is_given_up_and_a_fast_one_is_not() {
-        let known = ServerEvent::SessionUpdated { input: None, output: None };
+        let known = ServerEvent::SessionUpdated { input: None, output: None, expires_at: None };
         let (mut budget, start) = (Budget::new(), Instant::now());
         assert!((0..60_000).all(|n| budget.judge(&known, start + n * Duration::from_millis(3)) == Verdict::Take));
         let (mut budget, now) = (Budget::new(), Instant::now());

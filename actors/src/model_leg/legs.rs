@@ -39,7 +39,7 @@ impl Legs {
         }
         let Some((_, leg)) = self.open.iter().find(|(id, _)| *id == conn) else { return };
         match command {
-            ModelCommand::Send(ClientEvent::Append(_)) => {
+            ModelCommand::Send(ClientEvent::Append(_), _) => {
                 if leg.try_send(Command(command)).is_err() {
                     self.slot.meters.dropped_append.increment(1);
                 }

@@ -30,7 +30,12 @@ pub(super) enum Said {
 pub(super) fn text(convert: &mut Converter, text: &str) -> (Option<Audio>, Said) {
     match event::parse(text) {
         Ok(Parsed::Audio { key, delta }) => audio(convert, key, &delta),
-        Ok(Parsed::Event(event)) => server_event(convert, event),
+        Ok(Parsed::Event { event, cut }) => {
+            if cut {
+                metrics::counter!("callgate_model_texts_cut_total").increment(1);
+            }
+            server_event(convert, event)
+        }
         Err(_) => (None, Said::Junk),
     }
 }
@@ -66,7 +71,7 @@ fn server_event(convert: &mut Converter, event: ServerEvent) -> (Option<Audio>, 
         // Some compatible servers ping in JSON.
         ServerEvent::Unknown { kind } if kind == "ping" => return (None, Said::Nothing),
         ServerEvent::AudioDone(_) | ServerEvent::ResponseDone(_) => ended = tail(convert),
-        ServerEvent::SessionUpdated { input, output } => {
+        ServerEvent::SessionUpdated { input, output, .. } => {
             input.iter().for_each(|format| convert.set_input(*format));
             output.iter().for_each(|format| convert.set_output(*format));
         }

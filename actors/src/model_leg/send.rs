@@ -1,6 +1,7 @@
 //! What the call says, as it goes to the model's server: its audio converted to what the session takes.
 
 use protocol::realtime::command::{self, ClientEvent};
+use protocol::realtime::event_id::EventId;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -24,14 +25,14 @@ pub(super) fn audio(convert: &mut Converter, pcm: &[u8]) -> Option<Frame> {
     })
 }
 
-/// Anything else.
-pub(super) fn event(convert: &mut Converter, event: &ClientEvent) -> Message {
+/// Anything else, by that name.
+pub(super) fn event(convert: &mut Converter, event: &ClientEvent, id: Option<EventId>) -> Message {
     if let ClientEvent::SessionUpdate(config) = event {
         // Until the server says what it really uses, it uses what was asked.
         convert.set_input(config.format);
         convert.set_output(config.format);
     }
     let mut text = String::new();
-    command::write(&mut text, event);
+    command::write(&mut text, event, id);
     Message::Text(text.into())
 }

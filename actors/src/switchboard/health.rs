@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use protocol::call::end::Ended;
 use protocol::call::fact::Fact;
 use protocol::ids::CallSid;
+use protocol::realtime::event_id::EventKind;
 
 use crate::sync::lock;
 
@@ -65,6 +66,10 @@ impl HealthKeeper {
             }
             Fact::ResponseFailed { code } => {
                 tracing::warn!(target: "model", %call_sid, code = short(code), "the model failed to respond");
+            }
+            // It lacks a part of the conversation: a turn that was replayed, or what a function returned.
+            Fact::ModelError { code, answers: Some(EventKind::Item), .. } => {
+                tracing::warn!(target: "model", %call_sid, code = short(code), "the model refused an item of the conversation");
             }
             Fact::Ended(Ended::ModelFailed { cause }) => {
                 let cause = short(cause);

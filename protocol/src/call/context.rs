@@ -11,6 +11,7 @@ use super::history::History;
 use super::io::{CallerCommand, ConnId, ModelCommand, Output};
 use super::policy::{Policy, Setup};
 use crate::realtime::command::ClientEvent;
+use crate::realtime::event_id::{EventId, EventKind};
 
 /// Handed to every part; owns no decision.
 #[derive(Debug)]
@@ -23,17 +24,20 @@ pub(crate) struct Context {
     pub(crate) history: History,
     pub(crate) out: VecDeque<Output>,
     counts: Vec<(&'static str, u64)>,
+    events: u32,
 }
 
 impl Context {
     pub(crate) fn new(now: Instant, clock: Clock, policy: Arc<Policy>, setup: Arc<Setup>, history: History) -> Self {
         let (deadlines, out, counts) = (Deadlines::default(), VecDeque::new(), Vec::new());
-        Self { now, clock, policy, setup, deadlines, history, out, counts }
+        Self { now, clock, policy, setup, deadlines, history, out, counts, events: 0 }
     }
 
     /// Tells the world, and folds it into the history that a restart, a redial and a roll begin from.
     pub(crate) fn record(&mut self, fact: Fact) {
         self.history.apply(&fact);
+        let cut = self.history.take_cut();
+        self.count("words_cut", cut.into());
         self.out.push_back(Output::Record(fact));
     }
 
@@ -52,8 +56,19 @@ impl Context {
         self.out.push_back(Output::Model(conn, command));
     }
 
-    pub(crate) fn send(&mut self, conn: ConnId, event: ClientEvent) {
-        self.model(conn, ModelCommand::Send(event));
+    /// Says something to a model, and by what name an error would speak of it.
+    pub(crate) fn send(&mut self, conn: ConnId, event: ClientEvent) -> Option<EventId> {
+        let id = EventKind::of(&event).map(|kind| {
+            self.events += 1;
+            EventId { kind, number: self.events }
+        });
+        self.model(conn, ModelCommand::Send(event, id));
+        id
+    }
+
+    /// How many events of ours had a name so far.
+    pub(crate) fn events(&self) -> u32 {
+        self.events
     }
 
     /// Counts what is too frequent to be told one by one.

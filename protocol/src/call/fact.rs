@@ -8,6 +8,7 @@ use codecs::SampleRate;
 use super::end::Ended;
 use crate::ids::{ItemId, StreamSid};
 use crate::realtime::event::Usage;
+use crate::realtime::event_id::EventKind;
 
 /// One thing that happened. Times are ms since the call's first media stream began (0 before it).
 #[derive(Clone, Debug, PartialEq)]
@@ -162,6 +163,8 @@ pub enum Fact {
         code: String,
         /// Its message.
         message: String,
+        /// What of ours it refuses, if it says.
+        answers: Option<EventKind>,
     },
     /// The call was rebuilt from its history: after a fault of ours, or because it came back after its end.
     Resumed,

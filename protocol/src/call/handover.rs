@@ -5,10 +5,11 @@ use super::end::Ended;
 use super::fact::Fact;
 use super::history::Owed;
 use super::io::ConnId;
-use super::session::Outcome;
+use super::session::{Outcome, Refusal};
+use super::turn::Over;
 use super::{Call, Phase, prompts};
 use crate::realtime::command::{ClientEvent, NewItem};
-use crate::realtime::event::ServerError;
+use crate::realtime::event::{ResponseStatus, ServerError};
 
 impl Call {
     pub(super) fn connection_lost(&mut self, conn: ConnId, cause: &str, refused: bool) {
@@ -17,7 +18,9 @@ impl Call {
     }
 
     pub(super) fn server_error(&mut self, conn: ConnId, error: &ServerError) {
-        self.cx.record(Fact::ModelError { code: error.name().to_owned(), message: error.message.clone() });
+        let (code, message) = (error.name().to_owned(), error.message.clone());
+        let answers = self.session.answers(&self.cx, conn, error).map(|event| event.kind);
+        self.cx.record(Fact::ModelError { code, message, answers });
         let outcome = self.session.failed(&mut self.cx, conn, error);
         self.session_outcome(outcome);
     }
@@ -26,9 +29,18 @@ impl Call {
         match outcome {
             Outcome::Nothing => {}
             Outcome::Ready(conn) => self.session_ready(conn),
-            Outcome::Busy => self.turn.request_refused(),
+            Outcome::RequestRefused(refusal) => self.request_refused(refusal),
             Outcome::Failed(cause) => self.end(Ended::ModelFailed { cause }),
             Outcome::Lost => self.session_lost(),
+        }
+    }
+
+    /// The server will not respond: it is as if the response had failed.
+    fn request_refused(&mut self, Refusal { request, busy, code, message }: Refusal) {
+        if self.turn.request_refused(&mut self.cx, request, busy) == Over::Last {
+            self.cx.record(Fact::ResponseFailed { code: code.clone() });
+            let verdict = self.patience.response_ended(&mut self.cx, &ResponseStatus::Failed { code, message });
+            self.verdict(verdict);
         }
     }
 

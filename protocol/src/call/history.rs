@@ -32,6 +32,8 @@ pub struct History {
     dials: u32,
     resumes: u32,
     pending_tools: Vec<NewItem>,
+    /// Times that a turn had no room for words.
+    cut: u32,
     /// The carrier's side is over, and the end is not yet told.
     left: Option<Ended>,
 }
@@ -75,17 +77,14 @@ impl History {
                 e.heard_ms = at_ms.saturating_sub(e.at_ms);
                 e.ended = true;
             }),
-            Fact::CallerText { item, text } => self.with(item, |e| {
-                e.text.clear();
-                push_within(&mut e.text, text);
-            }),
+            Fact::CallerText { item, text } => self.words(item, text, true),
             Fact::AgentBegan { item, at_ms } => self.open(item, Who::Agent, *at_ms),
             // Of an item's contents the first one begins it.
             Fact::PlaybackBegan { item, at_ms } => self.with(item, |e| {
                 e.at_ms = if e.played { e.at_ms } else { *at_ms };
                 e.played = true;
             }),
-            Fact::AgentText { item, delta } => self.with(item, |e| push_within(&mut e.text, delta)),
+            Fact::AgentText { item, delta } => self.words(item, delta, false),
             Fact::Heard { item, generated_ms, heard_ms, whole } => self.with(item, |e| {
                 (e.generated_ms, e.heard_ms, e.whole) = (*generated_ms, *heard_ms, *whole);
             }),
@@ -151,6 +150,23 @@ impl History {
             change(entry);
             entry.told = false;
         }
+    }
+
+    /// More words of a turn, or other ones.
+    fn words(&mut self, item: &ItemId, words: &str, anew: bool) {
+        let mut whole = true;
+        self.with(item, |e| {
+            if anew {
+                e.text.clear();
+            }
+            whole = push_within(&mut e.text, words);
+        });
+        self.cut += u32::from(!whole);
+    }
+
+    /// How often words were left out since this was last asked.
+    pub(crate) fn take_cut(&mut self) -> u32 {
+        std::mem::take(&mut self.cut)
     }
 
     fn tool(&mut self, item: NewItem) {
@@ -342,11 +358,12 @@ impl Entry {
     }
 }
 
-/// Appends what there is room for.
-fn push_within(text: &mut String, more: &str) {
+/// Appends what there is room for: whether that was all.
+fn push_within(text: &mut String, more: &str) -> bool {
     let room = MAX_WORDS.saturating_sub(text.len());
     let end = (0..=room.min(more.len())).rev().find(|&end| more.is_char_boundary(end)).unwrap_or(0);
     text.push_str(&more[..end]);
+    end == more.len()
 }
 
 /// Tool calls that have a result, and those results: an orphan of either kind is refused by servers.

@@ -8,6 +8,7 @@ use super::tape::Taped;
 use crate::ids::{MarkId, StreamSid};
 use crate::realtime::command::ClientEvent;
 use crate::realtime::event::{ContentKey, ServerEvent};
+use crate::realtime::event_id::EventId;
 
 /// Anything that can happen to a call.
 #[derive(Debug)]
@@ -143,8 +144,8 @@ pub enum CallerCommand {
 pub enum ModelCommand {
     /// Open it.
     Dial,
-    /// Say this.
-    Send(ClientEvent),
+    /// Say this, by that name if an answer to it matters.
+    Send(ClientEvent, Option<EventId>),
     /// Convert audio to and from this carrier rate from now on.
     CarrierRate(SampleRate),
     /// Close it.

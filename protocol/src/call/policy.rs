@@ -73,7 +73,7 @@ pub struct Policy {
     pub session_losses: usize,
     /// See there.
     pub session_loss_window: Duration,
-    /// Age at which a session is replaced in a quiet moment.
+    /// Age at which a session is replaced in a quiet moment, if its server does not say when it ends it.
     pub roll_after: Duration,
     /// Failed responses in a row that are retried.
     pub response_retries: u32,

@@ -1,6 +1,8 @@
 //! The model session: configure, ready, redial, roll.
 
 mod config;
+mod refusal;
+mod roll;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -11,21 +13,16 @@ use super::context::{Context, millis};
 use super::fact::Fact;
 use super::io::{ConnId, ModelCommand};
 use crate::realtime::command::ClientEvent;
-use crate::realtime::event::ServerError;
-use crate::realtime::failure::Failure;
+use crate::realtime::failure::Field;
 use crate::wire::clip;
-use config::{Asked, configure};
+use config::{Asked, Fields, configure};
 pub(crate) use config::{END_CALL, TRANSFER_CALL};
+pub(crate) use refusal::Refusal;
 
 /// Longest pause between connection attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
-/// How long a replacement that could not be had is not tried again.
-const ROLL_RETRY: Duration = Duration::from_secs(30);
 /// A session that lived so long was worth dialling: the next is dialled without a pause.
 const STABLE: Duration = Duration::from_secs(10);
-/// So many errors within [`ERROR_WINDOW`], and the session is taken for dead.
-const ERROR_LIMIT: usize = 5;
-const ERROR_WINDOW: Duration = Duration::from_secs(10);
 
 /// Bytes of the words for why a session was lost.
 const MAX_CAUSE: usize = 256;
@@ -50,6 +47,10 @@ struct Conn {
     stage: Stage,
     since: Instant,
     asked: Asked,
+    /// Events of ours had such numbers before it was opened.
+    events: u32,
+    /// When its server ends it, if it says.
+    expires: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +72,8 @@ pub(crate) struct Session {
     errors: VecDeque<Instant>,
     /// When sessions that were in use were lost.
     losses: VecDeque<Instant>,
-    /// What the server took of what may be left out.
-    takes: Asked,
+    /// What the server is known not to have.
+    lacks: Fields,
 }
 
 /// What a session event means to the call.
@@ -84,8 +85,8 @@ pub(crate) enum Outcome {
     Ready(ConnId),
     /// The session in use is gone; another is there, or being dialled.
     Lost,
-    /// A response is active: the one asked for is had after it.
-    Busy,
+    /// A response that was asked for will not come of that.
+    RequestRefused(Refusal),
     /// No session will be had.
     Failed(String),
 }
@@ -98,9 +99,9 @@ impl Session {
             rate: SampleRate::Hz8000,
             dials,
             failures: 0,
-            errors: VecDeque::with_capacity(ERROR_LIMIT),
+            errors: VecDeque::new(),
             losses: VecDeque::new(),
-            takes: Asked::All,
+            lacks: Fields::default(),
         }
     }
 
@@ -133,7 +134,8 @@ impl Session {
         if self.rate != SampleRate::Hz8000 {
             cx.model(id, ModelCommand::CarrierRate(self.rate));
         }
-        Conn { id, stage: Stage::Dialling, since: cx.now, asked: Asked::All }
+        let (events, asked) = (cx.events(), Asked::default());
+        Conn { id, stage: Stage::Dialling, since: cx.now, asked, events, expires: None }
     }
 
     /// The stream's rate is known.
@@ -148,12 +150,12 @@ impl Session {
 
     /// The socket is open: configure first.
     pub(crate) fn opened(&mut self, cx: &mut Context, id: ConnId) {
-        let takes = self.takes;
+        let lacks = self.lacks;
         if let Some(conn) = self.find(id)
             && conn.stage == Stage::Dialling
         {
-            (conn.stage, conn.asked) = (Stage::Configuring, takes);
-            configure(cx, id, takes);
+            conn.stage = Stage::Configuring;
+            conn.asked = configure(cx, id, Asked::first(lacks));
         }
     }
 
@@ -167,98 +169,42 @@ impl Session {
             return Outcome::Nothing;
         };
         conn.stage = Stage::Ready;
-        let asked = conn.asked;
+        let known = conn.asked.known;
         cx.record(Fact::ModelReady { after_ms: millis(cx.now.saturating_duration_since(conn.since)) });
-        self.takes = self.takes.max(asked.min(Asked::AnyLanguage));
+        self.lacks = self.lacks.and(known);
         if !self.is_current(id) {
             return Outcome::Nothing;
         }
         self.errors.clear();
         cx.deadlines.clear(Timer::Connect);
         cx.deadlines.clear(Timer::ModelWait);
-        cx.deadlines.set(Timer::Roll, cx.now + cx.policy.roll_after);
+        self.arm_roll(cx);
         Outcome::Ready(id)
-    }
-
-    /// The server says that something failed.
-    pub(crate) fn failed(&mut self, cx: &mut Context, id: ConnId, error: &ServerError) -> Outcome {
-        match Failure::of(error) {
-            Failure::Expired => self.lost(cx, id, "the session expired", false),
-            Failure::Busy if self.is_current(id) => Outcome::Busy,
-            Failure::Busy => Outcome::Nothing,
-            Failure::Refused => self.lost(cx, id, &format!("{}: {}", error.name(), error.message), true),
-            _ if self.is_configuring(id) => self.refused_update(cx, id, error),
-            Failure::Harmless => Outcome::Nothing,
-            Failure::Language | Failure::Other => self.errored(cx, id),
-        }
-    }
-
-    /// The configuration was refused, wholesale: try without the language, then without all that a strict server may not know.
-    fn refused_update(&mut self, cx: &mut Context, id: ConnId, error: &ServerError) -> Outcome {
-        let current = self.is_current(id);
-        let with_language = config::language(cx).is_some() && cx.policy.transcription_model.is_some();
-        let Some(conn) = self.find(id) else { return Outcome::Nothing };
-        // An error that names nothing may be about the language too: transcription is not given up before that was tried.
-        let unnamed = error.param.as_deref().is_none_or(str::is_empty);
-        let language = Failure::of(error) == Failure::Language;
-        let asked = match conn.asked {
-            Asked::All if with_language && (unnamed || language) => Asked::AnyLanguage,
-            Asked::All | Asked::AnyLanguage => Asked::Least,
-            Asked::Least => {
-                let cause = format!("session.update was refused: {}", error.message);
-                if current {
-                    cx.record(Fact::ModelLost { cause: cause.clone(), refused: true });
-                    return Outcome::Failed(cause);
-                }
-                self.drop_next(cx);
-                return Outcome::Nothing;
-            }
-        };
-        conn.asked = asked;
-        configure(cx, id, asked);
-        Outcome::Nothing
     }
 
     /// A transcription failed over the language: from now on the recogniser finds it out.
     pub(crate) fn language_failed(&mut self, cx: &mut Context, id: ConnId) {
-        let (language, model) = (config::language(cx), cx.policy.transcription_model.clone());
-        let Some(conn) = self.find(id).filter(|c| c.stage == Stage::Ready && c.asked == Asked::All) else { return };
-        conn.asked = Asked::AnyLanguage;
-        self.takes = Asked::AnyLanguage;
-        if let (Some(_), Some(model)) = (language, model) {
-            cx.count("language_dropped", 1);
-            cx.send(id, ClientEvent::Transcribe { model });
-        }
+        let Some(model) = cx.policy.transcription_model.clone() else { return };
+        let asks = |c: &&mut Conn| c.stage == Stage::Ready && c.asked.asks(cx, Field::Language);
+        let Some(conn) = self.find(id).filter(asks) else { return };
+        conn.asked = conn.asked.any_language();
+        let known = conn.asked.known;
+        cx.count("language_dropped", 1);
+        conn.asked.update = cx.send(id, ClientEvent::Transcribe { model });
+        self.lacks = self.lacks.and(known);
     }
 
     /// Whether the caller's words come as text.
     pub(crate) fn transcribes(&self, cx: &Context) -> bool {
-        let asked = self.current.as_ref().filter(|c| c.stage == Stage::Ready).map(|c| c.asked);
-        cx.policy.transcription_model.is_some() && asked.is_some_and(|asked| asked != Asked::Least)
-    }
-
-    /// Whether this connection waits for `session.updated`.
-    fn is_configuring(&self, id: ConnId) -> bool {
-        [&self.current, &self.next].into_iter().flatten().any(|c| c.id == id && c.stage == Stage::Configuring)
-    }
-
-    /// An error that is not fatal by itself; many in a row are.
-    fn errored(&mut self, cx: &mut Context, id: ConnId) -> Outcome {
-        if !self.is_current(id) {
-            return Outcome::Nothing;
-        }
-        if self.errors.len() == ERROR_LIMIT {
-            self.errors.pop_front();
-        }
-        self.errors.push_back(cx.now);
-        let flood = self.errors.len() == ERROR_LIMIT
-            && self.errors.front().is_some_and(|&at| cx.now.saturating_duration_since(at) < ERROR_WINDOW);
-        if flood { self.lost(cx, id, "the server sent errors without end", false) } else { Outcome::Nothing }
+        let asked = self.current.as_ref().filter(|c| c.stage == Stage::Ready).map(|c| c.asked.without);
+        cx.policy.transcription_model.is_some() && asked.is_some_and(|without| !without.have(Field::Transcription))
     }
 
     /// A connection ended, was refused, or is given up.
     pub(crate) fn lost(&mut self, cx: &mut Context, id: ConnId, cause: &str, refused: bool) -> Outcome {
-        let cause = &clip(if cause.is_empty() { "no reason was given" } else { cause }, MAX_CAUSE);
+        let told = if cause.is_empty() { "no reason was given" } else { cause };
+        cx.count("cause_cut", u64::from(told.len() > MAX_CAUSE));
+        let cause = &clip(told, MAX_CAUSE);
         if self.next.as_ref().is_some_and(|c| c.id == id) {
             cx.record(Fact::ModelLost { cause: cause.to_string(), refused });
             self.drop_next(cx);
@@ -279,13 +225,14 @@ impl Session {
         cx.deadlines.set_if_unset(Timer::ModelWait, cx.now + cx.policy.model_wait);
         if let Some(next) = self.next.take() {
             // The replacement is there already, or on its way.
-            if next.stage == Stage::Ready {
+            let ready = next.stage == Stage::Ready;
+            self.current = Some(next);
+            if ready {
                 cx.deadlines.clear(Timer::ModelWait);
-                cx.deadlines.set(Timer::Roll, cx.now + cx.policy.roll_after);
+                self.arm_roll(cx);
             } else {
                 cx.deadlines.set(Timer::Connect, cx.now + cx.policy.connect_timeout);
             }
-            self.current = Some(next);
             return Outcome::Lost;
         }
         if refused {
@@ -329,44 +276,6 @@ impl Session {
         let cause = format!("no {what} within {} ms", millis(cx.policy.connect_timeout));
         let id = conn.id;
         self.lost(cx, id, &cause, false)
-    }
-
-    /// The session is old: have its replacement ready before it is needed.
-    fn roll(&mut self, cx: &mut Context) {
-        if self.ready().is_some() && self.next.is_none() {
-            let next = self.open(cx);
-            self.next = Some(next);
-            cx.deadlines.set(Timer::Roll, cx.now + ROLL_RETRY);
-        } else if self.next.as_ref().is_some_and(|c| c.stage != Stage::Ready) {
-            self.drop_next(cx);
-        }
-    }
-
-    fn drop_next(&mut self, cx: &mut Context) {
-        if let Some(next) = self.next.take() {
-            cx.model(next.id, ModelCommand::Close);
-        }
-        cx.deadlines.set(Timer::Roll, cx.now + ROLL_RETRY);
-    }
-
-    /// A quiet moment: if a replacement is ready, it takes over.
-    pub(crate) fn take_over(&mut self, cx: &mut Context) -> Option<ConnId> {
-        let next = self.next.take_if(|c| c.stage == Stage::Ready)?;
-        if let Some(old) = self.current.take() {
-            cx.model(old.id, ModelCommand::Close);
-        }
-        let id = next.id;
-        self.current = Some(next);
-        self.errors.clear();
-        cx.deadlines.set(Timer::Roll, cx.now + cx.policy.roll_after);
-        Some(id)
-    }
-
-    /// Closes the replacement, if there is one.
-    pub(crate) fn close_next(&mut self, cx: &mut Context) {
-        if let Some(next) = self.next.take() {
-            cx.model(next.id, ModelCommand::Close);
-        }
     }
 
     /// Closes whatever is open.

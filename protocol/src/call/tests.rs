@@ -8,6 +8,8 @@ mod elsewhere;
 mod ending;
 mod floor;
 mod greeting;
+mod refusals;
+mod rolls;
 mod streams;
 mod tape;
 mod trouble;
@@ -154,7 +156,7 @@ impl Desk {
 
     fn ready(&mut self, conn: u32) {
         self.opened(conn);
-        self.server(conn, ServerEvent::SessionUpdated { input: None, output: None });
+        self.server(conn, ServerEvent::SessionUpdated { input: None, output: None, expires_at: None });
     }
 
     fn start_media(&mut self) {
@@ -280,7 +282,7 @@ impl Desk {
         self.said
             .iter()
             .filter_map(|o| match o {
-                Output::Model(_, ModelCommand::Send(event)) => Some(event),
+                Output::Model(_, ModelCommand::Send(event, _)) => Some(event),
                 _ => None,
             })
             .collect()

@@ -10,6 +10,7 @@ use super::recent::Recent;
 use crate::ids::{ItemId, ResponseId};
 use crate::realtime::command::ClientEvent;
 use crate::realtime::event::ResponseStatus;
+use crate::realtime::event_id::EventId;
 
 /// Responses whose late deltas are dropped; more than a handful are never open at once.
 const DISCARDED: usize = 16;
@@ -62,8 +63,8 @@ pub(super) struct Turn {
     uncommitted: bool,
     /// Responses that are being generated; the newest last.
     open: Recent<ResponseId, OPEN>,
-    /// We asked for a response and it has not begun.
-    requested: bool,
+    /// We asked for a response and it has not begun: by what name.
+    requested: Option<EventId>,
     /// A response is wanted as soon as none is active: its instructions, if any of its own.
     wanted: Option<Option<String>>,
     /// Cut responses: their late deltas are dropped.
@@ -80,7 +81,7 @@ pub(super) struct Turn {
 impl Turn {
     /// Whether nobody speaks, and nothing is generated or to be generated.
     pub(super) fn is_quiet(&self) -> bool {
-        self.speaking.is_none() && self.open.is_empty() && !self.requested && self.wanted.is_none()
+        self.speaking.is_none() && self.open.is_empty() && self.requested.is_none() && self.wanted.is_none()
     }
 
     pub(super) fn caller_speaks(&self) -> bool {
@@ -217,12 +218,11 @@ impl Turn {
 
     /// Asks for a response now, or as soon as the active one is done: a server takes one at a time.
     pub(super) fn request(&mut self, cx: &mut Context, conn: ConnId, instructions: Option<String>) {
-        if !self.open.is_empty() || self.requested || self.speaking.is_some() {
+        if !self.open.is_empty() || self.requested.is_some() || self.speaking.is_some() {
             self.wanted = Some(instructions);
             return;
         }
-        self.requested = true;
-        cx.send(conn, ClientEvent::CreateResponse { instructions });
+        self.requested = cx.send(conn, ClientEvent::CreateResponse { instructions });
     }
 
     /// A response began.
@@ -235,7 +235,7 @@ impl Turn {
             // Of those without a name each new one counts.
             self.discarded.remove(response);
         }
-        let ours = std::mem::take(&mut self.requested);
+        let ours = self.requested.take().is_some();
         match self.speaking {
             None => Began::Answer,
             Some(_) if ours => {
@@ -270,7 +270,7 @@ impl Turn {
     /// Whether this is the end of a response, and not a copy of it.
     pub(super) fn ends(&mut self, response: &ResponseId) -> bool {
         if response.as_str().is_empty() {
-            return !self.open.is_empty() || self.requested;
+            return !self.open.is_empty() || self.requested.is_some();
         }
         self.ended.insert(response.clone())
     }
@@ -292,7 +292,7 @@ impl Turn {
         if newest {
             // What began before it and never ended stands in nobody's way.
             self.open.clear();
-            self.requested = false;
+            self.requested = None;
         }
         if let ResponseStatus::Failed { code, .. } = status
             && !cut
@@ -315,11 +315,19 @@ impl Turn {
         Over::Passed
     }
 
-    /// The server refused a request because a response is active: it is wanted after that one.
-    pub(super) fn request_refused(&mut self) {
-        if std::mem::take(&mut self.requested) {
+    /// The server refused to respond: because a response is active, and then another is wanted after that one; or it is as if that
+    /// response had failed.
+    pub(super) fn request_refused(&mut self, cx: &mut Context, request: Option<EventId>, busy: bool) -> Over {
+        let this = |asked: &mut EventId| request.is_none_or(|named| named == *asked);
+        if self.requested.take_if(this).is_none() {
+            cx.count("response_refused", 1);
+        } else if busy {
             self.wanted = Some(None);
+        } else if self.speaking.is_none() {
+            return Over::Last;
         }
+        // A caller who speaks is answered by the server itself.
+        Over::Passed
     }
 
     /// The session is gone, and with it all that was in progress there.
@@ -327,7 +335,7 @@ impl Turn {
         if let Some(item) = self.speaking.take() {
             self.stranded = Some((item, cx.at_ms()));
         }
-        (self.requested, self.wanted) = (false, None);
+        (self.requested, self.wanted) = (None, None);
         self.forget_session();
         cx.deadlines.clear(Timer::Doubt);
     }

@@ -30,11 +30,6 @@ pub enum ClientEvent {
         /// ms of it that were heard; an integer, never more than was generated.
         audio_end_ms: u64,
     },
-    /// Removes an item of which nothing was heard.
-    DeleteItem {
-        /// The item.
-        item: ItemId,
-    },
     /// Asks the model to speak.
     CreateResponse {
         /// Instructions for this response alone (they replace the session's), or none.
@@ -77,11 +72,9 @@ pub enum NewItem {
 /// What `session.update` says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionConfig {
-    /// Echoed in the error when the update is refused.
-    pub event_id: String,
     /// The system prompt.
     pub instructions: String,
-    /// Voice name, or the server's default.
+    /// Voice name; none: the server's own.
     pub voice: Option<String>,
     /// Asked of both directions.
     pub format: AudioFormat,
@@ -91,10 +84,10 @@ pub struct SessionConfig {
     pub transcription_model: Option<String>,
     /// VAD.
     pub vad: Vad,
-    /// Function tools: name, description and JSON Schema of the parameters.
+    /// The caller's noise is reduced before anybody listens.
+    pub noise_reduction: bool,
+    /// Function tools; none: of tools nothing is said.
     pub tools: Vec<Tool>,
-    /// Leave out everything a strict or older server may refuse (noise reduction, transcription, tools).
-    pub reduced: bool,
 }
 
 /// Server VAD settings: always sent, since a server's own defaults vary by model.

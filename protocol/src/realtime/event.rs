@@ -20,7 +20,12 @@ pub enum Parsed<'a> {
         delta: Cow<'a, str>,
     },
     /// Anything else.
-    Event(ServerEvent),
+    Event {
+        /// What it says.
+        event: ServerEvent,
+        /// Words of it were left out: they were more than one event's.
+        cut: bool,
+    },
 }
 
 /// One piece of content of one item of one response: the key of the heard-truth ledger.
@@ -62,6 +67,8 @@ pub enum ServerEvent {
         input: Option<AudioFormat>,
         /// Of what we get.
         output: Option<AudioFormat>,
+        /// Unix seconds when the server will end the session.
+        expires_at: Option<i64>,
     },
     /// The server's VAD heard the caller begin.
     SpeechStarted {
@@ -103,13 +110,6 @@ pub enum ServerEvent {
         /// The effective output format, when told.
         output: Option<AudioFormat>,
     },
-    /// An item of a response began.
-    OutputItemAdded {
-        /// The response.
-        response: ResponseId,
-        /// The item.
-        item: ItemId,
-    },
     /// All audio of a content part was *generated* (not heard).
     AudioDone(ContentKey),
     /// Words of the audio (or a text-only part): they run ahead of it.
@@ -130,11 +130,6 @@ pub enum ServerEvent {
     FunctionCall(FunctionCall),
     /// A response ended.
     ResponseDone(ResponseDone),
-    /// A truncation was taken.
-    Truncated {
-        /// The item.
-        item: ItemId,
-    },
     /// An error; most leave the session open.
     Error(ServerError),
     /// A kind we know and do not act on.

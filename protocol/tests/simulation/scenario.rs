@@ -44,8 +44,13 @@ pub(crate) struct Temper {
     /// Chance, by session, that it is dropped, and after how many ms.
     pub(crate) drops: f64,
     pub(crate) drop_ms: (u64, u64),
-    /// The session's age when it expires.
+    /// The session's age when it expires, and what is said of it.
     pub(crate) expires_after: Micros,
+    pub(crate) expiry: Expiry,
+    /// How errors speak of what they answer.
+    pub(crate) names: Names,
+    /// Chance that it refuses what it is asked, by event.
+    pub(crate) refuses: f64,
     /// Chance, by session, that it never notices speech.
     pub(crate) deaf: f64,
     /// ms from commit to the first delta.
@@ -74,6 +79,24 @@ pub(crate) struct Temper {
     pub(crate) late_deltas: u64,
     /// `response.done` of a cancelled response comes before `speech_started`.
     pub(crate) done_before_speech: bool,
+}
+
+/// What a server says of the end of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expiry {
+    Absent,
+    Right,
+    Past,
+    YearsAhead,
+}
+
+/// What an error calls the event that it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Names {
+    Right,
+    /// By a name that nobody gave it.
+    Foreign,
+    Missing,
 }
 
 /// What becomes of a dial.
@@ -142,6 +165,9 @@ impl Scenario {
                 drops: 0.0,
                 drop_ms: (0, 60_000),
                 expires_after: 60 * 60 * SEC,
+                expiry: Expiry::Right,
+                names: Names::Right,
+                refuses: 0.0,
                 deaf: 0.0,
                 think_ms: (200, 1200),
                 item_ms: (400, 7000),
@@ -182,6 +208,7 @@ impl Scenario {
         let mut dice = Dice::new(seed ^ 0x5eed);
         let mut it = Self::calm(seed);
         it.figures(&mut dice);
+        it.sayings(&mut Dice::new(seed ^ 0x5a75));
         if dice.chance(0.35) {
             it.slow_carrier(&mut Dice::new(seed ^ 0x510));
             return it;
@@ -293,6 +320,17 @@ impl Scenario {
         }
     }
 
+    /// What the server says of sessions and events.
+    fn sayings(&mut self, dice: &mut Dice) {
+        self.temper.names = dice.pick(&[Names::Right, Names::Right, Names::Foreign, Names::Missing]);
+        if self.policy.roll_after < Policy::default().roll_after {
+            // That is what says when a session is replaced.
+            self.temper.expiry = dice.pick(&[Expiry::Absent, Expiry::Past, Expiry::YearsAhead]);
+        } else if dice.chance(0.3) {
+            self.temper.expires_after = dice.within((65, 85)) * SEC;
+        }
+    }
+
     fn rude_marks(&mut self, dice: &mut Dice) {
         match dice.within((0, 4)) {
             0 => self.habits.mute_marks = true,
@@ -357,6 +395,7 @@ impl Scenario {
         }
         self.temper.incomplete = dice.pick(&[0.0, 0.2]);
         self.temper.calls_tool = dice.pick(&[0.0, 0.2]);
+        self.temper.refuses = dice.pick(&[0.0, 0.1]);
         self.temper.unknown_events = 0.05;
         self.temper.repeats = dice.pick(&[0.0, 0.05]);
         self.temper.done_before_speech = dice.chance(0.3);

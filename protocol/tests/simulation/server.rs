@@ -5,10 +5,11 @@ use protocol::call::io::ModelEvent;
 use protocol::ids::ItemId;
 use protocol::realtime::command::{ClientEvent, NewItem, SessionConfig};
 use protocol::realtime::event::{ServerError, ServerEvent};
+use protocol::realtime::event_id::EventId;
 
-use super::link::{Dice, Link, MS, Micros, NEVER};
+use super::link::{BEGAN, Dice, Link, MS, Micros, NEVER, SEC};
 use super::response::Response;
-use super::scenario::{Fate, Temper};
+use super::scenario::{Expiry, Fate, Names, Temper};
 use super::tape::Tape;
 use super::vad::{Heard, Vad};
 
@@ -28,13 +29,21 @@ enum Todo {
     Refuse,
     Close(&'static str),
     Updated,
-    RefuseUpdate,
+    RefuseUpdate(Option<EventId>),
     Flood,
     Expire,
     Transcript(ItemId),
     /// The next move of the response of that number.
     Generate(u32),
 }
+
+/// What strict servers do not know of a configuration.
+const DISLIKES: [Option<&str>; 4] = [
+    None,
+    Some("session.audio.input.noise_reduction"),
+    Some("session.audio.input.transcription.model"),
+    Some("session.tools"),
+];
 
 /// See the module.
 pub(crate) struct Server {
@@ -46,17 +55,23 @@ pub(crate) struct Server {
     pub(crate) closed: bool,
     agenda: Vec<(Micros, Todo)>,
     pub(crate) to_call: Link<ModelEvent>,
-    pub(crate) from_call: Link<ClientEvent>,
+    pub(crate) from_call: Link<(ClientEvent, Option<EventId>)>,
     vad: Option<Vad>,
     pub(crate) response: Option<Response>,
     responses: u32,
     user_items: u32,
     /// The caller's turn waits for a response until a cancelled one has ended.
     reply_due: bool,
+    /// When it ends.
+    expires_at: Micros,
+    /// What of a configuration it refuses; it may not say so.
+    dislikes: Option<&'static str>,
     /// Ids of function calls in this conversation.
     calls: Vec<String>,
     /// Requests for a response that came while one was active.
     pub(crate) collisions: u32,
+    /// Other requests that it refused.
+    pub(crate) refusals: u32,
 }
 
 impl Server {
@@ -77,9 +92,15 @@ impl Server {
             responses: 0,
             user_items: 0,
             reply_due: false,
+            expires_at: air.now + temper.expires_after,
+            dislikes: None,
             calls: Vec::new(),
             collisions: 0,
+            refusals: 0,
         };
+        if fate == Fate::RefusesExtras {
+            it.dislikes = air.dice.pick(&DISLIKES);
+        }
         let open_at = air.now + air.dice.within(air.temper.open_ms) * MS;
         match fate {
             Fate::Refused => it.later(open_at, Todo::Refuse),
@@ -90,7 +111,7 @@ impl Server {
         if air.dice.chance(air.temper.drops) {
             it.later(air.now + air.dice.within(temper.drop_ms) * MS, Todo::Close("1006"));
         }
-        it.later(air.now + air.temper.expires_after, Todo::Expire);
+        it.later(it.expires_at, Todo::Expire);
         it
     }
 
@@ -128,10 +149,18 @@ impl Server {
         self.to_call.push(air.now, air.dice, ModelEvent::Server(event));
     }
 
-    pub(crate) fn error(&mut self, air: &mut Air<'_>, code: &str, event_id: Option<String>) {
-        let message = format!("{code} it is");
-        let error = ServerError { code: code.to_owned(), message, event_id, ..ServerError::default() };
-        self.say(air, ServerEvent::Error(error));
+    pub(crate) fn error(&mut self, air: &mut Air<'_>, code: &str, answers: Option<EventId>) {
+        self.error_about(air, code, answers, None);
+    }
+
+    fn error_about(&mut self, air: &mut Air<'_>, code: &str, answers: Option<EventId>, param: Option<&str>) {
+        let event_id = answers.and_then(|id| match air.temper.names {
+            Names::Right => Some(id.to_string()),
+            Names::Foreign => Some("event_TODO".to_owned()),
+            Names::Missing => None,
+        });
+        let (code, message, param) = (code.to_owned(), format!("{code} it is"), param.map(str::to_owned));
+        self.say(air, ServerEvent::Error(ServerError { code, message, event_id, param, ..ServerError::default() }));
     }
 
     fn close(&mut self, air: &mut Air<'_>, why: &str) {
@@ -149,8 +178,8 @@ impl Server {
 
     /// Everything that is due here; what is due to the call is taken by the world.
     pub(crate) fn advance(&mut self, air: &mut Air<'_>) {
-        while let Some(event) = self.from_call.pop(air.now) {
-            self.obey(air, event);
+        while let Some((event, id)) = self.from_call.pop(air.now) {
+            self.take(air, event, id);
         }
         while let Some(due) = self.agenda.iter().position(|(at, _)| *at <= air.now) {
             let (_, todo) = self.agenda.remove(due);
@@ -162,7 +191,8 @@ impl Server {
         match todo {
             Todo::Open => {
                 self.to_call.push(air.now, air.dice, ModelEvent::Opened);
-                self.say(air, ServerEvent::SessionCreated { expires_at: None });
+                let expires_at = self.told_expiry(air);
+                self.say(air, ServerEvent::SessionCreated { expires_at });
             }
             Todo::Refuse => {
                 self.to_call.push(air.now, air.dice, ModelEvent::Refused("HTTP 401".to_owned()));
@@ -171,12 +201,13 @@ impl Server {
             Todo::Close(why) => self.close(air, why),
             Todo::Updated => {
                 self.configured = true;
-                self.say(air, ServerEvent::SessionUpdated { input: None, output: None });
+                let expires_at = self.told_expiry(air);
+                self.say(air, ServerEvent::SessionUpdated { input: None, output: None, expires_at });
                 if self.fate == Fate::FloodsErrors {
                     self.later(air.now + air.dice.within((0, 9_000)) * MS, Todo::Flood);
                 }
             }
-            Todo::RefuseUpdate => self.error(air, "unknown_parameter", Some(format!("cfg-{}", self.id))),
+            Todo::RefuseUpdate(id) => self.error_about(air, "unknown_parameter", id, self.dislikes),
             Todo::Flood => {
                 self.error(air, "server_error", None);
                 self.later(air.now + 70 * MS, Todo::Flood);
@@ -193,18 +224,43 @@ impl Server {
         }
     }
 
-    fn obey(&mut self, air: &mut Air<'_>, event: ClientEvent) {
+    /// When it says that it ends, unix seconds.
+    fn told_expiry(&self, air: &Air<'_>) -> Option<i64> {
+        let secs = |at: Micros| i64::try_from(BEGAN + at / SEC).ok();
+        match air.temper.expiry {
+            Expiry::Absent => None,
+            Expiry::Right => secs(self.expires_at),
+            Expiry::Past => secs(air.now).map(|now| now - 10),
+            Expiry::YearsAhead => secs(air.now).map(|now| now + 100_000_000),
+        }
+    }
+
+    /// Some of what is asked of it is refused.
+    fn take(&mut self, air: &mut Air<'_>, event: ClientEvent, id: Option<EventId>) {
+        let may_refuse = !matches!(event, ClientEvent::SessionUpdate(_) | ClientEvent::Append(_));
+        if !may_refuse || !air.dice.chance(air.temper.refuses) {
+            return self.obey(air, event, id);
+        }
+        if let ClientEvent::CreateItem(item) = event {
+            self.take_item(item);
+        }
+        self.refusals += 1;
+        let code = air.dice.pick(&["server_error", "invalid_value", "rate_limit_exceeded"]);
+        self.error(air, code, id);
+    }
+
+    fn obey(&mut self, air: &mut Air<'_>, event: ClientEvent, id: Option<EventId>) {
         match event {
-            ClientEvent::SessionUpdate(config) => self.configure(air, &config),
+            ClientEvent::SessionUpdate(config) => self.configure(air, &config, id),
             ClientEvent::Append(pcm) => self.hear(air, &pcm),
             ClientEvent::CreateItem(item) => self.take_item(item),
-            ClientEvent::Truncate { item, .. } => self.say(air, ServerEvent::Truncated { item }),
-            ClientEvent::DeleteItem { .. } | ClientEvent::Transcribe { .. } => {}
+            ClientEvent::Truncate { .. } => self.say(air, ServerEvent::Ignored),
+            ClientEvent::Transcribe { .. } => {}
             ClientEvent::CreateResponse { .. } => {
                 assert!(self.configured, "a response was asked of a session that is not configured");
                 if self.response.is_some() {
                     self.collisions += 1;
-                    self.error(air, "conversation_already_has_active_response", None);
+                    self.error(air, "conversation_already_has_active_response", id);
                 } else {
                     self.respond(air);
                 }
@@ -213,20 +269,28 @@ impl Server {
                 if self.response.as_ref().is_some_and(|r| r.id == response) {
                     self.cancel(air);
                 } else {
-                    self.error(air, "response_cancel_not_active", None);
+                    self.error(air, "response_cancel_not_active", id);
                 }
             }
         }
     }
 
-    fn configure(&mut self, air: &mut Air<'_>, config: &SessionConfig) {
+    fn configure(&mut self, air: &mut Air<'_>, config: &SessionConfig, id: Option<EventId>) {
         let at = air.now + air.dice.within(air.temper.update_ms) * MS;
         self.vad = Some(Vad::new(u64::from(config.vad.silence_duration_ms) * MS));
         match self.fate {
             Fate::NeverUpdates => {}
-            Fate::RefusesExtras if !config.reduced => self.later(at, Todo::RefuseUpdate),
-            Fate::RefusesAll => self.later(at, Todo::RefuseUpdate),
+            Fate::RefusesExtras if self.will_not_have(config) => self.later(at, Todo::RefuseUpdate(id)),
+            Fate::RefusesAll => self.later(at, Todo::RefuseUpdate(id)),
             _ => self.later(at, Todo::Updated),
+        }
+    }
+
+    fn will_not_have(&self, config: &SessionConfig) -> bool {
+        match self.dislikes {
+            Some(param) if param.contains("transcription") => config.transcription_model.is_some(),
+            Some(param) if param.contains("tools") => !config.tools.is_empty(),
+            _ => config.noise_reduction,
         }
     }
 

@@ -22,6 +22,8 @@ use super::world::GREETING;
 /// A carrier gives up on a bot that sends nothing for 10 s: what it gets within that, first and later.
 const FIRST_QUIET: Micros = 4 * SEC;
 const LONGEST_QUIET: Micros = 8 * SEC;
+/// A quiet moment is none while words of the caller's may be on their way as text, or an answer is due.
+const LONGEST_WAIT: Micros = 12 * SEC;
 
 /// A model connection as the call should see it.
 #[derive(Default)]
@@ -30,6 +32,30 @@ struct Conn {
     updated: bool,
     /// Closed by either side.
     closed: bool,
+    /// Responses that are being generated, and one that was asked for.
+    open: Vec<ResponseId>,
+    requested: bool,
+}
+
+impl Conn {
+    fn told(&mut self, event: &ServerEvent) {
+        match event {
+            ServerEvent::SessionUpdated { .. } => self.updated = true,
+            ServerEvent::ResponseCreated { response, .. } => {
+                self.requested = false;
+                if !self.open.contains(response) {
+                    self.open.push(response.clone());
+                }
+            }
+            ServerEvent::ResponseDone(done) => self.open.retain(|response| *response != done.response),
+            ServerEvent::Error(_) => self.requested = false,
+            _ => {}
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.updated && !self.closed
+    }
 }
 
 /// Where one step stands.
@@ -79,6 +105,8 @@ pub(crate) struct Witness {
     marks: HashMap<MarkId, u32>,
     era: u32,
     step: Step,
+    /// Since when nothing goes on and a replacement is ready.
+    quiet_since: Option<Micros>,
     recording: Recording,
     pub(crate) tally: Tally,
 }
@@ -120,6 +148,7 @@ impl Witness {
             marks: HashMap::new(),
             era: 0,
             step: Step::default(),
+            quiet_since: None,
             recording: Recording::default(),
             tally: Tally::default(),
         }
@@ -143,6 +172,9 @@ impl Witness {
         let Some(conn) = self.conns.get_mut(&id).filter(|c| !c.closed) else {
             return self.tally.add("stale model events", 1);
         };
+        if let ModelEvent::Server(event) = event {
+            conn.told(event);
+        }
         match event {
             ModelEvent::Opened => conn.opened = true,
             ModelEvent::Refused(_) | ModelEvent::Closed(_) => conn.closed = true,
@@ -153,7 +185,6 @@ impl Witness {
                 }
             }
             ModelEvent::Server(event) => match event {
-                ServerEvent::SessionUpdated { .. } => conn.updated = true,
                 ServerEvent::ResponseCreated { response, .. } if self.speaking && self.hears_stops => {
                     self.crossed.push(response.clone());
                 }
@@ -267,13 +298,14 @@ impl Witness {
             return self.tally.add("dials", 1);
         }
         let conn = self.conns.get_mut(&id).expect("a connection that was dialled");
-        let ModelCommand::Send(event) = command else {
+        let ModelCommand::Send(event, _) = command else {
             conn.closed |= *command == ModelCommand::Close;
             return;
         };
         assert!(conn.opened && !conn.closed, "{event:?} to a connection that is not open");
         let configures = matches!(event, ClientEvent::SessionUpdate(_));
         assert!(conn.updated != configures, "{event:?} when session.updated is {}", conn.updated);
+        conn.requested |= matches!(event, ClientEvent::CreateResponse { .. });
         match event {
             ClientEvent::Truncate { item, content_index: 0, audio_end_ms } => {
                 self.truncation(id, item, *audio_end_ms, scene);
@@ -399,7 +431,8 @@ impl Witness {
     }
 
     /// After every step: when the call wants to be woken, and how far ahead of real time it thinks it is.
-    pub(crate) fn after(&self, timeout: Micros, lead_ms: u64, now: Micros) {
+    pub(crate) fn after(&mut self, timeout: Micros, lead_ms: u64, now: Micros) {
+        self.replaces(now);
         let step = &self.step;
         assert!(step.cleared || !step.must_clear, "what the caller cut into is cleared");
         assert!(!self.reads || now <= self.media_due, "the carrier was sent nothing for too long");
@@ -410,6 +443,19 @@ impl Witness {
             if over || self.history.left().is_some() { lead_ms } else { self.ahead(now) / MS },
             "ms ahead of real time"
         );
+    }
+
+    /// A session whose replacement is ready is replaced in the first quiet moment.
+    fn replaces(&mut self, now: Micros) {
+        let waits = self.conns.values().filter(|conn| conn.is_ready()).count() > 1;
+        let generating = self.conns.values().any(|conn| conn.is_ready() && (conn.requested || !conn.open.is_empty()));
+        let loud = now.saturating_sub(self.last_loud) < SEC;
+        if !waits || generating || loud || self.speaking || self.play_end > now || self.tally.ended.is_some() {
+            self.quiet_since = None;
+            return;
+        }
+        let since = *self.quiet_since.get_or_insert(now);
+        assert!(now - since <= LONGEST_WAIT, "an old session is used though nothing goes on");
     }
 
     /// The call is gone, and another is built from what was recorded.

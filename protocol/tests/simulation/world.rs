@@ -11,7 +11,7 @@ use protocol::ids::StreamSid;
 
 use super::carrier::{Carrier, Command};
 use super::leg::Leg;
-use super::link::{Dice, MS, Micros, NEVER, SEC};
+use super::link::{BEGAN, Dice, MS, Micros, NEVER, SEC};
 use super::log::Log;
 use super::person::Person;
 use super::scenario::Scenario;
@@ -22,7 +22,7 @@ use super::witness::{Scene, Witness};
 
 /// The wall clock at that time.
 pub(crate) fn wall(time: Micros) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000) + Duration::from_micros(time)
+    SystemTime::UNIX_EPOCH + Duration::from_secs(BEGAN) + Duration::from_micros(time)
 }
 
 /// What the caller is greeted with.
@@ -130,6 +130,7 @@ impl World {
 
     fn summary(&self) -> Tally {
         let mut tally = self.witness.tally.clone();
+        tally.add("refusals", self.servers.iter().map(|s| u64::from(s.refusals)).sum());
         tally.add("collisions", self.servers.iter().map(|s| u64::from(s.collisions)).sum());
         let ms = |bytes: usize| (bytes / self.scenario.rate.bytes_per_ms()) as u64;
         tally.add("played ms", ms(self.tape.contents.iter().map(|c| c.played).sum()));
@@ -189,7 +190,7 @@ impl World {
         for index in 0..self.servers.len() {
             self.server_moves(index);
         }
-        self.servers.retain(|s| !(s.closed && s.next_at() == NEVER && s.collisions == 0));
+        self.servers.retain(|s| !(s.closed && s.next_at() == NEVER && s.collisions + s.refusals == 0));
         if self.tick_at() <= now {
             self.agenda.spins += 1;
             assert!(self.agenda.spins < 50, "the call wants to be woken without end");
@@ -386,9 +387,11 @@ impl World {
                 let mut air = Air { now, dice, tape, temper, rate: self.scenario.rate };
                 self.servers.push(Server::dial(id, self.scenario.model_way, &mut air));
             }
-            (ModelCommand::Send(event), Some(server)) if !server.closed => server.from_call.push(now, dice, event),
+            (ModelCommand::Send(event, id), Some(server)) if !server.closed => {
+                server.from_call.push(now, dice, (event, id));
+            }
             (ModelCommand::Close, Some(server)) => server.stop(),
-            (ModelCommand::Send(_) | ModelCommand::Close | ModelCommand::CarrierRate(_), _) => {}
+            (ModelCommand::Send(..) | ModelCommand::Close | ModelCommand::CarrierRate(_), _) => {}
         }
     }
 

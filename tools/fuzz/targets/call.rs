@@ -162,6 +162,6 @@ fn model(text: &str) -> Option<ModelEvent> {
             pcm.truncate(pcm.len() & !1);
             ModelEvent::Audio { key, pcm }
         }
-        Parsed::Event(event) => ModelEvent::Server(event),
+        Parsed::Event { event, .. } => ModelEvent::Server(event),
     })
 }

@@ -3,40 +3,110 @@
 use super::super::context::Context;
 use super::super::io::ConnId;
 use crate::realtime::command::{ClientEvent, SessionConfig, Tool};
+use crate::realtime::event::ServerError;
+use crate::realtime::event_id::EventId;
+use crate::realtime::failure::Field;
 
-/// How much is asked of a server. What one refused it is not asked again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Asked {
-    /// Everything.
-    #[default]
-    All,
-    /// The recogniser is not told the language.
-    AnyLanguage,
-    /// Nothing that a strict or older server may not know: the caller is not transcribed.
-    Least,
+/// Some of what a configuration asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Fields(u8);
+
+impl Fields {
+    /// What a strict or older server may not know.
+    const EXTRAS: Self =
+        Self::of(Field::Transcription).and(Self::of(Field::NoiseReduction)).and(Self::of(Field::Tools));
+
+    const fn of(field: Field) -> Self {
+        Self(1 << field as u8)
+    }
+
+    pub(super) const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(super) const fn have(self, field: Field) -> bool {
+        self.0 & Self::of(field).0 != 0
+    }
+}
+
+/// How a connection was configured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// The update that was sent last.
+    pub(super) update: Option<EventId>,
+    /// What it left out.
+    pub(super) without: Fields,
+    /// Of that, what this server is known not to have, and what it need not be asked again.
+    pub(super) known: Fields,
+}
+
+impl Asked {
+    /// The first one: without what the server is known not to have.
+    pub(super) fn first(known: Fields) -> Self {
+        Self { update: None, without: known, known }
+    }
+
+    /// Without the language, which a recogniser would not have.
+    pub(super) fn any_language(self) -> Self {
+        let language = Fields::of(Field::Language);
+        Self { without: self.without.and(language), known: self.known.and(language), ..self }
+    }
+
+    /// What is left to be tried after a refusal: without exactly what it names. One that names nothing may be about the language:
+    /// transcription is not given up before that was tried. Then all goes that a strict server may not know; and then nothing is left.
+    pub(super) fn after(self, cx: &Context, error: &ServerError) -> Option<Self> {
+        let asks = |field: &Field| self.asks(cx, *field);
+        let named = match Field::of(error) {
+            Some(Field::Transcription) if asks(&Field::Language) => Some(Field::Language),
+            Some(Field::Language) if !asks(&Field::Language) => Some(Field::Transcription),
+            named => named,
+        };
+        if named.is_some_and(|field| self.without.have(field)) {
+            // It was not asked for that.
+            return None;
+        }
+        if let Some(field) = named.filter(asks) {
+            let field = Fields::of(field);
+            return Some(Self { without: self.without.and(field), known: self.known.and(field), ..self });
+        }
+        if error.param.as_deref().is_none_or(str::is_empty) && asks(&Field::Language) {
+            return Some(self.any_language());
+        }
+        let without = self.without.and(Fields::EXTRAS);
+        (without != self.without).then_some(Self { without, ..self })
+    }
+
+    /// Whether a server was asked for it.
+    pub(super) fn asks(self, cx: &Context, field: Field) -> bool {
+        let transcription = cx.policy.transcription_model.is_some() && !self.without.have(Field::Transcription);
+        let wished = match field {
+            Field::Language => transcription && language(cx).is_some(),
+            Field::Transcription => transcription,
+            Field::Voice => cx.setup.voice.is_some(),
+            Field::NoiseReduction | Field::Tools => true,
+        };
+        wished && !self.without.have(field)
+    }
 }
 
 /// Configures a session.
-pub(super) fn configure(cx: &mut Context, conn: ConnId, asked: Asked) {
-    let mut tools = cx.setup.tools.clone();
-    tools.extend(built_in_tools());
-    let mark = match asked {
-        Asked::All => "",
-        Asked::AnyLanguage => "l",
-        Asked::Least => "r",
-    };
+pub(super) fn configure(cx: &mut Context, conn: ConnId, asked: Asked) -> Asked {
+    let mut tools = Vec::new();
+    if asked.asks(cx, Field::Tools) {
+        tools.clone_from(&cx.setup.tools);
+        tools.extend(built_in_tools());
+    }
     let config = SessionConfig {
-        event_id: format!("cfg-{}{mark}", conn.0),
         instructions: cx.setup.instructions.clone(),
-        voice: cx.setup.voice.clone(),
+        voice: cx.setup.voice.clone().filter(|_| asked.asks(cx, Field::Voice)),
         format: cx.policy.format,
-        transcription_language: language(cx).filter(|_| asked == Asked::All),
-        transcription_model: cx.policy.transcription_model.clone(),
+        transcription_language: language(cx).filter(|_| asked.asks(cx, Field::Language)),
+        transcription_model: cx.policy.transcription_model.clone().filter(|_| asked.asks(cx, Field::Transcription)),
         vad: cx.policy.vad,
+        noise_reduction: asked.asks(cx, Field::NoiseReduction),
         tools,
-        reduced: asked == Asked::Least,
     };
-    cx.send(conn, ClientEvent::SessionUpdate(Box::new(config)));
+    Asked { update: cx.send(conn, ClientEvent::SessionUpdate(Box::new(config))), ..asked }
 }
 
 /// The language that the recogniser is told: ISO 639-1 is lower case, and has no region.

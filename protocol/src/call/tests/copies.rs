@@ -82,7 +82,7 @@ fn copies_of_what_the_caller_did_interrupt_nobody() {
         desk.speech_started(1, "u1");
         desk.speech_stopped(1, "u1");
         desk.server(1, ServerEvent::Committed { item: ItemId::new("u1") });
-        desk.server(1, ServerEvent::SessionUpdated { input: None, output: None });
+        desk.server(1, ServerEvent::SessionUpdated { input: None, output: None, expires_at: None });
         desk.transcript(1, "u1", "Hello?");
     }
     assert!(!desk.said.contains(&Output::Caller(CallerCommand::Clear)), "the answer is heard on");
@@ -153,7 +153,7 @@ fn a_server_that_refuses_the_language_is_asked_again_without_it_and_still_for_tr
     let hindi = || Setup { transcription_language: Some("HI-in".to_owned()), ..setup(GreetedBy::Carrier) };
     let configs = |desk: &Desk| -> Vec<(Option<String>, bool)> {
         let of = |e: &&ClientEvent| match e {
-            ClientEvent::SessionUpdate(c) => Some((c.transcription_language.clone(), !c.reduced)),
+            ClientEvent::SessionUpdate(c) => Some((c.transcription_language.clone(), c.transcription_model.is_some())),
             _ => None,
         };
         desk.sent().iter().filter_map(of).collect()

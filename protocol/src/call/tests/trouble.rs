@@ -16,7 +16,7 @@ fn a_refused_configuration_is_tried_once_without_its_extras_and_then_ends_the_ca
     let reduced: Vec<bool> = desk
         .sent()
         .iter()
-        .filter_map(|e| if let ClientEvent::SessionUpdate(config) = e { Some(config.reduced) } else { None })
+        .filter_map(|e| if let ClientEvent::SessionUpdate(config) = e { Some(config.tools.is_empty()) } else { None })
         .collect();
     assert_eq!(reduced, [false, true]);
     desk.error(1, "unknown_parameter");

@@ -2,38 +2,43 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::realtime::event_id::{EventId, EventKind};
 
 fn written(event: &ClientEvent) -> Value {
     let mut out = "left over".to_owned();
-    write(&mut out, event);
+    write(&mut out, event, None);
     serde_json::from_str(&out).unwrap()
+}
+
+fn id(kind: EventKind, number: u32) -> EventId {
+    EventId { kind, number }
 }
 
 fn config() -> SessionConfig {
     SessionConfig {
-        event_id: "cfg-1".to_owned(),
         instructions: "Be \"kind\".\nनमस्ते".to_owned(),
         voice: Some("marin".to_owned()),
         format: AudioFormat::Pcm { rate: 24_000 },
         transcription_language: Some("hi".to_owned()),
         transcription_model: Some("gpt-realtime-whisper".to_owned()),
         vad: Vad { threshold: 0.6, prefix_padding_ms: 300, silence_duration_ms: 500 },
+        noise_reduction: true,
         tools: vec![Tool {
             name: "hang_up".to_owned(),
             description: "Ends the call.".to_owned(),
             parameters: r#"{"type":"object","properties":{},"additionalProperties":false}"#.to_owned(),
         }],
-        reduced: false,
     }
 }
 
 #[test]
 fn a_session_is_configured_whole() {
     let mut out = String::new();
-    write(&mut out, &ClientEvent::SessionUpdate(Box::new(config())));
-    assert!(out.starts_with(r#"{"type":"session.update","event_id":"cfg-1","session":{"type":"realtime","#), "{out}");
+    write(&mut out, &ClientEvent::SessionUpdate(Box::new(config())), Some(id(EventKind::Update, 1)));
+    assert!(out.starts_with(r#"{"type":"session.update","session":{"type":"realtime","#), "{out}");
+    assert!(out.ends_with(r#","event_id":"cg-update-1"}"#), "{out}");
     assert!(out.contains(r#""threshold":0.6,"#), "no digits of a wider float: {out}");
-    let expected = json!({"type":"session.update","event_id":"cfg-1","session":{
+    let expected = json!({"type":"session.update","event_id":"cg-update-1","session":{
         "type":"realtime",
         "output_modalities":["audio"],
         "instructions":"Be \"kind\".\nनमस्ते",
@@ -53,7 +58,14 @@ fn a_session_is_configured_whole() {
 
 #[test]
 fn a_reduced_configuration_holds_only_what_every_server_takes() {
-    let reduced = SessionConfig { reduced: true, voice: None, format: AudioFormat::Pcmu, ..config() };
+    let reduced = SessionConfig {
+        voice: None,
+        format: AudioFormat::Pcmu,
+        transcription_model: None,
+        noise_reduction: false,
+        tools: Vec::new(),
+        ..config()
+    };
     let session = written(&ClientEvent::SessionUpdate(Box::new(reduced)))["session"].take();
     assert_eq!(session["audio"]["input"]["format"], json!({"type":"audio/pcmu"}));
     assert_eq!(session["audio"]["output"], json!({"format":{"type":"audio/pcmu"}}));
@@ -113,7 +125,6 @@ fn the_small_events_are_written() {
             json!({"type":"session.update","session":{"type":"realtime",
                 "audio":{"input":{"transcription":{"model":"gpt-realtime-whisper"}}}}}),
         ),
-        (ClientEvent::DeleteItem { item: item() }, json!({"type":"conversation.item.delete","item_id":"item_1"})),
         (ClientEvent::CreateResponse { instructions: None }, json!({"type":"response.create"})),
         (
             ClientEvent::CreateResponse { instructions: Some("Greet.".to_owned()) },
@@ -126,6 +137,17 @@ fn the_small_events_are_written() {
         (ClientEvent::Append(vec![0, 1, 2]), json!({"type":"input_audio_buffer.append","audio":"AAEC"})),
     ] {
         assert_eq!(written(&event), expected);
+        let mut out = String::new();
+        let kind = EventKind::of(&event);
+        write(&mut out, &event, kind.map(|kind| id(kind, 7)));
+        let named: Value = serde_json::from_str(&out).unwrap();
+        match kind {
+            Some(kind) => {
+                assert_eq!(named["event_id"], id(kind, 7).to_string());
+                assert_eq!(named["type"], kind.name());
+            }
+            None => assert_eq!(named["type"], "input_audio_buffer.append", "only audio has no name"),
+        }
     }
 }
 

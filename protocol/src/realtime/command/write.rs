@@ -5,17 +5,16 @@ use serde_json::Value;
 
 use super::{ClientEvent, NewItem, SessionConfig, Tool, Vad};
 use crate::realtime::event::AudioFormat;
+use crate::realtime::event_id::EventId;
 use crate::wire;
 
-/// Replaces the buffer's content by the event.
+/// Replaces the buffer's content by the event, which goes by that name.
 ///
-/// The audio of an [`ClientEvent::Append`] is written as it is: see [`write_append`].
-pub fn write(out: &mut String, event: &ClientEvent) {
+/// The audio of an [`ClientEvent::Append`] is written as it is, without a name: see [`write_append`].
+pub fn write(out: &mut String, event: &ClientEvent, event_id: Option<EventId>) {
     let message = match event {
         ClientEvent::Append(audio) => return write_append(out, audio),
-        ClientEvent::SessionUpdate(config) => {
-            Message::SessionUpdate { event_id: &config.event_id, session: Box::new(Session::of(config)) }
-        }
+        ClientEvent::SessionUpdate(config) => Message::SessionUpdate { session: Box::new(Session::of(config)) },
         ClientEvent::Transcribe { model } => {
             let transcription = Transcription { model, language: None };
             Message::Transcribe {
@@ -26,13 +25,12 @@ pub fn write(out: &mut String, event: &ClientEvent) {
         ClientEvent::Truncate { item, content_index, audio_end_ms } => {
             Message::Truncate { item_id: item.as_str(), content_index: *content_index, audio_end_ms: *audio_end_ms }
         }
-        ClientEvent::DeleteItem { item } => Message::DeleteItem { item_id: item.as_str() },
         ClientEvent::CreateResponse { instructions } => {
             Message::CreateResponse { response: instructions.as_deref().map(|instructions| Response { instructions }) }
         }
         ClientEvent::CancelResponse { response } => Message::CancelResponse { response_id: response.as_str() },
     };
-    wire::write_json(out, &message);
+    wire::write_json(out, &Named { message, event_id });
 }
 
 /// Replaces the buffer's content by an `input_audio_buffer.append` of audio that is in the session's input format already.
@@ -44,18 +42,24 @@ pub fn write_append(out: &mut String, audio: &[u8]) {
 }
 
 #[derive(Serialize)]
+struct Named<'a> {
+    #[serde(flatten)]
+    message: Message<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<EventId>,
+}
+
+#[derive(Serialize)]
 #[serde(tag = "type")]
 enum Message<'a> {
     #[serde(rename = "session.update")]
-    SessionUpdate { event_id: &'a str, session: Box<Session<'a>> },
+    SessionUpdate { session: Box<Session<'a>> },
     #[serde(rename = "session.update")]
     Transcribe { session: Listening<'a> },
     #[serde(rename = "conversation.item.create")]
     CreateItem { item: Item<'a> },
     #[serde(rename = "conversation.item.truncate")]
     Truncate { item_id: &'a str, content_index: u32, audio_end_ms: u64 },
-    #[serde(rename = "conversation.item.delete")]
-    DeleteItem { item_id: &'a str },
     #[serde(rename = "response.create")]
     CreateResponse {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -205,8 +209,7 @@ impl<'a> Session<'a> {
             AudioFormat::Pcmu => Format::Pcmu,
             AudioFormat::Pcma => Format::Pcma,
         };
-        let full = !config.reduced;
-        let language = config.transcription_language.as_deref();
+        let (language, tools) = (config.transcription_language.as_deref(), !config.tools.is_empty());
         Self {
             kind: "realtime",
             output_modalities: ["audio"],
@@ -215,18 +218,14 @@ impl<'a> Session<'a> {
                 input: Input {
                     format,
                     // A telephone is held to the mouth.
-                    noise_reduction: full.then_some(NoiseReduction { kind: "near_field" }),
-                    transcription: config
-                        .transcription_model
-                        .as_deref()
-                        .filter(|_| full)
-                        .map(|model| Transcription { model, language }),
+                    noise_reduction: config.noise_reduction.then_some(NoiseReduction { kind: "near_field" }),
+                    transcription: config.transcription_model.as_deref().map(|model| Transcription { model, language }),
                     turn_detection: TurnDetection::of(config.vad),
                 },
                 output: Output { format, voice: config.voice.as_deref() },
             },
-            tools: full.then(|| config.tools.iter().map(Function::of).collect()),
-            tool_choice: full.then_some("auto"),
+            tools: tools.then(|| config.tools.iter().map(Function::of).collect()),
+            tool_choice: tools.then_some("auto"),
         }
     }
 }

@@ -33,17 +33,25 @@ pub fn parse(text: &str) -> Result<Parsed<'_>, WireError> {
         let Value::String(delta) = &event["delta"] else { return Err(WireError::Field { field: "delta" }) };
         return Ok(Parsed::Audio { key: key(&event), delta: Cow::Owned(delta.clone()) });
     }
-    Ok(Parsed::Event(server_event(kind, &event)))
+    Ok(Parsed::Event { event: server_event(kind, &event), cut: text.len() > MAX_REASON && is_cut(&event) })
+}
+
+/// Whether anything that is said in an event, or the message of an error, is longer than its bound.
+fn is_cut(event: &Value) -> bool {
+    let longer = |value: &Value, most| value.as_str().is_some_and(|text| text.len() > most);
+    let arguments = &event["item"]["arguments"];
+    let said = [&event["delta"], &event["transcript"], &event["text"], arguments];
+    let failed = &event["response"]["status_details"]["error"]["message"];
+    let reasons = [&event["error"]["message"], &event["error"], &event["message"], failed];
+    said.iter().any(|value| longer(value, MAX_WORDS)) || reasons.iter().any(|value| longer(value, MAX_REASON))
 }
 
 fn server_event(kind: &str, event: &Value) -> ServerEvent {
     match kind {
-        "session.created" => ServerEvent::SessionCreated {
-            expires_at: wire::count(&event["session"]["expires_at"]).and_then(|secs| secs.try_into().ok()),
-        },
+        "session.created" => ServerEvent::SessionCreated { expires_at: expires_at(event) },
         "session.updated" | "transcription_session.updated" => {
             let (input, output) = (format_of(&event["session"], "input"), format_of(&event["session"], "output"));
-            ServerEvent::SessionUpdated { input, output }
+            ServerEvent::SessionUpdated { input, output, expires_at: expires_at(event) }
         }
         "input_audio_buffer.speech_started" => {
             ServerEvent::SpeechStarted { item: item(event), audio_start_ms: number(&event["audio_start_ms"]) }
@@ -62,14 +70,9 @@ fn server_event(kind: &str, event: &Value) -> ServerEvent {
         "conversation.item.input_audio_transcription.failed" => {
             ServerEvent::InputTranscriptFailed { item: item(event), error: error(event) }
         }
-        "conversation.item.truncated" => ServerEvent::Truncated { item: item(event) },
         "response.created" => ServerEvent::ResponseCreated {
             response: response_id(event),
             output: format_of(&event["response"], "output"),
-        },
-        "response.output_item.added" => ServerEvent::OutputItemAdded {
-            response: response_id(event),
-            item: ItemId::new(string(&event["item"]["id"])),
         },
         "response.output_item.done" if event["item"]["type"] == "function_call" => function_call(event),
         "response.output_audio.done" | "response.audio.done" => ServerEvent::AudioDone(key(event)),
@@ -100,6 +103,7 @@ fn is_unused(kind: &str) -> bool {
             | "conversation.item.deleted"
             | "conversation.item.done"
             | "conversation.item.retrieved"
+            | "conversation.item.truncated"
             | "input_audio_buffer.cleared"
             | "input_audio_buffer.dtmf_event_received"
             | "input_audio_buffer.timeout_triggered"
@@ -109,6 +113,7 @@ fn is_unused(kind: &str) -> bool {
             | "response.content_part.done"
             | "response.function_call_arguments.delta"
             | "response.function_call_arguments.done"
+            | "response.output_item.added"
             | "response.output_item.done"
     ) || [
         "conversation.item.input_audio_transcription.",
@@ -152,6 +157,11 @@ fn response_id(event: &Value) -> ResponseId {
 fn key(event: &Value) -> ContentKey {
     let content_index = number(&event["content_index"]).try_into().unwrap_or_default();
     ContentKey { response: response_id(event), item: item(event), content_index }
+}
+
+/// When the server will end the session, unix seconds.
+fn expires_at(event: &Value) -> Option<i64> {
+    wire::count(&event["session"]["expires_at"]).and_then(|secs| secs.try_into().ok())
 }
 
 /// The format of one direction: GA's `audio.input.format`, else beta's `input_audio_format`.

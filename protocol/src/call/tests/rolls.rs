@@ -1,0 +1,118 @@
+//! When a session is replaced.
+
+use super::*;
+
+const MINUTE: u64 = 60_000;
+
+/// Unix seconds, so long after the clock of the tests began.
+fn unix(secs: i64) -> i64 {
+    let began = clock().wall.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
+    i64::try_from(began).expect("a time") + secs
+}
+
+fn created(desk: &mut Desk, conn: u32, expires_at: i64) {
+    desk.server(conn, ServerEvent::SessionCreated { expires_at: Some(expires_at) });
+}
+
+/// Without a limit of its own, on a line that carries nothing.
+fn long_call() -> Desk {
+    let hours = Duration::from_secs(7 * 3_600);
+    Desk::with(Policy { max_call: hours, media_silence: hours, ..Policy::default() }, GreetedBy::Carrier)
+}
+
+/// In which minute of the call its session's replacement is dialled.
+fn replaced_in_minute(desk: &mut Desk) -> u64 {
+    desk.take();
+    (1..)
+        .find(|_| {
+            desk.wait(MINUTE);
+            !desk.dialled().is_empty()
+        })
+        .expect("a minute")
+}
+
+#[test]
+fn a_session_is_replaced_five_minutes_before_the_end_that_its_server_tells() {
+    for (life, minute) in [(3_600, 55), (1_800, 25), (7_200, 115), (16 * 60, 12)] {
+        let mut desk = long_call();
+        desk.opened(1);
+        created(&mut desk, 1, unix(life));
+        desk.ready(1);
+        desk.start_media();
+        assert_eq!(replaced_in_minute(&mut desk), minute, "a life of {life} s");
+        desk.opened(2);
+        created(&mut desk, 2, unix(life + i64::try_from(minute).expect("small") * 60));
+        desk.ready(2);
+        desk.pass(1_000);
+        assert!(desk.said.contains(&Output::Model(ConnId(1), ModelCommand::Close)), "it is quiet: it takes over");
+        assert_eq!(replaced_in_minute(&mut desk), minute, "and is replaced in its turn");
+        assert_eq!(desk.counted("expiry_ignored"), 0);
+    }
+}
+
+#[test]
+fn the_end_may_be_told_with_the_configuration_and_again() {
+    let mut desk = long_call();
+    desk.opened(1);
+    let told = || ServerEvent::SessionUpdated { input: None, output: None, expires_at: Some(unix(1_800)) };
+    desk.server(1, told());
+    desk.start_media();
+    desk.wait(24 * MINUTE);
+    desk.server(1, told());
+    assert_eq!(replaced_in_minute(&mut desk), 1);
+}
+
+#[test]
+fn an_end_that_cannot_be_is_ignored_and_counted() {
+    let years = 5 * 365 * 86_400;
+    for nonsense in [unix(0), unix(-3_600), unix(30), unix(years), unix(0) * 1_000, 0, 1, i64::MAX, i64::MIN] {
+        let mut desk = long_call();
+        desk.opened(1);
+        created(&mut desk, 1, nonsense);
+        desk.ready(1);
+        desk.start_media();
+        assert_eq!(replaced_in_minute(&mut desk), 50, "{nonsense}");
+        desk.caller(CallerEvent::Gone);
+        assert_eq!(desk.counted("expiry_ignored"), 1, "{nonsense}");
+    }
+}
+
+#[test]
+fn a_session_that_ends_before_a_quiet_moment_came_is_followed_by_the_one_that_waits() {
+    let mut desk = long_call();
+    desk.opened(1);
+    created(&mut desk, 1, unix(3_600));
+    desk.ready(1);
+    desk.start_media();
+    desk.wait(54 * MINUTE);
+    // An answer without an end: the caller listens, and no moment is quiet.
+    desk.response_created(1, "r1");
+    for _ in 0..6 {
+        desk.audio(1, &key("r1", "a1"), 62_000);
+        desk.pass(MINUTE);
+        if desk.dialled().last() == Some(&2) && desk.call.session.ready() == Some(ConnId(1)) {
+            desk.ready(2);
+        }
+    }
+    desk.take();
+    desk.error(1, "session_expired");
+    assert_eq!((desk.dialled().len(), desk.ended()), (0, None), "it is there already");
+    assert!(desk.sent().iter().any(|event| matches!(event, ClientEvent::CreateItem(_))), "and told the conversation");
+    desk.pass(20);
+    assert_eq!(desk.appended_ms(), 20);
+}
+
+#[test]
+fn words_that_are_not_kept_are_counted() {
+    let mut desk = Desk::live();
+    desk.response_created(1, "r1");
+    for _ in 0..3 {
+        desk.words(1, &key("r1", "a1"), &"word ".repeat(2_000));
+    }
+    desk.caller(CallerEvent::Gone);
+    assert_eq!(desk.counted("words_cut"), 2, "20,000 and 30,000 bytes of a turn are more than 16 KiB");
+    let mut desk = Desk::live();
+    desk.input(Input::Model(ConnId(1), ModelEvent::Closed("why ".repeat(100))));
+    desk.caller(CallerEvent::Gone);
+    assert_eq!(desk.counted("cause_cut"), 1);
+}
