@@ -159,7 +159,7 @@ impl Handler<Deliver> for CallActor {
 
     fn handle(&mut self, Deliver(input): Deliver, ctx: &mut Self::Context) {
         let gone = match &input {
-            Input::Model(conn, ModelEvent::Refused(_) | ModelEvent::Closed(_)) => Some(*conn),
+            Input::Model(conn, ModelEvent::Refused(..) | ModelEvent::Closed(_)) => Some(*conn),
             _ => None,
         };
         if let Some(conn) = gone {

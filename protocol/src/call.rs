@@ -167,8 +167,8 @@ impl Call {
             ModelEvent::Audio { key, pcm } => self.model_audio(conn, &key, &pcm),
             ModelEvent::Server(event) => self.server(conn, event),
             ModelEvent::Opened => self.session.opened(&mut self.cx, conn),
-            ModelEvent::Refused(cause) => self.connection_lost(conn, &cause, true),
-            ModelEvent::Closed(cause) => self.connection_lost(conn, &cause, false),
+            ModelEvent::Refused(why, cause) => self.connection_lost(conn, &cause, Some(why)),
+            ModelEvent::Closed(cause) => self.connection_lost(conn, &cause, None),
         }
     }
 

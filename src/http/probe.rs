@@ -51,7 +51,7 @@ fn model(gateway: &Gateway) -> Value {
     let ago = |at: SystemTime| at.elapsed().unwrap_or_default().as_secs();
     json!({
         "answered_secs_ago": health.answered_at.map(ago),
-        "refused_secs_ago": health.refused.as_ref().map(|(at, _)| ago(*at)),
+        "refused_secs_ago": health.refused.map(|(at, _)| ago(at)),
         "refused_for": health.reason(),
         "refusals_since_answer": health.refusals,
     })

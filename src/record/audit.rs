@@ -19,7 +19,7 @@ pub(super) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
         Fact::ModelReady { after_ms } => ("call.model-ready", "ok", json!({ "after_ms": after_ms })),
         Fact::Resumed => ("call.resumed", "ok", json!({})),
         Fact::ModelLost { cause, refused } => {
-            ("call.model-lost", "failed", json!({ "cause": cause, "refused": refused }))
+            ("call.model-lost", "failed", json!({ "cause": cause, "refused": refused.is_some() }))
         }
         Fact::FirstAudio { after_ms } => ("call.first-audio", "ok", json!({ "after_ms": after_ms })),
         Fact::Interrupted { heard_ms, unheard_ms, at_ms, .. } => {

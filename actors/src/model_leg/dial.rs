@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use protocol::call::io::ModelEvent;
 use protocol::ids::Secret;
+use protocol::realtime::failure::ProviderRefusal;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -58,8 +59,8 @@ pub(crate) struct Target {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DialError {
     /// Asking again is no use.
-    #[error("{0}")]
-    Refused(String),
+    #[error("{1}")]
+    Refused(ProviderRefusal, String),
     /// Asking again may help.
     #[error("{0}")]
     Failed(String),
@@ -68,7 +69,7 @@ pub(crate) enum DialError {
 impl From<DialError> for ModelEvent {
     fn from(error: DialError) -> Self {
         match error {
-            DialError::Refused(words) => Self::Refused(words),
+            DialError::Refused(refusal, words) => Self::Refused(refusal, words),
             DialError::Failed(words) => Self::Closed(words),
         }
     }
@@ -105,11 +106,11 @@ impl Target {
 
     /// No `OpenAI-Beta` header and no subprotocol: the server closes beta clients.
     fn request(&self) -> Result<Request, DialError> {
-        let invalid = |error: &dyn std::fmt::Display| DialError::Refused(format!("the model's URL is no use: {error}"));
+        let invalid = |error: &dyn std::fmt::Display| no_use(format!("the model's URL is no use: {error}"));
         let mut request = self.url.as_str().into_client_request().map_err(|error| invalid(&error))?;
         if let Some(key) = &self.key {
             let mut bearer = HeaderValue::try_from(format!("Bearer {}", key.reveal()))
-                .map_err(|_| DialError::Refused("the model's key cannot be sent in a header".to_owned()))?;
+                .map_err(|_| no_use("the model's key cannot be sent in a header".to_owned()))?;
             bearer.set_sensitive(true);
             request.headers_mut().insert(header::AUTHORIZATION, bearer);
         }
@@ -130,9 +131,9 @@ impl Target {
         if self.url.scheme() != "wss" {
             return Ok(Socket::Plain(tcp));
         }
-        let tls = self.tls.clone().ok_or_else(|| DialError::Refused("TLS is not available".to_owned()))?;
+        let tls = self.tls.clone().ok_or_else(|| no_use("TLS is not available".to_owned()))?;
         let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let name = ServerName::try_from(host).map_err(|error| DialError::Refused(error.to_string()))?;
+        let name = ServerName::try_from(host).map_err(|error| no_use(error.to_string()))?;
         let stream = TlsConnector::from(tls).connect(name, tcp).await;
         stream.map(|stream| Socket::Tls(Box::new(stream))).map_err(|error| failed("TLS with the model failed", &error))
     }
@@ -142,12 +143,20 @@ fn failed(what: &str, error: &dyn std::fmt::Display) -> DialError {
     DialError::Failed(format!("{what}: {error}"))
 }
 
+/// Asking again is no use, and it is no word of the provider's that says so.
+const fn no_use(words: String) -> DialError {
+    DialError::Refused(ProviderRefusal::Other, words)
+}
+
 fn turned_away(status: StatusCode) -> DialError {
     let words = format!("the model's server answered {status}");
-    match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => DialError::Refused(words),
-        _ => DialError::Failed(words),
-    }
+    let refusal = match status {
+        StatusCode::UNAUTHORIZED => ProviderRefusal::Unauthorized,
+        StatusCode::FORBIDDEN => ProviderRefusal::Forbidden,
+        StatusCode::NOT_FOUND => ProviderRefusal::NotFound,
+        _ => return DialError::Failed(words),
+    };
+    DialError::Refused(refusal, words)
 }
 
 /// One TLS configuration for the node: sessions resume across calls.
@@ -162,9 +171,7 @@ pub(crate) fn client_tls() -> Option<Arc<ClientConfig>> {
 pub(crate) fn closed(frame: Option<&tungstenite::protocol::CloseFrame>) -> DialError {
     match frame {
         // The application's refusal, e.g. of the beta interface.
-        Some(frame) if u16::from(frame.code) == 4000 => {
-            DialError::Refused(format!("the model closed: {}", frame.reason))
-        }
+        Some(frame) if u16::from(frame.code) == 4000 => no_use(format!("the model closed: {}", frame.reason)),
         Some(frame) => DialError::Failed(format!("the model closed ({}): {}", frame.code, frame.reason)),
         None => DialError::Failed("the model closed".to_owned()),
     }

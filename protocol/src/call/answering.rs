@@ -165,14 +165,14 @@ impl Call {
             Verdict::Continue => {}
             Verdict::AskAgain => self.ask_again(),
             Verdict::GiveUp(cause) => self.end(Ended::ModelFailed { cause }),
-            Verdict::Refused(cause) => {
+            Verdict::Refused(refusal, cause) => {
                 if let Some(conn) = self.session.ready() {
-                    self.connection_lost(conn, &cause, true);
+                    self.connection_lost(conn, &cause, Some(refusal));
                 }
             }
             Verdict::Redial => {
                 if let Some(conn) = self.session.ready() {
-                    self.connection_lost(conn, "the model did not answer", false);
+                    self.connection_lost(conn, "the model did not answer", None);
                 }
             }
         }

@@ -9,6 +9,7 @@ use super::end::Ended;
 use crate::ids::{ItemId, StreamSid};
 use crate::realtime::event::Usage;
 use crate::realtime::event_id::EventKind;
+use crate::realtime::failure::ProviderRefusal;
 
 /// One thing that happened. Times are ms since the call's first media stream began (0 before it).
 #[derive(Clone, Debug, PartialEq)]
@@ -38,8 +39,8 @@ pub enum Fact {
     ModelLost {
         /// In words; never empty.
         cause: String,
-        /// The provider would not have us (credentials, money, configuration): asking again is no use.
-        refused: bool,
+        /// Why the provider would not have us, if it was that: asking again is no use.
+        refused: Option<ProviderRefusal>,
     },
     /// The first agent audio of the call went to the caller.
     FirstAudio {

@@ -10,9 +10,10 @@ use super::turn::Over;
 use super::{Call, Phase, prompts};
 use crate::realtime::command::{ClientEvent, NewItem};
 use crate::realtime::event::{ResponseStatus, ServerError};
+use crate::realtime::failure::ProviderRefusal;
 
 impl Call {
-    pub(super) fn connection_lost(&mut self, conn: ConnId, cause: &str, refused: bool) {
+    pub(super) fn connection_lost(&mut self, conn: ConnId, cause: &str, refused: Option<ProviderRefusal>) {
         let outcome = self.session.lost(&mut self.cx, conn, cause, refused);
         self.session_outcome(outcome);
     }

@@ -9,6 +9,7 @@ use crate::ids::{MarkId, StreamSid};
 use crate::realtime::command::ClientEvent;
 use crate::realtime::event::{ContentKey, ServerEvent};
 use crate::realtime::event_id::EventId;
+use crate::realtime::failure::ProviderRefusal;
 
 /// Anything that can happen to a call.
 #[derive(Debug)]
@@ -86,7 +87,7 @@ pub enum ModelEvent {
     /// The socket is open.
     Opened,
     /// The server would not have us, and asking again is no use (401, unknown model).
-    Refused(String),
+    Refused(ProviderRefusal, String),
     /// The connection failed or ended; asking again may help.
     Closed(String),
     /// A delta of model audio.

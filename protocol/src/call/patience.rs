@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::context::{Context, millis};
 use super::fact::Fact;
 use crate::realtime::event::ResponseStatus;
-use crate::realtime::failure::{Failure, retry_after};
+use crate::realtime::failure::{Failure, ProviderRefusal, retry_after};
 
 /// First pause before a failed response is asked for again, when the server names none.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
@@ -39,7 +39,7 @@ pub(super) enum Verdict {
     /// The caller is not kept waiting any longer.
     GiveUp(String),
     /// The provider would not answer however often it is asked.
-    Refused(String),
+    Refused(ProviderRefusal, String),
 }
 
 /// See the module.
@@ -149,8 +149,8 @@ impl Patience {
     /// Left alone, the caller would hear silence for ever.
     fn failed(&mut self, cx: &mut Context, code: &str, message: &str) -> Verdict {
         self.failures += 1;
-        if Failure::of_code(code) == Failure::Refused {
-            return Verdict::Refused(format!("the response failed: {code}"));
+        if let Failure::Refused(refusal) = Failure::of_code(code) {
+            return Verdict::Refused(refusal, format!("the response failed: {code}"));
         }
         if self.failures > cx.policy.response_retries {
             return Verdict::GiveUp(format!("the response failed: {code}"));

@@ -13,7 +13,7 @@ use super::context::{Context, millis};
 use super::fact::Fact;
 use super::io::{ConnId, ModelCommand};
 use crate::realtime::command::ClientEvent;
-use crate::realtime::failure::Field;
+use crate::realtime::failure::{Field, ProviderRefusal};
 use crate::wire::clip;
 use config::{Asked, Fields, configure};
 pub(crate) use config::{END_CALL, TRANSFER_CALL};
@@ -201,7 +201,13 @@ impl Session {
     }
 
     /// A connection ended, was refused, or is given up.
-    pub(crate) fn lost(&mut self, cx: &mut Context, id: ConnId, cause: &str, refused: bool) -> Outcome {
+    pub(crate) fn lost(
+        &mut self,
+        cx: &mut Context,
+        id: ConnId,
+        cause: &str,
+        refused: Option<ProviderRefusal>,
+    ) -> Outcome {
         let told = if cause.is_empty() { "no reason was given" } else { cause };
         cx.count("cause_cut", u64::from(told.len() > MAX_CAUSE));
         let cause = &clip(told, MAX_CAUSE);
@@ -235,7 +241,7 @@ impl Session {
             }
             return Outcome::Lost;
         }
-        if refused {
+        if refused.is_some() {
             return Outcome::Failed(cause.to_string());
         }
         let pause = match self.failures {
@@ -275,7 +281,7 @@ impl Session {
         let what = if conn.stage == Stage::Dialling { "a connection" } else { "session.updated" };
         let cause = format!("no {what} within {} ms", millis(cx.policy.connect_timeout));
         let id = conn.id;
-        self.lost(cx, id, &cause, false)
+        self.lost(cx, id, &cause, None)
     }
 
     /// Closes whatever is open.

@@ -4,17 +4,55 @@ use std::time::Duration;
 
 use crate::realtime::event::ServerError;
 
-/// Codes (or types) after which trying again cannot help: credentials, money, configuration.
-const FATAL: [&str; 9] = [
-    "invalid_api_key",
-    "authentication_error",
-    "permission_error",
-    "account_deactivated",
-    "insufficient_quota",
-    "credit_balance_exhausted",
-    "billing_hard_limit_reached",
-    "model_not_found",
-    "beta_api_shape_disabled",
+/// Why a provider will not have us: credentials, money, configuration. Another call would fare no better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProviderRefusal {
+    /// It takes no configuration of ours.
+    Configuration,
+    /// There is no money left, or no quota.
+    Quota,
+    /// It does not know the key.
+    Unauthorized,
+    /// The key may not do this.
+    Forbidden,
+    /// It has no such model.
+    NotFound,
+    /// Anything else.
+    Other,
+}
+
+impl ProviderRefusal {
+    /// The word for programs, which anybody may read.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Configuration => "configuration",
+            Self::Quota => "quota",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Other => "other",
+        }
+    }
+
+    /// Of an error's code or type. `invalid_request_error.model_not_found` counts too.
+    fn of(code: &str) -> Option<Self> {
+        let code = code.rsplit('.').next().unwrap_or(code);
+        FATAL.iter().find(|(fatal, _)| *fatal == code).map(|(_, refusal)| *refusal)
+    }
+}
+
+/// Codes (or types) after which trying again cannot help.
+const FATAL: [(&str, ProviderRefusal); 9] = [
+    ("invalid_api_key", ProviderRefusal::Unauthorized),
+    ("authentication_error", ProviderRefusal::Unauthorized),
+    ("permission_error", ProviderRefusal::Forbidden),
+    ("account_deactivated", ProviderRefusal::Forbidden),
+    ("insufficient_quota", ProviderRefusal::Quota),
+    ("credit_balance_exhausted", ProviderRefusal::Quota),
+    ("billing_hard_limit_reached", ProviderRefusal::Quota),
+    ("model_not_found", ProviderRefusal::NotFound),
+    ("beta_api_shape_disabled", ProviderRefusal::Other),
 ];
 
 /// What an error leads to.
@@ -24,8 +62,8 @@ pub enum Failure {
     Expired,
     /// A response was asked for while one is active.
     Busy,
-    /// The provider will not have us (credentials, money, configuration): asking again cannot help.
-    Refused,
+    /// The provider will not have us: asking again cannot help.
+    Refused(ProviderRefusal),
     /// The recogniser will not have its language.
     Language,
     /// A race that every client has with its server: nothing is wrong.
@@ -38,10 +76,11 @@ impl Failure {
     /// Of an error. Servers put the telling word into `code` or into `type`.
     #[must_use]
     pub fn of(error: &ServerError) -> Self {
-        match error.name() {
-            "session_expired" => Self::Expired,
-            "conversation_already_has_active_response" => Self::Busy,
-            _ if is_fatal(&error.code) || is_fatal(&error.kind) => Self::Refused,
+        let refusal = ProviderRefusal::of(&error.code).or_else(|| ProviderRefusal::of(&error.kind));
+        match (error.name(), refusal) {
+            ("session_expired", _) => Self::Expired,
+            ("conversation_already_has_active_response", _) => Self::Busy,
+            (_, Some(refusal)) => Self::Refused(refusal),
             _ if HARMLESS.contains(&error.code.as_str()) => Self::Harmless,
             _ if names_language(error) => Self::Language,
             _ => Self::Other,
@@ -51,7 +90,7 @@ impl Failure {
     /// Of a code alone, such as that of a failed response.
     #[must_use]
     pub fn of_code(code: &str) -> Self {
-        if is_fatal(code) { Self::Refused } else { Self::Other }
+        ProviderRefusal::of(code).map_or(Self::Other, Self::Refused)
     }
 }
 
@@ -92,11 +131,6 @@ impl Field {
             _ => None,
         }
     }
-}
-
-/// `invalid_request_error.model_not_found` counts too.
-fn is_fatal(code: &str) -> bool {
-    FATAL.contains(&code.rsplit('.').next().unwrap_or(code))
 }
 
 /// Errors of races that every client has with its server: nothing is wrong.
@@ -237,16 +271,17 @@ mod tests {
     fn credentials_money_and_configuration_are_fatal_wherever_they_stand() {
         let error =
             |code: &str, kind: &str| ServerError { code: code.into(), kind: kind.into(), ..ServerError::default() };
-        for (code, kind) in [
-            ("invalid_api_key", "invalid_request_error"),
-            ("", "authentication_error"),
-            ("insufficient_quota", "insufficient_quota"),
-            ("", "insufficient_quota"),
-            ("model_not_found", ""),
-            ("beta_api_shape_disabled", "invalid_request_error"),
-            ("", "invalid_request_error.beta_api_shape_disabled"),
+        for (code, kind, refusal) in [
+            ("invalid_api_key", "invalid_request_error", ProviderRefusal::Unauthorized),
+            ("", "authentication_error", ProviderRefusal::Unauthorized),
+            ("", "permission_error", ProviderRefusal::Forbidden),
+            ("insufficient_quota", "insufficient_quota", ProviderRefusal::Quota),
+            ("", "insufficient_quota", ProviderRefusal::Quota),
+            ("model_not_found", "", ProviderRefusal::NotFound),
+            ("beta_api_shape_disabled", "invalid_request_error", ProviderRefusal::Other),
+            ("", "invalid_request_error.beta_api_shape_disabled", ProviderRefusal::Other),
         ] {
-            assert_eq!(Failure::of(&error(code, kind)), Failure::Refused, "{code} {kind}");
+            assert_eq!(Failure::of(&error(code, kind)), Failure::Refused(refusal), "{code} {kind}");
         }
         for (code, kind) in [
             ("", ""),
@@ -255,9 +290,12 @@ mod tests {
             ("unknown_parameter", "invalid_request_error"),
             ("", "server_error"),
         ] {
-            assert_ne!(Failure::of(&error(code, kind)), Failure::Refused, "{code} {kind}");
+            assert!(!matches!(Failure::of(&error(code, kind)), Failure::Refused(_)), "{code} {kind}");
         }
-        assert_eq!(Failure::of_code("invalid_request_error.model_not_found"), Failure::Refused);
+        assert_eq!(
+            Failure::of_code("invalid_request_error.model_not_found"),
+            Failure::Refused(ProviderRefusal::NotFound)
+        );
         assert_eq!(Failure::of_code("rate_limit_exceeded"), Failure::Other);
     }
 
@@ -271,7 +309,7 @@ mod tests {
             ("conversation_already_has_active_response", "", Failure::Busy),
             ("response_cancel_not_active", "invalid_request_error", Failure::Harmless),
             ("cannot_update_voice", "", Failure::Harmless),
-            ("insufficient_quota", "", Failure::Refused),
+            ("insufficient_quota", "", Failure::Refused(ProviderRefusal::Quota)),
             ("server_error", "server_error", Failure::Other),
             ("", "", Failure::Other),
         ] {

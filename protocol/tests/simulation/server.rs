@@ -6,6 +6,7 @@ use protocol::ids::ItemId;
 use protocol::realtime::command::{ClientEvent, NewItem, SessionConfig};
 use protocol::realtime::event::{ServerError, ServerEvent};
 use protocol::realtime::event_id::EventId;
+use protocol::realtime::failure::ProviderRefusal;
 
 use super::link::{BEGAN, Dice, Link, MS, Micros, NEVER, SEC};
 use super::response::Response;
@@ -195,7 +196,11 @@ impl Server {
                 self.say(air, ServerEvent::SessionCreated { expires_at });
             }
             Todo::Refuse => {
-                self.to_call.push(air.now, air.dice, ModelEvent::Refused("HTTP 401".to_owned()));
+                self.to_call.push(
+                    air.now,
+                    air.dice,
+                    ModelEvent::Refused(ProviderRefusal::Unauthorized, "HTTP 401".to_owned()),
+                );
                 self.stop();
             }
             Todo::Close(why) => self.close(air, why),

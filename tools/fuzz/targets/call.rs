@@ -18,6 +18,7 @@ use protocol::call::policy::{GreetedBy, Policy, Setup};
 use protocol::exotel::stream::{self, AudioIn, CarrierMessage};
 use protocol::ids::MarkId;
 use protocol::realtime::event::{self, Parsed};
+use protocol::realtime::failure::ProviderRefusal;
 use protocol::wire;
 
 /// A step says at most: playout up to its lead, replayed history, and some words.
@@ -149,7 +150,7 @@ fn input(from: u8, text: &[u8], newest: u32) -> Option<Input> {
         b'o' => Input::Model(ConnId(newest), ModelEvent::Opened),
         b's' => Input::Model(ConnId(newest.saturating_sub(1)), model(text?)?),
         b'x' => Input::Model(ConnId(newest), ModelEvent::Closed("gone".to_owned())),
-        b'y' => Input::Model(ConnId(newest), ModelEvent::Refused("401".to_owned())),
+        b'y' => Input::Model(ConnId(newest), ModelEvent::Refused(ProviderRefusal::Unauthorized, "401".to_owned())),
         _ => return None,
     })
 }

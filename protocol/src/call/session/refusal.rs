@@ -12,7 +12,7 @@ use super::config::configure;
 use super::{Outcome, Session, Stage};
 use crate::realtime::event::ServerError;
 use crate::realtime::event_id::{EventId, EventKind};
-use crate::realtime::failure::Failure;
+use crate::realtime::failure::{Failure, ProviderRefusal};
 
 /// So many errors within [`ERROR_WINDOW`], and the session is taken for dead.
 const ERROR_LIMIT: usize = 5;
@@ -42,8 +42,10 @@ impl Session {
     pub(crate) fn failed(&mut self, cx: &mut Context, id: ConnId, error: &ServerError) -> Outcome {
         let failure = Failure::of(error);
         match failure {
-            Failure::Expired => return self.lost(cx, id, "the session expired", false),
-            Failure::Refused => return self.lost(cx, id, &format!("{}: {}", error.name(), error.message), true),
+            Failure::Expired => return self.lost(cx, id, "the session expired", None),
+            Failure::Refused(refusal) => {
+                return self.lost(cx, id, &format!("{}: {}", error.name(), error.message), Some(refusal));
+            }
             _ => {}
         }
         match self.answers(cx, id, error) {
@@ -92,7 +94,7 @@ impl Session {
         }
         let cause = format!("session.update was refused: {}", error.message);
         if current {
-            cx.record(Fact::ModelLost { cause: cause.clone(), refused: true });
+            cx.record(Fact::ModelLost { cause: cause.clone(), refused: Some(ProviderRefusal::Configuration) });
             return Outcome::Failed(cause);
         }
         self.drop_next(cx);
@@ -110,7 +112,7 @@ impl Session {
         self.errors.push_back(cx.now);
         let flood = self.errors.len() == ERROR_LIMIT
             && self.errors.front().is_some_and(|&at| cx.now.saturating_duration_since(at) < ERROR_WINDOW);
-        if flood { self.lost(cx, id, "the server sent errors without end", false) } else { Outcome::Nothing }
+        if flood { self.lost(cx, id, "the server sent errors without end", None) } else { Outcome::Nothing }
     }
 }
 

@@ -26,7 +26,10 @@ fn a_refused_configuration_is_tried_once_without_its_extras_and_then_ends_the_ca
 #[test]
 fn a_model_that_refuses_the_key_ends_the_call_before_the_caller_is_connected() {
     let mut desk = Desk::new(GreetedBy::Carrier);
-    desk.input(Input::Model(ConnId(1), ModelEvent::Refused("HTTP 401".to_owned())));
+    desk.input(Input::Model(
+        ConnId(1),
+        ModelEvent::Refused(crate::realtime::failure::ProviderRefusal::Unauthorized, "HTTP 401".to_owned()),
+    ));
     assert_eq!(desk.ended(), Some(&Ended::ModelFailed { cause: "HTTP 401".to_owned() }));
 }
 

@@ -1,6 +1,7 @@
 //! What wears a call out, and when it is enough.
 
 use super::*;
+use crate::realtime::failure::ProviderRefusal;
 
 #[test]
 fn a_model_that_says_a_little_and_drops_is_given_up_after_five_sessions_in_a_minute() {
@@ -56,7 +57,7 @@ fn whatever_loses_a_session_counts() {
 fn a_lost_session_says_why_and_whether_the_provider_would_not_have_us() {
     let told = |desk: &Desk| {
         desk.facts().into_iter().find_map(|f| match f {
-            Fact::ModelLost { cause, refused } => Some((cause.clone(), *refused)),
+            Fact::ModelLost { cause, refused } => Some((cause.clone(), refused.is_some())),
             _ => None,
         })
     };
@@ -64,7 +65,7 @@ fn a_lost_session_says_why_and_whether_the_provider_would_not_have_us() {
     desk.input(Input::Model(ConnId(1), ModelEvent::Closed(String::new())));
     assert_eq!(told(&desk), Some(("no reason was given".to_owned(), false)));
     let mut desk = Desk::new(GreetedBy::Carrier);
-    desk.input(Input::Model(ConnId(1), ModelEvent::Refused("HTTP 401".to_owned())));
+    desk.input(Input::Model(ConnId(1), ModelEvent::Refused(ProviderRefusal::Unauthorized, "HTTP 401".to_owned())));
     assert_eq!(told(&desk), Some(("HTTP 401".to_owned(), true)));
     let mut desk = Desk::live();
     desk.error(1, "insufficient_quota");
@@ -85,7 +86,7 @@ fn a_key_that_is_refused_while_another_session_serves_costs_nothing() {
     desk.start_media();
     desk.pass(5_000);
     assert_eq!(desk.dialled(), [1, 2]);
-    desk.input(Input::Model(ConnId(2), ModelEvent::Refused("HTTP 401".to_owned())));
+    desk.input(Input::Model(ConnId(2), ModelEvent::Refused(ProviderRefusal::Unauthorized, "HTTP 401".to_owned())));
     desk.pass(1_000);
     assert_eq!(desk.ended(), None);
 }
@@ -121,13 +122,16 @@ fn a_provider_that_refuses_a_session_is_not_given_up_while_another_is_ready() {
     let failed = || ResponseStatus::Failed { code: "insufficient_quota".to_owned(), message: String::new() };
     let refuses: [&dyn Fn(&mut Desk); 3] =
         [&|desk| desk.error(1, "insufficient_quota"), &|desk| desk.response_done(1, "r1", failed()), &|desk| {
-            desk.input(Input::Model(ConnId(1), ModelEvent::Refused("HTTP 401".to_owned())))
+            desk.input(Input::Model(
+                ConnId(1),
+                ModelEvent::Refused(ProviderRefusal::Unauthorized, "HTTP 401".to_owned()),
+            ))
         }];
     for refuse in refuses {
         let mut desk = with_a_replacement();
         refuse(&mut desk);
         assert_eq!(desk.ended(), None);
-        assert!(desk.facts().iter().any(|fact| matches!(fact, Fact::ModelLost { refused: true, .. })));
+        assert!(desk.facts().iter().any(|fact| matches!(fact, Fact::ModelLost { refused: Some(_), .. })));
         desk.play_out();
         assert_eq!(desk.asked(), 1, "the other one goes on with the answer");
         desk.error(2, "invalid_api_key");
