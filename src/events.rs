@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use hmac::{Hmac, KeyInit, Mac};
+use protocol::call::end::EndCode;
 use protocol::ids::{CallSid, Secret};
 use rand::TryRngCore;
 use reqwest::{Method, StatusCode};
@@ -138,6 +139,7 @@ fn data(what: &str, told: &Told) -> Value {
     });
     if what == CALL_ENDED {
         data["status"] = json!(call.status);
+        data["ended_code"] = json!(call.ended_code.map(EndCode::name));
         data["ended_why"] = json!(call.ended_why);
         data["media_at"] = json!(time::maybe_told(call.times.media_at));
         data["ended_at"] = json!(time::maybe_told(call.times.ended_at));

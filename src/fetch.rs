@@ -22,7 +22,7 @@ use crate::jobs::{Handler, Job, JobError, Patience};
 use crate::objects::{Objects, ObjectsError, Stored, Upload};
 use crate::outgoing::{ClientError, Forbidden, Outgoing, Times, refused_by_guard, words};
 use crate::settings::RecordingHosts;
-use crate::store::{FETCH_RECORDING, Recording, Store, StoreError};
+use crate::store::{FETCH_RECORDING, Recording, RecordingStatus, Store, StoreError};
 use sniff::{HEAD, sniff};
 
 /// Redirects that are followed.
@@ -211,7 +211,7 @@ impl Handler for Fetch {
         let Some((recording, call)) = self.store.recording(id(job)?).await? else {
             return Err(JobError::GiveUp("there is no such recording".to_owned()));
         };
-        if recording.status == "stored" {
+        if recording.status == RecordingStatus::Stored {
             return Ok(());
         }
         let (stored, content_type) = self.fetch(&recording, &call).await?;

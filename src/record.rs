@@ -39,7 +39,7 @@ pub use secrets::Secrets;
 pub(crate) use size::bound_refused;
 pub use sweep::Sweep;
 
-use journal::Journal;
+use journal::{Journal, Lane};
 use pending::Pending;
 
 /// Facts and entries that wait to be folded: some seconds of a full node.
@@ -112,7 +112,7 @@ impl RecordWriter {
 
     /// Appends to the audit log, soon.
     pub fn audit(&self, entry: AuditEntry) {
-        self.journal.push(self.secrets.out_of(entry));
+        self.journal.push(Lane::Requests, self.secrets.out_of(entry));
     }
 
     /// Appends to the audit log and waits until it is there, but no longer than that: then it is written later. False when it was not
@@ -158,7 +158,7 @@ impl Recorder for RecordWriter {
     }
 
     fn supervised(&self, call: &CallSid, at: SystemTime, event: &SupervisorEvent<'_>) {
-        self.journal.push(audit::supervisor_entry(call, at.into(), event));
+        self.journal.push(Lane::Steps, audit::supervisor_entry(call, at.into(), event));
     }
 }
 
@@ -181,7 +181,8 @@ async fn write(
                     match item {
                         Item::Fact { call, at, fact } => {
                             if let Some(entry) = audit::entry(&call, at, &fact) {
-                                journal.push(secrets.out_of(entry));
+                                let lane = if matches!(fact, Fact::Ended(_)) { Lane::Ends } else { Lane::Steps };
+                                journal.push(lane, secrets.out_of(entry));
                             }
                             pending.fact(call, at, fact);
                         }

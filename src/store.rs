@@ -13,6 +13,7 @@ mod batch;
 mod calls;
 mod clients;
 mod columns;
+mod ends;
 mod error;
 mod figures;
 mod jobs;
@@ -35,15 +36,14 @@ pub(crate) mod tests;
 
 pub use audit::{AuditEntry, Broken, Whole};
 pub use batch::{Batch, CallUpdate, Finish, MediaStart};
-pub(crate) use calls::merge::{STATUSES, is_end};
-pub use calls::{Begun, Call, CallEndReport, CallPage, CallWithTurns, End, Entry, NewCall, Parties, Times};
+pub use calls::{Begun, Call, CallEndReport, CallPage, CallWithTurns, Entry, NewCall, Parties, Times};
 pub use clients::{Agent, Client, ClientChanges, ClientLimits, NewClient};
 pub use error::StoreError;
 pub use figures::{Figures, Tokens};
 pub use jobs::{Job, JobStatus, NewJob, Waiting};
 pub use opening::Opening;
 pub use outbound::{CALL_ENDED, CALL_STARTED, EventsTarget, RECORDING_STORED, SEND_EVENT, Told};
-pub use recordings::{Announced, FETCH_RECORDING, Kept, MOST_OF_CALL, MOST_WAITING, Recording};
+pub use recordings::{Announced, FETCH_RECORDING, Kept, MOST_OF_CALL, MOST_WAITING, Recording, RecordingStatus};
 pub use url::{DatabaseUrl, DatabaseUrlError};
 
 use pools::Pools;

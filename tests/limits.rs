@@ -152,3 +152,18 @@ fn a_value_is_told_in_the_units_of_people() {
     assert_eq!(spellings("Duration::from_secs(300)"), ["300,000 ms", "300 s", "5 min"]);
     assert!(holds("20 at once, 10 a second", "20") && !holds("at most 200", "20") && !holds("20,000", "20"));
 }
+
+/// `| code | by | rank | may come back | … |`, a row for each code.
+#[test]
+fn the_table_of_ends_says_what_the_code_does() {
+    use protocol::call::end::{EndCode, EndRank};
+
+    let page = read("README.md");
+    for code in EndCode::ALL {
+        let ranks = ["canceled", "completed"].map(|status| EndRank::of(code, status).number());
+        let rank = if ranks[0] == ranks[1] { ranks[0].to_string() } else { format!("{}–{}", ranks[0], ranks[1]) };
+        let back = if code.is_provisional() { "yes" } else { "no" };
+        let row = format!("| `{}` | `{}` | {rank} | {back} | ", code.name(), code.by().name());
+        assert!(page.contains(&row), "the README has no row {row}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod answer;
 pub(crate) mod number;
+pub mod status;
 pub mod stream;
 mod time;
 pub mod webhook;

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
+use protocol::call::end::EndCode;
 use protocol::ids::CallSid;
 
 use super::args::CallsArgs;
@@ -57,11 +58,12 @@ fn list(calls: &[(Call, Option<String>)], screen: &mut impl Write) -> io::Result
                 client.clone().unwrap_or_else(|| "–".to_owned()),
                 call.status.clone(),
                 secs(call.figures.duration_ms),
+                call.ended_code.map_or("–", EndCode::name).to_owned(),
                 call.ended_why.clone().unwrap_or_default(),
             ]
         })
         .collect();
-    table::print(screen, &["started", "call", "client", "status", "duration", "why it ended"], &rows)
+    table::print(screen, &["started", "call", "client", "status", "duration", "end", "why it ended"], &rows)
 }
 
 fn show(
@@ -81,6 +83,7 @@ fn show(
         ("to", number(&call.parties.to)),
         ("came in by", call.entry.map_or("–", |e| e.name()).to_owned()),
         ("status", call.status.clone()),
+        ("end", call.ended_code.map_or("–", EndCode::name).to_owned()),
         ("why it ended", call.ended_why.clone().unwrap_or_else(|| "it has not".to_owned())),
         ("started", time(call.times.started_at)),
         ("media", when(call.times.media_at)),
@@ -107,7 +110,7 @@ fn recording(recording: &Recording) -> Vec<String> {
     let bytes = recording.bytes.map_or_else(|| "–".to_owned(), |bytes| bytes.to_string());
     let at = recording.stored_url.as_ref().unwrap_or(&recording.source_url);
     let why = recording.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
-    vec![recording.status.clone(), bytes, format!("{at}{why}")]
+    vec![recording.status.name().to_owned(), bytes, format!("{at}{why}")]
 }
 
 fn figures(figures: &Figures) -> Vec<(&'static str, String)> {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use protocol::call::end::EndCode;
 use protocol::call::fact::Who;
 use simulator::exotel::{CallReport, EndedBy};
 use simulator::model::SessionLog;
@@ -62,7 +63,7 @@ fn checks(report: &CallReport, record: &CallWithTurns, sessions: &[SessionLog]) 
         ("the agent said goodbye and hung up", report.ended_by == EndedBy::Gateway && report.close_code == Some(1000)),
         (
             "the record is complete",
-            record.call.status == "completed"
+            record.call.ended_code == Some(EndCode::AgentHungUp)
                 && record.turns.iter().filter(|t| t.who == Who::Caller && !t.text.is_empty()).count() >= 3
                 && record.turns.iter().filter(|t| t.who == Who::Agent).count() >= 4,
         ),

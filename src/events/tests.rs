@@ -10,7 +10,7 @@ use super::*;
 use crate::jobs::{Jobs, Running};
 use crate::objects::Stored;
 use crate::store::tests::{TempDb, new_call, new_client};
-use crate::store::{Batch, CallUpdate, End, Finish, JobStatus, RECORDING_STORED};
+use crate::store::{Batch, CallUpdate, Finish, JobStatus, RECORDING_STORED};
 
 const SECRET: &str = "whsec_test";
 
@@ -74,10 +74,8 @@ impl House {
         let finish = Finish {
             at: Utc::now(),
             status: "completed".to_owned(),
+            code: EndCode::CallerHungUp,
             why: "the caller hung up".to_owned(),
-            by: End::Gateway,
-            weak: false,
-            provisional: false,
         };
         let update = CallUpdate {
             on_air: false,
@@ -135,6 +133,7 @@ async fn a_client_is_told_of_its_calls_in_order_and_signed_although_its_receiver
     let [started, ended, recorded] = [&told[2]["data"], &told[3]["data"], &told[4]["data"]];
     assert_eq!((&started["from"], &started["client"]), (&json!("+919876543210"), &json!("Acme")));
     assert_eq!((&ended["status"], &ended["ended_why"]), (&json!("completed"), &json!("the caller hung up")));
+    assert_eq!(ended["ended_code"], "caller_hung_up");
     assert!(ended["figures"].is_object() && told[3]["call_sid"] == "c1");
     assert_eq!((&recorded["url"], &recorded["bytes"]), (&json!("file:///a.ogg"), &json!(7)));
     house.running.stop(Duration::from_secs(1)).await;

@@ -206,10 +206,10 @@ fn tries_again(outcome: Result<(), JobError>, words: &str) {
 async fn a_recording_is_stored_as_it_was_sent_with_its_type_and_checksum() {
     let town = Town::new().await;
     let job = town.announce(&format!("{}/a.mp3", town.base)).await;
-    assert_eq!(town.row().await.status, "pending");
+    assert_eq!(town.row().await.status.name(), "pending");
     town.fetch.run(&job).await.unwrap();
     let row = town.row().await;
-    assert_eq!((row.status.as_str(), row.bytes), ("stored", Some(3 * MIB as i64)));
+    assert_eq!((row.status.name(), row.bytes), ("stored", Some(3 * MIB as i64)));
     assert_eq!((row.content_type.as_deref(), row.error), (Some("audio/mpeg"), None));
     let file = Url::parse(&row.stored_url.unwrap()).unwrap().to_file_path().unwrap();
     assert!(file.ends_with(format!("c1/exotel-{}.mp3", row.id)), "{}", file.display());
@@ -232,7 +232,7 @@ async fn our_credentials_open_the_recording_and_wrong_ones_are_given_up_in_words
     assert!(why.contains("403") && why.contains("EXOTEL_API_TOKEN"), "{why}");
     town.fetch.given_up(&job, &why).await.unwrap();
     let row = town.row().await;
-    assert_eq!((row.status.as_str(), row.error), ("failed", Some(why)));
+    assert_eq!((row.status.name(), row.error), ("failed", Some(why)));
 }
 
 #[actix_web::test]
@@ -292,7 +292,7 @@ async fn a_host_that_drips_hangs_or_breaks_off_is_left_and_tried_again() {
     {
         let town = Town::new().await;
         tries_again(town.fetch(path).await, words);
-        assert_eq!(town.row().await.status, "pending", "{path}");
+        assert_eq!(town.row().await.status.name(), "pending", "{path}");
     }
     let town = Town::impatient().await;
     tries_again(town.fetch("/silent").await, "did not answer in time");
@@ -314,7 +314,7 @@ async fn an_error_page_is_not_stored_as_a_recording_and_is_asked_for_again() {
     ] {
         let town = Town::new().await;
         tries_again(town.fetch(path).await, words);
-        assert_eq!((town.row().await.status.as_str(), town.files()), ("pending", 0), "{path}");
+        assert_eq!((town.row().await.status.name(), town.files()), ("pending", 0), "{path}");
     }
 }
 
@@ -346,5 +346,5 @@ async fn a_host_that_is_sick_for_a_while_gives_the_recording_in_the_end() {
         tries_again(town.fetch.run(&job).await, "500");
     }
     town.fetch.run(&job).await.unwrap();
-    assert_eq!(town.row().await.status, "stored");
+    assert_eq!(town.row().await.status.name(), "stored");
 }

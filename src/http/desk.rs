@@ -162,7 +162,7 @@ impl Desk {
         // Which way it goes is not told: either end may be the client's.
         let lines: Vec<PhoneNumber> = [&start.to, &start.from].into_iter().flatten().cloned().collect();
         if lines.is_empty() {
-            return Err(FieldError { field: "to", problem: "is missing in the start event".to_owned() }.into());
+            return Err(FieldError::missing("to", "the start event does not tell the number that was called").into());
         }
         let opening = Opening {
             call: start.call_sid,
@@ -248,7 +248,7 @@ fn nobodys(lines: &[PhoneNumber]) -> Refused {
     if lines.iter().any(|line| normalise_number(line.reveal(), REGION).is_some()) {
         return Refused::UnknownClient;
     }
-    FieldError { field: "CallTo", problem: "is malformed: it must be a phone number".to_owned() }.into()
+    FieldError::malformed("CallTo", "is malformed: it must be a phone number").into()
 }
 
 /// Who called whom, in both spellings.

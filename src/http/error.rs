@@ -5,14 +5,11 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use actors::Refusal;
-use protocol::exotel::webhook::FieldError;
+use protocol::exotel::webhook::{FieldError, FieldProblem};
 
 use super::auth::AuthError;
 use crate::store::StoreError;
 use crate::token::TokenError;
-
-/// What a [`FieldError`] calls a body that cannot be read.
-const BODY: &str = "body";
 
 /// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
@@ -144,10 +141,11 @@ impl Refused {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Body(_) | Self::Broken => "malformed_body",
-            Self::Field(error) if error.field == BODY => "malformed_body",
-            // A field error says which of the two it is in its first words alone.
-            Self::Field(error) if error.problem.starts_with("is missing") => "missing_field",
-            Self::Field(_) => "malformed_field",
+            Self::Field(error) => match error.problem {
+                FieldProblem::Body(_) => "malformed_body",
+                FieldProblem::Missing(_) => "missing_field",
+                FieldProblem::Malformed(_) => "malformed_field",
+            },
             Self::UnknownField(_) => "unknown_field",
             Self::UnknownParameter(..) => "unknown_parameter",
             Self::Auth(error) => error.code(),
@@ -183,7 +181,8 @@ impl Refused {
     #[must_use]
     pub fn field(&self) -> Option<&str> {
         match self {
-            Self::Field(error) => Some(error.field).filter(|field| *field != BODY),
+            Self::Field(error) if matches!(error.problem, FieldProblem::Body(_)) => None,
+            Self::Field(error) => Some(error.field),
             Self::UnknownClient => Some("CallTo"),
             Self::NumberTaken(_) => Some("number"),
             Self::UnknownField(name) | Self::UnknownParameter(name, _) => Some(name),

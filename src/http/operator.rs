@@ -91,7 +91,7 @@ fn named(sid: &str) -> Result<CallSid, Refused> {
 }
 
 fn malformed(field: &'static str, wanted: &str) -> Refused {
-    FieldError { field, problem: format!("is malformed: {wanted}") }.into()
+    FieldError::malformed(field, format!("is malformed: {wanted}")).into()
 }
 
 /// Cuts a page to its size; what comes after it, if anything, begins behind the row that is named.

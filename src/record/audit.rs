@@ -44,7 +44,9 @@ pub(super) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
             ("call.model-error", "failed", json!({ "code": code, "message": message, "answers": answers }))
         }
         Fact::Counted { what, count } => ("call.counted", "ok", json!({ "what": what, "count": count })),
-        Fact::Ended(ended) => ("call.ended", ended.status(), json!({ "why": ended.words() })),
+        Fact::Ended(ended) => {
+            ("call.ended", ended.status(), json!({ "code": ended.code().name(), "why": ended.words() }))
+        }
         Fact::CallerSpoke { .. }
         | Fact::CallerStopped { .. }
         | Fact::CallerText { .. }

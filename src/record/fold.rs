@@ -8,7 +8,7 @@ use protocol::call::fact::{Fact, Turn, Who};
 use protocol::realtime::event::Usage;
 use protocol::wire::without_nul;
 
-use crate::store::{CallUpdate, End, Figures, Finish, MediaStart, Tokens};
+use crate::store::{CallUpdate, Figures, Finish, MediaStart, Tokens};
 use protocol::ids::CallSid;
 
 /// What is counted as a frame lost.
@@ -122,10 +122,8 @@ impl Fold {
             Ended::CallEnd { status } => status,
             _ => ended.status(),
         };
-        let by = if matches!(ended, Ended::CallEnd { .. }) { End::Carrier } else { End::Gateway };
-        let weak = matches!(ended, Ended::CallEnd { .. } | Ended::NoMedia);
-        let (status, why, provisional) = (status.to_owned(), without_nul(ended.words()), ended.is_provisional());
-        self.end = Some(Finish { at, status, why, by, weak, provisional });
+        let (status, why) = (status.to_owned(), without_nul(ended.words()));
+        self.end = Some(Finish { at, status, code: ended.code(), why });
         self.unwritten.finish = self.end.clone();
     }
 
@@ -141,7 +139,7 @@ impl Fold {
 
     /// When the call ended, if it may come back: what it came to so far goes on then.
     pub(super) fn rests_since(&self) -> Option<DateTime<Utc>> {
-        self.over.filter(|_| self.end.as_ref().is_some_and(|end| end.provisional))
+        self.over.filter(|_| self.end.as_ref().is_some_and(|end| end.code.is_provisional()))
     }
 
     /// What has to be written, if anything.

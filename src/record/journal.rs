@@ -19,7 +19,9 @@ use crate::store::{AuditEntry, Store, StoreError};
 
 mod entries;
 
-use entries::{Entries, Lane, Waiting};
+use entries::{Entries, Waiting};
+
+pub(super) use entries::Lane;
 
 /// Requests and ends on their way into the journal.
 const QUEUE: usize = 8192;
@@ -61,18 +63,17 @@ impl Journal {
     }
 
     /// Takes an entry, or counts it as lost when too many wait.
-    pub(super) fn push(&self, entry: AuditEntry) {
-        self.send(entry, None);
+    pub(super) fn push(&self, lane: Lane, entry: AuditEntry) {
+        self.send(lane, entry, None);
     }
 
-    /// Takes an entry and waits for it to be written, but no longer than that.
+    /// Takes a request's entry and waits for it to be written, but no longer than that.
     pub(super) async fn write(&self, entry: AuditEntry, patience: Duration) -> bool {
         let (done, written) = oneshot::channel();
-        self.send(entry, Some(done)) && matches!(timeout(patience, written).await, Ok(Ok(())))
+        self.send(Lane::Requests, entry, Some(done)) && matches!(timeout(patience, written).await, Ok(Ok(())))
     }
 
-    fn send(&self, entry: AuditEntry, done: Option<oneshot::Sender<()>>) -> bool {
-        let lane = Lane::of(&entry);
+    fn send(&self, lane: Lane, entry: AuditEntry, done: Option<oneshot::Sender<()>>) -> bool {
         let queue = if lane == Lane::Steps { &self.steps } else { &self.queue };
         // Asked first: what is dropped must cost nothing.
         let Ok(place) = queue.try_reserve() else {
@@ -81,7 +82,7 @@ impl Journal {
         };
         let (number, since) = (self.next.fetch_add(1, Ordering::Relaxed), Instant::now());
         let entry = self.numbers.apply(entry);
-        place.send(Item::Entry(Box::new(Waiting { number, entry, since, done })));
+        place.send(Item::Entry(Box::new(Waiting { number, lane, entry, since, done })));
         true
     }
 

@@ -1,14 +1,14 @@
 use std::time::UNIX_EPOCH;
 
 use actors::Step;
-use protocol::call::end::Ended;
+use protocol::call::end::{EndCode, Ended, EndedBy};
 use protocol::call::fact::{Turn, Who};
 use protocol::ids::{ItemId, StreamSid};
 use protocol::realtime::event::Usage;
 
 use super::*;
 use crate::store::tests::{TempDb, WriteLock, new_call, new_client};
-use crate::store::{CallWithTurns, End, Tokens};
+use crate::store::{CallWithTurns, Tokens};
 
 mod lost_answer;
 mod streams;
@@ -93,7 +93,8 @@ async fn a_call_is_folded_into_its_transcript_figures_and_end() {
 
     let CallWithTurns { call, turns, .. } = store.call(&sid).await.unwrap().unwrap();
     assert_eq!(turns.iter().map(|turn| turn.text.as_str()).collect::<Vec<_>>(), ["Hello", "What?", "As I"]);
-    assert_eq!((call.status.as_str(), call.ended_by), ("completed", Some(End::Gateway)));
+    assert_eq!((call.status.as_str(), call.ended_by), ("completed", Some(EndedBy::Gateway)));
+    assert_eq!((call.ended_code, call.ended_rank), (Some(EndCode::AgentHungUp), Some(40)));
     assert_eq!(call.ended_why.as_deref(), Some("the agent ended the call"));
     let figures = call.figures;
     assert_eq!((figures.duration_ms, figures.first_audio_ms), (Some(60_000), Some(100)));

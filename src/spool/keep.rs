@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use super::{Deck, Finished, Press, PressError, Spooling, find, left_behind};
 use crate::jobs::{Handler, Job, JobError, Jobs, Patience};
 use crate::objects::Objects;
-use crate::store::{Store, StoreError};
+use crate::store::{RecordingStatus, Store, StoreError};
 
 const KIND: &str = "encode_recording";
 /// What a recording's source begins with when it is our own; the folder in the spool follows.
@@ -130,8 +130,8 @@ impl EncodeRecording {
             Ok(Some(found)) if found.call == call => found,
             Ok(None) => return Err(JobError::Retry("it is being recorded".to_owned())),
             // It was stored, or its row says why there is none.
-            Ok(Some(_)) if row.status != "pending" => return Ok(()),
-            Err(error) if is_nothing(&error) && row.status != "pending" => return Ok(()),
+            Ok(Some(_)) if row.status != RecordingStatus::Pending => return Ok(()),
+            Err(error) if is_nothing(&error) && row.status != RecordingStatus::Pending => return Ok(()),
             Ok(Some(_)) => return Err(JobError::GiveUp("the spool has another call under its name".to_owned())),
             Err(error) if is_nothing(&error) && self.root.is_dir() => {
                 return Err(JobError::GiveUp(format!("the spool has no recording of this call: {error}")));

@@ -1,10 +1,11 @@
 //! What the record of running calls writes, many calls in one transaction.
 
 use chrono::{DateTime, Utc};
+use protocol::call::end::{EndCode, EndRank};
 use protocol::call::fact::Turn;
 use protocol::ids::{CallSid, StreamSid};
 
-use super::{CallEndReport, End, Figures, Store, StoreError, transaction};
+use super::{CallEndReport, Figures, Store, StoreError, transaction};
 
 /// Everything to be written at once: all of it or nothing.
 #[derive(Clone, Debug, Default)]
@@ -45,21 +46,25 @@ pub struct MediaStart {
     pub stream: StreamSid,
 }
 
-/// The account of a call's end. The gateway's first one stands, unless the call goes on.
+/// A gateway's account of a call's end.
 #[derive(Clone, Debug)]
 pub struct Finish {
-    /// When.
+    /// When, by our clock.
     pub at: DateTime<Utc>,
     /// The stored status.
     pub status: String,
-    /// Why, in words.
+    /// How.
+    pub code: EndCode,
+    /// The same in words for people.
     pub why: String,
-    /// Whose account it is.
-    pub by: End,
-    /// It counts only while nobody told of an end (upkeep tells of none): the carrier's word passed on, or a wait in vain.
-    pub weak: bool,
-    /// The call may come back within a while: until then nobody is told that it is over.
-    pub provisional: bool,
+}
+
+impl Finish {
+    /// How much it counts beside other accounts.
+    #[must_use]
+    pub fn rank(&self) -> EndRank {
+        EndRank::of(self.code, &self.status)
+    }
 }
 
 impl Store {

@@ -1,12 +1,14 @@
 //! Calls: one row each, whoever speaks of it first.
 //!
 //! Webhooks come in any order and any number of times, and the gateway has its own view of how a call went. The row is built so that
-//! the order does not matter: call-start owns who called whom, the gateway's account of the end wins over the carrier's, and of
-//! several reports by the carrier the most final one counts.
+//! the order does not matter: call-start owns who called whom, and of several accounts of the end the one of the highest
+//! [`EndRank`] stands.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use protocol::call::end::{EndCode, EndRank, EndedBy};
 use protocol::call::fact::Turn;
+use protocol::exotel::status::is_end;
 use protocol::ids::{CallSid, PhoneNumber, StreamSid};
 
 use super::columns::{Maybe, MaybeTime, Time, Word};
@@ -36,10 +38,15 @@ pub struct Call {
     pub status: String,
     /// The most final status of the call that the carrier told.
     pub carrier_status: Option<String>,
-    /// Whose account of the end `status` and `ended_why` are.
-    #[diesel(deserialize_as = Maybe<End>)]
-    pub ended_by: Option<End>,
-    /// Why it ended, in words.
+    /// Whose account of the end `status`, `ended_code` and `ended_why` are.
+    #[diesel(deserialize_as = Maybe<EndedBy>)]
+    pub ended_by: Option<EndedBy>,
+    /// How it ended.
+    #[diesel(deserialize_as = Maybe<EndCode>)]
+    pub ended_code: Option<EndCode>,
+    /// The [`EndRank`] of that account.
+    pub ended_rank: Option<i16>,
+    /// How it ended, in words for people.
     pub ended_why: Option<String>,
     /// When things happened.
     #[diesel(embed)]
@@ -59,10 +66,15 @@ impl Call {
         self.ended_by.is_some()
     }
 
+    /// The rank of the account of the end that stands.
+    pub(super) fn standing(&self) -> Option<EndRank> {
+        self.ended_rank.map(EndRank::stored)
+    }
+
     /// Whether the carrier said that the call is over: whatever stream ended then, no other follows.
     #[must_use]
     pub fn is_over_for_the_carrier(&self) -> bool {
-        self.carrier_status.as_deref().is_some_and(merge::is_end)
+        self.carrier_status.as_deref().is_some_and(is_end)
     }
 }
 
@@ -102,6 +114,9 @@ pub struct Times {
     /// The end.
     #[diesel(deserialize_as = MaybeTime)]
     pub ended_at: Option<DateTime<Utc>>,
+    /// Whose clock that is: ours or the carrier's.
+    #[diesel(deserialize_as = Maybe<EndedBy>)]
+    pub ended_at_source: Option<EndedBy>,
 }
 
 /// How a call came in.
@@ -128,33 +143,6 @@ impl Entry {
 
     pub(super) fn from_name(name: &str) -> Option<Self> {
         [Self::CallStart, Self::Voicebot, Self::Static].into_iter().find(|entry| entry.name() == name)
-    }
-}
-
-/// Whose account of a call's end it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Ours: it wins.
-    Gateway,
-    /// The carrier's.
-    Carrier,
-    /// Nobody's: the gateway that had the call is gone, and upkeep ended it. Any other account takes its place.
-    Upkeep,
-}
-
-impl End {
-    /// As stored.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Gateway => "gateway",
-            Self::Carrier => "carrier",
-            Self::Upkeep => "upkeep",
-        }
-    }
-
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        [Self::Gateway, Self::Carrier, Self::Upkeep].into_iter().find(|end| end.name() == name)
     }
 }
 
@@ -207,6 +195,26 @@ pub struct CallEndReport {
     pub at: DateTime<Utc>,
     /// It tells of the end of a stream: the call may go on.
     pub stream_only: bool,
+}
+
+impl CallEndReport {
+    /// One that says nothing yet.
+    #[must_use]
+    pub fn new(call_sid: CallSid, at: DateTime<Utc>) -> Self {
+        Self {
+            call_sid,
+            status: None,
+            parties: Parties::default(),
+            lines: Vec::new(),
+            started_at: None,
+            answered_at: None,
+            ended_at: None,
+            duration_secs: None,
+            recording: None,
+            at,
+            stream_only: false,
+        }
+    }
 }
 
 /// Which calls to list.

@@ -5,11 +5,12 @@ use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, Queryable};
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, SingleValue, SqlType, Text, Timestamp};
+use protocol::call::end::{EndCode, EndedBy};
 use protocol::call::fact::{Turn, Who};
 use protocol::ids::{CallSid, PhoneNumber, StreamSid};
 
 use super::schema::turns;
-use super::{End, Entry, JobStatus, Tokens};
+use super::{Entry, JobStatus, RecordingStatus, Tokens};
 
 diesel::define_sql_function! {
     /// The first that is not null.
@@ -153,8 +154,10 @@ text! {
     PhoneNumber = |text| Some(PhoneNumber::new(text));
     Who = |text| who_from(&text);
     Entry = |text| Entry::from_name(&text);
-    End = |text| End::from_name(&text);
+    EndedBy = |text| EndedBy::from_name(&text);
+    EndCode = |text| Some(EndCode::from_name(&text));
     JobStatus = |text| JobStatus::from_name(&text);
+    RecordingStatus = |text| RecordingStatus::from_name(&text);
     Tokens = |text| serde_json::from_str(&text).ok();
     serde_json::Value = |text| serde_json::from_str(&text).ok();
 }

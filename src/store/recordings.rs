@@ -6,7 +6,7 @@ use protocol::ids::CallSid;
 use protocol::wire::clip;
 use url::Url;
 
-use super::columns::Time;
+use super::columns::{Time, Word};
 use super::schema::recordings;
 use super::{Store, StoreError, query, transaction};
 use crate::objects::Stored;
@@ -64,6 +64,33 @@ pub enum Kept {
     ClientFull,
 }
 
+/// How far a recording is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordingStatus {
+    /// It is still to be fetched, or made.
+    Pending,
+    /// It is where it shall be.
+    Stored,
+    /// There will be none.
+    Failed,
+}
+
+impl RecordingStatus {
+    /// As stored.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Stored => "stored",
+            Self::Failed => "failed",
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        [Self::Pending, Self::Stored, Self::Failed].into_iter().find(|status| status.name() == name)
+    }
+}
+
 /// A recording.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
 pub struct Recording {
@@ -73,8 +100,9 @@ pub struct Recording {
     pub call_id: i64,
     /// Where it came from: the carrier's URL, or a word for what we made ourselves. Unique within the call.
     pub source_url: String,
-    /// `pending`, `stored` or `failed`.
-    pub status: String,
+    /// Whether it is where it shall be.
+    #[diesel(deserialize_as = Word<RecordingStatus>)]
+    pub status: RecordingStatus,
     /// Where it is.
     pub stored_url: Option<String>,
     /// Its size.

@@ -8,6 +8,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::Text;
+use protocol::call::end::EndCode;
 use protocol::call::fact::{Turn, Who};
 use protocol::ids::{CallSid, PhoneNumber};
 
@@ -137,7 +138,7 @@ pub(crate) fn update(sid: &str) -> CallUpdate {
 
 pub(crate) fn finish(status: &str, why: &str) -> Option<Finish> {
     let (status, why) = (status.to_owned(), why.to_owned());
-    Some(Finish { at: at(50), status, why, by: End::Gateway, weak: false, provisional: false })
+    Some(Finish { at: at(50), status, code: EndCode::AgentHungUp, why })
 }
 
 pub(crate) fn batch(calls: Vec<CallUpdate>) -> Batch {

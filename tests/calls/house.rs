@@ -10,7 +10,7 @@ use std::time::Duration;
 use actors::FaultInjector;
 use callgate::serve::{Running, start_with_faults};
 use callgate::settings::{Settings, SettingsArgs};
-use callgate::store::{Agent, CallWithTurns, ClientLimits, NewClient, Recording, Store};
+use callgate::store::{Agent, CallWithTurns, ClientLimits, NewClient, Recording, RecordingStatus, Store};
 use codecs::ogg::Decoded;
 use protocol::ids::{CallSid, PhoneNumber};
 use sha2::{Digest, Sha256};
@@ -174,7 +174,7 @@ pub async fn settled(store: &Store, sid: &str) -> Recording {
             look.tick().await;
             let mut rows = store.recordings_of_call(&CallSid::new(sid)).await.unwrap();
             assert!(rows.len() <= 1, "one call, one recording: {rows:?}");
-            if let Some(row) = rows.pop().filter(|row| row.status != "pending") {
+            if let Some(row) = rows.pop().filter(|row| row.status != RecordingStatus::Pending) {
                 return row;
             }
         }
@@ -185,7 +185,7 @@ pub async fn settled(store: &Store, sid: &str) -> Recording {
 /// The only recording of a call, once it is stored: its row, and what one hears.
 pub async fn stored(store: &Store, sid: &str) -> (Recording, Decoded) {
     let row = settled(store, sid).await;
-    assert_eq!((row.status.as_str(), &row.error), ("stored", &None), "{row:?}");
+    assert_eq!((row.status.name(), &row.error), ("stored", &None), "{row:?}");
     let url: url::Url = row.stored_url.as_deref().unwrap().parse().unwrap();
     let file = std::fs::read(url.to_file_path().unwrap()).unwrap();
     assert_eq!(row.bytes, Some(file.len() as i64));

@@ -402,7 +402,7 @@ async fn a_full_disk_costs_the_recording_in_words_and_not_the_call() {
     assert_eq!(report.ended_by, EndedBy::Caller, "{report:?}");
     assert!(answered(&report), "the call went on: {report:?}");
     let row = settled(&process.store().await, &report.call_sid).await;
-    assert_eq!(row.status, "failed");
+    assert_eq!(row.status.name(), "failed");
     let why = row.error.unwrap();
     assert!(why.contains("nothing was recorded from second") && why.contains("No space left"), "{why}");
     let metrics =

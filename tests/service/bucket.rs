@@ -78,7 +78,7 @@ impl Program {
     async fn stored(&self, store: &Store, sid: &str) -> Recording {
         let call = CallSid::new(sid);
         let row = || async { store.recordings_of_call(&call).await.unwrap().remove(0) };
-        until("the recording is stored", || async { row().await.status == "stored" }).await;
+        until("the recording is stored", || async { row().await.status.name() == "stored" }).await;
         row().await
     }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use callgate::store::{Call, End, EventsTarget};
+use callgate::store::{Call, EventsTarget};
 use chrono::{TimeDelta, Utc};
 use futures_util::{SinkExt, StreamExt};
+use protocol::call::end::EndedBy;
 use protocol::ids::{CallSid, Secret};
 use reqwest::Method;
 use serde_json::json;
@@ -130,7 +131,7 @@ async fn calls_of_a_gateway_that_was_killed_are_told_to_have_ended_and_the_carri
     until("both ends are told", || async { ends(&on_air) == 1 && ends(&announced) == 1 }).await;
     for sid in [&on_air, &announced] {
         let call = stored(&first, sid).await;
-        assert_eq!((call.status.as_str(), call.ended_by), ("failed", Some(End::Upkeep)));
+        assert_eq!((call.status.as_str(), call.ended_by), ("failed", Some(EndedBy::Reaper)));
         assert!(call.times.ended_at.is_some());
         let shown = first.operate(Method::GET, &format!("/api/v1/calls/{sid}")).await.json();
         assert!(shown["ended_why"].as_str().unwrap().contains("gateway stopped"), "{shown}");
@@ -141,7 +142,7 @@ async fn calls_of_a_gateway_that_was_killed_are_told_to_have_ended_and_the_carri
 
     first.post("/exotel/call-end", &[("CallSid", &on_air), ("Status", "completed")]).await;
     let call = stored(&first, &on_air).await;
-    assert_eq!((call.status.as_str(), call.ended_by), ("completed", Some(End::Carrier)));
+    assert_eq!((call.status.as_str(), call.ended_by), ("completed", Some(EndedBy::Carrier)));
     speaking.abort();
     // It might come back, until the carrier says otherwise.
     second.post("/exotel/call-end", &[("CallSid", &live), ("Status", "completed")]).await;

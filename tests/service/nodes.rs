@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use callgate::store::{Call, ClientChanges, End, Entry};
+use callgate::store::{Call, ClientChanges, Entry};
 use futures_util::{StreamExt, stream};
-use protocol::call::end::Ended;
+use protocol::call::end::{Ended, EndedBy};
 use protocol::ids::CallSid;
 
 use super::media::{is_closed, open, path, start};
@@ -105,7 +105,7 @@ async fn webhooks_in_any_order_to_any_node_come_to_the_same_stored_state() {
     for (order, stored) in stored {
         assert_eq!(call, stored, "{order:?}");
     }
-    assert_eq!((call.status.as_str(), call.ended_by), ("completed", Some(End::Carrier)));
+    assert_eq!((call.status.as_str(), call.ended_by), ("completed", Some(EndedBy::Carrier)));
     assert_eq!((call.entry, call.figures.duration_ms), (Some(Entry::CallStart), Some(48_000)));
     assert_eq!(call.parties.from.unwrap().reveal(), "+919876543210");
     assert!(nodes[0].running.store().verify_audit().await.unwrap().is_ok());
@@ -216,7 +216,7 @@ async fn a_stream_that_comes_to_the_other_node_is_a_call_like_any() {
     assert!(second.running.switchboard().drained(PATIENCE).await);
     assert!(second.running.recorder().flush().await);
     let call = stored(&first, &sid).await;
-    assert_eq!((call.status.as_str(), call.ended_by), ("completed", Some(End::Gateway)));
+    assert_eq!((call.status.as_str(), call.ended_by), ("completed", Some(EndedBy::Gateway)));
     assert!(call.times.media_at.is_some() && call.figures.first_audio_ms.is_some(), "{call:?}");
     first.stop().await;
     second.stop().await;

@@ -62,7 +62,7 @@ async fn an_announced_recording_is_fetched_and_shown_and_the_client_is_told_in_o
     let call = CallSid::new(&sid);
     eventually("the recording is stored", || async {
         let rows = store.recordings_of_call(&call).await.unwrap();
-        rows.len() == 1 && rows[0].status == "stored"
+        rows.len() == 1 && rows[0].status.name() == "stored"
     })
     .await;
     let shown = gateway.operate(reqwest::Method::GET, &format!("/api/v1/calls/{sid}")).await.json();
@@ -87,7 +87,8 @@ async fn a_recording_that_may_not_be_had_says_why() {
     let call = CallSid::new(&sid);
     eventually("the recording is given up", || async {
         let rows = gateway.running.store().recordings_of_call(&call).await.unwrap();
-        rows.iter().any(|row| row.status == "failed" && row.error.as_deref().is_some_and(|why| why.contains("401")))
+        rows.iter()
+            .any(|row| row.status.name() == "failed" && row.error.as_deref().is_some_and(|why| why.contains("401")))
     })
     .await;
     let url = gateway.database.url.clone();
@@ -127,11 +128,11 @@ async fn a_job_that_was_given_up_is_done_when_it_is_asked_for_again() {
     let becomes = async |sid: &str| {
         let call = CallSid::new(sid);
         eventually("the recording is stored", || async {
-            store.recordings_of_call(&call).await.unwrap()[0].status == "stored"
+            store.recordings_of_call(&call).await.unwrap()[0].status.name() == "stored"
         })
         .await;
     };
-    assert_eq!(store.recordings_of_call(&CallSid::new(&one)).await.unwrap()[0].status, "failed");
+    assert_eq!(store.recordings_of_call(&CallSid::new(&one)).await.unwrap()[0].status.name(), "failed");
     let (code, said, _) = ask(&["retry", &id]);
     assert_eq!(code, Some(0));
     assert!(
@@ -202,7 +203,7 @@ impl Left {
         eventually(&format!("{status}: {why}"), || async {
             let rows = gateway.running.store().recordings_of_call(&call).await.unwrap();
             let told = |error: &Option<String>| error.as_deref().map_or(why.is_empty(), |error| error.contains(why));
-            matches!(&rows[..], [row] if row.status == status && told(&row.error))
+            matches!(&rows[..], [row] if row.status.name() == status && told(&row.error))
         })
         .await;
     }

@@ -1,11 +1,17 @@
-//! The end of a call: the ways to end, and whether the call may come back from one.
+//! The end of a call: the ways to end, whose account of it stands, and whether the call may come back from it.
+
+mod code;
+mod rank;
 
 use std::time::Duration;
 
+pub use code::{EndCode, EndedBy};
+pub use rank::EndRank;
+
+use crate::exotel::status::is_call_ended;
+
 /// How long a call whose stream ended may come back.
 pub const COMES_BACK_WITHIN: Duration = Duration::from_secs(60);
-/// The carrier's word for the end of a call, where it tells that of a stream.
-const CALL_ENDED: &str = "callended";
 
 /// Why a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,23 +56,40 @@ pub enum Ended {
 }
 
 impl Ended {
-    /// The stored status: `completed`, or `failed` when the caller did not get what they called for.
+    /// In one word.
     #[must_use]
-    pub fn status(&self) -> &'static str {
+    pub fn code(&self) -> EndCode {
         match self {
-            Self::CallerHungUp { .. }
-            | Self::AgentHungUp
-            | Self::Transferred { .. }
-            | Self::Operator
-            | Self::CallEnd { .. }
-            | Self::TooLong => "completed",
-            Self::NoMedia | Self::MediaSilent | Self::ModelFailed { .. } | Self::GaveUp { .. } | Self::Shutdown => {
-                "failed"
-            }
+            Self::CallerHungUp { reason: Some(reason) } if is_call_ended(reason) => EndCode::CallerHungUp,
+            Self::CallerHungUp { reason: Some(_) } => EndCode::StreamStopped,
+            Self::CallerHungUp { reason: None } => EndCode::StreamLost,
+            Self::AgentHungUp => EndCode::AgentHungUp,
+            Self::Transferred { .. } => EndCode::Transferred,
+            Self::Operator => EndCode::Operator,
+            Self::CallEnd { .. } => EndCode::CarrierReported,
+            Self::TooLong => EndCode::TooLong,
+            Self::NoMedia => EndCode::NoMedia,
+            Self::MediaSilent => EndCode::MediaSilent,
+            Self::ModelFailed { .. } => EndCode::ModelFailed,
+            Self::GaveUp { .. } => EndCode::GaveUp,
+            Self::Shutdown => EndCode::Shutdown,
         }
     }
 
-    /// In words, for the record and for people.
+    /// The stored status: `completed`, or `failed` when the caller did not get what they called for.
+    #[must_use]
+    pub fn status(&self) -> &'static str {
+        self.code().status()
+    }
+
+    /// Whether another stream of the call may follow: see [`EndCode::is_provisional`].
+    #[must_use]
+    pub fn is_provisional(&self) -> bool {
+        self.code().is_provisional()
+    }
+
+    /// In words, for the record and for people. (A gateway of the version before decides on those of `NoMedia` and `Transferred`: they stay as
+    /// long as one may run.)
     #[must_use]
     pub fn words(&self) -> String {
         match self {
@@ -84,47 +107,7 @@ impl Ended {
             Self::Shutdown => "the gateway stopped".to_owned(),
         }
     }
-
-    /// Whether another stream of the call may follow: nobody said that the call is over, only that this stream of it is.
-    #[must_use]
-    pub fn is_provisional(&self) -> bool {
-        match self {
-            Self::CallerHungUp { reason } => !reason.as_deref().is_some_and(is_call_ended),
-            Self::Transferred { .. }
-            | Self::NoMedia
-            | Self::MediaSilent
-            | Self::ModelFailed { .. }
-            | Self::GaveUp { .. }
-            | Self::Shutdown => true,
-            Self::AgentHungUp | Self::Operator | Self::CallEnd { .. } | Self::TooLong => false,
-        }
-    }
-}
-
-/// In whatever case, and however its words are kept apart.
-fn is_call_ended(reason: &str) -> bool {
-    let letters = reason.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase());
-    letters.eq(CALL_ENDED.chars())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_who_speaks_of_the_call_ends_it_for_good() {
-        let hung_up = |reason: &str| Ended::CallerHungUp { reason: Some(reason.to_owned()) };
-        for certain in ["callended", "CallEnded", "call_ended", "call-ended", " callended "] {
-            assert!(!hung_up(certain).is_provisional(), "{certain}");
-        }
-        for open in ["stopped", "", "call", "streamended", "completed", "callended?not"] {
-            assert!(hung_up(open).is_provisional(), "{open}");
-        }
-        assert!(Ended::CallerHungUp { reason: None }.is_provisional());
-        assert!(Ended::Transferred { reason: "billing".to_owned() }.is_provisional());
-        for over in [Ended::AgentHungUp, Ended::Operator, Ended::TooLong] {
-            assert!(!over.is_provisional(), "{over:?}");
-        }
-        assert!(!Ended::CallEnd { status: "completed".to_owned() }.is_provisional());
-    }
-}
+mod tests;

@@ -26,13 +26,38 @@ pub type CustomField = Text<1024>;
 pub struct FieldError {
     /// The field, as Exotel spells it; `body` when the whole cannot be read.
     pub field: &'static str,
-    /// What is wrong, and what would be right.
-    pub problem: String,
+    /// What is wrong with it.
+    pub problem: FieldProblem,
+}
+
+/// What is wrong with a field, and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FieldProblem {
+    /// It is not there: what to send.
+    #[error("is missing: {0}")]
+    Missing(String),
+    /// It is there and will not do: why, in words that follow its name.
+    #[error("{0}")]
+    Malformed(String),
+    /// It is the whole body, and cannot be read.
+    #[error("{0}")]
+    Body(String),
 }
 
 impl FieldError {
-    pub(crate) fn new(field: &'static str, problem: impl Into<String>) -> Self {
-        Self { field, problem: problem.into() }
+    /// A field that is not there, and what to send.
+    pub fn missing(field: &'static str, send: impl Into<String>) -> Self {
+        Self { field, problem: FieldProblem::Missing(send.into()) }
+    }
+
+    /// A field that will not do, and why, in words that follow its name.
+    pub fn malformed(field: &'static str, why: impl Into<String>) -> Self {
+        Self { field, problem: FieldProblem::Malformed(why.into()) }
+    }
+
+    /// A body that cannot be read, and why.
+    pub(crate) fn body(why: impl Into<String>) -> Self {
+        Self { field: "body", problem: FieldProblem::Body(why.into()) }
     }
 }
 
@@ -76,12 +101,11 @@ impl fmt::Display for Direction {
 /// # Errors
 /// When it is missing or not 1 to 64 of `[0-9A-Za-z_-]`.
 pub fn call_sid(fields: &Fields) -> Result<CallSid, FieldError> {
-    let sid =
-        fields.get("CallSid").ok_or_else(|| FieldError::new("CallSid", "is missing: send Exotel's id of the call"))?;
+    let sid = fields.get("CallSid").ok_or_else(|| FieldError::missing("CallSid", "send Exotel's id of the call"))?;
     if is_sid(sid) {
         Ok(CallSid::new(sid))
     } else {
-        Err(FieldError::new("CallSid", "is malformed: 1 to 64 letters, digits, `_` or `-`"))
+        Err(FieldError::malformed("CallSid", "is malformed: 1 to 64 letters, digits, `_` or `-`"))
     }
 }
 
@@ -131,7 +155,7 @@ impl TryFrom<&Fields> for CallStart {
             Direction::Inbound => numbers_of(fields, &["CallTo", "To", "PhoneNumberSid"]),
         };
         if lines.is_empty() {
-            return Err(FieldError::new("CallTo", "is missing: send the Exotel number that was called"));
+            return Err(FieldError::missing("CallTo", "send the Exotel number that was called"));
         }
         Ok(Self {
             call_sid,

@@ -2,10 +2,10 @@
 
 use actix_web::HttpRequest;
 use chrono::{DateTime, NaiveDate, Utc};
+use protocol::exotel::status::STATUSES;
 use protocol::exotel::webhook::Fields;
 
 use super::{Refused, malformed};
-use crate::store::STATUSES;
 
 /// Rows of a page unless asked otherwise, and at most.
 const LISTED: i64 = 50;

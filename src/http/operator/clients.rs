@@ -168,7 +168,7 @@ async fn read(request: &HttpRequest, payload: web::Payload) -> Result<Map<String
 }
 
 fn new_client(changes: ClientChanges) -> Result<NewClient, Refused> {
-    let missing = |field| FieldError { field, problem: "is missing: a new client needs one".to_owned() };
+    let missing = |field| FieldError::missing(field, "a new client needs one");
     Ok(NewClient {
         name: changes.name.ok_or_else(|| missing("name"))?,
         exotel_number: changes.exotel_number.ok_or_else(|| missing("number"))?,
@@ -244,7 +244,7 @@ fn wish(gateway: &Gateway, told: &Map<String, Value>) -> Result<EventsWish, Refu
 
 fn no_wish(error: WishError) -> Refused {
     let field = if matches!(error, WishError::Url(_)) { "events_url" } else { "events_secret" };
-    FieldError { field, problem: error.to_string() }.into()
+    FieldError::malformed(field, error.to_string()).into()
 }
 
 /// A client, and the secret of its events if it was made just now: it is not shown again.
@@ -303,8 +303,7 @@ fn region(value: &Value) -> Result<String, Refused> {
 
 fn time_zone(value: &Value) -> Result<String, Refused> {
     let told = value.as_str().ok_or_else(|| malformed("time_zone", tenant::TIME_ZONE_WANTED))?;
-    tenant::time_zone(told)
-        .map_err(|why| FieldError { field: "time_zone", problem: format!("will not do: {why}") }.into())
+    tenant::time_zone(told).map_err(|why| FieldError::malformed("time_zone", format!("will not do: {why}")).into())
 }
 
 /// A text that passes a check.
@@ -328,5 +327,5 @@ fn tools(value: &Value) -> Result<String, Refused> {
     let none = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
     let problem =
         "is not taken: callgate cannot run functions yet, and each call of one would fail; leave it out, or give []";
-    if none { Ok("[]".to_owned()) } else { Err(FieldError { field: "tools", problem: problem.to_owned() }.into()) }
+    if none { Ok("[]".to_owned()) } else { Err(FieldError::malformed("tools", problem).into()) }
 }

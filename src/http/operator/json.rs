@@ -48,7 +48,8 @@ pub(super) fn call_json(gateway: &Gateway, call: &Call, client: Option<&str>) ->
         "entry": call.entry.map(crate::store::Entry::name),
         "status": call.status,
         "carrier_status": call.carrier_status,
-        "ended_by": call.ended_by.map(crate::store::End::name),
+        "ended_by": call.ended_by.map(protocol::call::end::EndedBy::name),
+        "ended_code": call.ended_code.map(protocol::call::end::EndCode::name),
         "ended_why": call.ended_why,
         "live": gateway.switchboard.phase(&call.call_sid).is_some(),
         "started_at": told(times.started_at),
@@ -105,7 +106,7 @@ pub(super) fn recording_json(recording: &Recording) -> Value {
     json!({
         "id": recording.id,
         "source": recording.source_url,
-        "status": recording.status,
+        "status": recording.status.name(),
         "url": recording.stored_url,
         "bytes": recording.bytes,
         "sha256": recording.sha256,

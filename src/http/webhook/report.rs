@@ -4,7 +4,8 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actors::Phase;
 use chrono::{DateTime, Utc};
-use protocol::call::end::Ended;
+use protocol::call::end::{EndCode, Ended};
+use protocol::exotel::status::is_end;
 use protocol::exotel::webhook::{CallEnd, FieldError, Fields, RecordingReady, StreamReport, call_sid, lines};
 use serde_json::json;
 use tokio::time::timeout;
@@ -12,7 +13,7 @@ use tokio::time::timeout;
 use super::super::audit::Seen;
 use super::super::desk::parties;
 use super::{Answer, Gateway, Refused, answer};
-use crate::store::{AuditEntry, Call, CallEndReport, End, Kept, MOST_OF_CALL, MOST_WAITING, Parties, is_end};
+use crate::store::{AuditEntry, Call, CallEndReport, Kept, MOST_OF_CALL, MOST_WAITING};
 
 /// Region in which numbers of reports are read: the client is not looked up for them.
 const REGION: &str = "IN";
@@ -41,7 +42,7 @@ pub(super) async fn recording(gateway: &Gateway, fields: &Fields, seen: &mut See
     // One that is refused is on record too, with why.
     let (_, kept) = write_down(gateway, report).await?;
     match problem {
-        Some(problem) => Err(FieldError { field: "RecordingUrl", problem }.into()),
+        Some(problem) => Err(FieldError::malformed("RecordingUrl", problem).into()),
         None => {
             let state = if kept == Some(Kept::Waits) { "pending" } else { "not_kept" };
             Ok(answer("ok", &json!({ "call_sid": told.call_sid.as_str(), "recording": state })))
@@ -56,7 +57,7 @@ pub(super) async fn passthru(gateway: &Gateway, fields: &Fields, seen: &mut Seen
     let sid = call_sid(fields)?;
     seen.call = Some(sid.clone());
     let stream = StreamReport::try_from(fields)?;
-    let over = stream.call_status();
+    let (over, stream_failed) = (stream.call_status(), stream.has_failed());
     // The stream is over by the time the next applet asks, whatever its socket still believes.
     if over.is_some() {
         let ended = match gateway.switchboard.phase(&sid) {
@@ -85,13 +86,9 @@ pub(super) async fn passthru(gateway: &Gateway, fields: &Fields, seen: &mut Seen
         report.recording = stream.recording_url.map(|url| gateway.announced(&url));
     }
     let (call, _) = write_down(gateway, report).await?;
-    let stream_failed = stream.error.is_some() || stream.status.as_deref() == Some("failed");
-    let (outcome, status, next) = match hands_on(&call) || stream_failed {
-        true => ("transfer", StatusCode::OK, "transfer"),
-        false => ("hang-up", StatusCode::FOUND, "hang-up"),
-    };
-    let body = json!({ "call_sid": sid.as_str(), "next": next });
-    Ok(Answer { outcome, response: HttpResponse::build(status).json(body) })
+    let next = Next::after(call.ended_code, stream_failed);
+    let body = json!({ "call_sid": sid.as_str(), "next": next.name() });
+    Ok(Answer { outcome: next.name(), response: HttpResponse::build(next.status()).json(body) })
 }
 
 /// Writes a report down. One that a database that is away did not take is kept, and written later: the carrier is told to come again, and
@@ -126,12 +123,35 @@ fn not_kept(call: &Call, outcome: &str) -> AuditEntry {
     }
 }
 
-/// Whether the end of a call as we stored it leaves the caller to somebody else.
-fn hands_on(call: &Call) -> bool {
-    let transferred = Ended::Transferred { reason: String::new() }.words();
-    let ours = matches!(call.ended_by, Some(End::Gateway | End::Upkeep));
-    let said = call.ended_why.as_deref().is_some_and(|why| why.starts_with(&transferred));
-    ours && (said || call.status == "failed")
+/// Where the carrier's flow takes a caller whose stream is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// To a person.
+    Transfer,
+    /// Nowhere.
+    HangUp,
+}
+
+impl Next {
+    /// By how the call ended as we stored it, and whether the stream came about.
+    fn after(ended: Option<EndCode>, stream_failed: bool) -> Self {
+        if stream_failed || ended.is_some_and(EndCode::hands_on) { Self::Transfer } else { Self::HangUp }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Transfer => "transfer",
+            Self::HangUp => "hang-up",
+        }
+    }
+
+    /// What the Passthru applet goes by.
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::Transfer => StatusCode::OK,
+            Self::HangUp => StatusCode::FOUND,
+        }
+    }
 }
 
 fn report_of(gateway: &Gateway, told: CallEnd, fields: &Fields) -> CallEndReport {
@@ -151,17 +171,27 @@ fn report_of(gateway: &Gateway, told: CallEnd, fields: &Fields) -> CallEndReport
 }
 
 fn empty_report(call_sid: protocol::ids::CallSid) -> CallEndReport {
-    CallEndReport {
-        call_sid,
-        status: None,
-        parties: Parties::default(),
-        lines: vec![],
-        started_at: None,
-        answered_at: None,
-        ended_at: None,
-        duration_secs: None,
-        recording: None,
-        at: Utc::now(),
-        stream_only: false,
+    CallEndReport::new(call_sid, Utc::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_handed_on_or_not_served_goes_to_a_person_and_everybody_else_hangs_up() {
+        for (ended, next) in [
+            (Some(EndCode::Transferred), Next::Transfer),
+            (Some(EndCode::ModelFailed), Next::Transfer),
+            (Some(EndCode::NoMedia), Next::Transfer),
+            (Some(EndCode::Reaped), Next::Transfer),
+            (Some(EndCode::AgentHungUp), Next::HangUp),
+            (Some(EndCode::CallerHungUp), Next::HangUp),
+            (Some(EndCode::CarrierReported), Next::HangUp),
+            (None, Next::HangUp),
+        ] {
+            assert_eq!(Next::after(ended, false), next, "{ended:?}");
+            assert_eq!(Next::after(ended, true), Next::Transfer, "the stream never came about");
+        }
     }
 }

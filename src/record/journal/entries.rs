@@ -27,7 +27,7 @@ const REQUESTS_AT_ONCE: usize = AT_ONCE / 2;
 
 /// Who an entry is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lane {
+pub(in crate::record) enum Lane {
     /// A webhook, a media socket, an operator: somebody outside asked.
     Requests,
     /// A step in a call's life, or of its supervision.
@@ -38,14 +38,6 @@ pub(super) enum Lane {
 
 impl Lane {
     const ALL: [Self; 3] = [Self::Requests, Self::Steps, Self::Ends];
-
-    pub(super) fn of(entry: &AuditEntry) -> Self {
-        match entry.kind.as_str() {
-            "call.ended" => Self::Ends,
-            kind if kind.starts_with("call.") || kind.starts_with("supervisor.") => Self::Steps,
-            _ => Self::Requests,
-        }
-    }
 
     const fn most(self) -> usize {
         match self {
@@ -74,6 +66,7 @@ impl Lane {
 pub(super) struct Waiting {
     /// Which it is of all that were pushed.
     pub(super) number: u64,
+    pub(super) lane: Lane,
     pub(super) entry: AuditEntry,
     pub(super) since: Instant,
     pub(super) done: Option<oneshot::Sender<()>>,
@@ -100,7 +93,7 @@ impl Entries {
     }
 
     pub(super) fn push(&mut self, waiting: Waiting) {
-        let lane = Lane::of(&waiting.entry);
+        let lane = waiting.lane;
         if lane == Lane::Steps && !self.count_in(&waiting.entry) {
             return lane.lost(1);
         }
@@ -112,7 +105,7 @@ impl Entries {
         }
         if self.lanes[lane as usize].len() > lane.most() {
             if let Some(oldest) = self.lanes[lane as usize].pop_front() {
-                self.count_out(&oldest.entry);
+                self.count_out(&oldest);
             }
             lane.lost(1);
         }
@@ -129,11 +122,11 @@ impl Entries {
         true
     }
 
-    fn count_out(&mut self, entry: &AuditEntry) {
-        if Lane::of(entry) != Lane::Steps {
+    fn count_out(&mut self, waiting: &Waiting) {
+        if waiting.lane != Lane::Steps {
             return;
         }
-        let Some(call) = &entry.call_sid else { return };
+        let Some(call) = &waiting.entry.call_sid else { return };
         match self.of_calls.get_mut(call) {
             Some(count) if *count > 1 => *count -= 1,
             _ => drop(self.of_calls.remove(call)),
@@ -180,7 +173,7 @@ impl Entries {
         self.stuck.store(!ok, Ordering::Relaxed);
         let rest = self.writing.split_off(count.min(self.writing.len()));
         for waiting in std::mem::take(&mut self.writing) {
-            self.count_out(&waiting.entry);
+            self.count_out(&waiting);
             if let Some(done) = waiting.done {
                 // Whoever waited may have given up.
                 let _ = done.send(());
@@ -199,7 +192,7 @@ impl Entries {
                 }
                 self.failures = self.failures.saturating_add(1);
                 for waiting in rest.into_iter().rev() {
-                    self.lanes[Lane::of(&waiting.entry) as usize].push_front(waiting);
+                    self.lanes[waiting.lane as usize].push_front(waiting);
                 }
                 let pause = RETRY.saturating_mul(1 << self.failures.saturating_sub(1).min(16)).min(LONGEST_RETRY);
                 self.due = Some(Instant::now() + pause);
@@ -263,7 +256,12 @@ mod tests {
         fn push(&mut self, kind: &str, call: &str) {
             self.number += 1;
             let (number, since) = (self.number, Instant::now());
-            self.entries.push(Waiting { number, entry: entry(kind, call), since, done: None });
+            let lane = match kind.split_once('.') {
+                Some(("webhook", _)) => Lane::Requests,
+                Some(("call", "ended")) => Lane::Ends,
+                _ => Lane::Steps,
+            };
+            self.entries.push(Waiting { number, lane, entry: entry(kind, call), since, done: None });
         }
 
         fn waiting(&self, lane: Lane) -> Vec<&AuditEntry> {

@@ -1,18 +1,11 @@
 //! What a report of the carrier's changes of a call: the same in whatever order reports come, and however often.
 
-use chrono::{DateTime, TimeDelta, Timelike, Utc};
-use protocol::call::end::Ended;
+use chrono::{DateTime, Utc};
+use protocol::call::end::{EndCode, EndRank, Ended, EndedBy};
+use protocol::exotel::status::{finality, is_end};
 use protocol::ids::PhoneNumber;
 
-use super::{Call, CallEndReport, End, Parties, Times};
-
-/// The carrier's statuses, the less final first: of two reports the later in this list counts.
-pub(crate) const STATUSES: [&str; 8] =
-    ["queued", "ringing", "in-progress", "canceled", "no-answer", "busy", "failed", "completed"];
-/// From here on a status is an end.
-const FIRST_END: usize = 3;
-/// Those that are.
-pub(in crate::store) const ENDS: &[&str] = STATUSES.split_at(FIRST_END).1;
+use super::{Call, CallEndReport, Parties, Times};
 
 /// Puts a report into the row.
 pub(in crate::store) fn merge(call: &mut Call, report: &CallEndReport) {
@@ -32,22 +25,14 @@ pub(in crate::store) fn merge(call: &mut Call, report: &CallEndReport) {
         *duration_ms = merged(*duration_ms, told_ms, Ord::max);
     }
     if let Some(status) = &report.status {
-        let at = known(report.ended_at).unwrap_or_else(|| by_our_clock(report.at));
-        told(call, status, at, !report.stream_only);
+        let by_its_clock = known(report.ended_at).map(|at| (at, EndedBy::Carrier));
+        told(call, status, by_its_clock.unwrap_or((report.at, EndedBy::Gateway)), !report.stream_only);
     }
 }
 
-/// An end is never before the start. One of the carrier's then is the start itself; one of our clock is told from it.
+/// An end is never before the start.
 pub(in crate::store) fn settle(times: &mut Times) {
-    times.ended_at = times.ended_at.map(|at| not_before(times.started_at, at, at.nanosecond() == 0));
-}
-
-fn not_before(start: DateTime<Utc>, at: DateTime<Utc>, theirs: bool) -> DateTime<Utc> {
-    match at < start {
-        false => at,
-        true if theirs => start,
-        true => start + TimeDelta::microseconds(1),
-    }
+    times.ended_at = times.ended_at.map(|at| at.max(times.started_at));
 }
 
 /// call-start owns who called whom. Before it, of two reports that differ the same one always counts; after it, they fill what is empty.
@@ -74,60 +59,35 @@ fn parties(call: &mut Call, told: &Parties) {
     };
 }
 
-/// Keeps the most final status; an end is the call's end unless the gateway tells of one.
-fn told(call: &mut Call, status: &str, at: DateTime<Utc>, certain: bool) {
+/// Keeps the most final status; an end is the call's end unless the account that stands knows more.
+fn told(call: &mut Call, status: &str, (at, clock): (DateTime<Utc>, EndedBy), certain: bool) {
     if certain && call.carrier_status.as_deref().is_none_or(|known| finality(status) > finality(known)) {
         call.carrier_status = Some(status.to_owned());
     }
-    // A gateway that waited for the stream in vain knows less than the carrier; whatever else a gateway says of an end stands.
-    let in_vain = call.times.media_at.is_none() && call.ended_why.as_deref() == Some(&*Ended::NoMedia.words());
-    let nobodys = call.ended_by == Some(End::Upkeep);
-    if (in_vain || nobodys) && is_end(status) {
-        (call.ended_by, call.times.ended_at) = (None, None);
-    }
-    if !is_end(status) || call.ended_by == Some(End::Gateway) {
+    if !is_end(status) {
         return;
     }
-    let counts = match call.carrier_status.as_deref() {
-        known if certain => known == Some(status),
-        // The end of a stream is the call's only until the carrier speaks of the call.
-        Some(known) if is_end(known) => false,
-        _ => call.ended_by.is_none() || finality(status) > finality(&call.status),
-    };
+    let code = if certain { EndCode::CarrierReported } else { EndCode::StreamReported };
+    let rank = EndRank::of(code, status);
+    let (counts, first) = (rank.outranks(call.standing()), call.ended_by != Some(EndedBy::Carrier));
+    if first && !counts {
+        return;
+    }
     if counts {
         status.clone_into(&mut call.status);
-        call.ended_by = Some(End::Carrier);
-        call.ended_why = Some(format!("the carrier reported the call as {status}"));
+        (call.ended_by, call.ended_code, call.ended_rank) = (Some(code.by()), Some(code), Some(rank.number()));
+        call.ended_why = Some(Ended::CallEnd { status: status.to_owned() }.words());
     }
-    let at = if call.entry.is_some() { not_before(call.times.started_at, at, is_theirs(call, at)) } else { at };
-    call.times.ended_at = Some(match call.times.ended_at {
-        None => at,
-        Some(known) => match (is_theirs(call, known), is_theirs(call, at)) {
-            (true, true) | (false, false) => known.min(at),
-            (true, false) => known,
-            (false, true) => at,
-        },
-    });
-}
-
-/// Any known status counts for more than one that nobody documented.
-fn finality(status: &str) -> (usize, &str) {
-    (STATUSES.iter().position(|known| *known == status).map_or(0, |rank| rank + 1), status)
-}
-
-/// Whether a status of the carrier's ends a call.
-pub(crate) fn is_end(status: &str) -> bool {
-    ENDS.contains(&status)
-}
-
-/// The carrier tells whole seconds, and what it told as before the start of a call of ours stands as the start. A time of our own clock,
-/// which stands in until it does, never is either.
-fn is_theirs(call: &Call, at: DateTime<Utc>) -> bool {
-    at.nanosecond() == 0 || (call.entry.is_some() && at == call.times.started_at)
-}
-
-fn by_our_clock(at: DateTime<Utc>) -> DateTime<Utc> {
-    if at.nanosecond() == 0 { at + TimeDelta::microseconds(1) } else { at }
+    // Of the carrier's accounts the earliest time counts, by its own clock if it told one.
+    let times = &mut call.times;
+    let at = if call.entry.is_some() { at.max(times.started_at) } else { at };
+    let known = times.ended_at.zip(times.ended_at_source).filter(|_| !first);
+    let (at, clock) = match known {
+        Some((known, its)) if its == clock => (known.min(at), clock),
+        Some(known @ (_, EndedBy::Carrier)) => known,
+        _ => (at, clock),
+    };
+    (times.ended_at, times.ended_at_source) = (Some(at), Some(clock));
 }
 
 fn merged<T>(one: Option<T>, other: Option<T>, pick: fn(T, T) -> T) -> Option<T> {

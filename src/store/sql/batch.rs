@@ -2,41 +2,19 @@
 
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
+use protocol::call::end::{EndRank, EndedBy};
+use protocol::exotel::status::ENDS;
 
 use super::{Conn, RunQueryDsl, calls, jobs, turns};
-use crate::store::calls::merge::ENDS;
 use crate::store::columns::coalesce;
+use crate::store::ends::{EndColumns, next_rev, outranked};
 use crate::store::outbound::{CALL_ENDED, Event, SEND_EVENT};
 use crate::store::prepared::prepared;
 use crate::store::schema::calls::dsl;
-use crate::store::{Batch, CallUpdate, End, Figures, Finish, MediaStart, StoreError};
+use crate::store::{Batch, CallEndReport, CallUpdate, Figures, Finish, MediaStart, StoreError};
 
-/// Once the end of a call is told by us, it stands, and so do the figures.
-const OURS: &str = End::Gateway.name();
-const CARRIERS: &str = End::Carrier.name();
-const NOBODYS: &str = End::Upkeep.name();
-
-/// The row of a call, if what a node says of it still counts: no gateway told its end, and no other node had its media.
-macro_rules! open {
-    ($id:expr, $on_air:expr) => {
-        dsl::calls
-            .find($id)
-            .filter(dsl::ended_by.is_null().or(dsl::ended_by.ne(OURS).assume_not_null()))
-            .filter(dsl::media_at.is_null().or($on_air.into_sql::<Bool>()))
-    };
-}
-
-/// What a row says of an end that is not.
-macro_rules! no_end {
-    () => {
-        (
-            dsl::status.eq(calls::IN_PROGRESS),
-            dsl::ended_by.eq(None::<&str>),
-            dsl::ended_why.eq(None::<&str>),
-            dsl::ended_at.eq(None::<chrono::NaiveDateTime>),
-        )
-    };
-}
+const OURS: &str = EndedBy::Gateway.name();
+const CARRIERS: &str = EndedBy::Carrier.name();
 
 pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<(), StoreError> {
     for update in &batch.calls {
@@ -58,10 +36,17 @@ async fn write_call(conn: &mut Conn, update: &CallUpdate) -> Result<(), StoreErr
     }
     // Figures first: a finished call's are closed.
     if let Some(figures) = &update.figures {
-        set_figures(conn, id, update.on_air, figures).await?;
+        set_figures(conn, id, update, figures).await?;
     }
-    if let Some(finish) = &update.finish {
-        set_finish(conn, id, update.on_air, finish).await?;
+    match &update.finish {
+        // The carrier's word, passed on, is a report like any other.
+        Some(finish) if finish.code.by() == EndedBy::Carrier => {
+            let status = Some(finish.status.clone());
+            let told = CallEndReport { status, ..CallEndReport::new(update.call_sid.clone(), finish.at) };
+            calls::report(conn, &told).await?;
+        }
+        Some(finish) => set_finish(conn, id, update.on_air, finish).await?,
+        None => {}
     }
     Ok(())
 }
@@ -70,7 +55,7 @@ async fn write_call(conn: &mut Conn, update: &CallUpdate) -> Result<(), StoreErr
 async fn reopen(conn: &mut Conn, id: i64, update: &CallUpdate) -> Result<(), StoreError> {
     let goes_on = dsl::carrier_status.is_null().or(dsl::carrier_status.ne_all(ENDS.to_vec()).assume_not_null());
     let ended = dsl::calls.find(id).filter(dsl::ended_by.is_not_null()).filter(goes_on);
-    if diesel::update(ended).set(no_end!()).execute(conn).await? == 0 {
+    if diesel::update(ended).set((EndColumns::none(), next_rev!())).execute(conn).await? == 0 {
         return Ok(());
     }
     let told = Event { call: &update.call_sid, what: CALL_ENDED, recording: None, at: update.since };
@@ -82,16 +67,21 @@ async fn media_started(conn: &mut Conn, id: i64, media: &MediaStart) -> Result<(
     prepared(diesel::update(dsl::calls.find(id)).set(dsl::status.eq(dsl::status))).execute(conn).await?;
     // Another node may have waited for this stream, and given up; or all may have.
     let given_up = dsl::calls.find(id).filter(dsl::media_at.is_null()).filter(dsl::ended_by.ne(CARRIERS));
-    prepared(diesel::update(given_up).set(no_end!())).execute(conn).await?;
+    prepared(diesel::update(given_up).set((EndColumns::none(), next_rev!()))).execute(conn).await?;
     let first = diesel::update(dsl::calls.find(id).filter(dsl::media_at.is_null()));
     let began = (dsl::media_at.eq(media.at.naive_utc()), dsl::stream_sid.eq(media.stream.as_str()));
     prepared(first.set(began)).execute(conn).await?;
     Ok(())
 }
 
-async fn set_figures(conn: &mut Conn, id: i64, on_air: bool, figures: &Figures) -> Result<(), StoreError> {
+/// Once a gateway told the end of a call, its figures stand with it.
+async fn set_figures(conn: &mut Conn, id: i64, update: &CallUpdate, figures: &Figures) -> Result<(), StoreError> {
+    let end = update.finish.as_ref().map_or(EndRank::REAPER, Finish::rank);
+    let theirs = dsl::ended_by.is_null().or(dsl::ended_by.ne(OURS).assume_not_null());
+    let row = dsl::calls.find(id).filter(theirs.or(outranked!(end)));
+    let row = row.filter(dsl::media_at.is_null().or(update.on_air.into_sql::<Bool>()));
     let tokens = figures.tokens.as_ref().and_then(|tokens| serde_json::to_string(tokens).ok());
-    let set = diesel::update(open!(id, on_air)).set((
+    let set = diesel::update(row).set((
         dsl::duration_ms.eq(coalesce(figures.duration_ms, dsl::duration_ms)),
         dsl::caller_talk_ms.eq(figures.caller_talk_ms),
         dsl::agent_talk_ms.eq(figures.agent_talk_ms),
@@ -112,21 +102,9 @@ async fn set_figures(conn: &mut Conn, id: i64, on_air: bool, figures: &Figures) 
 }
 
 async fn set_finish(conn: &mut Conn, id: i64, on_air: bool, finish: &Finish) -> Result<(), StoreError> {
-    let end = (
-        dsl::status.eq(&finish.status),
-        dsl::ended_by.eq(finish.by.name()),
-        dsl::ended_why.eq(&finish.why),
-        dsl::ended_at.eq(finish.at.naive_utc()),
-    );
-    if finish.weak {
-        // Who waited in vain does not know that the stream came to another node.
-        let knows = on_air || finish.by != End::Gateway;
-        let untold = dsl::ended_by.is_null().or(dsl::ended_by.eq(NOBODYS).assume_not_null());
-        let open = dsl::calls.find(id).filter(untold);
-        let open = open.filter(dsl::media_at.is_null().or(knows.into_sql::<Bool>()));
-        prepared(diesel::update(open).set(end)).execute(conn).await?;
-    } else {
-        prepared(diesel::update(open!(id, on_air)).set(end)).execute(conn).await?;
-    }
+    // Who did not have the call's media does not know how a call ended that had some.
+    let row = dsl::calls.find(id).filter(dsl::media_at.is_null().or(on_air.into_sql::<Bool>()));
+    let row = row.filter(outranked!(finish.rank()));
+    prepared(diesel::update(row).set((EndColumns::of(finish), next_rev!()))).execute(conn).await?;
     Ok(())
 }

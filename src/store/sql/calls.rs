@@ -7,13 +7,11 @@ use protocol::ids::{CallSid, PhoneNumber};
 use super::{Conn, RunQueryDsl, clients, recordings, turns};
 use crate::store::calls::merge::{merge, settle};
 use crate::store::columns::coalesce;
+use crate::store::ends::{EndColumns, IN_PROGRESS, next_rev};
 use crate::store::prepared::prepared;
 use crate::store::schema;
 use crate::store::schema::calls::dsl;
-use crate::store::{Begun, Call, CallEndReport, CallPage, CallWithTurns, End, Kept, MediaStart, NewCall, StoreError};
-
-/// The status of a call whose end nobody told.
-pub(in crate::store) const IN_PROGRESS: &str = "in-progress";
+use crate::store::{Begun, Call, CallEndReport, CallPage, CallWithTurns, Kept, MediaStart, NewCall, StoreError};
 
 pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Begun, StoreError> {
     let parties = &new.parties;
@@ -66,7 +64,7 @@ async fn end_behind_start(conn: &mut Conn, mut call: Call) -> Result<Call, Store
     settle(&mut call.times);
     if call.times.ended_at != told {
         let ended = dsl::ended_at.eq(call.times.ended_at.map(|at| at.naive_utc()));
-        diesel::update(dsl::calls.find(call.id)).set(ended).execute(conn).await?;
+        diesel::update(dsl::calls.find(call.id)).set((ended, next_rev!())).execute(conn).await?;
     }
     Ok(call)
 }
@@ -138,13 +136,11 @@ pub(in crate::store) async fn report(
             dsl::to_number.eq(parties.to.as_ref().map(PhoneNumber::reveal)),
             dsl::to_raw.eq(parties.to_raw.as_ref().map(PhoneNumber::reveal)),
             dsl::direction.eq(parties.direction.as_deref()),
-            dsl::status.eq(&call.status),
+            EndColumns::of_call(&call),
+            next_rev!(),
             dsl::carrier_status.eq(call.carrier_status.as_deref()),
-            dsl::ended_by.eq(call.ended_by.map(End::name)),
-            dsl::ended_why.eq(call.ended_why.as_deref()),
             dsl::started_at.eq(call.times.started_at.naive_utc()),
             dsl::answered_at.eq(call.times.answered_at.map(|at| at.naive_utc())),
-            dsl::ended_at.eq(call.times.ended_at.map(|at| at.naive_utc())),
             dsl::duration_ms.eq(call.figures.duration_ms),
         ));
         prepared(merged).execute(conn).await?;

@@ -2,17 +2,17 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
+use protocol::call::end::EndCode;
 use protocol::ids::CallSid;
 use serde_json::json;
 
 use super::{Conn, RunQueryDsl, audit, outbound, turns};
+use crate::store::ends::{EndColumns, next_rev, outranked};
 use crate::store::lost::{CALL_LOST, WHY};
 use crate::store::outbound::{CALL_ENDED, Event};
 use crate::store::prepared::prepared;
 use crate::store::schema::calls::dsl;
-use crate::store::{AuditEntry, Call, End, StoreError};
-
-const STATUS: &str = "failed";
+use crate::store::{AuditEntry, Call, Finish, StoreError};
 
 pub(in crate::store) async fn open(
     conn: &mut Conn,
@@ -29,15 +29,16 @@ pub(in crate::store) async fn open(
 /// Needs a transaction. Of several nodes that end the same call one finds it open.
 pub(in crate::store) async fn end(conn: &mut Conn, calls: &[CallSid]) -> Result<Vec<CallSid>, StoreError> {
     let now = Utc::now();
+    let code = EndCode::Reaped;
+    let end = Finish { at: now, status: code.status().to_owned(), code, why: WHY.to_owned() };
     let mut done = Vec::new();
     let mut entries = Vec::new();
     for sid in calls {
-        let open = dsl::calls.filter(dsl::call_sid.eq(sid.as_str())).filter(dsl::ended_by.is_null());
-        let end = (dsl::status.eq(STATUS), dsl::ended_by.eq(End::Upkeep.name()), dsl::ended_why.eq(WHY));
-        let ended = diesel::update(open).set(end).returning(Call::as_returning());
+        let open = dsl::calls.filter(dsl::call_sid.eq(sid.as_str())).filter(outranked!(end.rank()));
+        let ended = diesel::update(open).set((EndColumns::of(&end), next_rev!())).returning(Call::as_returning());
         let Some(call) = prepared(ended).get_result(conn).await.optional()? else { continue };
         let last = last_seen(&call, turns::end_ms(conn, call.id).await?).min(now);
-        let when = diesel::update(dsl::calls.find(call.id)).set(dsl::ended_at.eq(last.naive_utc()));
+        let when = diesel::update(dsl::calls.find(call.id)).set((dsl::ended_at.eq(last.naive_utc()), next_rev!()));
         prepared(when).execute(conn).await?;
         outbound::tell(conn, &Event { call: sid, what: CALL_ENDED, recording: None, at: now }).await?;
         entries.push(AuditEntry {
@@ -46,8 +47,8 @@ pub(in crate::store) async fn end(conn: &mut Conn, calls: &[CallSid]) -> Result<
             call_sid: Some(sid.clone()),
             remote_addr: None,
             request_id: None,
-            outcome: STATUS.to_owned(),
-            payload: json!({ "why": WHY, "last_seen": last }),
+            outcome: end.status.clone(),
+            payload: json!({ "code": code.name(), "why": WHY, "last_seen": last }),
         });
         done.push(sid.clone());
     }

@@ -2,22 +2,16 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use protocol::call::COMES_BACK_WITHIN;
+use protocol::exotel::status::is_end;
 use protocol::ids::{CallSid, Secret};
 use serde_json::json;
 
 use super::{Conn, RunQueryDsl, batch, calls, clients, jobs, recordings};
-use crate::store::outbound::{CALL_ENDED, CALL_STARTED, Event, EventsTarget, SEND_EVENT, Told};
+use crate::store::outbound::{CALL_ENDED, CALL_STARTED, Event, EventsTarget, RETURN, SEND_EVENT, Told, wait};
 use crate::store::schema;
 use crate::store::schema::clients::dsl;
-use crate::store::{Batch, Begun, Call, CallEndReport, End, Kept, NewCall, NewJob, StoreError, is_end};
+use crate::store::{Batch, Begun, Call, CallEndReport, Kept, NewCall, NewJob, StoreError};
 use crate::time;
-
-/// How long the carrier's word of an end waits for ours, which says more.
-const OUR_WORD: TimeDelta = TimeDelta::seconds(5);
-/// How long an end waits that may be none. A little longer than a gateway takes the call back, so that none goes on that was told to
-/// be over.
-const RETURN: TimeDelta = TimeDelta::seconds(COMES_BACK_WITHIN.as_secs().cast_signed() + 5);
 
 /// Begins a call, and tells its client. A call whose end was told first is told to have ended as well.
 pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Begun, StoreError> {
@@ -25,7 +19,7 @@ pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Be
     if let Begun::New(call) = &begun {
         let started = Event { call: &call.call_sid, what: CALL_STARTED, recording: None, at: Utc::now() };
         if tell(conn, &started).await? && call.is_over() {
-            ended(conn, call, OUR_WORD).await?;
+            ended(conn, call).await?;
         }
     }
     Ok(begun)
@@ -38,7 +32,7 @@ pub(in crate::store) async fn report(
 ) -> Result<(Call, Option<Kept>), StoreError> {
     let (call, kept) = calls::report(conn, report).await?;
     if call.is_over() {
-        let told = ended(conn, &call, if report.stream_only { RETURN } else { OUR_WORD }).await?;
+        let told = ended(conn, &call).await?;
         let certain = !report.stream_only && report.status.as_deref().is_some_and(is_end);
         if let Some(at) = told.filter(|_| certain) {
             jobs::hurry(conn, SEND_EVENT, &key(&call.call_sid), at).await?;
@@ -55,7 +49,7 @@ pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<()
         if !calls::is_over(conn, &update.call_sid).await? {
             continue;
         }
-        let provisional = update.finish.as_ref().is_some_and(|finish| finish.provisional);
+        let provisional = update.finish.as_ref().is_some_and(|finish| finish.code.is_provisional());
         let at = Utc::now() + if provisional { RETURN } else { TimeDelta::zero() };
         let ended = Event { call: &update.call_sid, what: CALL_ENDED, recording: None, at };
         if tell(conn, &ended).await? && !provisional {
@@ -69,10 +63,9 @@ pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<()
     Ok(())
 }
 
-/// Tells of an end, after a wait unless it was our own word; when, if anybody listens.
-async fn ended(conn: &mut Conn, call: &Call, wait: TimeDelta) -> Result<Option<DateTime<Utc>>, StoreError> {
-    let wait = if call.ended_by == Some(End::Gateway) { TimeDelta::zero() } else { wait };
-    let at = Utc::now() + wait;
+/// Tells of an end in its time; when that is, if anybody listens.
+async fn ended(conn: &mut Conn, call: &Call) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let at = Utc::now() + call.ended_code.map_or(TimeDelta::zero(), |code| wait(code, call.is_over_for_the_carrier()));
     let told = tell(conn, &Event { call: &call.call_sid, what: CALL_ENDED, recording: None, at }).await?;
     Ok(told.then_some(at))
 }

@@ -13,11 +13,11 @@ use crate::store::outbound::{Event, RECORDING_STORED, SEND_EVENT};
 use crate::store::recordings::{Announced, FETCH_RECORDING, Kept, MOST_OF_CALL, MOST_WAITING};
 use crate::store::schema;
 use crate::store::schema::recordings::dsl;
-use crate::store::{Call, Job, NewJob, Recording, StoreError};
+use crate::store::{Call, Job, NewJob, Recording, RecordingStatus, StoreError};
 
-const PENDING: &str = "pending";
-const STORED: &str = "stored";
-const FAILED: &str = "failed";
+const PENDING: &str = RecordingStatus::Pending.name();
+const STORED: &str = RecordingStatus::Stored.name();
+const FAILED: &str = RecordingStatus::Failed.name();
 /// The sources of those that we made ourselves.
 const OWN: &str = "own:%";
 
@@ -31,9 +31,11 @@ pub(in crate::store) async fn announce(
 ) -> Result<Kept, StoreError> {
     let Announced { url, refused } = told;
     let known = dsl::recordings.filter(dsl::call_id.eq(call.id).and(dsl::source_url.eq(url)));
-    let known: Option<(i64, String)> = known.select((dsl::id, dsl::status)).get_result(conn).await.optional()?;
+    let known: Option<(i64, Word<RecordingStatus>)> =
+        known.select((dsl::id, dsl::status)).get_result(conn).await.optional()?;
     if let Some((id, status)) = known {
-        if refused.is_none() && status == FAILED && enqueue(conn, id, FETCH_RECORDING, None).await? {
+        let failed = RecordingStatus::from(status) == RecordingStatus::Failed;
+        if refused.is_none() && failed && enqueue(conn, id, FETCH_RECORDING, None).await? {
             wait_again(conn, vec![id]).await?;
         }
         return Ok(if refused.is_some() { Kept::Refused } else { Kept::Waits });

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::Text;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
+use protocol::call::end::EndedBy;
 use protocol::ids::{CallSid, PhoneNumber, StreamSid};
 use serde_json::json;
 
@@ -63,7 +64,7 @@ async fn a_call_told_in_any_order_comes_to_the_same_row() {
         }
         let CallWithTurns { mut call, client, .. } = store.call(&CallSid::new(&sid)).await.unwrap().unwrap();
         assert_eq!((call.status.as_str(), client.as_deref()), ("failed", Some("Acme")), "{order:?}");
-        assert_eq!(call.ended_by, Some(End::Gateway));
+        assert_eq!(call.ended_by, Some(EndedBy::Gateway));
         assert_eq!((call.times.started_at, call.figures.duration_ms), (at(0), Some(59_000)));
         assert_eq!(call.parties.to, Some(PhoneNumber::new("+918047112233")));
         (call.id, call.call_sid) = (0, CallSid::new(""));

@@ -9,7 +9,7 @@ use super::Db;
 use crate::store::Announced;
 use crate::store::tests::{at, new_client};
 use crate::store::{
-    Batch, Call, CallEndReport, CallUpdate, End, Entry, Figures, Finish, MediaStart, NewCall, Parties, Store,
+    Batch, Call, CallEndReport, CallUpdate, Entry, Figures, Finish, MediaStart, NewCall, Parties, Store,
 };
 
 /// One thing that is told.
@@ -38,9 +38,8 @@ enum Told {
 const NUMBERS: [Option<&str>; 3] = [None, Some("09876543210"), Some("+91 98765-43210")];
 
 /// How a gateway saw a call end.
-fn finish(secs: i64, status: &str, why: &str, weak: bool) -> Finish {
-    let (status, why) = (status.to_owned(), why.to_owned());
-    Finish { at: at(secs), status, why, by: End::Gateway, weak, provisional: false }
+fn finish(secs: i64, ended: &Ended) -> Finish {
+    Finish { at: at(secs), status: ended.status().to_owned(), code: ended.code(), why: ended.words() }
 }
 
 async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str>, told: Told) {
@@ -95,10 +94,10 @@ async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str
             on_air: true,
             media,
             figures: Some(Figures { duration_ms: Some(57_000), turn_count: Some(3), ..Figures::default() }),
-            finish: Some(finish(59, "completed", "the agent ended the call", false)),
+            finish: Some(finish(59, &Ended::AgentHungUp)),
             ..update
         },
-        Told::InVain => CallUpdate { finish: Some(finish(60, "failed", &Ended::NoMedia.words(), true)), ..update },
+        Told::InVain => CallUpdate { finish: Some(finish(60, &Ended::NoMedia)), ..update },
     };
     store.write_batch(Batch { calls: vec![update], reports: vec![] }).await.unwrap();
 }

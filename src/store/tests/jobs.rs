@@ -136,7 +136,7 @@ async fn a_recording_that_was_given_up_is_tried_again_when_it_is_announced_again
     let announce = || store.announce_recording(&call, "own:c1", KIND, Some(HERE));
     let shown = async || {
         let rows = store.recordings_of_call(&call).await.unwrap();
-        (rows[0].status.clone(), rows[0].error.clone().unwrap_or_default())
+        (rows[0].status.name().to_owned(), rows[0].error.clone().unwrap_or_default())
     };
     let expect = |status: &str, why: &str| (status.to_owned(), why.to_owned());
     let soon = Utc::now() + TimeDelta::hours(1);

@@ -1,7 +1,7 @@
 //! Calls that no gateway has any more.
 
 use chrono::TimeDelta;
-use protocol::call::end::Ended;
+use protocol::call::end::{EndCode, EndedBy};
 use protocol::ids::{CallSid, Secret, StreamSid};
 
 use super::Db;
@@ -76,7 +76,7 @@ async fn such_a_call_failed_when_it_was_last_heard_of_and_keeps_its_figures() {
     let after = store.call(&CallSid::new("c0")).await.unwrap().unwrap();
     assert_eq!((&after.turns, &after.call.figures), (&before.turns, &before.call.figures));
     let call = after.call;
-    assert_eq!((call.status.as_str(), call.ended_by), ("failed", Some(End::Upkeep)));
+    assert_eq!((call.status.as_str(), call.ended_by), ("failed", Some(EndedBy::Reaper)));
     assert!(call.ended_why.unwrap().contains("nobody told of the end"));
     // The last turn began 100 ms into the media stream and was heard for 900.
     assert_eq!(call.times.ended_at, Some(at(2) + TimeDelta::milliseconds(1000)));
@@ -85,8 +85,8 @@ async fn such_a_call_failed_when_it_was_last_heard_of_and_keeps_its_figures() {
 /// One account of a call that comes late.
 async fn tell(store: &Store, sid: &str, account: usize) {
     let media = Some(MediaStart { at: at(2), stream: StreamSid::new("s1") });
-    let in_vain = Finish { why: Ended::NoMedia.words(), weak: true, ..finish("failed", "").unwrap() };
-    let passed_on = Finish { by: End::Carrier, weak: true, ..finish("busy", "the carrier says so").unwrap() };
+    let in_vain = Finish { code: EndCode::NoMedia, ..finish("failed", "").unwrap() };
+    let passed_on = Finish { code: EndCode::CarrierReported, ..finish("busy", "").unwrap() };
     let told = match account {
         0 => return drop(store.report_call(report(sid, "completed")).await.unwrap()),
         1 => CallUpdate { finish: finish("completed", "the caller hung up"), ..update(sid) },
@@ -111,7 +111,7 @@ async fn a_late_account_of_the_end_wins_and_the_client_is_told_once() {
         assert_eq!(store.end_lost_calls(vec![CallSid::new(&lost)]).await.unwrap().len(), 1);
         // A report of what is no end changes nothing.
         let on_the_way = CallEndReport { ended_at: None, ..report(&lost, "in-progress") };
-        assert_eq!(store.report_call(on_the_way.clone()).await.unwrap().ended_by, Some(End::Upkeep));
+        assert_eq!(store.report_call(on_the_way.clone()).await.unwrap().ended_by, Some(EndedBy::Reaper));
         for sid in [&lost, &plain, &early] {
             store.report_call(CallEndReport { call_sid: CallSid::new(sid), ..on_the_way.clone() }).await.unwrap();
             tell(&store, sid, account).await;

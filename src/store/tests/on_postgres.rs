@@ -10,6 +10,8 @@ use diesel_migrations::EmbeddedMigrations;
 use super::database::{self, Database};
 use crate::store::{DatabaseUrl, Store, migrations};
 
+#[path = "beside_the_old.rs"]
+mod beside_the_old;
 #[path = "both.rs"]
 mod both;
 #[path = "convergence.rs"]

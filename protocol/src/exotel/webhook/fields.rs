@@ -50,13 +50,10 @@ impl Fields {
                 }
                 Ok(fields)
             }
-            Ok(_) => Err(FieldError::new("body", "is JSON but no object: send an object of fields")),
+            Ok(_) => Err(FieldError::body("is JSON but no object: send an object of fields")),
             Err(error) => {
                 let (line, column) = (error.line(), error.column());
-                Err(FieldError::new(
-                    "body",
-                    format!("is not JSON (line {line}, column {column}): send an object of fields"),
-                ))
+                Err(FieldError::body(format!("is not JSON (line {line}, column {column}): send an object of fields")))
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{CustomField, Direction, FieldError, Fields, call_sid, lines};
 use crate::exotel::is_sid;
+use crate::exotel::status::is_end;
 use crate::exotel::time::unix_time;
 use crate::ids::{CallSid, PhoneNumber, StreamSid};
 use crate::wire::{Name, Reason, Text};
@@ -61,7 +62,7 @@ impl TryFrom<&Fields> for CallEnd {
             .first(&["CallStatus", "Status"])
             .or_else(|| stream.get("Status"))
             .or_else(|| fields.first(&["DialCallStatus", "CallType"]))
-            .ok_or_else(|| FieldError::new("CallStatus", "is missing: send CallStatus or Status"))?;
+            .ok_or_else(|| FieldError::missing("CallStatus", "send CallStatus or Status"))?;
         let event: Option<Name> = fields.text("EventType");
         let is_event = |name: &str| event.as_deref().is_some_and(|event| event.eq_ignore_ascii_case(name));
         let mut status = status_word(status)?;
@@ -88,11 +89,6 @@ impl TryFrom<&Fields> for CallEnd {
     }
 }
 
-/// The statuses that end a call; whatever else is told does not.
-fn is_end(status: &str) -> bool {
-    matches!(status, "completed" | "failed" | "busy" | "no-answer" | "canceled")
-}
-
 /// One spelling for a status.
 fn status_word(told: &str) -> Result<Status, FieldError> {
     let word = told.trim().to_ascii_lowercase().replace(['_', ' '], "-");
@@ -100,7 +96,7 @@ fn status_word(told: &str) -> Result<Status, FieldError> {
     match word.as_str() {
         "cancelled" => Ok("canceled".into()),
         _ if plain => Ok(word.into()),
-        _ => Err(FieldError::new("CallStatus", "is malformed: up to 32 letters and dashes, such as `completed`")),
+        _ => Err(FieldError::malformed("CallStatus", "is malformed: up to 32 letters and dashes, such as `completed`")),
     }
 }
 
@@ -126,13 +122,13 @@ impl TryFrom<&Fields> for RecordingReady {
         let url = stream
             .recording()
             .map(str::trim)
-            .ok_or_else(|| FieldError::new("RecordingUrl", "is missing: send the recording's address"))?;
+            .ok_or_else(|| FieldError::missing("RecordingUrl", "send the recording's address"))?;
         let begins = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
         let (is_web, url) = (begins("https://") || begins("http://"), Address::new(url));
         match is_web {
-            _ if url.is_cut() => Err(FieldError::new("RecordingUrl", "is too long: 2048 bytes at most")),
+            _ if url.is_cut() => Err(FieldError::malformed("RecordingUrl", "is too long: 2048 bytes at most")),
             true => Ok(Self { call_sid, url }),
-            false => Err(FieldError::new("RecordingUrl", "is malformed: it must begin with https://")),
+            false => Err(FieldError::malformed("RecordingUrl", "is malformed: it must begin with https://")),
         }
     }
 }
@@ -170,6 +166,12 @@ pub struct StreamReport {
 }
 
 impl StreamReport {
+    /// Whether the stream did not come about.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.call_status() == Some("failed")
+    }
+
     /// What it says of the call, in the words of a call's status; none when it says nothing of the stream.
     #[must_use]
     pub fn call_status(&self) -> Option<&'static str> {
