@@ -40,6 +40,9 @@ done
 grep -nE '^(tokio|actix|futures|mio|async)[a-z_-]* *(=|\.)' protocol/Cargo.toml codecs/Cargo.toml && say "protocol and codecs have no runtime" || true
 grep -nE 'panic *= *"abort"' Cargo.toml && say "panics must unwind: supervision depends on it" || true
 
+# Sentences are for people: what is decided on has a type or a code.
+tools/prose.pl $(printf '%s\n' $sources | grep -vE '^(simulator|tools)/') || say "words meant for people are compared or matched: decide on a type or a code (tools/prose.pl)"
+
 # Data says where: only src/outgoing makes clients for that.
 grep -nE 'reqwest::(get|blocking|ClientBuilder)|Client::(new|builder|default)\(' $(printf '%s\n' $sources | grep -E '^(src|actors)/' | grep -vE '^src/outgoing') && say "HTTP clients are made by src/outgoing: it looks where they go" || true
 
