@@ -1,5 +1,6 @@
 //! What was generated, sent and heard: the heard-truth ledger, what waits to be sent, and the truncation point. Only marks move `heard`.
 
+mod heard;
 mod ledger;
 mod order;
 mod pacing;
@@ -14,7 +15,7 @@ use super::fact::{BrokenBy, Fact};
 use super::io::CallerCommand;
 use super::marks::Marks;
 use super::tape::AgentTrack;
-use crate::ids::{ItemId, MarkId, ResponseId};
+use crate::ids::{ItemId, ResponseId};
 use crate::realtime::event::ContentKey;
 pub(crate) use ledger::Cut;
 use ledger::Ledger;
@@ -218,38 +219,6 @@ impl Playout {
         self.ledger.cut(self.rate)
     }
 
-    /// A mark came back; none stands for one that is not ours.
-    pub(crate) fn marked(&mut self, cx: &mut Context, mark: Option<MarkId>) {
-        let Some(mark) = mark else { return cx.count("unknown_mark", 1) };
-        let mut moved = false;
-        while let Some(sent) = self.marks.echoed(mark) {
-            if sent.sequence == mark.sequence {
-                self.track.echoed(cx.now, sent.due);
-            }
-            self.ledger.heard(sent.serial, sent.heard);
-            moved = true;
-        }
-        if moved {
-            self.settle(cx);
-        } else {
-            cx.count("stale_mark", 1);
-        }
-    }
-
-    /// A frame of the caller's came in: the socket moves, and so marks that should have come long ago never will. What they stand for was
-    /// played all the same. Where no frame comes nothing is taken for played: a socket that cannot be written to is not read either.
-    pub(crate) fn expire_marks(&mut self, cx: &mut Context) {
-        let mut missing = 0;
-        while let Some(sent) = self.marks.overdue(cx.now) {
-            self.ledger.heard(sent.serial, sent.heard);
-            missing += 1;
-        }
-        if missing > 0 {
-            cx.count("missing_mark", missing);
-            self.settle(cx);
-        }
-    }
-
     /// Everything that was generated was heard.
     pub(crate) fn is_idle(&self) -> bool {
         self.marks.is_empty() && self.waiting_bytes() == 0
@@ -272,20 +241,5 @@ impl Playout {
 
     fn duration(&self, bytes: usize) -> Duration {
         Duration::from_micros((bytes * 1000 / self.rate.bytes_per_ms()) as u64)
-    }
-
-    /// Tells how far each content was heard, and which turns are over.
-    fn settle(&mut self, cx: &mut Context) {
-        for progress in self.ledger.settle(self.rate) {
-            cx.record(Fact::Heard {
-                item: progress.item.clone(),
-                generated_ms: progress.generated_ms,
-                heard_ms: progress.heard_ms,
-                whole: progress.whole,
-            });
-            if progress.over {
-                cx.record_turn(&progress.item);
-            }
-        }
     }
 }

@@ -132,9 +132,9 @@ impl Ledger {
         }
     }
 
-    /// The items of which more than `bytes` came that were not heard, or more was to come.
+    /// The items of which more than `bytes` was sent and not heard, or something was not sent, or more was to come.
     pub(crate) fn unheard(&self, bytes: usize) -> Vec<ItemId> {
-        let unheard = |e: &&Entry| !e.done || e.generated > e.heard + bytes;
+        let unheard = |e: &&Entry| !e.done || e.generated > e.sent || e.sent > e.heard + bytes;
         self.entries.iter().filter(unheard).map(|e| e.key.item.clone()).collect()
     }
 

@@ -135,6 +135,18 @@ fn a_socket_that_is_not_read_is_no_witness_that_audio_was_played() {
 }
 
 #[test]
+fn a_short_answer_that_never_went_out_is_not_taken_for_heard_out() {
+    for room in [0, 1] {
+        let mut desk = frozen(room);
+        desk.says_at_once(300);
+        desk.pass(1_000);
+        desk.caller(CallerEvent::Gone);
+        let row = desk.rows().pop().expect("a turn");
+        assert_eq!((row.heard_ms, row.interrupted), (0, true), "its mark is not on its way: {room}");
+    }
+}
+
+#[test]
 fn a_socket_that_stands_still_is_given_the_lead_and_no_more() {
     let mut desk = frozen(usize::MAX);
     desk.says_at_once(8_000);
