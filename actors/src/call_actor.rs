@@ -137,7 +137,7 @@ impl CallActor {
         };
         match command {
             CallerCommand::Play { pcm, mark: Some(mark) } => refused.push(CallerEvent::Refused { mark, pcm }),
-            CallerCommand::Play { mark: None, .. } => self.slot.meters.dropped_playout.increment(1),
+            CallerCommand::Play { mark: None, .. } => self.slot.meters.dropped.playout.increment(1),
             CallerCommand::Clear | CallerCommand::Close => {}
         }
     }

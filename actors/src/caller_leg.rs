@@ -113,7 +113,7 @@ impl CallerLeg {
             Ok(message) => match &mut self.stage {
                 Stage::Live(line) => line.message(message, Instant::now()),
                 Stage::Waiting(_) if message == CarrierMessage::Connected => {}
-                _ => self.board.meters().junk_carrier.increment(1),
+                _ => self.board.meters().junk.carrier.increment(1),
             },
             Err(error) => {
                 if self.odd(Kind::Junk) {
@@ -128,7 +128,7 @@ impl CallerLeg {
         if let Stage::Live(line) = &mut self.stage {
             return line.odd(kind, Instant::now());
         }
-        self.board.meters().junk_carrier.increment(1);
+        self.board.meters().junk.carrier.increment(1);
         false
     }
 
@@ -212,7 +212,7 @@ impl StreamHandler<Result<ws::Message, ProtocolError>> for CallerLeg {
             }
             Err(error) => {
                 let code = if matches!(error, ProtocolError::Overflow) { CloseCode::Size } else { CloseCode::Protocol };
-                self.board.meters().junk_carrier.increment(1);
+                self.board.meters().junk.carrier.increment(1);
                 // Dropping the line tells the call that its socket is gone.
                 self.close(code, &error.to_string(), ctx);
             }

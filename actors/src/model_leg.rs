@@ -97,7 +97,7 @@ impl ModelLeg {
     fn tell_audio(&self, Audio { key, pcm }: Audio) {
         let audio = Deliver(Input::Model(self.conn, ModelEvent::Audio { key, pcm }));
         if self.call.try_send(audio).is_err() {
-            self.slot.meters.dropped_delta.increment(1);
+            self.slot.meters.dropped.delta.increment(1);
         }
     }
 
@@ -129,7 +129,7 @@ impl ModelLeg {
                 Verdict::GiveUp => self.end(ModelEvent::Closed(FLOOD.to_owned())),
             },
             Said::Nothing => {}
-            Said::Junk => self.slot.meters.junk_model.increment(1),
+            Said::Junk => self.slot.meters.junk.model.increment(1),
         }
     }
 
@@ -137,7 +137,7 @@ impl ModelLeg {
         match event {
             LinkEvent::Opened => self.tell(ModelEvent::Opened),
             LinkEvent::Text(text) => self.receive(&text),
-            LinkEvent::Junk => self.slot.meters.junk_model.increment(1),
+            LinkEvent::Junk => self.slot.meters.junk.model.increment(1),
             LinkEvent::Over(Some(why)) => self.end(why.into()),
             LinkEvent::Over(None) => self.state = None,
         }
@@ -196,7 +196,7 @@ impl Handler<Command> for ModelLeg {
             }
             ModelCommand::Send(ClientEvent::Append(pcm), _) => state.append(&pcm).map(|taken| {
                 if !taken {
-                    self.slot.meters.dropped_append.increment(1);
+                    self.slot.meters.dropped.append.increment(1);
                 }
             }),
             ModelCommand::Send(event, id) => state.link.write(send::event(&mut state.convert, &event, id)),

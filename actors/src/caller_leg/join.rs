@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use actix::fut::ActorFutureExt;
 use actix::{AsyncContext, WrapFuture};
-use protocol::exotel::stream::Start;
+use codecs::SampleRate;
+use protocol::exotel::stream::{Encoding, Start};
 use protocol::ids::CallSid;
 
 use super::budget::Kind;
@@ -77,39 +78,28 @@ impl CallerLeg {
 
     /// Joins socket and call, on this arbiter. The account may bring a further stream at any time, a token only once it was asked for.
     fn attach(&mut self, start: Start, by_account: bool, ctx: &mut Ctx) {
-        let call = &start.call_sid;
-        let rate = match &start.sample_rate {
-            Ok(rate) => *rate,
-            Err(sent) => {
-                let why = MediaRefusal::SampleRate(format!("{sent:.16}"));
-                return self.refuse(Some(call), &why, ctx);
-            }
-        };
-        let encoding = match &start.encoding {
-            Ok(encoding) => *encoding,
-            Err(sent) => {
-                let why = MediaRefusal::Encoding(format!("{sent:.32}"));
-                return self.refuse(Some(call), &why, ctx);
-            }
-        };
-        let Some(slot) = self.board.find_or_recall(call) else {
-            return self.refuse(Some(call), &MediaRefusal::NoSuchCall, ctx);
-        };
+        let call = start.call_sid.clone();
+        if let Err(why) = self.join(start, by_account, ctx) {
+            self.refuse(Some(&call), &why, ctx);
+        }
+    }
+
+    fn join(&mut self, start: Start, by_account: bool, ctx: &mut Ctx) -> Result<(), MediaRefusal> {
+        let (rate, encoding) = format_of(&start)?;
+        let slot = self.board.find_or_recall(&start.call_sid).ok_or(MediaRefusal::NoSuchCall)?;
         if slot.phase() == Phase::Live && (by_account || slot.disarm()) {
-            return self.replace(slot, start, ctx);
+            self.replace(slot, start, ctx);
+            return Ok(());
         }
-        match slot.attach(&ctx.address()) {
-            Err(why) => self.refuse(Some(call), &why, ctx),
-            Ok(attached) => {
-                ctx.cancel_future(self.start_timer);
-                let mut line = Line::new(slot, start.stream_sid.clone(), rate, encoding);
-                match attached {
-                    Attached::Here(actor) => line.connect(actor),
-                    Attached::Coming(call) => call.run_here(),
-                }
-                self.stage = Stage::Live(Box::new(line));
-            }
+        let attached = slot.attach(&ctx.address())?;
+        ctx.cancel_future(self.start_timer);
+        let mut line = Line::new(slot, start.stream_sid, rate, encoding);
+        match attached {
+            Attached::Here(actor) => line.connect(actor),
+            Attached::Coming(call) => call.run_here(),
         }
+        self.stage = Stage::Live(Box::new(line));
+        Ok(())
     }
 
     /// Turns the socket away: in words to its peer, to the log and to the audit.
@@ -120,4 +110,11 @@ impl CallerLeg {
         tracing::warn!(call_sid, code, why, "media socket refused");
         self.close(CloseCode::Policy, &why, ctx);
     }
+}
+
+/// What the stream's audio is, if it can be carried.
+fn format_of(start: &Start) -> Result<(SampleRate, Encoding), MediaRefusal> {
+    let rate = start.sample_rate.as_ref().map_err(|sent| MediaRefusal::SampleRate(format!("{sent:.16}")))?;
+    let encoding = start.encoding.as_ref().map_err(|sent| MediaRefusal::Encoding(format!("{sent:.32}")))?;
+    Ok((*rate, *encoding))
 }

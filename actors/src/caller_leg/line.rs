@@ -82,7 +82,7 @@ impl Line {
                 self.deliver(CallerEvent::Stopped(reason.map(String::from)));
             }
             CarrierMessage::Unknown { event } => {
-                self.slot.meters.junk_carrier.increment(1);
+                self.slot.meters.junk.carrier.increment(1);
                 if self.allows(Kind::Unknown, now) {
                     tracing::debug!(parent: &self.slot.span, %event, "an event nobody documented");
                 }
@@ -99,7 +99,7 @@ impl Line {
 
     /// What is no event, or one too many of its kind: whether it is worth a line in the log.
     pub(crate) fn odd(&mut self, kind: Kind, now: Instant) -> bool {
-        self.slot.meters.junk_carrier.increment(1);
+        self.slot.meters.junk.carrier.increment(1);
         self.allows(kind, now)
     }
 
@@ -154,7 +154,7 @@ impl Line {
                 let level_dbfs = level::rms_dbfs(&pcm);
                 self.deliver(CallerEvent::Audio { pcm, level_dbfs, sent_ms: media.timestamp_ms });
             }
-            Err(_) => self.slot.meters.junk_carrier.increment(1),
+            Err(_) => self.slot.meters.junk.carrier.increment(1),
         }
     }
 
@@ -176,7 +176,7 @@ impl Line {
         }
         match call.try_send(Deliver(Input::Caller(event))) {
             Ok(()) => {}
-            Err(SendError::Full(_)) => self.slot.meters.dropped_caller.increment(1),
+            Err(SendError::Full(_)) => self.slot.meters.dropped.caller.increment(1),
             Err(SendError::Closed(Deliver(input))) => {
                 self.call = None;
                 if let Input::Caller(event) = input {
@@ -189,7 +189,7 @@ impl Line {
     /// Keeps what the next actor has to know. Of audio the newest, of the rest everything that fits.
     fn hold(&mut self, event: CallerEvent) {
         if self.held.len() >= HELD {
-            self.slot.meters.dropped_held.increment(1);
+            self.slot.meters.dropped.held.increment(1);
             let oldest = self.held.iter().position(|held| matches!(held, CallerEvent::Audio { .. }));
             match oldest {
                 Some(at) => drop(self.held.remove(at)),

@@ -41,7 +41,7 @@ impl Legs {
         match command {
             ModelCommand::Send(ClientEvent::Append(_), _) => {
                 if leg.try_send(Command(command)).is_err() {
-                    self.slot.meters.dropped_append.increment(1);
+                    self.slot.meters.dropped.append.increment(1);
                 }
             }
             ModelCommand::Close => {

@@ -17,20 +17,8 @@ pub(crate) struct Meters {
     pub(crate) frames_in: Counter,
     /// Messages of agent audio sent to the carrier.
     pub(crate) frames_out: Counter,
-    /// Caller frames lost between the caller's leg and the call (mailbox full).
-    pub(crate) dropped_caller: Counter,
-    /// Caller frames and events lost while the call had no actor for longer than the leg holds them.
-    pub(crate) dropped_held: Counter,
-    /// Signs of life for a carrier that does not read; audio goes back to the call.
-    pub(crate) dropped_playout: Counter,
-    /// Caller audio lost on its way to a model that does not read.
-    pub(crate) dropped_append: Counter,
-    /// Model audio lost between the model's leg and the call (mailbox full).
-    pub(crate) dropped_delta: Counter,
-    /// Messages of the carrier that were not understood.
-    pub(crate) junk_carrier: Counter,
-    /// Messages of the model that were not understood.
-    pub(crate) junk_model: Counter,
+    pub(crate) dropped: Dropped,
+    pub(crate) junk: Junk,
     /// Frames the carrier sent late or twice.
     pub(crate) late: Counter,
     /// Media sockets turned away.
@@ -42,6 +30,30 @@ pub(crate) struct Meters {
     /// How the model's provider does.
     pub(crate) health: HealthKeeper,
     waits: Waits,
+}
+
+/// Frames and events that found a queue full.
+#[derive(Debug)]
+pub(crate) struct Dropped {
+    /// Caller frames lost between the caller's leg and the call (mailbox full).
+    pub(crate) caller: Counter,
+    /// Caller frames and events lost while the call had no actor for longer than the leg holds them.
+    pub(crate) held: Counter,
+    /// Signs of life for a carrier that does not read; audio goes back to the call.
+    pub(crate) playout: Counter,
+    /// Caller audio lost on its way to a model that does not read.
+    pub(crate) append: Counter,
+    /// Model audio lost between the model's leg and the call (mailbox full).
+    pub(crate) delta: Counter,
+}
+
+/// What nobody understood.
+#[derive(Debug)]
+pub(crate) struct Junk {
+    /// Messages of the carrier that were not understood.
+    pub(crate) carrier: Counter,
+    /// Messages of the model that were not understood.
+    pub(crate) model: Counter,
 }
 
 /// How long callers wait.
@@ -59,13 +71,14 @@ impl Meters {
             live: gauge!("callgate_calls_live"),
             frames_in: counter!("callgate_frames_total", "direction" => "in"),
             frames_out: counter!("callgate_frames_total", "direction" => "out"),
-            dropped_caller: dropped("caller"),
-            dropped_held: dropped("held"),
-            dropped_playout: dropped("playout"),
-            dropped_append: dropped("append"),
-            dropped_delta: dropped("delta"),
-            junk_carrier: junk("carrier"),
-            junk_model: junk("model"),
+            dropped: Dropped {
+                caller: dropped("caller"),
+                held: dropped("held"),
+                playout: dropped("playout"),
+                append: dropped("append"),
+                delta: dropped("delta"),
+            },
+            junk: Junk { carrier: junk("carrier"), model: junk("model") },
             late: counter!("callgate_frames_late_total"),
             refused: counter!("callgate_media_refused_total"),
             restarts: counter!("callgate_restarts_total"),

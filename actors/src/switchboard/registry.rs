@@ -126,8 +126,3 @@ fn asked(admission: &Admission, has_stream: bool) -> Asked<'_> {
         wait: (!has_stream).then_some(admission.policy.media_wait),
     }
 }
-
-/// Both clocks, as a call that comes here finds them.
-pub(super) fn read_clocks() -> protocol::call::Clock {
-    protocol::call::Clock { now: Instant::now(), wall: std::time::SystemTime::now() }
-}

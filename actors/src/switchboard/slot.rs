@@ -3,7 +3,7 @@
 mod sends;
 
 use std::sync::{Arc, Mutex, Weak};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use actix::Addr;
 use protocol::call::Clock;
@@ -18,7 +18,7 @@ use tracing::Span;
 use super::facts::FactLog;
 use super::home::Home;
 use super::meters::Meters;
-use super::registry::{Presence, read_clocks};
+use super::registry::Presence;
 use super::seats::Seat;
 use super::streams::Streams;
 use crate::admission::{Admission, Announced};
@@ -67,6 +67,11 @@ pub(crate) struct Beginning {
     pub(crate) before: Option<Arc<CallSlot>>,
 }
 
+/// Both clocks, as a call that comes here finds them.
+fn both_clocks() -> Clock {
+    Clock { now: Instant::now(), wall: SystemTime::now() }
+}
+
 impl CallSlot {
     /// A call that waits for its stream.
     pub(crate) fn new(beginning: Beginning) -> Self {
@@ -74,7 +79,7 @@ impl CallSlot {
         let new_tape = || if admission.policy.record { recorder.tape(&admission.call_sid) } else { None };
         let tape = before.as_ref().and_then(|before| before.tape().cloned()).or_else(new_tape);
         let history = before.as_ref().map(|before| before.history()).unwrap_or_default();
-        let clock = before.as_ref().map_or_else(read_clocks, |before| before.clock);
+        let clock = before.as_ref().map_or_else(both_clocks, |before| before.clock);
         let conversed = history.turns().next().is_some();
         let streams = match &before {
             Some(before) => Streams::new(Some(&lock(&before.state).streams), conversed, SystemTime::now()),
