@@ -7,7 +7,6 @@ use warnings;
 # Whose words these are, and why there is nothing else to go by.
 my %theirs = (
     'protocol/src/realtime/failure.rs' => qr/told|message/,                 # the provider's: its codes do not say it
-    'actors/src/switchboard/health.rs' => qr/cause\.contains/,             # the provider's codes, as a cause carries them
     'src/store/error.rs'               => qr/info\.message\(\)/,            # the database's: Diesel does not pass its codes on
     'src/store/postgres/tls.rs'        => qr/words\.contains/,              # the TLS library's: its causes are opaque
 );
