@@ -189,8 +189,9 @@ impl<A: Clone + PartialEq, S: Clone + PartialEq, T> Home<A, S, T> {
         }
     }
 
-    /// The call is over: the sockets that are to be closed.
+    /// The call is over, or its stream is: the sockets that are to be closed. It has no actor any more.
     pub(super) fn hang_up(&mut self) -> Vec<S> {
+        (self.place, self.last) = (Place::Between, Vec::new());
         let caller = self.caller();
         if caller.is_some() {
             self.caller = Caller::Gone;

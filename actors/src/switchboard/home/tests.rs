@@ -166,6 +166,14 @@ fn a_call_whose_stream_never_came_is_one_that_waits_when_it_leaves() {
     assert_eq!((home.hang_up(), home.phase()), (vec![7], Phase::Waiting));
 }
 
+#[test]
+fn a_call_that_left_has_no_actor_that_could_be_told_anything() {
+    let mut home = running(threads());
+    home.start(7, threads()[0]);
+    assert_eq!(home.caller_gone(vec![8]), Some((1, vec![8])));
+    assert_eq!((home.hang_up(), home.actor(), home.control(5)), (vec![], None, Routed::Held));
+}
+
 /// Anything that happens to a call's home, in any order.
 #[derive(Clone, Debug)]
 enum Event {
@@ -263,6 +271,10 @@ proptest! {
         let mut told = Told { home, controls: 0, actors: 0, dropped, delivered, gone: false, heard_gone, last: (0, 0) };
         for event in &events {
             told.happens(event, threads);
+            if matches!(event, Event::HangUp) {
+                prop_assert!(told.home.last.is_empty() && told.home.actor().is_none());
+                return Ok(());
+            }
             // In order, save what found no room; the rest waits, within its bound.
             let mut all = told.delivered.clone();
             all.extend(&told.home.held);
