@@ -183,7 +183,7 @@ impl Call {
             ServerEvent::Error(error) => self.server_error(conn, &error),
             // Until it takes over, a replacement has nothing to say.
             _ if !self.session.is_current(conn) => {}
-            ServerEvent::SpeechStarted { item, .. } => self.speech_started(conn, item),
+            ServerEvent::SpeechStarted { item } => self.speech_started(conn, item),
             ServerEvent::SpeechStopped { item, audio_end_ms } => self.speech_stopped(conn, item, audio_end_ms),
             ServerEvent::Committed { item } => self.committed(conn, item),
             ServerEvent::InputTranscript { item, text } => self.caller_text(item, text),

@@ -168,7 +168,7 @@ impl Desk {
     }
 
     fn speech_started(&mut self, conn: u32, item: &str) {
-        self.server(conn, ServerEvent::SpeechStarted { item: ItemId::new(item), audio_start_ms: 0 });
+        self.server(conn, ServerEvent::SpeechStarted { item: ItemId::new(item) });
     }
 
     fn speech_stopped(&mut self, conn: u32, item: &str) {

@@ -74,8 +74,6 @@ pub enum ServerEvent {
     SpeechStarted {
         /// The id the user item will have.
         item: ItemId,
-        /// ms of audio appended in this session, back-dated by the prefix padding.
-        audio_start_ms: u64,
     },
     /// The server's VAD heard the caller end.
     SpeechStopped {

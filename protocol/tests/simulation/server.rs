@@ -322,7 +322,7 @@ impl Server {
             Heard::Began => {
                 self.user_items += 1;
                 air.tape.speech_begins(self.user_item());
-                let speech = ServerEvent::SpeechStarted { item: self.user_item(), audio_start_ms: appended_ms };
+                let speech = ServerEvent::SpeechStarted { item: self.user_item() };
                 if air.temper.done_before_speech && self.response.is_some() {
                     self.cancel(air);
                     self.end_now(air);
