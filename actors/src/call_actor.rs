@@ -104,6 +104,7 @@ impl CallActor {
                     None => self.legs.command(&ctx.address(), conn, command),
                 },
                 Output::Record(fact) => self.slot.record(&fact),
+                Output::Run { id, effect } => self.slot.run(id, effect),
                 Output::Tape(taped) => {
                     if let Some(tape) = self.slot.tape() {
                         tape.take(taped);

@@ -20,6 +20,7 @@ mod bucket;
 mod call_actor;
 mod caller_leg;
 mod desk;
+mod effects;
 mod fault;
 mod limits;
 mod media;
@@ -32,6 +33,7 @@ mod sync;
 
 pub use admission::{Admission, Admitted, Announced, Phase, Refusal};
 pub use desk::{DeskAnswer, DeskError, FrontDesk};
+pub use effects::{EffectAnswer, Effects};
 pub use fault::{Fault, FaultInjector};
 pub use limits::Limits;
 pub use media::{MediaEntry, MediaRefusal};

@@ -1,21 +1,11 @@
 //! A phone call as a pure state machine: events and time in, commands and facts out.
 //!
 //! [`Call`] decides nothing: it hands each event to the part that it concerns. A part owns its state and its timers (`deadlines` says
-//! which), and says with a small enum what follows for the others.
-//!
-//! | part | |
-//! |---|---|
-//! | `media` | the carrier's stream: it has to come, to carry audio, and to end one day |
-//! | `uplink` | the caller's audio before, during and between sessions |
-//! | `session` | the model's connection: configure, ready, redial, roll |
-//! | `turn` | who has the floor; barge-in |
-//! | `patience` | how long the caller waits for an answer, and what follows |
-//! | `playout` | what was generated, sent and heard; pacing |
-//! | `opening`, `closing` | the first word, and the goodbye that must be heard |
-//! | `tools` | functions that the model calls |
-//! | `carry_on` | the rest of an answer that was broken off |
-//! | `last_words` | what the caller said last, when they have left |
-//! | `prompts` | every sentence that we say to a model |
+//! which), and says with a small enum what follows for the others: `media` (the carrier's stream), `uplink` (the caller's audio),
+//! `session` (the model's connection), `turn` (who has the floor), `patience` (how long the caller waits, and what follows), `playout`
+//! (what was generated, sent and heard), `opening` and `closing` (the first word, and the goodbye that must be heard), `tools` (functions:
+//! run once, with a deadline), `keypad` (keys, collected to entries), `carry_on` (the rest of an answer that was broken off),
+//! `last_words` (of a caller who has left), `prompts` (every sentence that we say to a model).
 //!
 //! What takes several parts stands beside them: `beginning`, `listening` (the caller's turns), `answering` (the model's), `handover` (from
 //! one session to the next), `ending`. None of them can block, fail, or reach a socket or a clock.
@@ -33,6 +23,7 @@ pub mod fact;
 mod handover;
 pub mod history;
 pub mod io;
+mod keypad;
 mod last_words;
 mod listening;
 mod marks;
@@ -109,6 +100,7 @@ impl Call {
             input if self.phase == Phase::Left => self.after_leaving(input),
             Input::Caller(event) => self.caller(event),
             Input::Model(conn, event) => self.model(conn, event),
+            Input::Ran { id, result } => self.effect_ran(id, result),
             Input::Control(Control::HangUp(why)) => self.end(why),
             Input::Tick => {}
         }
@@ -153,7 +145,7 @@ impl Call {
             CallerEvent::Mark(mark) => self.playout.marked(&mut self.cx, mark),
             CallerEvent::Sent { mark, pcm } => self.playout.sent(&mut self.cx, mark, pcm),
             CallerEvent::Refused { mark, pcm } => self.playout.refused(&mut self.cx, mark, pcm),
-            CallerEvent::Dtmf(digit) => self.dtmf(digit),
+            CallerEvent::Dtmf(digit) => self.key(digit),
             CallerEvent::Stopped(reason) => self.end(Ended::CallerHungUp { reason }),
             CallerEvent::Gone => self.end(Ended::CallerHungUp { reason: None }),
         }
@@ -217,6 +209,12 @@ impl Call {
             Timer::CarryOn(_) => self.nothing_noticed(),
             Timer::Turn(_) => self.turn_proved(),
             Timer::Uplink(timer) => self.uplink.expired(&mut self.cx, timer, self.session.ready()),
+            Timer::Keypad(_) => self.keys_entered(),
+            Timer::Tools(timer) => {
+                let to = self.listener();
+                self.tools.expired(&mut self.cx, timer, to);
+                self.answer_tools();
+            }
             Timer::Closing(timer) => {
                 let why = self.closing.expired(timer);
                 why.into_iter().for_each(|why| self.end(why));

@@ -7,6 +7,8 @@
 
 #[path = "simulation/carrier.rs"]
 mod carrier;
+#[path = "simulation/functions.rs"]
+mod functions;
 #[path = "simulation/leg.rs"]
 mod leg;
 #[path = "simulation/link.rs"]
@@ -140,6 +142,9 @@ fn a_thousand_seeded_calls_keep_the_ledgers_invariants() {
         ("refusals", 50),
         ("restarts", 30),
         ("refused", 300),
+        ("functions run", 50),
+        ("functions returned", 40),
+        ("entries of keys", 100),
         ("ended: agent hung up", 50),
         ("ended: transferred", 20),
         ("ended: caller hung up", 250),
@@ -292,6 +297,41 @@ fn sessions_that_end_are_replaced_and_the_conversation_goes_on() {
     assert!(all.of("sessions lost") > 40, "{all:#?}");
     assert_eq!(all.of("ended: caller hung up"), 30, "{all:#?}");
     assert!(all.of("longest silence ms") < 15_000, "{all:#?}");
+}
+
+#[test]
+fn functions_are_run_once_and_answered_however_slow_broken_or_silent_they_are() {
+    let all = run_all(&calm(60, |it| {
+        it.functions = true;
+        it.policy.tool_wait = Duration::from_secs(4);
+        it.policy.roll_after = Duration::from_secs(15);
+        it.policy.session_losses = 100;
+        it.temper.calls_tool = 0.6;
+        it.temper.drops = 0.5;
+        it.temper.repeats = 0.05;
+        it.mishaps.panics = 0.0007;
+        it.troubled = true;
+    }));
+    let (run, returned) = (all.of("functions run"), all.of("functions returned"));
+    assert!(run > 200 && returned > run / 2, "{all:#?}");
+    assert!(all.of("tool_timed_out") > 20 && all.of("tool_result_late") > 20, "{all:#?}");
+    assert!(all.of("sessions lost") > 20 && all.of("restarts") > 20, "{all:#?}");
+    assert_eq!(all.of("ended: caller hung up"), 60, "{all:#?}");
+    assert!(all.of("longest silence ms") < 20_000, "{all:#?}");
+}
+
+#[test]
+fn keys_are_answered_whatever_becomes_of_the_session_that_they_were_pressed_in() {
+    let all = run_all(&calm(40, |it| {
+        it.mishaps.dtmf = 0.01;
+        it.policy.session_losses = 100;
+        it.temper.drops = 0.5;
+        it.mishaps.panics = 0.0007;
+        it.troubled = true;
+    }));
+    assert!(all.of("entries of keys") > 200 && all.of("interruptions") > 100, "{all:#?}");
+    assert!(all.of("sessions lost") > 10 && all.of("restarts") > 10, "{all:#?}");
+    assert_eq!(all.of("ended: caller hung up"), 40, "{all:#?}");
 }
 
 #[test]

@@ -6,9 +6,6 @@ use std::time::Duration;
 use actors::Admission;
 use protocol::call::policy::{GreetedBy, Policy, Setup};
 use protocol::ids::CallSid;
-use protocol::realtime::command::Tool;
-use serde::Deserialize;
-use serde_json::Value;
 
 use crate::store::Client;
 
@@ -26,7 +23,8 @@ pub fn admission(call: &CallSid, client: &Client, greeted_by: GreetedBy, node: &
         language: agent.language.clone(),
         transcription_language: client.agent.transcription_language.clone(),
         voice: agent.voice.clone(),
-        tools: tools(client),
+        // Rows of earlier days may name functions: none is offered that cannot run.
+        tools: Vec::new(),
     };
     let mut policy = node.clone();
     policy.record = client.recording;
@@ -56,28 +54,3 @@ fn said_within(greeting: &str) -> Duration {
 pub(super) fn max_concurrent(client: &Client) -> Option<u32> {
     client.limits.max_concurrent.and_then(|calls| u32::try_from(calls).ok())
 }
-
-#[derive(Deserialize)]
-struct StoredTool {
-    name: String,
-    #[serde(default)]
-    description: String,
-    #[serde(default)]
-    parameters: Value,
-}
-
-/// The client's function tools. A row whose tools cannot be read gets none: the call matters more.
-fn tools(client: &Client) -> Vec<Tool> {
-    let stored: Vec<StoredTool> = serde_json::from_str(&client.agent.tools).unwrap_or_else(|error| {
-        tracing::warn!(client = client.id, %error, "the client's tools are not a JSON array of tools: it has none");
-        Vec::new()
-    });
-    let tool = |tool: StoredTool| {
-        let parameters =
-            if tool.parameters.is_object() { tool.parameters.to_string() } else { NO_PARAMETERS.to_owned() };
-        Tool { name: tool.name, description: tool.description, parameters }
-    };
-    stored.into_iter().map(tool).collect()
-}
-
-const NO_PARAMETERS: &str = r#"{"type":"object","properties":{}}"#;

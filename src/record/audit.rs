@@ -2,7 +2,7 @@
 
 use actors::SupervisorEvent;
 use chrono::{DateTime, Utc};
-use protocol::call::fact::{BrokenBy, Fact};
+use protocol::call::fact::{BrokenBy, Fact, ToolCall};
 use protocol::ids::CallSid;
 use protocol::realtime::event_id::EventKind;
 use serde_json::{Value, json};
@@ -25,10 +25,10 @@ pub(super) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
         Fact::Interrupted { heard_ms, unheard_ms, at_ms, .. } => {
             ("call.interrupted", "ok", json!({ "at_ms": at_ms, "heard_ms": heard_ms, "unheard_ms": unheard_ms }))
         }
-        Fact::ToolCalled { call_id, name, arguments } => {
+        Fact::ToolCalled(ToolCall { call_id, name, arguments, .. }) => {
             ("call.tool-called", "ok", json!({ "call_id": call_id, "name": name, "arguments": arguments }))
         }
-        Fact::ToolReturned { call_id, output } => {
+        Fact::ToolReturned { call_id, output, .. } => {
             ("call.tool-returned", "ok", json!({ "call_id": call_id, "output": output }))
         }
         // Which key it was may be a digit of somebody's card.
@@ -55,6 +55,7 @@ pub(super) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
         | Fact::AgentText { .. }
         | Fact::PlaybackBegan { .. }
         | Fact::Heard { .. }
+        | Fact::KeysEntered { .. }
         | Fact::Left(_)
         | Fact::Turn(_)
         | Fact::Usage(_) => return None,

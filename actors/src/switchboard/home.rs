@@ -117,6 +117,11 @@ impl<A: Clone + PartialEq, S: Clone + PartialEq, T> Home<A, S, T> {
         }
     }
 
+    /// What the next actor would have been told, of a call that went before there was one.
+    pub(super) fn take_held(&mut self) -> Vec<T> {
+        std::mem::take(&mut self.held)
+    }
+
     /// A media socket was opened for the call. The one that is to hear that it was superseded: of two before the `start`, the newest wins.
     pub(super) fn wait_for_start(&mut self, socket: S) -> Option<S> {
         self.waiting.replace(socket)

@@ -2,13 +2,13 @@
 
 mod presence;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use protocol::call::end::Ended;
-use protocol::call::io::Control;
+use protocol::call::io::{Control, Effect, EffectId, Input};
 use protocol::ids::CallSid;
 use tokio::sync::Notify;
 
@@ -18,6 +18,7 @@ use super::seats::{Asked, Seats, Taken};
 use super::slot::Beginning;
 pub(crate) use super::slot::{Attached, CallSlot};
 use crate::admission::{Admission, Refusal};
+use crate::effects::{EffectAnswer, Effects};
 use crate::limits::Limits;
 use crate::model_leg::Target;
 use crate::recorder::Recorder;
@@ -33,6 +34,7 @@ pub(crate) struct Registry {
     left: Notify,
     limits: Limits,
     meters: Arc<Meters>,
+    effects: OnceLock<Arc<dyn Effects>>,
 }
 
 /// What an admission came to.
@@ -47,11 +49,32 @@ impl Registry {
     pub(crate) fn new(limits: Limits, meters: Arc<Meters>) -> Self {
         let seats = Seats::new(limits.clone(), Arc::clone(&meters));
         let (calls, shelf, left) = (DashMap::new(), Shelf::new(limits.max_calls), Notify::new());
-        Self { calls, seats, shelf, left, limits, meters }
+        Self { calls, seats, shelf, left, limits, meters, effects: OnceLock::new() }
     }
 
     pub(crate) fn find(&self, sid: &CallSid) -> Option<Arc<CallSlot>> {
         self.calls.get(sid).map(|slot| Arc::clone(&slot))
+    }
+
+    /// What does for calls what they want done: the first that is given.
+    pub(crate) fn does(&self, effects: Arc<dyn Effects>) {
+        let _ = self.effects.set(effects);
+    }
+
+    /// Has something done for a call.
+    fn run(self: &Arc<Self>, call: &CallSid, id: EffectId, effect: Effect) {
+        let answer = EffectAnswer::new(Arc::downgrade(self), call.clone(), id);
+        match self.effects.get() {
+            Some(effects) => effects.run(call, id, effect, answer),
+            None => answer.give(Err("this function is not available on this call".to_owned())),
+        }
+    }
+
+    /// An effect of a call came to something. One whose stream has ended hears it when it comes back.
+    pub(crate) fn effect_ran(&self, call: &CallSid, id: EffectId, result: Result<String, String>) {
+        if let Some(slot) = self.find(call).or_else(|| self.shelf.find(call)) {
+            slot.deliver(Input::Ran { id, result });
+        }
     }
 
     /// Every call of this moment.

@@ -10,7 +10,7 @@ use protocol::call::Clock;
 use protocol::call::end::Ended;
 use protocol::call::fact::Fact;
 use protocol::call::history::History;
-use protocol::call::io::Control;
+use protocol::call::io::{Control, Effect, EffectId, Input};
 use protocol::call::policy::{Policy, Setup};
 use protocol::ids::CallSid;
 use tracing::Span;
@@ -49,7 +49,7 @@ pub(crate) struct CallSlot {
 }
 
 struct State {
-    home: Home<Addr<CallActor>, Addr<CallerLeg>>,
+    home: Home<Addr<CallActor>, Addr<CallerLeg>, Input>,
     streams: Streams,
     /// Holds the call's place while its supervisor runs.
     presence: Weak<Presence>,
@@ -85,10 +85,15 @@ impl CallSlot {
             Some(before) => Streams::new(Some(&lock(&before.state).streams), conversed, SystemTime::now()),
             None => Streams::new(None, conversed, SystemTime::now()),
         };
+        let mut home = Home::new();
+        for ran in before.iter().flat_map(|before| before.take_ran()) {
+            // There is no actor yet: it is told when it starts.
+            let _ = home.control(ran);
+        }
         Self {
             span: tracing::info_span!("call", call_sid = %admission.call_sid, client = %admission.client),
             facts: FactLog::new(admission.call_sid.clone(), Arc::clone(&meters), recorder, tape, clock, history),
-            state: Mutex::new(State { home: Home::new(), streams, presence: Weak::new() }),
+            state: Mutex::new(State { home, streams, presence: Weak::new() }),
             sid: admission.call_sid,
             client: admission.client,
             max_concurrent: admission.max_concurrent,
@@ -117,6 +122,18 @@ impl CallSlot {
             policy: Arc::clone(&self.policy),
             model: None,
         }
+    }
+
+    /// Has something done for the call: what it comes to reaches whichever actor has the call by then.
+    pub(crate) fn run(&self, id: EffectId, effect: Effect) {
+        let presence = lock(&self.state).presence.upgrade();
+        presence.iter().for_each(|presence| presence.run(id, effect.clone()));
+    }
+
+    /// What effects came to while the call was away.
+    fn take_ran(&self) -> impl Iterator<Item = Input> {
+        let held = lock(&self.state).home.take_held();
+        held.into_iter().filter(|input| matches!(input, Input::Ran { .. }))
     }
 
     /// Puts a fact on record.

@@ -15,6 +15,7 @@ use protocol::call::fact::Fact;
 use protocol::call::policy::{GreetedBy, Policy, Setup};
 use protocol::exotel::stream::Start;
 use protocol::ids::{CallSid, Secret};
+use protocol::realtime::command::Tool;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
@@ -81,7 +82,7 @@ pub(crate) fn admission(call: &str) -> Admission {
         language: "en-IN".to_owned(),
         transcription_language: None,
         voice: None,
-        tools: Vec::new(),
+        tools: vec![Tool { name: "look_up".to_owned(), description: String::new(), parameters: "{}".to_owned() }],
     };
     Admission {
         call_sid: CallSid::new(call),

@@ -12,6 +12,7 @@ mod audio;
 mod backpressure;
 mod faults;
 mod floods;
+mod functions;
 mod media;
 mod moves;
 mod streams;

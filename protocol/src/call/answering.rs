@@ -2,10 +2,10 @@
 
 use super::end::Ended;
 use super::fact::{BrokenBy, Fact};
-use super::io::ConnId;
+use super::io::{ConnId, EffectId};
 use super::patience::{Patience, Verdict};
 use super::playout::Pushed;
-use super::tools::{Called, Tools};
+use super::tools::{Called, Listener, Tools};
 use super::turn::{Began, Over, Turn, truncate};
 use super::{Call, CarryOn, prompts};
 use crate::ids::{ItemId, ResponseId};
@@ -24,7 +24,12 @@ impl Call {
         self.request(conn, instructions);
     }
 
+    /// Asks for a response, unless the caller speaks: their server answers that by itself, and has read what it was told by then.
     pub(super) fn request(&mut self, conn: ConnId, instructions: Option<String>) {
+        if self.turn.caller_speaks() {
+            return;
+        }
+        self.tools.asked();
         self.patience.asked(&mut self.cx);
         self.turn.request(&mut self.cx, conn, instructions);
     }
@@ -118,19 +123,21 @@ impl Call {
         match self.turn.response_ended(&mut self.cx, conn, response, status) {
             Over::Passed => {}
             Over::AskedAgain => self.patience.asked(&mut self.cx),
+            Over::Last if by.is_none() && self.tools.hold_the_answer() => Patience::hold_the_answer(&mut self.cx),
             Over::Last => {
                 let verdict = self.patience.response_ended(&mut self.cx, status);
                 self.verdict(verdict);
             }
         }
         self.goodbye_generated();
+        self.answer_tools();
     }
 
     /// A response in doubt was cancelled: what came of it is not heard. Or it was not, and so the turn was over.
     fn doubt_ends(&mut self, conn: ConnId, cancelled: bool) {
         if cancelled {
             let cuts = self.playout.interrupt(&mut self.cx);
-            truncate(&mut self.cx, conn, &cuts);
+            truncate(&mut self.cx, Some(conn), &cuts);
         } else {
             self.turn_proved();
         }
@@ -143,7 +150,7 @@ impl Call {
     }
 
     /// The caller has more to say than the goodbye.
-    pub(super) fn cancel_goodbye(&mut self, conn: ConnId) {
+    pub(super) fn cancel_goodbye(&mut self, conn: Option<ConnId>) {
         if let Some(asked) = self.closing.cancel(&mut self.cx) {
             Tools::answer(&mut self.cx, conn, asked, prompts::NOT_ENDED);
         }
@@ -154,9 +161,31 @@ impl Call {
             return self.cx.count("unfinished_tool_call", 1);
         }
         match self.tools.called(&mut self.cx, conn, call) {
-            Called::Ignored => {}
-            Called::Answered => self.ask(conn),
+            Called::Nothing => {}
+            Called::Answered => self.answer_tools(),
             Called::Closes(why, by) => self.closing.begin(why, by),
+        }
+    }
+
+    /// What was run for a function came to something.
+    pub(super) fn effect_ran(&mut self, id: EffectId, result: Result<String, String>) {
+        let to = self.listener();
+        self.tools.ran(&mut self.cx, id, result, to);
+        self.answer_tools();
+    }
+
+    /// Who is told what a function came to.
+    pub(super) fn listener(&self) -> Listener {
+        Listener { conn: self.session.ready(), from: self.carry.from() }
+    }
+
+    /// If all functions of a response have returned: the model is asked for an answer, when what still plays was heard and told.
+    pub(super) fn answer_tools(&mut self) {
+        let due = self.tools.want_answer(|response| self.turn.is_open(response)) && !self.closing.is_pending();
+        if let Some(conn) = self.session.ready().filter(|_| due)
+            && !self.carry.ask_then()
+        {
+            self.ask(conn);
         }
     }
 

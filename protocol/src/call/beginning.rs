@@ -20,7 +20,7 @@ use super::session::Session;
 use super::tools::Tools;
 use super::turn::Turn;
 use super::uplink::Uplink;
-use super::{Call, Clock, Phase, media, tape};
+use super::{Call, Clock, Phase, keypad, media, tape};
 use crate::ids::StreamSid;
 
 impl Call {
@@ -46,6 +46,8 @@ impl Call {
             call.finish(why);
             return call;
         }
+        call.tools.resume(&mut call.cx);
+        keypad::resume(&mut call.cx);
         match call.cx.history.stream().cloned() {
             Some((_, rate, at)) => call.go_live(rate, at),
             None => media::awaits_start(&mut call.cx),

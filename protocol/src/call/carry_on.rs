@@ -44,6 +44,17 @@ impl CarryOn {
         self.rest.is_some()
     }
 
+    /// The first turn that a session is told of later; beyond all, if it was told everything.
+    pub(super) fn from(&self) -> usize {
+        self.rest.as_ref().map_or(usize::MAX, |rest| rest.from)
+    }
+
+    /// There is something to be answered: asked with the rest. False when there is no rest.
+    pub(super) fn ask_then(&mut self) -> bool {
+        self.rest.iter_mut().for_each(|rest| rest.ask = true);
+        self.is_waiting()
+    }
+
     /// It is time.
     pub(super) fn take(&mut self) -> Option<Rest> {
         self.rest.take()

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{carry_on, closing, last_words, media, patience, playout, session, turn, uplink};
+use super::{carry_on, closing, keypad, last_words, media, patience, playout, session, tools, turn, uplink};
 
 /// A timer, by the part that owns it. At most one of each is armed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +16,11 @@ pub(super) enum Timer {
     CarryOn(carry_on::Timer),
     Turn(turn::Timer),
     Uplink(uplink::Timer),
+    Keypad(keypad::Timer),
     Closing(closing::Timer),
     LastWords(last_words::Timer),
+    /// One for each function that runs.
+    Tools(tools::Timer),
 }
 
 macro_rules! of_parts {
@@ -38,12 +41,14 @@ of_parts! {
     CarryOn: carry_on,
     Turn: turn,
     Uplink: uplink,
+    Keypad: keypad,
     Closing: closing,
     LastWords: last_words,
+    Tools: tools,
 }
 
-/// The rows of the table. Pacing comes first: [`Deadlines::next`] looks at it apart.
-const ROWS: [Timer; 19] = [
+/// The rows of the table, of the timers that there is one of each. Pacing comes first: [`Deadlines::next`] looks at it apart.
+const ROWS: [Timer; 20] = [
     Timer::Playout(playout::Timer::Pace),
     Timer::Playout(playout::Timer::Voice),
     Timer::Playout(playout::Timer::KeepAlive),
@@ -61,14 +66,15 @@ const ROWS: [Timer; 19] = [
     Timer::CarryOn(carry_on::Timer::Notice),
     Timer::Turn(turn::Timer::Doubt),
     Timer::Uplink(uplink::Timer::Gap),
+    Timer::Keypad(keypad::Timer::Key),
     Timer::Closing(closing::Timer::Goodbye),
     Timer::LastWords(last_words::Timer::TooLate),
 ];
 
 impl Timer {
-    /// Its row.
-    const fn row(self) -> usize {
-        match self {
+    /// Its row, if it has one.
+    const fn row(self) -> Option<usize> {
+        Some(match self {
             Self::Playout(timer) => timer as usize,
             Self::Media(timer) => 3 + timer as usize,
             Self::Session(timer) => 6 + timer as usize,
@@ -76,9 +82,11 @@ impl Timer {
             Self::CarryOn(timer) => 14 + timer as usize,
             Self::Turn(timer) => 15 + timer as usize,
             Self::Uplink(timer) => 16 + timer as usize,
-            Self::Closing(timer) => 17 + timer as usize,
-            Self::LastWords(timer) => 18 + timer as usize,
-        }
+            Self::Keypad(timer) => 17 + timer as usize,
+            Self::Closing(timer) => 18 + timer as usize,
+            Self::LastWords(timer) => 19 + timer as usize,
+            Self::Tools(_) => return None,
+        })
     }
 }
 
@@ -90,20 +98,37 @@ const PACE_SLACK: Duration = Duration::from_millis(25);
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
     at: [Option<Instant>; ROWS.len()],
+    /// As many as `tools` runs at once, which is few.
+    tools: Vec<(tools::Timer, Instant)>,
 }
 
 impl Deadlines {
     pub(super) fn set(&mut self, timer: impl Into<Timer>, at: Instant) {
-        self.at[timer.into().row()] = Some(at);
+        match timer.into() {
+            Timer::Tools(timer) => {
+                self.clear(timer);
+                self.tools.push((timer, at));
+            }
+            timer => self.fixed(timer, |row| *row = Some(at)),
+        }
     }
 
     /// Arms a timer that is not armed yet.
     pub(super) fn set_if_unset(&mut self, timer: impl Into<Timer>, at: Instant) {
-        self.at[timer.into().row()].get_or_insert(at);
+        self.fixed(timer.into(), |row| *row = row.or(Some(at)));
     }
 
     pub(super) fn clear(&mut self, timer: impl Into<Timer>) {
-        self.at[timer.into().row()] = None;
+        match timer.into() {
+            Timer::Tools(timer) => self.tools.retain(|(armed, _)| *armed != timer),
+            timer => self.fixed(timer, |row| *row = None),
+        }
+    }
+
+    fn fixed(&mut self, timer: Timer, change: impl FnOnce(&mut Option<Instant>)) {
+        if let Some(row) = timer.row().and_then(|row| self.at.get_mut(row)) {
+            change(row);
+        }
     }
 
     pub(super) fn clear_all(&mut self) {
@@ -111,20 +136,24 @@ impl Deadlines {
     }
 
     pub(super) fn is_set(&self, timer: impl Into<Timer>) -> bool {
-        self.at[timer.into().row()].is_some()
+        timer.into().row().is_some_and(|row| self.at[row].is_some())
     }
 
     /// When the driver has to come back if nothing else happens.
     pub(super) fn next(&self) -> Option<Instant> {
         let (pace, others) = self.at.split_first()?;
-        others.iter().flatten().copied().chain(pace.map(|at| at + PACE_SLACK)).min()
+        let tools = self.tools.iter().map(|(_, at)| *at);
+        others.iter().flatten().copied().chain(pace.map(|at| at + PACE_SLACK)).chain(tools).min()
     }
 
     /// Takes one timer that has expired.
     pub(super) fn expired(&mut self, now: Instant) -> Option<Timer> {
-        let row = self.at.iter().position(|at| at.is_some_and(|at| at <= now))?;
-        self.at[row] = None;
-        Some(ROWS[row])
+        if let Some(row) = self.at.iter().position(|at| at.is_some_and(|at| at <= now)) {
+            self.at[row] = None;
+            return Some(ROWS[row]);
+        }
+        let tool = self.tools.iter().position(|(_, at)| *at <= now)?;
+        Some(Timer::Tools(self.tools.remove(tool).0))
     }
 }
 

@@ -85,7 +85,7 @@ impl Call {
             // Accounts of the end that has come anyhow; the others do not wait.
             Input::Control(Control::HangUp(Ended::CallEnd { .. } | Ended::Operator)) => {}
             Input::Control(Control::HangUp(_)) => return self.finish_left(),
-            Input::Caller(_) | Input::Model(..) | Input::Tick => {}
+            Input::Caller(_) | Input::Model(..) | Input::Ran { .. } | Input::Tick => {}
         }
         if !self.last_words.are_on_their_way(self.cx.now) {
             self.finish_left();

@@ -6,7 +6,9 @@ use std::time::SystemTime;
 use codecs::SampleRate;
 
 use super::end::Ended;
-use crate::ids::{ItemId, StreamSid};
+use super::io::{ConnId, EffectId};
+use crate::ids::{ItemId, ResponseId, StreamSid};
+use crate::realtime::command::NewItem;
 use crate::realtime::event::Usage;
 use crate::realtime::event_id::EventKind;
 use crate::realtime::failure::ProviderRefusal;
@@ -126,25 +128,25 @@ pub enum Fact {
     /// A turn of the transcript is final (or known better: the same `index` again replaces it).
     Turn(Turn),
     /// The model called a function.
-    ToolCalled {
-        /// Pairs it with its result.
-        call_id: String,
-        /// The function.
-        name: String,
-        /// JSON.
-        arguments: String,
-    },
-    /// A function's result was given to the model.
+    ToolCalled(ToolCall),
+    /// A function returned, or was given up: this is its result for the model.
     ToolReturned {
         /// Of which call.
+        id: EffectId,
+        /// By the name that its session had for it.
         call_id: String,
         /// JSON or words.
         output: String,
     },
     /// The caller pressed a key.
     Dtmf {
-        /// The key.
+        /// The key: one of `0-9*#ABCD`, or `?` for what the carrier sent in the place of one.
         digit: char,
+    },
+    /// The caller entered keys: the ones pressed since the last entry.
+    KeysEntered {
+        /// Without the `#` that ended them, unless that was all.
+        keys: String,
     },
     /// Tokens of one response.
     Usage(Usage),
@@ -180,6 +182,36 @@ pub enum Fact {
     Left(Ended),
     /// The call is over.
     Ended(Ended),
+}
+
+/// A call of a function by the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolCall {
+    /// Over the whole call: what is run for it is run once.
+    pub id: EffectId,
+    /// The session that called.
+    pub conn: ConnId,
+    /// The response it came with.
+    pub response: ResponseId,
+    /// Pairs it with its result, in the words of that session.
+    pub call_id: String,
+    /// The function.
+    pub name: String,
+    /// JSON, as the model wrote it.
+    pub arguments: String,
+    /// When, ms since the call's first media stream began.
+    pub at_ms: u64,
+    /// How long its result is waited for, ms; none: nothing is run for it.
+    pub wait_ms: Option<u64>,
+}
+
+impl ToolCall {
+    /// The call and its result as a session is told them that knows of neither.
+    pub(crate) fn items(&self, output: &str) -> [NewItem; 2] {
+        let (call_id, name, arguments) = (self.call_id.clone(), self.name.clone(), self.arguments.clone());
+        let output = NewItem::FunctionOutput { call_id: call_id.clone(), output: output.to_owned() };
+        [NewItem::FunctionCall { call_id, name, arguments }, output]
+    }
 }
 
 /// What broke an answer off.

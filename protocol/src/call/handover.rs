@@ -7,7 +7,7 @@ use super::history::Owed;
 use super::io::ConnId;
 use super::session::{Outcome, Refusal};
 use super::turn::Over;
-use super::{Call, Phase, prompts};
+use super::{Call, Phase, keypad, prompts};
 use crate::realtime::command::{ClientEvent, NewItem};
 use crate::realtime::event::{ResponseStatus, ServerError};
 use crate::realtime::failure::ProviderRefusal;
@@ -75,10 +75,11 @@ impl Call {
             // It is asked for once somebody is there to hear it.
             _ if first && self.phase == Phase::Waiting && !self.cx.policy.greet_early => {}
             _ if first => self.speak_first(conn),
-            Owed::Answer => self.ask(conn),
             Owed::Ear => CarryOn::listen(&mut self.cx),
-            Owed::Rest | Owed::Nothing => {
-                let ask = owed == Owed::Rest && !self.closing.is_pending();
+            Owed::Answer | Owed::Rest | Owed::Nothing => {
+                // What a function comes to is told with its call, and answered then: asked now, the model would call it again.
+                let due = owed != Owed::Nothing || self.tools.are_due();
+                let ask = due && !self.tools.hold_the_answer() && !self.closing.is_pending();
                 self.carry.wait(Rest { conn, from, ask });
                 self.carry_on();
             }
@@ -89,6 +90,8 @@ impl Call {
     pub(super) fn roll_over(&mut self) {
         // Words that are on their way come from the session that heard them.
         if self.is_quiet()
+            && self.tools.are_idle()
+            && !keypad::is_collecting(&self.cx)
             && !self.last_words.are_on_their_way(self.cx.now)
             && let Some(conn) = self.session.take_over(&mut self.cx)
         {

@@ -2,6 +2,7 @@
 //!
 //! It is never the state that panicked, only what was recorded.
 
+mod asides;
 mod words;
 
 use std::time::SystemTime;
@@ -10,16 +11,17 @@ use codecs::SampleRate;
 
 use super::end::Ended;
 use super::fact::{Fact, Turn, Who};
+use super::keypad::LONGEST_ENTRY;
 use super::prompts;
 use crate::ids::{ItemId, StreamSid};
 use crate::realtime::command::NewItem;
+
+use asides::Aside;
 
 /// Turns of one call: beyond it a conversation is none.
 const MAX_TURNS: usize = 5_000;
 /// Bytes of words kept of one turn.
 const MAX_WORDS: usize = 16 * 1024;
-/// Tool calls and results kept with one turn.
-const MAX_TOOLS: usize = 64;
 
 /// What is known of a call from its facts.
 #[derive(Clone, Debug, Default)]
@@ -31,9 +33,14 @@ pub struct History {
     entries: Vec<Entry>,
     dials: u32,
     resumes: u32,
-    pending_tools: Vec<NewItem>,
     /// Times that a turn had no room for words.
     cut: u32,
+    /// What happened before the first turn.
+    before: Vec<Aside>,
+    /// Functions called so far.
+    effects: u32,
+    /// Keys pressed since the last entry of them.
+    keys: String,
     /// The carrier's side is over, and the end is not yet told.
     left: Option<Ended>,
 }
@@ -58,8 +65,10 @@ struct Entry {
     ended: bool,
     /// The record knows it as it stands.
     told: bool,
-    /// Tool calls and results that followed this turn.
-    tools: Vec<NewItem>,
+    /// What happened before the next turn.
+    asides: Vec<Aside>,
+    /// So many of those, in the first turn, happened before it.
+    before: usize,
 }
 
 impl History {
@@ -102,13 +111,15 @@ impl History {
             Fact::Left(why) => self.left = Some(why.clone()),
             // Of this stream: there may be another.
             Fact::Ended(_) => (self.left, self.stream) = (None, None),
-            Fact::ToolCalled { call_id, name, arguments } => self.tool(NewItem::FunctionCall {
-                call_id: call_id.clone(),
-                name: name.clone(),
-                arguments: arguments.clone(),
-            }),
-            Fact::ToolReturned { call_id, output } => {
-                self.tool(NewItem::FunctionOutput { call_id: call_id.clone(), output: output.clone() });
+            Fact::ToolCalled(call) => {
+                self.effects = self.effects.max(call.id.0);
+                self.aside(Aside::Call(call.clone(), None));
+            }
+            Fact::ToolReturned { id, output, .. } => self.returned(*id, output),
+            Fact::Dtmf { digit } if self.keys.len() < LONGEST_ENTRY => self.keys.push(*digit),
+            Fact::KeysEntered { keys } => {
+                self.keys.clear();
+                self.aside(Aside::Keys(keys.clone()));
             }
             _ => {}
         }
@@ -140,7 +151,8 @@ impl History {
             broken: false,
             ended: false,
             told: false,
-            tools: std::mem::take(&mut self.pending_tools),
+            before: self.before.len(),
+            asides: std::mem::take(&mut self.before),
         });
     }
 
@@ -167,13 +179,6 @@ impl History {
     /// How often words were left out since this was last asked.
     pub(crate) fn take_cut(&mut self) -> u32 {
         std::mem::take(&mut self.cut)
-    }
-
-    fn tool(&mut self, item: NewItem) {
-        let tools = self.entries.last_mut().map_or(&mut self.pending_tools, |entry| &mut entry.tools);
-        if tools.len() < MAX_TOOLS {
-            tools.push(item);
-        }
     }
 
     /// Whether there was a turn of this item.
@@ -241,22 +246,17 @@ impl History {
     pub fn forget_words(&mut self, turns: usize) {
         let old = self.entries.len().saturating_sub(turns);
         for entry in self.entries[..old].iter_mut().filter(|entry| entry.told) {
-            (entry.text, entry.tools) = (String::new(), Vec::new());
+            (entry.text, entry.asides, entry.before) = (String::new(), Vec::new(), 0);
         }
     }
 
     /// About what it takes of memory, bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let tool = |item: &NewItem| match item {
-            NewItem::User(text) | NewItem::Assistant(text) | NewItem::System(text) => text.len(),
-            NewItem::FunctionCall { call_id, name, arguments } => call_id.len() + name.len() + arguments.len(),
-            NewItem::FunctionOutput { call_id, output } => call_id.len() + output.len(),
-        };
-        let tools = |items: &[NewItem]| items.iter().map(|item| size_of::<NewItem>() + tool(item)).sum::<usize>();
+        let asides = |asides: &[Aside]| asides.iter().map(Aside::weight).sum::<usize>();
         let entry =
-            |entry: &Entry| size_of::<Entry>() + entry.text.len() + entry.item.as_str().len() + tools(&entry.tools);
-        size_of::<Self>() + self.entries.iter().map(entry).sum::<usize>() + tools(&self.pending_tools)
+            |entry: &Entry| size_of::<Entry>() + entry.text.len() + entry.item.as_str().len() + asides(&entry.asides);
+        size_of::<Self>() + self.entries.iter().map(entry).sum::<usize>() + asides(&self.before)
     }
 
     /// Model connections dialled so far.
@@ -290,10 +290,16 @@ impl History {
     /// What the model owes the caller when it comes back.
     #[must_use]
     pub(crate) fn owed(&self) -> Owed {
-        match self.tail().map(|index| &self.entries[index]) {
-            Some(e) if e.who == Who::Caller && e.ended => Owed::Answer,
-            Some(e) if e.who == Who::Caller => Owed::Ear,
-            Some(e) if e.who == Who::Agent && e.broken => Owed::Rest,
+        let tail = self.tail();
+        let told = match tail {
+            Some(index) => self.entries[index..].iter().any(|e| e.asides[e.before..].iter().any(Aside::wants_answer)),
+            None => self.before.iter().any(Aside::wants_answer),
+        };
+        match tail.map(|index| &self.entries[index]) {
+            Some(e) if e.who == Who::Caller && !e.ended => Owed::Ear,
+            Some(e) if e.who == Who::Caller => Owed::Answer,
+            _ if told => Owed::Answer,
+            Some(e) if e.broken => Owed::Rest,
             _ => Owed::Nothing,
         }
     }
@@ -309,7 +315,8 @@ impl History {
     #[must_use]
     pub(crate) fn replay(&self, turns: usize, end: usize) -> Vec<NewItem> {
         let end = end.min(self.entries.len());
-        self.entries[end.saturating_sub(turns)..end].iter().flat_map(Entry::items).collect()
+        let before = self.before.iter().flat_map(Aside::items);
+        before.chain(self.entries[end.saturating_sub(turns)..end].iter().flat_map(Entry::items)).collect()
     }
 
     /// The turns from there on, as items.
@@ -336,7 +343,7 @@ impl History {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owed {
     Nothing,
-    /// The caller spoke and had no answer.
+    /// The caller spoke, or entered keys, or a function returned, and there was no answer.
     Answer,
     /// The caller was speaking when they were last listened to.
     Ear,
@@ -354,7 +361,9 @@ impl Entry {
             Who::Agent if words.is_empty() => None,
             Who::Agent => Some(NewItem::Assistant(words.to_owned())),
         };
-        said.into_iter().chain(paired(&self.tools)).collect()
+        let (before, after) = self.asides.split_at(self.before);
+        let items = |asides: &[Aside]| asides.iter().flat_map(Aside::items).collect::<Vec<_>>();
+        items(before).into_iter().chain(said).chain(items(after)).collect()
     }
 }
 
@@ -364,15 +373,6 @@ fn push_within(text: &mut String, more: &str) -> bool {
     let end = (0..=room.min(more.len())).rev().find(|&end| more.is_char_boundary(end)).unwrap_or(0);
     text.push_str(&more[..end]);
     end == more.len()
-}
-
-/// Tool calls that have a result, and those results: an orphan of either kind is refused by servers.
-fn paired(tools: &[NewItem]) -> impl Iterator<Item = NewItem> + '_ {
-    let id = |item: &NewItem| match item {
-        NewItem::FunctionCall { call_id, .. } | NewItem::FunctionOutput { call_id, .. } => Some(call_id.clone()),
-        _ => None,
-    };
-    tools.iter().filter(move |&item| tools.iter().filter(|&other| id(other) == id(item)).count() == 2).cloned()
 }
 
 #[cfg(test)]

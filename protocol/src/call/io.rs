@@ -18,6 +18,13 @@ pub enum Input {
     Caller(CallerEvent),
     /// From a model connection: which one, and what.
     Model(ConnId, ModelEvent),
+    /// What an effect came to.
+    Ran {
+        /// Which.
+        id: EffectId,
+        /// What the model is told: of one that failed, what is wrong.
+        result: Result<String, String>,
+    },
     /// From us.
     Control(Control),
     /// A deadline of [`super::Call::poll_timeout`] may have passed.
@@ -69,7 +76,7 @@ pub enum CallerEvent {
         /// Its audio, given back.
         pcm: Vec<u8>,
     },
-    /// A key was pressed.
+    /// A key was pressed: one of `0-9*#ABCD`, or `?` for what stood in the place of one.
     Dtmf(char),
     /// The `stop` event, with its reason.
     Stopped(Option<String>),
@@ -80,6 +87,24 @@ pub enum CallerEvent {
 /// Numbers the model connections of a call from 1; what comes from an older one is stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnId(pub u32);
+
+/// Numbers what a call wants done, from 1 over the whole call: sessions are lost and calls rebuilt, and it is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EffectId(pub u32);
+
+/// What a call wants done beside its sockets. It takes its time, and is done at most once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// A function of the client's is called.
+    Function {
+        /// The session's name for the call.
+        call_id: String,
+        /// The function: one of [`super::policy::Setup::tools`].
+        name: String,
+        /// A JSON object as the model wrote it.
+        arguments: String,
+    },
+}
 
 /// A model connection's side of the call.
 #[derive(Debug)]
@@ -115,6 +140,13 @@ pub enum Output {
     Caller(CallerCommand),
     /// To a model connection.
     Model(ConnId, ModelCommand),
+    /// To be done, not waited for: what it came to is told as [`Input::Ran`], now or much later.
+    Run {
+        /// Which.
+        id: EffectId,
+        /// What.
+        effect: Effect,
+    },
     /// Something happened that others must know.
     Record(Fact),
     /// Something was heard (only where the policy asks for a recording): of the agent what was handed to the carrier's socket.

@@ -9,7 +9,7 @@ use super::fact::Fact;
 use super::io::ConnId;
 use super::patience::Patience;
 use super::uplink::Uplink;
-use super::{Call, CarryOn, Phase, media, prompts};
+use super::{Call, CarryOn, Phase, keypad, media, prompts};
 use crate::ids::ItemId;
 use crate::realtime::command::{ClientEvent, NewItem};
 use crate::realtime::event::ServerError;
@@ -34,13 +34,27 @@ impl Call {
     }
 
     /// A key of the caller's.
-    pub(super) fn dtmf(&mut self, digit: char) {
-        self.cx.record(Fact::Dtmf { digit });
-        if let Some(conn) = self.session.ready() {
-            self.tell_rest();
-            let told = NewItem::User(prompts::key_pressed(digit));
-            self.cx.send(conn, ClientEvent::CreateItem(told));
-            self.request(conn, None);
+    pub(super) fn key(&mut self, digit: char) {
+        if keypad::pressed(&mut self.cx, digit) {
+            self.keys_entered();
+        }
+    }
+
+    /// The caller entered something. It is a turn of theirs: whoever answers a question by keys has heard enough of it.
+    pub(super) fn keys_entered(&mut self) {
+        let conn = self.session.ready();
+        self.cancel_goodbye(conn);
+        self.turn.cut_in(&mut self.cx, &mut self.playout, conn);
+        self.tools.caller_spoke();
+        self.tell_rest();
+        let keys = keypad::entered(&mut self.cx);
+        match conn {
+            Some(conn) => {
+                self.cx.send(conn, ClientEvent::CreateItem(NewItem::User(prompts::keys(&keys))));
+                self.request(conn, None);
+            }
+            // The next session is told, with the rest of the conversation.
+            None => self.patience.caller_waits(&mut self.cx),
         }
     }
 
@@ -66,8 +80,9 @@ impl Call {
 
     fn caller_began(&mut self, conn: ConnId, item: ItemId) {
         self.heard_by_server();
-        self.cancel_goodbye(conn);
+        self.cancel_goodbye(Some(conn));
         self.turn.caller_began(&mut self.cx, &mut self.playout, conn, item);
+        self.tools.caller_spoke();
         self.patience.caller_began(&mut self.cx);
         CarryOn::noticed(&mut self.cx);
         self.tell_rest();
@@ -149,6 +164,7 @@ impl Call {
             let now = self.cx.now;
             self.patience.caller_ended(&mut self.cx, now);
         }
+        self.tools.caller_spoke();
         self.turn.heard_of(item);
     }
 

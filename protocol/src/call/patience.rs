@@ -146,6 +146,11 @@ impl Patience {
         }
     }
 
+    /// The answer waits for what a function comes to, and the caller with it.
+    pub(super) fn hold_the_answer(cx: &mut Context) {
+        cx.deadlines.clear(Timer::Answer);
+    }
+
     /// Left alone, the caller would hear silence for ever.
     fn failed(&mut self, cx: &mut Context, code: &str, message: &str) -> Verdict {
         self.failures += 1;

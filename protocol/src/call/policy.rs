@@ -67,6 +67,8 @@ pub struct Policy {
     pub answer_wait: Duration,
     /// How long a caller waits for an answer in all, over sessions that are lost and words of theirs that nobody answers.
     pub patience: Duration,
+    /// How long a function of the client's may take; then the model is told that it took too long.
+    pub tool_wait: Duration,
     /// First pause between connection attempts; doubles.
     pub redial_backoff: Duration,
     /// So many sessions lost within [`Policy::session_loss_window`], and the model is given up, however much each of them said.
@@ -105,6 +107,7 @@ impl Default for Policy {
             model_wait: Duration::from_secs(10),
             answer_wait: Duration::from_secs(8),
             patience: Duration::from_secs(30),
+            tool_wait: Duration::from_secs(15),
             redial_backoff: Duration::from_millis(250),
             session_losses: 5,
             session_loss_window: Duration::from_secs(60),

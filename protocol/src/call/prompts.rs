@@ -2,10 +2,15 @@
 
 use super::history::History;
 use super::policy::{GreetedBy, Setup};
+use crate::exotel::stream::UNREADABLE_KEY;
 use crate::realtime::command::NewItem;
 
-/// The result of a function that does not run.
+/// The result of a function that there is not.
 pub(super) const NO_SUCH_FUNCTION: &str = r#"{"error":"this function is not available on this call"}"#;
+/// The result of a function that was called with no JSON object.
+pub(super) const BAD_ARGUMENTS: &str = r#"{"error":"the arguments are not a JSON object, or too long"}"#;
+/// The result of a function that was called while too many others ran.
+pub(super) const TOO_MANY_FUNCTIONS: &str = r#"{"error":"too many functions are running: wait for one of them"}"#;
 /// The result of ending or handing on a call whose caller speaks into the goodbye.
 pub(super) const NOT_ENDED: &str = r#"{"error":"not ended: the caller is speaking"}"#;
 /// What a caller said of whom there are no words.
@@ -52,9 +57,22 @@ pub(super) fn back(last_words: Option<&str>) -> String {
     )
 }
 
-/// A key of the caller's.
-pub(super) fn key_pressed(digit: char) -> String {
-    format!("The caller pressed {digit} on the keypad.")
+/// Keys that the caller entered; `?` stands for one that nobody could read.
+pub(super) fn keys(keys: &str) -> String {
+    if keys.contains(UNREADABLE_KEY) {
+        return "The caller pressed keys on the keypad that could not be read.".to_owned();
+    }
+    format!("The caller pressed {keys} on the keypad.")
+}
+
+/// The result of a function that did not return in time.
+pub(super) fn timed_out(ms: u64) -> String {
+    format!(r#"{{"error":"no result within {ms} ms"}}"#)
+}
+
+/// A result that is longer than a model is told: its beginning.
+pub(super) fn cut_result(beginning: &str) -> String {
+    format!("{beginning} [cut]")
 }
 
 /// Enough to find the place by.

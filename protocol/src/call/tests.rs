@@ -8,10 +8,12 @@ mod elsewhere;
 mod ending;
 mod floor;
 mod greeting;
+mod keypad;
 mod refusals;
 mod rolls;
 mod streams;
 mod tape;
+mod tools;
 mod trouble;
 mod worn;
 
@@ -24,12 +26,12 @@ use codecs::SampleRate;
 use super::end::Ended;
 use super::fact::{BrokenBy, Fact, Turn, Who};
 use super::history::History;
-use super::io::{CallerCommand, CallerEvent, ConnId, Input, ModelCommand, ModelEvent, Output};
+use super::io::{CallerCommand, CallerEvent, ConnId, Effect, EffectId, Input, ModelCommand, ModelEvent, Output};
 use super::policy::{GreetedBy, Policy, Setup};
 use super::{Call, Clock};
 use crate::ids::{ItemId, MarkId, ResponseId, StreamSid};
 use crate::realtime::command::ClientEvent;
-use crate::realtime::event::{ContentKey, ResponseDone, ResponseStatus, ServerError, ServerEvent, Usage};
+use crate::realtime::event::{ContentKey, FunctionCall, ResponseDone, ResponseStatus, ServerError, ServerEvent, Usage};
 
 /// A call with a clock, and everything it said since it was last asked.
 struct Desk {
@@ -188,6 +190,49 @@ impl Desk {
     fn response_done(&mut self, conn: u32, response: &str, status: ResponseStatus) {
         let done = ResponseDone { response: ResponseId::new(response), status, usage: Usage::default() };
         self.server(conn, ServerEvent::ResponseDone(done));
+    }
+
+    /// The model calls a function in a response.
+    fn calls(&mut self, conn: u32, response: &str, call_id: &str, name: &str) {
+        self.server(
+            conn,
+            ServerEvent::FunctionCall(FunctionCall {
+                response: ResponseId::new(response),
+                item: ItemId::new(format!("f-{call_id}")),
+                call_id: call_id.to_owned(),
+                name: name.to_owned(),
+                arguments: "{}".to_owned(),
+                complete: true,
+            }),
+        );
+    }
+
+    /// A goodbye of so much audio, which asks for the end.
+    fn goodbye(&mut self, ms: usize) {
+        self.response_created(1, "r1");
+        self.audio(1, &key("r1", "a1"), ms);
+        self.calls(1, "r1", "c1", "end_call");
+        self.response_done(1, "r1", ResponseStatus::Completed);
+    }
+
+    /// What was run for a function comes to something.
+    fn ran(&mut self, id: u32, result: &str) {
+        self.input(Input::Ran { id: EffectId(id), result: Ok(result.to_owned()) });
+    }
+
+    /// What is to be run.
+    fn runs(&self) -> Vec<(u32, &Effect)> {
+        self.said
+            .iter()
+            .filter_map(|o| if let Output::Run { id, effect } = o { Some((id.0, effect)) } else { None })
+            .collect()
+    }
+
+    /// Our fault: the call is built anew from what is on record.
+    fn rebuilt(&self, setup: Setup) -> Self {
+        let history = self.call.history().clone();
+        let call = Call::resume(self.now, clock(), Arc::new(Policy::default()), Arc::new(setup), history);
+        Self::of(call, self.now)
     }
 
     fn error(&mut self, conn: u32, code: &str) {

@@ -1,72 +1,226 @@
-//! Functions that the model calls.
+//! Functions that the model calls. Each is run at most once, over the whole call, and has its result told once a session.
+//!
+//! A function leaves as an effect and comes back as its result, or its deadline passes. The caller may speak meanwhile, the session may be
+//! lost, the call be rebuilt: the effect goes on. What it came to is told to the session that asked, or, with the call, to the one there is
+//! then. The model is asked for an answer once all functions of a response have returned and the response is over; not when the caller has
+//! spoken since: who answers them has read the results.
 
-use super::context::Context;
+use std::time::Duration;
+
+use super::context::{Context, millis};
 use super::end::Ended;
-use super::fact::Fact;
-use super::io::ConnId;
+use super::fact::{Fact, ToolCall};
+use super::io::{ConnId, Effect, EffectId, Output};
 use super::prompts;
 use super::recent::Recent;
 use super::session::{END_CALL, TRANSFER_CALL};
+use crate::ids::ResponseId;
 use crate::realtime::arguments;
 use crate::realtime::command::{ClientEvent, NewItem};
 use crate::realtime::event::FunctionCall;
+use crate::wire::clip;
 
 /// Calls whose copies are known.
 const KNOWN: usize = 64;
+/// Functions of one call that run at once.
+const MOST_RUNNING: usize = 8;
+/// Bytes of the result of a function that a model is told.
+const LONGEST_RESULT: usize = 8 * 1024;
+
+/// That effect should have returned by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Timer(pub(super) EffectId);
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Tools {
     /// Calls of this session that were taken.
     taken: Recent<String, KNOWN>,
+    running: Vec<Running>,
+    /// Responses whose functions have returned, one at least, and that no answer followed.
+    due: Recent<ResponseId, MOST_RUNNING>,
 }
 
-/// A call whose result a session waits for.
+/// A function that is to return.
 #[derive(Debug)]
-pub(super) struct Asked {
-    conn: ConnId,
-    call_id: String,
+struct Running {
+    call: ToolCall,
+    /// The caller has spoken since.
+    overtaken: bool,
+}
+
+/// A call whose result a session waits for, and that nothing is run for.
+#[derive(Debug)]
+pub(super) struct Asked(ToolCall);
+
+/// Who is told a result.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Listener {
+    /// The session, if one is ready: one that is not is told with the rest of the conversation.
+    pub(super) conn: Option<ConnId>,
+    /// The first turn that it is told of later.
+    pub(super) from: usize,
 }
 
 /// What a call of a function leads to.
 #[derive(Debug)]
 pub(super) enum Called {
-    /// Nothing: it is a copy.
-    Ignored,
-    /// It has its result: an answer is due.
+    /// Nothing for now: it runs, or is a copy.
+    Nothing,
+    /// It has its result.
     Answered,
     /// The call ends once what the agent says with it was heard.
     Closes(Ended, Asked),
 }
 
 impl Tools {
+    /// A call is rebuilt: what runs runs on, and is not run again.
+    pub(super) fn resume(&mut self, cx: &mut Context) {
+        for (call, overtaken) in cx.history.running().into_iter().take(MOST_RUNNING) {
+            let left = (call.at_ms + call.wait_ms.unwrap_or_default()).saturating_sub(cx.at_ms());
+            cx.deadlines.set(Timer(call.id), cx.now + Duration::from_millis(left));
+            self.running.push(Running { call, overtaken });
+        }
+    }
+
     /// The model calls a function.
     pub(super) fn called(&mut self, cx: &mut Context, conn: ConnId, call: FunctionCall) -> Called {
-        let FunctionCall { call_id, name, arguments, item, .. } = call;
+        let FunctionCall { response, item, call_id, name, arguments, .. } = call;
         if !self.taken.insert(if call_id.is_empty() { item.as_str().to_owned() } else { call_id.clone() }) {
             cx.count("repeated_event", 1);
-            return Called::Ignored;
+            return Called::Nothing;
         }
-        cx.record(Fact::ToolCalled { call_id: call_id.clone(), name: name.clone(), arguments: arguments.clone() });
-        let asked = Asked { conn, call_id };
-        match name.as_str() {
-            END_CALL => Called::Closes(Ended::AgentHungUp, asked),
-            TRANSFER_CALL => Called::Closes(Ended::Transferred { reason: transfer_reason(&arguments) }, asked),
-            _ => {
-                // No function of a client's own runs here yet: the model is told, and can say so.
-                Self::answer(cx, conn, asked, prompts::NO_SUCH_FUNCTION);
-                Called::Answered
-            }
+        if !cx.history.takes_asides() {
+            cx.count("aside_dropped", 1);
+        }
+        let (id, at_ms) = (EffectId(cx.history.effects() + 1), cx.at_ms());
+        let mut call = ToolCall { id, conn, response, call_id, name, arguments, at_ms, wait_ms: None };
+        let closes = match call.name.as_str() {
+            END_CALL => Some(Ended::AgentHungUp),
+            TRANSFER_CALL => Some(Ended::Transferred { reason: transfer_reason(&call.arguments) }),
+            _ => None,
+        };
+        if let Some(why) = closes {
+            cx.record(Fact::ToolCalled(call.clone()));
+            return Called::Closes(why, Asked(call));
+        }
+        if let Some(problem) = self.problem(cx, &call) {
+            cx.record(Fact::ToolCalled(call.clone()));
+            self.due.insert(call.response.clone());
+            Self::answer(cx, Some(conn), Asked(call), problem);
+            return Called::Answered;
+        }
+        call.wait_ms = Some(millis(cx.policy.tool_wait));
+        // Recorded before it is done: after a fault it may not have been, but it never is twice.
+        cx.record(Fact::ToolCalled(call.clone()));
+        let (call_id, name, arguments) = (call.call_id.clone(), call.name.clone(), call.arguments.clone());
+        cx.out.push_back(Output::Run { id, effect: Effect::Function { call_id, name, arguments } });
+        cx.deadlines.set(Timer(id), cx.now + cx.policy.tool_wait);
+        self.running.push(Running { call, overtaken: false });
+        Called::Nothing
+    }
+
+    /// Why a function is not run: the result of its call.
+    fn problem(&self, cx: &Context, call: &ToolCall) -> Option<&'static str> {
+        if !cx.setup.tools.iter().any(|tool| tool.name == call.name) {
+            Some(prompts::NO_SUCH_FUNCTION)
+        } else if !arguments::is_object(&call.arguments) {
+            Some(prompts::BAD_ARGUMENTS)
+        } else if self.running.len() >= MOST_RUNNING {
+            Some(prompts::TOO_MANY_FUNCTIONS)
+        } else {
+            None
         }
     }
 
     /// Gives a call its result. A session that took over since knows of no such call, and a result without its call is refused.
-    pub(super) fn answer(cx: &mut Context, conn: ConnId, asked: Asked, output: &str) {
-        if asked.conn == conn {
-            let (call_id, output) = (asked.call_id, output.to_owned());
-            cx.record(Fact::ToolReturned { call_id: call_id.clone(), output: output.clone() });
+    pub(super) fn answer(cx: &mut Context, conn: Option<ConnId>, Asked(call): Asked, output: &str) {
+        if let Some(conn) = conn.filter(|conn| *conn == call.conn) {
+            let (id, call_id, output) = (call.id, call.call_id, output.to_owned());
+            cx.record(Fact::ToolReturned { id, call_id: call_id.clone(), output: output.clone() });
             cx.send(conn, ClientEvent::CreateItem(NewItem::FunctionOutput { call_id, output }));
         }
+    }
+
+    /// An effect came to something.
+    pub(super) fn ran(&mut self, cx: &mut Context, id: EffectId, result: Result<String, String>, to: Listener) {
+        let Some(running) = self.take(cx, id) else { return cx.count("tool_result_late", 1) };
+        let output = match result {
+            Ok(output) if output.len() > LONGEST_RESULT => {
+                cx.count("tool_result_cut", 1);
+                prompts::cut_result(&clip(&output, LONGEST_RESULT))
+            }
+            Ok(output) => output,
+            Err(problem) => arguments::error(&clip(&problem, LONGEST_RESULT)),
+        };
+        self.settle(cx, running, output, to);
+    }
+
+    /// An effect took too long: what it comes to is told nobody any more.
+    pub(super) fn expired(&mut self, cx: &mut Context, Timer(id): Timer, to: Listener) {
+        if let Some(running) = self.take(cx, id) {
+            cx.count("tool_timed_out", 1);
+            let output = prompts::timed_out(running.call.wait_ms.unwrap_or_default());
+            self.settle(cx, running, output, to);
+        }
+    }
+
+    fn take(&mut self, cx: &mut Context, id: EffectId) -> Option<Running> {
+        let at = self.running.iter().position(|running| running.call.id == id)?;
+        cx.deadlines.clear(Timer(id));
+        Some(self.running.swap_remove(at))
+    }
+
+    fn settle(&mut self, cx: &mut Context, running: Running, output: String, to: Listener) {
+        let Running { call, overtaken } = running;
+        cx.record(Fact::ToolReturned { id: call.id, call_id: call.call_id.clone(), output: output.clone() });
+        if !overtaken {
+            self.due.insert(call.response.clone());
+        }
+        let Some(conn) = to.conn else { return };
+        let whole = call.items(&output);
+        let told = if conn == call.conn {
+            &whole[1..]
+        } else if cx.history.turn_of_call(call.id).is_some_and(|turn| turn >= to.from) {
+            &[]
+        } else {
+            &whole[..]
+        };
+        for item in told {
+            cx.send(conn, ClientEvent::CreateItem(item.clone()));
+        }
+    }
+
+    /// The caller says something: whoever answers it has read what is known by then.
+    pub(super) fn caller_spoke(&mut self) {
+        self.due.clear();
+        self.running.iter_mut().for_each(|running| running.overtaken = true);
+    }
+
+    /// An answer was asked for.
+    pub(super) fn asked(&mut self) {
+        self.due.clear();
+    }
+
+    /// Whether the answer waits for a function.
+    pub(super) fn hold_the_answer(&self) -> bool {
+        self.running.iter().any(|running| !running.overtaken)
+    }
+
+    /// Whether results wait for an answer, whatever else is to come.
+    pub(super) fn are_due(&self) -> bool {
+        !self.due.is_empty()
+    }
+
+    /// Whether an answer is to be asked for now: all functions of a response have returned, and it is over.
+    pub(super) fn want_answer(&self, is_open: impl Fn(&ResponseId) -> bool) -> bool {
+        let runs = |response: &ResponseId| self.running.iter().any(|running| running.call.response == *response);
+        self.due.iter().any(|response| !is_open(response) && !runs(response))
+    }
+
+    /// Whether nothing runs, and nothing waits for an answer.
+    pub(super) fn are_idle(&self) -> bool {
+        self.running.is_empty() && self.due.is_empty()
     }
 
     /// Another session begins: what one calls by a name is nothing to the next.

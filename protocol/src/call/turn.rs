@@ -1,16 +1,18 @@
 //! Who has the floor: one response at a time, barge-in, what the model owes.
 
+mod barge_in;
+
 use std::time::{Duration, Instant};
 
 use super::context::{Context, millis};
 use super::fact::Fact;
 use super::io::ConnId;
-use super::playout::{Cut, Playout};
 use super::recent::Recent;
 use crate::ids::{ItemId, ResponseId};
 use crate::realtime::command::ClientEvent;
 use crate::realtime::event::ResponseStatus;
 use crate::realtime::event_id::EventId;
+pub(super) use barge_in::truncate;
 
 /// Responses whose late deltas are dropped; more than a handful are never open at once.
 const DISCARDED: usize = 16;
@@ -114,36 +116,6 @@ impl Turn {
         })
     }
 
-    /// The caller began to speak. Whatever of the agent was not heard yet is dropped, in the order flush, clear, truncate.
-    pub(super) fn caller_began(&mut self, cx: &mut Context, playout: &mut Playout, conn: ConnId, item: ItemId) {
-        if !self.heard.insert(item.clone()) {
-            return cx.count("repeated_event", 1);
-        }
-        self.close_turn(cx, cx.at_ms());
-        self.settle_stranded(cx);
-        if cx.history.is_full() {
-            cx.count("turn_dropped", 1);
-        }
-        cx.record(Fact::CallerSpoke { item: item.clone(), at_ms: cx.at_ms() });
-        self.speaking = Some(item);
-        self.doubtful = None;
-        cx.deadlines.clear(Timer::Doubt);
-        // The server cancels what it generates by itself (`interrupt_response`): a cancel of ours would only race with it. Of several
-        // it cancels the one it answers the caller with.
-        let open: Vec<ResponseId> = self.open.iter().cloned().collect();
-        for (index, response) in open.iter().enumerate() {
-            if index + 1 < open.len() {
-                cx.send(conn, ClientEvent::CancelResponse { response: response.clone() });
-            }
-            self.discard(response.clone());
-        }
-        for response in playout.responses() {
-            self.discard(response);
-        }
-        let cuts = playout.interrupt(cx);
-        truncate(cx, conn, &cuts);
-    }
-
     /// Nothing more of it is heard.
     pub(super) fn discard(&mut self, response: ResponseId) {
         self.discarded.insert(response);
@@ -191,6 +163,11 @@ impl Turn {
     /// A response began that nobody will hear.
     pub(super) fn heard_of_response(&mut self, response: ResponseId) {
         self.open.insert(response);
+    }
+
+    /// Whether more of a response may come.
+    pub(super) fn is_open(&self, response: &ResponseId) -> bool {
+        self.open.contains(response)
     }
 
     /// Responses that are being generated and are to be heard.
@@ -347,32 +324,5 @@ impl Turn {
         self.discarded.clear();
         self.ended.clear();
         self.heard.clear();
-    }
-}
-
-/// Tells the model what was not heard, at most once an item, and the record that the agent was cut short.
-pub(super) fn truncate(cx: &mut Context, conn: ConnId, cuts: &[Cut]) {
-    let unheard_ms = cuts.iter().map(|c| c.generated_ms - c.heard_ms).sum();
-    for (index, cut) in cuts.iter().enumerate() {
-        if cut.tell {
-            cx.send(
-                conn,
-                ClientEvent::Truncate {
-                    item: cut.key.item.clone(),
-                    content_index: cut.key.content_index,
-                    audio_end_ms: cut.heard_ms,
-                },
-            );
-        }
-        let (item, whole) = (cut.key.item.clone(), cut.whole);
-        let (generated_ms, heard_ms) = (cut.generated_ms, cut.heard_ms);
-        cx.record(Fact::Heard { item: item.clone(), generated_ms, heard_ms, whole });
-        if heard_ms < generated_ms {
-            // What was generated and never heard is told once, with the item that was being heard.
-            let unheard_ms = if index == 0 { unheard_ms } else { 0 };
-            let at_ms = cx.at_ms();
-            cx.record(Fact::Interrupted { item: item.clone(), heard_ms, unheard_ms, at_ms });
-        }
-        cx.record_turn(&item);
     }
 }

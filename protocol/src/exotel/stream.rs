@@ -22,6 +22,9 @@ pub use numbering::{Numbered, Numbering};
 /// Parameters that are read of a stream's URL: Exotel takes 3.
 const MOST_PARAMETERS: usize = 16;
 
+/// Stands for what a carrier sends in the place of a key: an applet may be set to encrypt them.
+pub const UNREADABLE_KEY: char = '?';
+
 /// One message from the carrier.
 #[derive(Debug, PartialEq)]
 pub enum CarrierMessage<'a> {
@@ -31,7 +34,7 @@ pub enum CarrierMessage<'a> {
     Start(Box<Start>),
     /// Caller audio.
     Media(Media<'a>),
-    /// The caller pressed a key: one of `0-9*#ABCD`.
+    /// The caller pressed a key: one of `0-9*#ABCD`, or [`UNREADABLE_KEY`].
     Dtmf {
         /// The key.
         digit: char,
@@ -210,7 +213,8 @@ fn parse_any<'a>(message: &Map<String, Value>) -> Result<CarrierMessage<'a>, Wir
         "dtmf" => CarrierMessage::Dtmf {
             digit: fields
                 .text("digit", "digit")
-                .and_then(|text| key(&text))
+                .filter(|text| !text.trim().is_empty())
+                .map(|text| key(&text).unwrap_or(UNREADABLE_KEY))
                 .ok_or(WireError::Field { field: "dtmf.digit" })?,
         },
         "mark" => CarrierMessage::Mark {

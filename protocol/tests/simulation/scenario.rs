@@ -22,6 +22,8 @@ pub(crate) struct Scenario {
     pub(crate) manners: Manners,
     pub(crate) temper: Temper,
     pub(crate) mishaps: Mishaps,
+    /// The agent has a function to call.
+    pub(crate) functions: bool,
     /// How long a message is on its way, carrier and model, from and to.
     pub(crate) carrier_way: (Micros, Micros),
     pub(crate) model_way: (Micros, Micros),
@@ -195,6 +197,7 @@ impl Scenario {
                 leaves_at: NEVER,
                 stays: false,
             },
+            functions: false,
             carrier_way: (10 * MS, 60 * MS),
             model_way: (20 * MS, 90 * MS),
             media_at: 1500 * MS,
@@ -235,6 +238,9 @@ impl Scenario {
         if words {
             it.rude_responses(&mut dice);
         }
+        // Dice of its own: what else is in a seed stays as it is.
+        it.functions = Dice::new(seed ^ 0xf0c5).chance(0.7);
+        it.policy.tool_wait = Duration::from_secs(4);
         if faults {
             it.mishaps.panics = 0.0005;
             // A call that is built anew is as patient as the first: such sessions would never be given up.

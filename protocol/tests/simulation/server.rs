@@ -69,6 +69,8 @@ pub(crate) struct Server {
     dislikes: Option<&'static str>,
     /// Ids of function calls in this conversation.
     calls: Vec<String>,
+    /// Those of them that have their result.
+    returned: Vec<String>,
     /// Requests for a response that came while one was active.
     pub(crate) collisions: u32,
     /// Other requests that it refused.
@@ -96,6 +98,7 @@ impl Server {
             expires_at: air.now + temper.expires_after,
             dislikes: None,
             calls: Vec::new(),
+            returned: Vec::new(),
             collisions: 0,
             refusals: 0,
         };
@@ -302,9 +305,14 @@ impl Server {
     /// An orphan is refused by servers: every output needs its call in the same conversation.
     fn take_item(&mut self, item: NewItem) {
         match item {
-            NewItem::FunctionCall { call_id, .. } => self.calls.push(call_id),
+            NewItem::FunctionCall { call_id, .. } => {
+                assert!(!self.calls.contains(&call_id), "{call_id} is told twice in session {}", self.id);
+                self.calls.push(call_id);
+            }
             NewItem::FunctionOutput { call_id, .. } => {
                 assert!(self.calls.contains(&call_id), "the output of {call_id} has no call in session {}", self.id);
+                assert!(!self.returned.contains(&call_id), "{call_id} has two results in session {}", self.id);
+                self.returned.push(call_id);
             }
             NewItem::System(_) | NewItem::User(_) | NewItem::Assistant(_) => {}
         }

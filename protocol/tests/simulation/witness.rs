@@ -6,7 +6,7 @@ use protocol::call::Call;
 use protocol::call::end::Ended;
 use protocol::call::fact::{Fact, Turn, Who};
 use protocol::call::history::History;
-use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Input, ModelCommand, ModelEvent, Output};
+use protocol::call::io::{CallerCommand, CallerEvent, ConnId, EffectId, Input, ModelCommand, ModelEvent, Output};
 use protocol::ids::{ItemId, MarkId, ResponseId};
 use protocol::realtime::command::{ClientEvent, NewItem};
 use protocol::realtime::event::{ResponseStatus, ServerEvent};
@@ -24,6 +24,8 @@ const FIRST_QUIET: Micros = 4 * SEC;
 const LONGEST_QUIET: Micros = 8 * SEC;
 /// A quiet moment is none while words of the caller's may be on their way as text, or an answer is due.
 const LONGEST_WAIT: Micros = 12 * SEC;
+/// A function that is given up is so within this of its deadline, faults of ours included.
+const RETURNS_BY: Micros = 2 * SEC;
 
 /// A model connection as the call should see it.
 #[derive(Default)]
@@ -104,6 +106,10 @@ pub(crate) struct Witness {
     /// Marks, and the era of each: an era ends with every cut and every restart.
     marks: HashMap<MarkId, u32>,
     era: u32,
+    /// Functions that run, and by when each is to have its result.
+    running: BTreeMap<EffectId, Micros>,
+    /// Keys pressed since the last entry.
+    keys: String,
     step: Step,
     /// Since when nothing goes on and a replacement is ready.
     quiet_since: Option<Micros>,
@@ -147,6 +153,8 @@ impl Witness {
             conns: BTreeMap::new(),
             marks: HashMap::new(),
             era: 0,
+            running: BTreeMap::new(),
+            keys: String::new(),
             step: Step::default(),
             quiet_since: None,
             recording: Recording::default(),
@@ -216,6 +224,10 @@ impl Witness {
             Output::Caller(CallerCommand::Clear) => self.step.cleared = true,
             Output::Caller(CallerCommand::Close) => {}
             Output::Model(ConnId(id), command) => self.command(*id, command, scene),
+            Output::Run { id, .. } => {
+                assert!(self.running.contains_key(id), "{id:?} is on record before it is run");
+                self.tally.add("functions run", 1);
+            }
             Output::Record(fact) => {
                 self.fact(fact, scene);
                 self.history.apply(fact);
@@ -343,7 +355,19 @@ impl Witness {
         match fact {
             Fact::CallerSpoke { item, .. } => self.caller_spoke(item, scene),
             Fact::MediaStarted { .. } => (self.started, self.media_due) = (scene.now, scene.now + FIRST_QUIET),
-            Fact::Left(_) => self.media_due = NEVER,
+            Fact::Left(_) => {
+                self.media_due = NEVER;
+                self.running.clear();
+            }
+            Fact::ToolCalled(call) => {
+                let wait = call.wait_ms.map(|ms| scene.now + ms * MS + RETURNS_BY);
+                self.running.extend(wait.map(|by| (call.id, by)));
+            }
+            Fact::ToolReturned { id, .. } => {
+                self.tally.add("functions returned", u64::from(self.running.remove(id).is_some()))
+            }
+            Fact::Dtmf { digit } => self.keys.push(*digit),
+            Fact::KeysEntered { keys } => self.keys_entered(keys, scene),
             Fact::CallerStopped { at_ms, .. } => {
                 self.speaking = false;
                 let really = self.last_loud.saturating_sub(self.started) / MS;
@@ -368,6 +392,22 @@ impl Witness {
             Fact::Counted { what, count } => self.tally.add(what, *count),
             Fact::Ended(_) => assert!(!std::mem::replace(&mut self.tally.told, true), "the end is told once"),
             _ => {}
+        }
+    }
+
+    /// An entry of keys is a turn of the caller's: nothing is lost of it, and the agent stops.
+    fn keys_entered(&mut self, keys: &str, scene: &mut Scene<'_>) {
+        let pressed = std::mem::take(&mut self.keys);
+        let told = pressed.strip_suffix('#').filter(|keys| !keys.is_empty()).unwrap_or(&pressed);
+        assert_eq!(told, keys, "all that was pressed, in one entry");
+        assert!(pressed.len() <= 32, "{pressed} is longer than an entry");
+        self.tally.add("entries of keys", 1);
+        if !self.speaking {
+            let cut = self.audible_end > scene.now || self.on_their_way > 0;
+            assert!(self.step.cleared || !cut, "what the caller cut into is cleared");
+            (self.play_end, self.audible_end, self.on_their_way) = (0, 0, 0);
+            self.era += 1;
+            scene.tape.contents.iter_mut().filter(|c| c.delivered > 0).for_each(|c| c.dead = true);
         }
     }
 
@@ -437,6 +477,7 @@ impl Witness {
         assert!(step.cleared || !step.must_clear, "what the caller cut into is cleared");
         assert!(!self.reads || now <= self.media_due, "the carrier was sent nothing for too long");
         let over = self.tally.ended.is_some();
+        assert!(over || self.running.values().all(|by| now <= *by), "a function never returns: {:?}", self.running);
         assert_eq!(timeout == NEVER, over, "a call has something to wait for until it is over");
         assert_eq!(
             lead_ms,
@@ -450,7 +491,9 @@ impl Witness {
         let waits = self.conns.values().filter(|conn| conn.is_ready()).count() > 1;
         let generating = self.conns.values().any(|conn| conn.is_ready() && (conn.requested || !conn.open.is_empty()));
         let loud = now.saturating_sub(self.last_loud) < SEC;
-        if !waits || generating || loud || self.speaking || self.play_end > now || self.tally.ended.is_some() {
+        let pending = !self.running.is_empty() || !self.keys.is_empty();
+        if !waits || generating || loud || pending || self.speaking || self.play_end > now || self.tally.ended.is_some()
+        {
             self.quiet_since = None;
             return;
         }
@@ -463,6 +506,10 @@ impl Witness {
         self.era += 1;
         (self.play_end, self.audible_end, self.on_their_way) = (0, 0, 0);
         self.speaking = false;
+        if self.started == 0 {
+            // There is no time before the stream begins: they are waited for anew.
+            self.running.clear();
+        }
         self.recording.restarted();
         self.step = Step::default();
         self.conns.values_mut().for_each(|c| c.closed = true);

@@ -8,8 +8,10 @@ use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Control, Input, Mod
 use protocol::call::policy::Setup;
 use protocol::call::{Call, Clock};
 use protocol::ids::StreamSid;
+use protocol::realtime::command::Tool;
 
 use super::carrier::{Carrier, Command};
+use super::functions::Functions;
 use super::leg::Leg;
 use super::link::{BEGAN, Dice, MS, Micros, NEVER, SEC};
 use super::log::Log;
@@ -30,6 +32,18 @@ pub(crate) const GREETING: &str = "Welcome to the clinic.";
 /// More than any step has to say: 3 s of held audio in the shortest frames, a conversation, five minutes of counts.
 const MOST_OUTPUTS: usize = 1_000;
 
+/// Keys that are pressed, and what stands in the place of one.
+const KEYS: [char; 9] = ['1', '2', '3', '5', '8', '0', '#', '*', '?'];
+
+/// The function that the agent may call.
+fn look_up() -> Tool {
+    Tool {
+        name: "look_up".to_owned(),
+        description: "Looks up.".to_owned(),
+        parameters: r#"{"type":"object"}"#.to_owned(),
+    }
+}
+
 /// See the module.
 pub(crate) struct World {
     scenario: Scenario,
@@ -49,6 +63,7 @@ pub(crate) struct World {
     leg: Leg,
     person: Person,
     servers: Vec<Server>,
+    functions: Functions,
     witness: Witness,
     agenda: Agenda,
     log: Option<Log>,
@@ -80,7 +95,7 @@ impl World {
             language: "en-IN".to_owned(),
             transcription_language: None,
             voice: None,
-            tools: Vec::new(),
+            tools: scenario.functions.then(look_up).into_iter().collect(),
         });
         let call = Call::new(base, Clock { now: base, wall: wall(0) }, Arc::clone(&policy), Arc::clone(&setup));
         let mut world = Self {
@@ -96,6 +111,7 @@ impl World {
             leg: Leg::new(scenario.seed, scenario.reading.clone()),
             person: Person::new(scenario.manners.clone()),
             servers: Vec::new(),
+            functions: Functions::default(),
             witness: Witness::new(&scenario),
             agenda: Agenda {
                 timeout: NEVER,
@@ -162,7 +178,9 @@ impl World {
         let own = agenda.media_at.min(agenda.leaves_at).min(agenda.operator_at).min(self.back_at);
         let carrier = self.carrier.next_at().min(self.carrier.to_call.next_at().max(moves_at)).min(leg);
         let servers = self.servers.iter().map(Server::next_at).min().unwrap_or(NEVER);
-        own.min(carrier).min(servers).min(self.tick_at())
+        // What is there while a fault is being mended waits.
+        let functions = if self.call.is_some() { self.functions.next_at().max(self.now) } else { NEVER };
+        own.min(carrier).min(servers).min(functions).min(self.tick_at())
     }
 
     /// The next moment at which anything happens.
@@ -189,6 +207,11 @@ impl World {
         }
         for index in 0..self.servers.len() {
             self.server_moves(index);
+        }
+        while self.call.is_some()
+            && let Some(result) = self.functions.pop(now)
+        {
+            self.handle(result);
         }
         self.servers.retain(|s| !(s.closed && s.next_at() == NEVER && s.collisions + s.refusals == 0));
         if self.tick_at() <= now {
@@ -263,7 +286,8 @@ impl World {
             assert!(silence <= self.scenario.longest_silence(), "the caller sits in silence for {} ms", silence / MS);
         }
         if self.dice.chance(self.scenario.mishaps.dtmf) {
-            self.carrier.to_call.push(now, &mut self.dice, CallerEvent::Dtmf('5'));
+            let key = KEYS[usize::try_from(now / MS).unwrap_or(0) % KEYS.len()];
+            self.carrier.to_call.push(now, &mut self.dice, CallerEvent::Dtmf(key));
         }
         if self.dice.chance(self.scenario.mishaps.hangs_up) {
             self.leave(CallerEvent::Gone);
@@ -355,6 +379,9 @@ impl World {
                 Output::Caller(command @ CallerCommand::Play { .. }) if !refused.is_empty() => refused.push(command),
                 Output::Caller(command) => refused.extend(self.leg.take(command)),
                 Output::Model(ConnId(id), command) => self.tell_server(id, command),
+                Output::Run { id, effect } => {
+                    self.functions.run(self.now, id, effect, self.policy.tool_wait, &mut self.dice);
+                }
                 Output::Record(_) | Output::Tape(_) | Output::Ended(_) => {}
             }
         }

@@ -13,10 +13,11 @@ use libfuzzer_sys::fuzz_target;
 use protocol::call::{Call, Clock};
 use protocol::call::end::Ended;
 use protocol::call::fact::Fact;
-use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Control, Input, ModelCommand, ModelEvent, Output};
+use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Control, EffectId, Input, ModelCommand, ModelEvent, Output};
 use protocol::call::policy::{GreetedBy, Policy, Setup};
 use protocol::exotel::stream::{self, AudioIn, CarrierMessage};
 use protocol::ids::MarkId;
+use protocol::realtime::command::Tool;
 use protocol::realtime::event::{self, Parsed};
 use protocol::realtime::failure::ProviderRefusal;
 use protocol::wire;
@@ -32,7 +33,7 @@ fuzz_target!(|data: &[u8]| {
         language: "hi-IN".to_owned(),
         transcription_language: None,
         voice: None,
-        tools: Vec::new(),
+        tools: vec![Tool { name: "look_up".to_owned(), description: String::new(), parameters: "{}".to_owned() }],
     };
     let (policy, setup) = (Arc::new(Policy::default()), Arc::new(setup));
     let mut now = Instant::now();
@@ -144,6 +145,11 @@ fn input(from: u8, text: &[u8], newest: u32) -> Option<Input> {
             CarrierMessage::Stop { reason } => CallerEvent::Stopped(reason.map(String::from)),
             _ => return None,
         }),
+        b'e' => {
+            let (id, result) = text?.split_at_checked(1)?;
+            let result = if result.is_empty() { Err(result.to_owned()) } else { Ok(result.to_owned()) };
+            Input::Ran { id: EffectId(id.parse().ok()?), result }
+        }
         b'g' => Input::Caller(CallerEvent::Gone),
         b'l' => Input::Caller(CallerEvent::Lost { messages: u32::from(text?.bytes().next()?) }),
         b'm' => Input::Model(ConnId(newest), model(text?)?),

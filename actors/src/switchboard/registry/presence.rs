@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use protocol::call::end::Ended;
-use protocol::call::io::Control;
+use protocol::call::io::{Control, Effect, EffectId};
 
 use super::{CallSlot, Registry};
 
@@ -23,6 +23,11 @@ impl Presence {
     /// The stream began. False when the call had to give its place away meanwhile.
     pub(in crate::switchboard) fn is_seated(&self) -> bool {
         self.registry.seats.seated(&self.slot.client, &self.slot.seat)
+    }
+
+    /// Has something done for the call.
+    pub(in crate::switchboard) fn run(&self, id: EffectId, effect: Effect) {
+        self.registry.run(&self.slot.sid, id, effect);
     }
 
     /// The caller has left. Whether the call has to end now.

@@ -41,8 +41,13 @@ impl CallSlot {
 
     /// Gives a control to whichever actor runs the call, now or when there is one again.
     pub(crate) fn control(&self, control: Control) {
-        match lock(&self.state).home.control(Input::Control(control)) {
-            Routed::To(call, control) => call.do_send(Deliver(control)),
+        self.deliver(Input::Control(control));
+    }
+
+    /// Tells the call something that comes from neither of its sockets.
+    pub(crate) fn deliver(&self, input: Input) {
+        match lock(&self.state).home.control(input) {
+            Routed::To(call, input) => call.do_send(Deliver(input)),
             Routed::Held => {}
             Routed::Dropped => metrics::counter!("callgate_controls_dropped_total").increment(1),
         }

@@ -1,3 +1,4 @@
+use super::super::io::EffectId;
 use super::*;
 
 #[test]
@@ -16,17 +17,27 @@ fn the_driver_is_woken_for_the_soonest_timer_and_late_for_pacing() {
     assert_eq!(deadlines.next(), Some(ms(300)));
     assert_eq!(deadlines.expired(ms(300)), Some(answer.into()));
     assert_eq!(deadlines.expired(ms(300)), None);
+
+    let function = |id| tools::Timer(EffectId(id));
+    deadlines.set(function(1), ms(500));
+    deadlines.set(function(2), ms(400));
+    deadlines.set(function(1), ms(600));
+    assert_eq!(deadlines.next(), Some(ms(400)), "as many as run have one each");
+    assert_eq!(deadlines.expired(ms(400)), Some(function(2).into()));
+    assert_eq!(deadlines.next(), Some(ms(600)));
+    deadlines.clear(function(1));
+    assert_eq!(deadlines.next(), None);
 }
 
 #[test]
 fn every_timer_has_a_row_of_its_own() {
     for (row, timer) in ROWS.into_iter().enumerate() {
-        assert_eq!(timer.row(), row, "{timer:?}");
+        assert_eq!(timer.row(), Some(row), "{timer:?}");
     }
 }
 
 /// The parts: how their keys are called, and their modules.
-const PARTS: [(&str, &str); 9] = [
+const PARTS: [(&str, &str); 11] = [
     ("Playout", "playout"),
     ("Media", "media"),
     ("Session", "session"),
@@ -34,8 +45,10 @@ const PARTS: [(&str, &str); 9] = [
     ("CarryOn", "carry_on"),
     ("Turn", "turn"),
     ("Uplink", "uplink"),
+    ("Keypad", "keypad"),
     ("Closing", "closing"),
     ("LastWords", "last_words"),
+    ("Tools", "tools"),
 ];
 
 /// The sources of the call, without their tests.

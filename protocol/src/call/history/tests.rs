@@ -1,5 +1,7 @@
 use super::*;
-use crate::call::fact::BrokenBy;
+use crate::call::fact::{BrokenBy, ToolCall};
+use crate::call::io::{ConnId, EffectId};
+use crate::ids::ResponseId;
 
 fn item(id: &str) -> ItemId {
     ItemId::new(id)
@@ -22,6 +24,61 @@ fn exchange() -> Vec<Fact> {
         Fact::AgentText { item: item("a1"), delta: "to five on weekdays".to_owned() },
         Fact::CallerText { item: item("u1"), text: "When are you open?".to_owned() },
     ]
+}
+
+fn called(id: u32) -> Fact {
+    Fact::ToolCalled(ToolCall {
+        id: EffectId(id),
+        conn: ConnId(1),
+        response: ResponseId::new("r1"),
+        call_id: format!("c{id}"),
+        name: "f".to_owned(),
+        arguments: "{}".to_owned(),
+        at_ms: 2_000,
+        wait_ms: Some(15_000),
+    })
+}
+
+fn returned(id: u32) -> Fact {
+    Fact::ToolReturned { id: EffectId(id), call_id: format!("c{id}"), output: "ok".to_owned() }
+}
+
+#[test]
+fn what_happened_between_the_turns_is_told_where_it_happened() {
+    let mut facts = vec![Fact::KeysEntered { keys: "1".to_owned() }];
+    facts.extend(exchange());
+    facts.push(Fact::Heard { item: item("a1"), generated_ms: 4000, heard_ms: 4000, whole: true });
+    facts.push(called(1));
+    facts.push(Fact::CallerSpoke { item: item("u2"), at_ms: 9000 });
+    facts.push(Fact::CallerStopped { item: item("u2"), at_ms: 9500 });
+    facts.push(returned(1));
+    facts.push(Fact::KeysEntered { keys: "42".to_owned() });
+    let history = history(&facts);
+    let user = |words: &str| NewItem::User(words.to_owned());
+    let told = history.replay(20, usize::MAX);
+    assert_eq!(told[..2], [user("The caller pressed 1 on the keypad."), user("When are you open?")]);
+    assert!(matches!(told[3..5], [NewItem::FunctionCall { .. }, NewItem::FunctionOutput { .. }]), "beside each other");
+    assert_eq!(told[5..], [user("[inaudible]"), user("The caller pressed 42 on the keypad.")]);
+    assert_eq!((history.turn_of_call(EffectId(1)), history.effects()), (Some(1), 1));
+}
+
+#[test]
+fn keys_and_results_that_nobody_answered_are_owed_an_answer() {
+    let mut facts = vec![Fact::KeysEntered { keys: "1".to_owned() }];
+    assert_eq!(history(&facts).owed(), Owed::Answer, "before anything was said");
+    assert_eq!(history(&facts).replay(20, usize::MAX).len(), 1);
+    facts.extend(exchange());
+    facts.push(Fact::Heard { item: item("a1"), generated_ms: 4000, heard_ms: 4000, whole: true });
+    assert_eq!(history(&facts).owed(), Owed::Nothing);
+    facts.push(called(1));
+    assert_eq!(history(&facts).owed(), Owed::Nothing, "it is still running");
+    assert_eq!(history(&facts).running().len(), 1);
+    facts.push(returned(1));
+    assert_eq!(history(&facts).owed(), Owed::Answer);
+    assert_eq!(history(&facts).running().len(), 0);
+    facts.push(Fact::AgentBegan { item: item("a2"), at_ms: 8000 });
+    facts.push(Fact::Heard { item: item("a2"), generated_ms: 100, heard_ms: 0, whole: false });
+    assert_eq!(history(&facts).owed(), Owed::Nothing);
 }
 
 #[test]
@@ -71,10 +128,9 @@ fn words_never_heard_are_not_replayed_and_the_rest_of_a_lost_answer_is_owed() {
 #[test]
 fn a_tool_call_without_its_result_is_not_replayed() {
     let mut facts = exchange();
-    let call = |id: &str| Fact::ToolCalled { call_id: id.to_owned(), name: "f".to_owned(), arguments: "{}".to_owned() };
-    facts.push(call("c1"));
-    facts.push(Fact::ToolReturned { call_id: "c1".to_owned(), output: "ok".to_owned() });
-    facts.push(call("c2"));
+    facts.push(called(1));
+    facts.push(returned(1));
+    facts.push(called(2));
     let tools = history(&facts)
         .replay(20, usize::MAX)
         .into_iter()
@@ -114,11 +170,17 @@ fn a_model_that_never_stops_writing_fills_no_memory() {
     let mut history = history(&[Fact::AgentBegan { item: item("a"), at_ms: 0 }]);
     for _ in 0..10_000 {
         history.apply(&Fact::AgentText { item: item("a"), delta: "नमस्ते ".to_owned() });
-        history.apply(&Fact::ToolReturned { call_id: "c".to_owned(), output: "ok".to_owned() });
+        history.apply(&called(1));
+        history.apply(&returned(1));
+        history.apply(&Fact::KeysEntered { keys: "1".to_owned() });
     }
+    for _ in 0..100 {
+        history.apply(&Fact::Dtmf { digit: '1' });
+    }
+    assert_eq!(history.keys().len(), LONGEST_ENTRY);
     for turn in 0..10_000 {
         history.apply(&Fact::CallerSpoke { item: item(&format!("u{turn}")), at_ms: 0 });
     }
     assert_eq!(history.turns().count(), MAX_TURNS);
-    assert!(history.entries[0].text.len() <= MAX_WORDS && history.entries[0].tools.len() <= MAX_TOOLS);
+    assert!(history.entries[0].text.len() <= MAX_WORDS && history.entries[0].asides.len() == asides::MAX_ASIDES);
 }

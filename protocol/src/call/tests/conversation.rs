@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::realtime::command::NewItem;
-use crate::realtime::event::FunctionCall;
 
 #[test]
 fn the_model_is_dialled_at_once_and_configured_before_anything_else() {
@@ -198,6 +197,7 @@ fn only_one_response_is_asked_for_at_a_time() {
     let mut desk = Desk::live();
     desk.response_created(1, "r1");
     desk.caller(CallerEvent::Dtmf('5'));
+    desk.pass(1_500);
     let created = |desk: &Desk| desk.sent().iter().filter(|e| matches!(e, ClientEvent::CreateResponse { .. })).count();
     assert_eq!(created(&desk), 0);
     desk.response_done(1, "r1", ResponseStatus::Completed);
@@ -208,27 +208,10 @@ fn only_one_response_is_asked_for_at_a_time() {
     assert_eq!(created(&desk), 2, "asked again when the server was busy with one of its own");
 }
 
-fn goodbye(desk: &mut Desk) {
-    desk.response_created(1, "r1");
-    desk.audio(1, &key("r1", "a1"), 200);
-    desk.server(
-        1,
-        ServerEvent::FunctionCall(FunctionCall {
-            response: ResponseId::new("r1"),
-            item: ItemId::new("f1"),
-            call_id: "c1".to_owned(),
-            name: "end_call".to_owned(),
-            arguments: "{}".to_owned(),
-            complete: true,
-        }),
-    );
-    desk.response_done(1, "r1", ResponseStatus::Completed);
-}
-
 #[test]
 fn the_call_ends_when_the_goodbye_was_heard() {
     let mut desk = Desk::live();
-    goodbye(&mut desk);
+    desk.goodbye(200);
     assert_eq!(desk.ended(), None);
     desk.echo(&desk.marks()[0].clone());
     assert_eq!(desk.ended(), Some(&Ended::AgentHungUp));
@@ -238,7 +221,7 @@ fn the_call_ends_when_the_goodbye_was_heard() {
 #[test]
 fn a_goodbye_whose_mark_is_lost_ends_the_call_all_the_same() {
     let mut desk = Desk::live();
-    goodbye(&mut desk);
+    desk.goodbye(200);
     desk.pass(2400);
     assert_eq!(desk.ended(), Some(&Ended::AgentHungUp));
 }
@@ -246,7 +229,7 @@ fn a_goodbye_whose_mark_is_lost_ends_the_call_all_the_same() {
 #[test]
 fn a_caller_who_speaks_into_the_goodbye_keeps_the_call() {
     let mut desk = Desk::live();
-    goodbye(&mut desk);
+    desk.goodbye(200);
     desk.speech_started(1, "u1");
     desk.pass(5000);
     assert_eq!(desk.ended(), None);

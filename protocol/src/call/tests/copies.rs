@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::realtime::command::NewItem;
-use crate::realtime::event::FunctionCall;
 
 fn failed(code: &str) -> ResponseStatus {
     ResponseStatus::Failed { code: code.to_owned(), message: String::new() }
@@ -55,15 +54,7 @@ fn copies_of_a_function_call_are_one_call() {
     let mut desk = Desk::live();
     desk.response_created(1, "r1");
     for _ in 0..20 {
-        let call = FunctionCall {
-            response: ResponseId::new("r1"),
-            item: ItemId::new("f1"),
-            call_id: "c1".to_owned(),
-            name: "look_up".to_owned(),
-            arguments: "{}".to_owned(),
-            complete: true,
-        };
-        desk.server(1, ServerEvent::FunctionCall(call));
+        desk.calls(1, "r1", "c1", "look_up");
     }
     assert_eq!(desk.facts().iter().filter(|f| matches!(f, Fact::ToolCalled { .. })).count(), 1);
     let results =

@@ -1,7 +1,6 @@
 //! What becomes of the caller's last words.
 
 use super::*;
-use crate::realtime::event::FunctionCall;
 
 /// A call whose caller said something that is not text yet.
 fn just_said() -> Desk {
@@ -115,15 +114,7 @@ fn whatever_ends_a_call_the_last_words_of_its_caller_are_kept() {
     let mut desk = just_said();
     desk.response_created(1, "r1");
     desk.audio(1, &key("r1", "a1"), 600);
-    let call = FunctionCall {
-        response: ResponseId::new("r1"),
-        item: ItemId::new("f1"),
-        call_id: "c1".to_owned(),
-        name: "end_call".to_owned(),
-        arguments: "{}".to_owned(),
-        complete: true,
-    };
-    desk.server(1, ServerEvent::FunctionCall(call));
+    desk.calls(1, "r1", "c1", "end_call");
     desk.response_done(1, "r1", ResponseStatus::Completed);
     desk.play_out();
     assert_eq!(desk.ended(), None, "the goodbye was heard, the caller's own is not text yet");

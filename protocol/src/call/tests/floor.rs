@@ -53,6 +53,7 @@ fn on_a_noisy_line_such_an_answer_is_heard_once_the_server_shows_that_it_means_i
 fn a_response_of_ours_that_crosses_with_the_callers_first_word_is_cancelled_by_its_id() {
     let mut desk = Desk::live();
     desk.caller(CallerEvent::Dtmf('5'));
+    desk.pass(1_500);
     desk.speech_started(1, "u1");
     desk.take();
     desk.response_created(1, "r1");

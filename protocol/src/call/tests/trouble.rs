@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::realtime::command::NewItem;
-use crate::realtime::event::FunctionCall;
 
 fn failed(code: &str, message: &str) -> ResponseStatus {
     ResponseStatus::Failed { code: code.to_owned(), message: message.to_owned() }
@@ -97,15 +96,7 @@ fn half_a_goodbye() -> Desk {
     let mut desk = Desk::live();
     desk.response_created(1, "r1");
     desk.audio(1, &key("r1", "a1"), 600);
-    let call = FunctionCall {
-        response: ResponseId::new("r1"),
-        item: ItemId::new("f1"),
-        call_id: "c1".to_owned(),
-        name: "end_call".to_owned(),
-        arguments: "{}".to_owned(),
-        complete: true,
-    };
-    desk.server(1, ServerEvent::FunctionCall(call));
+    desk.calls(1, "r1", "c1", "end_call");
     desk.input(Input::Model(ConnId(1), ModelEvent::Closed("1006".to_owned())));
     desk
 }

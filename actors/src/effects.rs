@@ -1,0 +1,37 @@
+//! What calls want done beside their sockets.
+
+use std::sync::Weak;
+
+use protocol::call::io::{Effect, EffectId};
+use protocol::ids::CallSid;
+
+use crate::switchboard::registry::Registry;
+
+/// Does what calls want done. Called on call arbiters: it must not block, and must not fail.
+///
+/// It outlives the actors of a call: an effect is asked for once, and what it comes to reaches whichever actor has the call by then.
+pub trait Effects: Send + Sync + 'static {
+    /// Does one thing for one call. The call and the number are the key by which a peer that is asked twice can tell.
+    fn run(&self, call: &CallSid, id: EffectId, effect: Effect, answer: EffectAnswer);
+}
+
+/// Where the result of an effect goes, from any thread, now or later. The call counts the time: an answer that is dropped, or comes when it
+/// has given up, costs nothing but that.
+pub struct EffectAnswer {
+    registry: Weak<Registry>,
+    call: CallSid,
+    id: EffectId,
+}
+
+impl EffectAnswer {
+    pub(crate) const fn new(registry: Weak<Registry>, call: CallSid, id: EffectId) -> Self {
+        Self { registry, call, id }
+    }
+
+    /// What the model is told; of an effect that failed, what is wrong. A call that is over for good hears nothing any more.
+    pub fn give(self, result: Result<String, String>) {
+        if let Some(registry) = self.registry.upgrade() {
+            registry.effect_ran(&self.call, self.id, result);
+        }
+    }
+}

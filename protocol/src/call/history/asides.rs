@@ -1,0 +1,106 @@
+//! What happened between the turns: functions that were called, and keys that were pressed.
+
+use super::{Entry, History};
+use crate::call::fact::{ToolCall, Who};
+use crate::call::io::EffectId;
+use crate::call::prompts;
+use crate::realtime::command::NewItem;
+
+/// Function calls and entries of keys kept with one turn.
+pub(super) const MAX_ASIDES: usize = 64;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(super) enum Aside {
+    /// A function was called; its result, once there is one.
+    Call(ToolCall, Option<String>),
+    /// Keys were entered.
+    Keys(String),
+}
+
+impl Aside {
+    /// As a session is told it. A call that has no result, and a result without its call, would be refused.
+    pub(super) fn items(&self) -> Vec<NewItem> {
+        match self {
+            Self::Call(call, Some(output)) => call.items(output).into(),
+            Self::Call(_, None) => Vec::new(),
+            Self::Keys(keys) => vec![NewItem::User(prompts::keys(keys))],
+        }
+    }
+
+    /// Whether the model, told of it last, has something to say to it.
+    pub(super) fn wants_answer(&self) -> bool {
+        !matches!(self, Self::Call(_, None))
+    }
+
+    pub(super) fn weight(&self) -> usize {
+        let text = match self {
+            Self::Call(call, output) => {
+                call.call_id.len() + call.name.len() + call.arguments.len() + output.as_ref().map_or(0, String::len)
+            }
+            Self::Keys(keys) => keys.len(),
+        };
+        size_of::<Self>() + text
+    }
+}
+
+impl History {
+    /// Something happened after what was said last.
+    pub(super) fn aside(&mut self, aside: Aside) {
+        let asides = self.entries.last_mut().map_or(&mut self.before, |entry| &mut entry.asides);
+        if asides.len() < MAX_ASIDES {
+            asides.push(aside);
+        }
+    }
+
+    /// A function returned: its result stands beside its call, however much was said meanwhile.
+    pub(super) fn returned(&mut self, id: EffectId, output: &str) {
+        let asides = self.entries.iter_mut().rev().flat_map(|entry| &mut entry.asides).chain(&mut self.before);
+        for aside in asides {
+            match aside {
+                Aside::Call(call, result @ None) if call.id == id => {
+                    *result = Some(output.to_owned());
+                    return;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether there is room for what happens now.
+    pub(crate) fn takes_asides(&self) -> bool {
+        self.entries.last().map_or(&self.before, |entry| &entry.asides).len() < MAX_ASIDES
+    }
+
+    /// Functions called so far.
+    #[must_use]
+    pub fn effects(&self) -> u32 {
+        self.effects
+    }
+
+    /// Keys that were pressed and are no entry yet.
+    #[must_use]
+    pub fn keys(&self) -> &str {
+        &self.keys
+    }
+
+    /// The turn after which a function was called.
+    pub(crate) fn turn_of_call(&self, id: EffectId) -> Option<usize> {
+        let called = |entry: &Entry| entry.asides.iter().any(|a| matches!(a, Aside::Call(call, _) if call.id == id));
+        self.entries.iter().rposition(called)
+    }
+
+    /// Functions that are to return, and whether the caller has spoken since they were called.
+    pub(crate) fn running(&self) -> Vec<(ToolCall, bool)> {
+        let last = self.entries.iter().rposition(|e| e.who == Who::Caller);
+        let turns = self.entries.iter().enumerate().map(|(index, entry)| (Some(index), &entry.asides));
+        let all = std::iter::once((None, &self.before)).chain(turns);
+        let running = all.flat_map(|(index, asides)| asides.iter().map(move |aside| (index, aside)));
+        running
+            .filter_map(|(index, aside)| match aside {
+                Aside::Call(call, None) if call.wait_ms.is_some() => Some((call.clone(), index < last)),
+                _ => None,
+            })
+            .collect()
+    }
+}

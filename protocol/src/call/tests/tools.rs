@@ -1,0 +1,220 @@
+//! Functions that the model calls: run once, waited for so long, answered once a session.
+
+use super::*;
+use crate::realtime::command::{NewItem, Tool};
+
+fn with_tools() -> Setup {
+    let tool = |name: &str| Tool { name: name.to_owned(), description: String::new(), parameters: "{}".to_owned() };
+    Setup { tools: vec![tool("look_up"), tool("book")], ..setup(GreetedBy::Carrier) }
+}
+
+/// A live call whose caller asked for something that takes a function.
+fn asked() -> Desk {
+    let mut desk = Desk::about(Policy::default(), with_tools());
+    desk.ready(1);
+    desk.start_media();
+    desk.caller_turn(1, "u1");
+    desk.transcript(1, "u1", "When is my appointment?");
+    desk.response_created(1, "r1");
+    desk.take();
+    desk
+}
+
+/// And the model called it.
+fn running() -> Desk {
+    let mut desk = asked();
+    desk.calls(1, "r1", "c1", "look_up");
+    desk.response_done(1, "r1", ResponseStatus::Completed);
+    desk
+}
+
+impl Desk {
+    /// The results that a session was told, by the name of their call; and of calls that it was told with them.
+    fn results(&self, conn: u32) -> Vec<(&str, &str)> {
+        let item = |o| match o {
+            &Output::Model(ConnId(id), ModelCommand::Send(ClientEvent::CreateItem(ref item), _)) if id == conn => {
+                Some(item)
+            }
+            _ => None,
+        };
+        let results = self.said.iter().filter_map(item).filter_map(|item| match item {
+            NewItem::FunctionCall { call_id, .. } => Some((call_id.as_str(), "called")),
+            NewItem::FunctionOutput { call_id, output } => Some((call_id.as_str(), output.as_str())),
+            _ => None,
+        });
+        results.collect()
+    }
+}
+
+#[test]
+fn a_function_is_run_and_the_model_told_and_asked_when_it_has_returned() {
+    let mut desk = running();
+    let effect = Effect::Function { call_id: "c1".into(), name: "look_up".into(), arguments: "{}".into() };
+    assert_eq!(desk.runs(), [(1, &effect)]);
+    desk.pass(10_000);
+    assert_eq!((desk.asked(), desk.dialled().len()), (0, 0), "the caller waits for it, and so does the answer");
+    desk.ran(1, "on Monday");
+    assert_eq!((desk.results(1), desk.asked()), (vec![("c1", "on Monday")], 1));
+    desk.take();
+    desk.ran(1, "on Tuesday");
+    assert!(desk.sent().is_empty(), "a call has one result");
+    desk.caller(CallerEvent::Gone);
+    assert_eq!(desk.counted("tool_result_late"), 1);
+}
+
+#[test]
+fn a_function_that_does_not_return_is_given_up_and_its_late_result_told_nobody() {
+    let mut desk = running();
+    desk.pass(15_000);
+    assert_eq!((desk.results(1), desk.asked()), (vec![("c1", r#"{"error":"no result within 15000 ms"}"#)], 1));
+    desk.take();
+    desk.ran(1, "on Monday");
+    assert!(desk.sent().is_empty());
+    desk.caller(CallerEvent::Gone);
+    assert_eq!((desk.counted("tool_timed_out"), desk.counted("tool_result_late")), (1, 1));
+}
+
+#[test]
+fn what_went_wrong_with_a_function_is_told_as_its_result_and_a_long_one_is_cut() {
+    let mut desk = running();
+    desk.input(Input::Ran { id: EffectId(1), result: Err("HTTP \"500\"".to_owned()) });
+    assert_eq!(desk.results(1), [("c1", r#"{"error":"HTTP \"500\""}"#)]);
+    let mut desk = running();
+    desk.ran(1, &"नमस्ते ".repeat(2_000));
+    let length = desk.results(1)[0].1.len();
+    assert!((8_000..8_300).contains(&length) && desk.results(1)[0].1.ends_with("[cut]"), "{length}");
+}
+
+#[test]
+fn functions_of_one_response_are_answered_together_when_all_have_returned_and_it_is_over() {
+    let mut desk = asked();
+    desk.calls(1, "r1", "c1", "look_up");
+    desk.ran(1, "one");
+    desk.calls(1, "r1", "c2", "book");
+    desk.calls(1, "r1", "c3", "no_such_function");
+    assert_eq!((desk.results(1).len(), desk.asked()), (2, 0), "the response is not over");
+    desk.response_done(1, "r1", ResponseStatus::Completed);
+    assert_eq!(desk.asked(), 0, "one of them runs");
+    desk.ran(2, "two");
+    assert_eq!((desk.results(1).len(), desk.asked()), (3, 1));
+    assert!(desk.results(1)[1].1.contains("not available"), "{:?}", desk.results(1));
+}
+
+#[test]
+fn a_function_is_called_with_an_object_and_so_many_run_at_once() {
+    let mut desk = asked();
+    for arguments in ["[]", "{", "12"] {
+        let (response, item) = (ResponseId::new("r1"), ItemId::new("f"));
+        let (call_id, name, arguments) = (arguments.to_owned(), "look_up".to_owned(), arguments.to_owned());
+        let call = FunctionCall { response, item, call_id, name, arguments, complete: true };
+        desk.server(1, ServerEvent::FunctionCall(call));
+    }
+    assert!(desk.runs().is_empty() && desk.results(1).iter().all(|(_, output)| output.contains("JSON object")));
+    for n in 0..12 {
+        desk.calls(1, "r1", &format!("c{n}"), "look_up");
+    }
+    assert_eq!((desk.runs().len(), desk.results(1).len()), (8, 7));
+    desk.response_done(1, "r1", ResponseStatus::Completed);
+    desk.pass(15_000);
+    assert_eq!((desk.results(1).len(), desk.asked()), (15, 1), "each has its result");
+}
+
+#[test]
+fn a_caller_who_speaks_meanwhile_is_not_answered_over() {
+    let mut desk = running();
+    desk.speech_started(1, "u2");
+    desk.ran(1, "on Monday");
+    assert_eq!((desk.results(1).len(), desk.asked()), (1, 0), "whoever answers them has read it");
+    desk.speech_stopped(1, "u2");
+    desk.response_created(1, "r2");
+    desk.audio(1, &key("r2", "a2"), 400);
+    desk.response_done(1, "r2", ResponseStatus::Completed);
+    desk.play_out();
+    assert_eq!(desk.asked(), 0);
+}
+
+#[test]
+fn what_runs_when_its_session_is_lost_is_told_with_its_call_to_the_next_once() {
+    let mut desk = running();
+    desk.closed(1);
+    desk.ready(2);
+    assert_eq!((desk.results(2).len(), desk.asked()), (0, 0), "asked now, the model would call it again");
+    desk.ran(1, "on Monday");
+    assert_eq!(desk.results(2), [("c1", "called"), ("c1", "on Monday")]);
+    assert_eq!((desk.runs().len(), desk.asked()), (1, 1));
+    desk.take();
+    desk.closed(2);
+    desk.pass(500);
+    desk.ready(3);
+    assert_eq!(desk.results(3), [("c1", "called"), ("c1", "on Monday")], "in the replay");
+    assert_eq!(desk.asked(), 1);
+}
+
+#[test]
+fn what_returns_while_there_is_no_session_is_told_to_the_next_and_answered() {
+    let mut desk = running();
+    desk.closed(1);
+    desk.ran(1, "on Monday");
+    desk.ready(2);
+    assert_eq!((desk.results(2).len(), desk.asked()), (2, 1));
+}
+
+#[test]
+fn what_returns_while_an_answer_plays_on_is_told_once_and_after_it() {
+    let mut desk = asked();
+    desk.words(1, &key("r1", "a1"), "One moment, let me look that up for you.");
+    desk.audio(1, &key("r1", "a1"), 3_000);
+    desk.calls(1, "r1", "c1", "look_up");
+    desk.closed(1);
+    desk.ready(2);
+    desk.ran(1, "on Monday");
+    assert_eq!(desk.results(2).len(), 0, "what is playing comes first");
+    desk.play_out();
+    assert_eq!(desk.results(2), [("c1", "called"), ("c1", "on Monday")]);
+    assert_eq!(desk.asked(), 1);
+}
+
+#[test]
+fn a_session_is_not_replaced_while_a_function_runs() {
+    let policy = Policy { roll_after: Duration::from_secs(5), ..Policy::default() };
+    let mut desk = Desk::about(policy, with_tools());
+    desk.ready(1);
+    desk.start_media();
+    desk.response_created(1, "r1");
+    desk.calls(1, "r1", "c1", "look_up");
+    desk.response_done(1, "r1", ResponseStatus::Completed);
+    desk.pass(5_000);
+    desk.ready(2);
+    desk.pass(2_000);
+    assert!(!desk.said.contains(&Output::Model(ConnId(1), ModelCommand::Close)));
+    desk.ran(1, "on Monday");
+    desk.response_created(1, "r2");
+    desk.response_done(1, "r2", ResponseStatus::Completed);
+    desk.pass(20);
+    assert!(desk.said.contains(&Output::Model(ConnId(1), ModelCommand::Close)));
+    assert_eq!(desk.results(2).len(), 2);
+}
+
+#[test]
+fn what_runs_is_not_run_again_after_a_fault_of_ours_and_is_waited_for_no_longer() {
+    let mut desk = running();
+    desk.pass(5_000);
+    let mut desk = desk.rebuilt(with_tools());
+    desk.ready(2);
+    assert_eq!((desk.runs().len(), desk.asked()), (0, 0));
+    desk.pass(2_000);
+    desk.ran(1, "on Monday");
+    assert_eq!((desk.results(2).len(), desk.asked()), (2, 1));
+
+    let mut desk = running();
+    desk.pass(5_000);
+    let mut desk = desk.rebuilt(with_tools());
+    desk.ready(2);
+    desk.pass(9_900);
+    assert_eq!(desk.results(2).len(), 0);
+    desk.pass(100);
+    assert!(desk.results(2)[1].1.contains("no result within"), "{:?}", desk.results(2));
+    desk.response_created(2, "r2");
+    desk.calls(2, "r2", "c1", "look_up");
+    assert_eq!(desk.runs().iter().map(|(id, _)| *id).collect::<Vec<_>>(), [2], "the next has a number of its own");
+}

@@ -1,0 +1,48 @@
+//! What calls want done beside their sockets: a double that is quick, slow, fails, answers twice, late or never. It outlives every fault of
+//! the call.
+
+use std::time::Duration;
+
+use protocol::call::io::{Effect, EffectId, Input};
+
+use super::link::{Dice, MS, Micros, NEVER};
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Functions {
+    /// What was run, in order.
+    ran: Vec<(EffectId, Effect)>,
+    results: Vec<(Micros, EffectId, Result<String, String>)>,
+}
+
+impl Functions {
+    /// Runs one, which is given up after `wait`.
+    pub(crate) fn run(&mut self, now: Micros, id: EffectId, effect: Effect, wait: Duration, dice: &mut Dice) {
+        assert!(self.ran.iter().all(|(ran, _)| *ran < id), "{id:?} is run a second time: {effect:?}");
+        self.ran.push((id, effect));
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let mut at = |from_ms, to_ms| now + dice.within((from_ms, to_ms)) * MS;
+        let result = || Ok(format!(r#"{{"result":{}}}"#, id.0));
+        let (quick, slow, late) = (at(0, 800), at(800, wait_ms), at(wait_ms + 10, 2 * wait_ms));
+        match dice.within((0, 6)) {
+            0 | 1 => self.results.push((quick, id, result())),
+            2 => self.results.push((slow, id, result())),
+            3 => self.results.push((quick, id, Err("HTTP 500".to_owned()))),
+            4 => self.results.extend([(quick, id, result()), (slow, id, result())]),
+            5 => self.results.push((late, id, result())),
+            _ => {}
+        }
+    }
+
+    /// When the next result is there.
+    pub(crate) fn next_at(&self) -> Micros {
+        self.results.iter().map(|(at, ..)| *at).min().unwrap_or(NEVER)
+    }
+
+    /// The next result that is there.
+    pub(crate) fn pop(&mut self, now: Micros) -> Option<Input> {
+        let due = self.results.iter().position(|(at, ..)| *at <= now)?;
+        let (_, id, result) = self.results.remove(due);
+        Some(Input::Ran { id, result })
+    }
+}
