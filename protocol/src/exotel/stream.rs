@@ -25,6 +25,9 @@ const MOST_PARAMETERS: usize = 16;
 /// Stands for what a carrier sends in the place of a key: an applet may be set to encrypt them.
 pub const UNREADABLE_KEY: char = '?';
 
+/// About the most bytes that stand around the payload of what we send.
+const MOST_AROUND: usize = 128;
+
 /// One message from the carrier.
 #[derive(Debug, PartialEq)]
 pub enum CarrierMessage<'a> {
@@ -106,7 +109,7 @@ pub fn parse(text: &str) -> Result<CarrierMessage<'_>, WireError> {
 
 /// Replaces the buffer's content by a `media` message with that mono audio, in the stream's coding.
 pub fn write_media(out: &mut String, stream: &StreamSid, audio: &[u8]) {
-    begin(out, "media", stream);
+    begin(out, "media", stream, audio.len().div_ceil(3) * 4);
     out.push_str(r#","media":{"payload":""#);
     wire::push_base64(out, audio);
     out.push_str(r#""}}"#);
@@ -114,7 +117,7 @@ pub fn write_media(out: &mut String, stream: &StreamSid, audio: &[u8]) {
 
 /// Replaces the buffer's content by a `mark` message: it is echoed when playback gets there.
 pub fn write_mark(out: &mut String, stream: &StreamSid, mark: MarkId) {
-    begin(out, "mark", stream);
+    begin(out, "mark", stream, 0);
     out.push_str(r#","mark":{"name":""#);
     // Digits and a hyphen, into memory: it needs no escape and cannot fail.
     let _ = write!(out, "{mark}");
@@ -123,13 +126,14 @@ pub fn write_mark(out: &mut String, stream: &StreamSid, mark: MarkId) {
 
 /// Replaces the buffer's content by a `clear` message: what was not picked up for playback yet is dropped.
 pub fn write_clear(out: &mut String, stream: &StreamSid) {
-    begin(out, "clear", stream);
+    begin(out, "clear", stream, 0);
     out.push('}');
 }
 
-/// The head of what we send. Exotel treats the stream's id as optional: without one it is left out.
-fn begin(out: &mut String, event: &str, stream: &StreamSid) {
+/// The head of what we send, with room for all of it. Exotel treats the stream's id as optional: without one it is left out.
+fn begin(out: &mut String, event: &str, stream: &StreamSid, payload: usize) {
     out.clear();
+    out.reserve(MOST_AROUND + payload);
     out.push_str(r#"{"event":""#);
     out.push_str(event);
     out.push('"');
