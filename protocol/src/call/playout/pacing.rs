@@ -65,7 +65,7 @@ impl Playout {
             let room = match self.queue.next_bytes() {
                 Some(bytes) => cx.policy.lead.saturating_sub(self.duration(bytes)),
                 None if self.queue.is_dry() => return cx.deadlines.clear(Timer::Pace),
-                None => STARVING,
+                None => STARVING.min(cx.policy.lead.saturating_sub(self.duration(self.queue.bytes()))),
             };
             if ahead > room {
                 return self.pace_at(cx, room);

@@ -121,6 +121,20 @@ fn a_tail_is_padded_with_silence_that_is_not_counted_as_speech() {
 }
 
 #[test]
+fn playback_that_runs_dry_is_sent_what_there_is_and_no_more_than_the_lead() {
+    let policy = Policy { lead: Duration::from_millis(205), ..Policy::default() };
+    let mut desk = Desk::with(policy, GreetedBy::Carrier);
+    desk.ready(1);
+    desk.start_media();
+    desk.response_created(1, "r1");
+    desk.audio(1, &key("r1", "a1"), 40);
+    desk.audio(1, &key("r1", "a1"), 180);
+    assert!(desk.call.lead_ms(desk.now) <= 205, "{} ms ahead", desk.call.lead_ms(desk.now));
+    desk.pass(20);
+    assert_eq!(desk.media_ms(), 220);
+}
+
+#[test]
 fn barge_in_flushes_clears_and_truncates_at_what_was_heard_in_that_order() {
     let mut desk = Desk::live();
     desk.response_created(1, "r1");
