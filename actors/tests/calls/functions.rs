@@ -82,3 +82,27 @@ async fn where_nothing_can_be_run_the_model_is_told_so() {
     model.until("the result", |all| told(&all[0], r#"{"error":"this function is not available on this call"}"#)).await;
     gateway.stop().await;
 }
+
+#[actix_web::test]
+async fn a_function_that_returns_while_the_call_is_away_is_told_when_it_is_back() {
+    let model = Model::start(101).await;
+    let gateway = Gateway::start(&model).await;
+    let desk = Arc::new(Desk::default());
+    gateway.board.does(desk.clone());
+    gateway.admit_here("c1").await;
+    let mut carrier = Carrier::start(gateway.address, "c1").await;
+    carrier.agent_audio().await;
+    call(&model, "f1");
+    eventually("the function to be run", || desk.asked() == 1).await;
+    // Its socket breaks.
+    drop(carrier);
+    let call = CallSid::new("c1");
+    eventually("the call to leave", || gateway.board.live() == 0 && gateway.board.may_return(&call)).await;
+    desk.answer("on Monday");
+    gateway.admit_here("c1").await;
+    let mut carrier = Carrier::start(gateway.address, "c1").await;
+    carrier.agent_audio().await;
+    model.until("the result", |all| told(&all[1], "on Monday")).await;
+    assert_eq!(desk.asked(), 0, "it is not run again");
+    gateway.stop().await;
+}

@@ -5,6 +5,16 @@ use super::policy::{GreetedBy, Setup};
 use crate::exotel::stream::UNREADABLE_KEY;
 use crate::realtime::command::NewItem;
 
+/// What ending the call is for, and what it is called with (JSON Schema).
+pub(super) const END_CALL: (&str, &str) = (
+    "End the phone call. Say goodbye first, in the same response.",
+    r#"{"type":"object","properties":{},"additionalProperties":false}"#,
+);
+/// What handing the call on is for, likewise.
+pub(super) const TRANSFER_CALL: (&str, &str) = (
+    "Hand the caller on to a person. Tell the caller first, in the same response.",
+    r#"{"type":"object","properties":{"reason":{"type":"string","description":"Why, in a few words."}},"required":["reason"],"additionalProperties":false}"#,
+);
 /// The result of a function that there is not.
 pub(super) const NO_SUCH_FUNCTION: &str = r#"{"error":"this function is not available on this call"}"#;
 /// The result of a function that was called with no JSON object.

@@ -16,7 +16,6 @@ use crate::realtime::command::ClientEvent;
 use crate::realtime::failure::{Field, ProviderRefusal};
 use crate::wire::clip;
 use config::{Asked, Fields, configure};
-pub(crate) use config::{END_CALL, TRANSFER_CALL};
 pub(crate) use refusal::Refusal;
 
 /// Longest pause between connection attempts.

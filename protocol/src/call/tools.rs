@@ -11,15 +11,19 @@ use super::context::{Context, millis};
 use super::end::Ended;
 use super::fact::{Fact, ToolCall};
 use super::io::{ConnId, Effect, EffectId, Output};
+use super::policy::Setup;
 use super::prompts;
 use super::recent::Recent;
-use super::session::{END_CALL, TRANSFER_CALL};
 use crate::ids::ResponseId;
 use crate::realtime::arguments;
-use crate::realtime::command::{ClientEvent, NewItem};
+use crate::realtime::command::{ClientEvent, NewItem, Tool};
 use crate::realtime::event::FunctionCall;
 use crate::wire::clip;
 
+/// The function that ends the call.
+const END_CALL: &str = "end_call";
+/// The function that hands it on to a person.
+const TRANSFER_CALL: &str = "transfer_call";
 /// Calls whose copies are known.
 const KNOWN: usize = 64;
 /// Functions of one call that run at once.
@@ -71,6 +75,17 @@ pub(super) enum Called {
     Answered,
     /// The call ends once what the agent says with it was heard.
     Closes(Ended, Asked),
+}
+
+/// The functions that a model is told of: the client's, and our own.
+pub(super) fn declared(setup: &Setup) -> Vec<Tool> {
+    let own = |name: &str, (description, parameters): (&str, &str)| Tool {
+        name: name.to_owned(),
+        description: description.to_owned(),
+        parameters: parameters.to_owned(),
+    };
+    let ours = [own(END_CALL, prompts::END_CALL), own(TRANSFER_CALL, prompts::TRANSFER_CALL)];
+    setup.tools.iter().cloned().chain(ours).collect()
 }
 
 impl Tools {

@@ -2,7 +2,8 @@
 
 use super::super::context::Context;
 use super::super::io::ConnId;
-use crate::realtime::command::{ClientEvent, SessionConfig, Tool};
+use super::super::tools;
+use crate::realtime::command::{ClientEvent, SessionConfig};
 use crate::realtime::event::ServerError;
 use crate::realtime::event_id::EventId;
 use crate::realtime::failure::Field;
@@ -91,11 +92,7 @@ impl Asked {
 
 /// Configures a session.
 pub(super) fn configure(cx: &mut Context, conn: ConnId, asked: Asked) -> Asked {
-    let mut tools = Vec::new();
-    if asked.asks(cx, Field::Tools) {
-        tools.clone_from(&cx.setup.tools);
-        tools.extend(built_in_tools());
-    }
+    let tools = if asked.asks(cx, Field::Tools) { tools::declared(&cx.setup) } else { Vec::new() };
     let config = SessionConfig {
         instructions: cx.setup.instructions.clone(),
         voice: cx.setup.voice.clone().filter(|_| asked.asks(cx, Field::Voice)),
@@ -114,29 +111,4 @@ pub(super) fn language(cx: &Context) -> Option<String> {
     let told = cx.setup.transcription_language.as_deref()?;
     let primary = told.split(['-', '_']).next().unwrap_or_default().trim().to_ascii_lowercase();
     Some(primary).filter(|primary| !primary.is_empty())
-}
-
-/// The name of the tool that ends a call.
-pub(crate) const END_CALL: &str = "end_call";
-/// The name of the tool that hands a call on to a person.
-pub(crate) const TRANSFER_CALL: &str = "transfer_call";
-
-fn built_in_tools() -> [Tool; 2] {
-    let tool = |name: &str, description: &str, parameters: &str| Tool {
-        name: name.to_owned(),
-        description: description.to_owned(),
-        parameters: parameters.to_owned(),
-    };
-    [
-        tool(
-            END_CALL,
-            "End the phone call. Say goodbye first, in the same response.",
-            r#"{"type":"object","properties":{},"additionalProperties":false}"#,
-        ),
-        tool(
-            TRANSFER_CALL,
-            "Hand the caller on to a person. Tell the caller first, in the same response.",
-            r#"{"type":"object","properties":{"reason":{"type":"string","description":"Why, in a few words."}},"required":["reason"],"additionalProperties":false}"#,
-        ),
-    ]
 }
