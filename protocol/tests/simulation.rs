@@ -142,7 +142,7 @@ fn a_thousand_seeded_calls_keep_the_ledgers_invariants() {
         ("refusals", 50),
         ("restarts", 30),
         ("refused", 300),
-        ("functions run", 50),
+        ("functions run", 30),
         ("functions returned", 40),
         ("entries of keys", 100),
         ("ended: agent hung up", 50),
