@@ -134,6 +134,7 @@ async fn calls_of_a_gateway_that_was_killed_are_told_to_have_ended_and_the_carri
         assert_eq!((call.status.as_str(), call.ended_by), ("failed", Some(EndedBy::Reaper)));
         assert!(call.times.ended_at.is_some());
         let shown = first.operate(Method::GET, &format!("/api/v1/calls/{sid}")).await.json();
+        assert_eq!(shown["ended_code"], "reaped");
         assert!(shown["ended_why"].as_str().unwrap().contains("gateway stopped"), "{shown}");
         let audited = first.running.store().audit_of_call(&call.call_sid).await.unwrap();
         assert_eq!(audited.iter().filter(|entry| entry.kind == "call.lost").count(), 1);

@@ -114,6 +114,13 @@ async fn an_operator_can_end_a_live_call() {
     gateway.running.recorder().flush().await;
     let call = gateway.running.store().call(&CallSid::new(&sid)).await.unwrap().unwrap().call;
     assert_eq!(call.ended_why.as_deref(), Some("an operator ended the call"));
+    let shown = gateway.operate(Method::GET, &format!("/api/v1/calls/{sid}")).await.json();
+    assert_eq!((&shown["ended_code"], &shown["ended_by"]), (&"operator".into(), &"gateway".into()));
+    let ended = gateway.audited("call.ended", "completed").await.remove(0);
+    assert_eq!(ended.payload["code"], "operator");
+    let page = gateway.get_bare("/metrics").await.body;
+    let counts = |line: &str| line.starts_with("callgate_calls_ended_total{") && line.contains("code=\"operator\"");
+    assert!(page.lines().any(counts), "{page}");
     gateway.operate(Method::POST, &path).await.refused(409, "not_live");
     gateway.operate(Method::POST, "/api/v1/calls/nobody/hangup").await.refused(404, "unknown_call");
     assert_eq!(gateway.audited("api.hangup", "ok").await.len(), 1);
