@@ -52,6 +52,13 @@ pub(super) enum Over {
     AskedAgain,
 }
 
+/// A response that is wanted.
+#[derive(Debug)]
+struct Wanted {
+    /// Its instructions, if it has any of its own.
+    instructions: Option<String>,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
@@ -67,8 +74,8 @@ pub(super) struct Turn {
     open: Recent<ResponseId, OPEN>,
     /// We asked for a response and it has not begun: by what name.
     requested: Option<EventId>,
-    /// A response is wanted as soon as none is active: its instructions, if any of its own.
-    wanted: Option<Option<String>>,
+    /// A response to be asked for as soon as none is active.
+    wanted: Option<Wanted>,
     /// Cut responses: their late deltas are dropped.
     discarded: Recent<ResponseId, DISCARDED>,
     /// Responses that ended.
@@ -196,7 +203,7 @@ impl Turn {
     /// Asks for a response now, or as soon as the active one is done: a server takes one at a time.
     pub(super) fn request(&mut self, cx: &mut Context, conn: ConnId, instructions: Option<String>) {
         if !self.open.is_empty() || self.requested.is_some() || self.speaking.is_some() {
-            self.wanted = Some(instructions);
+            self.wanted = Some(Wanted { instructions });
             return;
         }
         self.requested = cx.send(conn, ClientEvent::CreateResponse { instructions });
@@ -282,7 +289,7 @@ impl Turn {
             // The caller has the floor: the server answers that turn by itself.
             self.wanted = None;
         } else if self.open.is_empty()
-            && let Some(instructions) = self.wanted.take()
+            && let Some(Wanted { instructions }) = self.wanted.take()
         {
             self.request(cx, conn, instructions);
             return Over::AskedAgain;
@@ -299,7 +306,7 @@ impl Turn {
         if self.requested.take_if(this).is_none() {
             cx.count("response_refused", 1);
         } else if busy {
-            self.wanted = Some(None);
+            self.wanted = Some(Wanted { instructions: None });
         } else if self.speaking.is_none() {
             return Over::Last;
         }
