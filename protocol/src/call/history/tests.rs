@@ -2,6 +2,7 @@ use super::*;
 use crate::call::fact::{BrokenBy, ToolCall};
 use crate::call::io::{ConnId, EffectId};
 use crate::ids::ResponseId;
+use crate::realtime::command::NewItem;
 
 fn item(id: &str) -> ItemId {
     ItemId::new(id)

@@ -92,7 +92,8 @@ fn a_history_from_the_future_makes_no_call_longer_than_the_longest() {
 
 #[test]
 fn neither_facts_nor_their_fold_hold_anything_that_only_one_process_understands() {
-    for source in [include_str!("../fact.rs"), include_str!("../history.rs")] {
+    let (facts, history) = (include_str!("../fact.rs"), include_str!("../history.rs"));
+    for source in [facts, history, include_str!("../history/asides.rs"), include_str!("../history/replay.rs")] {
         assert!(!source.contains("Instant"), "a monotonic clock counts from wherever it likes");
     }
 }
