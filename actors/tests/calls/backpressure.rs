@@ -110,6 +110,37 @@ async fn what_finds_no_room_on_its_way_to_the_carrier_is_heard_later_and_whole()
 }
 
 #[actix_web::test]
+async fn a_carrier_that_reads_again_after_a_while_is_played_on_from_where_it_stopped() {
+    let model = Model::start(101).await;
+    let gateway = Gateway::start_narrow(&model, limits()).await;
+    gateway.board.admit(eager("c1", Duration::from_secs(60))).unwrap();
+    let mut carrier = Carrier::connect_narrow(gateway.address, "c1").await;
+    carrier.send_start("8000").await;
+    let spoke = |facts: &[Fact]| facts.iter().any(|fact| matches!(fact, Fact::FirstAudio { .. }));
+    gateway.until("c1", "the greeting", spoke).await;
+    // More than the socket, the connection's buffer and the leg's mailbox hold together, and all of it is there before any is read.
+    answer(&model, "long", &stairs(4_000));
+    let generated = |facts: &[Fact]| facts.iter().filter(|fact| matches!(fact, Fact::Usage(_))).count() == 2;
+    assert_eq!(heard_ms(&gateway.until("c1", "the answer", generated).await, "item_long"), 0);
+    let audio = RefCell::new(Vec::new());
+    let reading = carrier.until("all of it to be heard", |event| {
+        if event["event"] == "media" {
+            audio.borrow_mut().extend(STANDARD.decode(event["media"]["payload"].as_str().unwrap()).unwrap());
+        }
+        false
+    });
+    tokio::select! {
+        _ = reading => {}
+        _ = gateway.until("c1", "all of it to be heard", |facts| heard_ms(facts, "item_long") == 4_000) => {}
+    }
+    // After a second of greeting.
+    let got = levels(&audio.borrow()[16_000..]);
+    let steps: Vec<i16> = got.iter().filter(|(_, ms)| *ms > 20).map(|(level, _)| *level).collect();
+    assert_eq!(steps, (1..=16).collect::<Vec<_>>(), "nothing is missing, nothing is out of its place: {got:?}");
+    gateway.stop().await;
+}
+
+#[actix_web::test]
 async fn a_carrier_that_reads_nothing_has_heard_nothing() {
     let model = Model::start(101).await;
     let gateway = Gateway::start_narrow(&model, limits()).await;
