@@ -12,8 +12,8 @@ use crate::store::AuditEntry;
 /// The entry of a fact; none for what figures and turns tell already.
 pub(super) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<AuditEntry> {
     let (kind, outcome, payload): (_, &str, Value) = match fact {
-        Fact::MediaStarted { stream, rate, .. } => {
-            ("call.media-started", "ok", json!({ "stream_sid": stream.as_str(), "rate_hz": rate.hz() }))
+        Fact::MediaStarted { stream, rate, at_ms, .. } => {
+            ("call.media-started", "ok", json!({ "stream_sid": stream.as_str(), "rate_hz": rate.hz(), "at_ms": at_ms }))
         }
         Fact::ModelDialled { attempt } => ("call.model-dialled", "ok", json!({ "attempt": attempt })),
         Fact::ModelReady { after_ms } => ("call.model-ready", "ok", json!({ "after_ms": after_ms })),
