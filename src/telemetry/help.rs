@@ -31,9 +31,10 @@ const COUNTERS: &[(&str, &str)] = &[
     ("callgate_carrier_rests_total", "Times that a media socket was not read for a moment since it sent too much"),
     (
         "callgate_controls_dropped_total",
-        "Hang-ups dropped because as many as may wait already did, for a call between two actors",
+        "Hang-ups and results of functions dropped because as many as may wait already did, for a call between two actors",
     ),
     ("callgate_counted_total", "What went wrong in calls without ending them, by what it was"),
+    ("callgate_effects_unheard_total", "Results of functions that came when their call was over for good"),
     ("callgate_frames_dropped_total", "Audio frames dropped because a queue was full, by queue"),
     ("callgate_frames_late_total", "Audio frames sent to the caller too late"),
     ("callgate_frames_total", "Audio frames, by direction"),

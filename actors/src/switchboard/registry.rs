@@ -72,8 +72,9 @@ impl Registry {
 
     /// An effect of a call came to something. One whose stream has ended hears it when it comes back.
     pub(crate) fn effect_ran(&self, call: &CallSid, id: EffectId, result: Result<String, String>) {
-        if let Some(slot) = self.find(call).or_else(|| self.shelf.find(call)) {
-            slot.deliver(Input::Ran { id, result });
+        match self.find(call).or_else(|| self.shelf.find(call)) {
+            Some(slot) => slot.deliver(Input::Ran { id, result }),
+            None => metrics::counter!("callgate_effects_unheard_total").increment(1),
         }
     }
 
