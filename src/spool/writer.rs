@@ -69,8 +69,13 @@ impl Writer {
         let over: Vec<usize> =
             self.open.iter().filter(|(_, open)| open.live.ended.get().is_some()).map(|(key, _)| *key).collect();
         while let Ok(piece) = self.queue.try_recv() {
+            let key = key(&piece.live);
+            if !self.open.contains_key(&key) {
+                // Its stream began since we looked.
+                self.begin();
+            }
             // None: it was taped after the end of its call.
-            if let Some(open) = self.open.get_mut(&key(&piece.live)) {
+            if let Some(open) = self.open.get_mut(&key) {
                 open.put(&piece.taped);
             }
         }
