@@ -22,8 +22,6 @@ use super::world::GREETING;
 /// A carrier gives up on a bot that sends nothing for 10 s: what it gets within that, first and later.
 const FIRST_QUIET: Micros = 4 * SEC;
 const LONGEST_QUIET: Micros = 8 * SEC;
-/// A call that was rebuilt does not know when anything was sent.
-const REBUILT_QUIET: Micros = SEC;
 /// A quiet moment is none while words of the caller's may be on their way as text, or an answer is due.
 const LONGEST_WAIT: Micros = 12 * SEC;
 /// A function that is given up is so within this of its deadline, faults of ours included.
@@ -389,10 +387,7 @@ impl Witness {
             }
             Fact::Turn(turn) => self.turn(turn, scene),
             Fact::Answered { .. } => self.tally.add("answers", 1),
-            Fact::Resumed => {
-                self.tally.add("restarts", 1);
-                self.media_due = self.media_due.max(scene.now + REBUILT_QUIET);
-            }
+            Fact::Resumed => self.tally.add("restarts", 1),
             Fact::ResponseFailed { .. } => self.tally.add("failed responses", 1),
             Fact::Counted { what, count } => self.tally.add(what, *count),
             Fact::Ended(_) => assert!(!std::mem::replace(&mut self.tally.told, true), "the end is told once"),

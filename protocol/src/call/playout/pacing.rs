@@ -23,7 +23,7 @@ const FIRST: Duration = Duration::from_millis(3_500);
 /// The next one follows within that.
 const GAP: Duration = Duration::from_millis(6_000);
 /// A call that was rebuilt does not know when anything was sent; the model is about to speak, or the carrier waits.
-const REBUILT: Duration = Duration::from_millis(500);
+const REBUILT: Duration = Duration::from_millis(300);
 /// Of silence, if a message may be so short.
 const SILENCE_MS: u32 = 100;
 
