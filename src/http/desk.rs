@@ -294,7 +294,7 @@ impl FrontDesk for StaticDesk {
 
     fn refused(&self, call: Option<&CallSid>, why: &MediaRefusal) {
         if self.0.is_worth_writing() {
-            self.0.recorder.audit(entry("media.refused", call, "refused", Some(&why.to_string())));
+            self.0.recorder.audit(entry("media.refused", call, why.code(), Some(&why.to_string())));
         }
     }
 }

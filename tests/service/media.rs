@@ -115,7 +115,7 @@ async fn a_socket_whose_start_names_another_call_is_closed_and_audited() {
     let mut socket = open(&gateway, &path(answer["url"].as_str().unwrap()), None).await.unwrap();
     start(&mut socket, &other).await;
     assert!(is_closed(&mut socket).await);
-    eventually("an audit entry", || async { !gateway.audited("media.refused", "refused").await.is_empty() }).await;
+    eventually("an audit entry", || async { !gateway.audited("media.refused", "wrong_call").await.is_empty() }).await;
     gateway.stop().await;
 }
 

@@ -120,6 +120,7 @@ impl Tools {
             return Called::Closes(why, Asked(call));
         }
         if let Some(problem) = self.problem(cx, &call) {
+            cx.count("tool_refused", 1);
             cx.record(Fact::ToolCalled(call.clone()));
             self.due.insert(call.response.clone());
             Self::answer(cx, Some(conn), Asked(call), problem);
