@@ -35,9 +35,9 @@ impl Context {
 
     /// Tells the world, and folds it into the history that a restart, a redial and a roll begin from.
     pub(crate) fn record(&mut self, fact: Fact) {
-        self.history.apply(&fact);
-        let cut = self.history.take_cut();
-        self.count("words_cut", cut.into());
+        if let Some(dropped) = self.history.fold(&fact) {
+            self.count(dropped, 1);
+        }
         self.out.push_back(Output::Record(fact));
     }
 

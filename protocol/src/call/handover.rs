@@ -20,9 +20,9 @@ impl Call {
 
     pub(super) fn server_error(&mut self, conn: ConnId, error: &ServerError) {
         let (code, message) = (error.name().to_owned(), error.message.clone());
-        let answers = self.session.answers(&self.cx, conn, error).map(|event| event.kind);
-        self.cx.record(Fact::ModelError { code, message, answers });
-        let outcome = self.session.failed(&mut self.cx, conn, error);
+        let answers = self.session.answers(&self.cx, conn, error);
+        self.cx.record(Fact::ModelError { code, message, answers: answers.map(|event| event.kind) });
+        let outcome = self.session.failed(&mut self.cx, conn, answers, error);
         self.session_outcome(outcome);
     }
 

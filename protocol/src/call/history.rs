@@ -33,8 +33,6 @@ pub struct History {
     entries: Vec<Entry>,
     dials: u32,
     resumes: u32,
-    /// Times that a turn had no room for words.
-    cut: u32,
     /// What happened before the first turn.
     before: Vec<Aside>,
     /// Functions called so far.
@@ -74,6 +72,34 @@ struct Entry {
 impl History {
     /// Folds one fact.
     pub fn apply(&mut self, fact: &Fact) {
+        self.fold(fact);
+    }
+
+    /// The same. What of it there was no room for, by the word that this is counted under.
+    pub(crate) fn fold(&mut self, fact: &Fact) -> Option<&'static str> {
+        let (kept, what) = match fact {
+            Fact::CallerSpoke { item, at_ms } => (self.open(item, Who::Caller, *at_ms), "turn_dropped"),
+            Fact::AgentBegan { item, at_ms } => (self.open(item, Who::Agent, *at_ms), "turn_dropped"),
+            Fact::CallerText { item, text } => (self.words(item, text, true), "words_cut"),
+            Fact::AgentText { item, delta } => (self.words(item, delta, false), "words_cut"),
+            Fact::ToolCalled(call) => {
+                self.effects = self.effects.max(call.id.0);
+                (self.aside(Aside::Call(call.clone(), None)), "aside_dropped")
+            }
+            Fact::KeysEntered { keys } => {
+                self.keys.clear();
+                (self.aside(Aside::Keys(keys.clone())), "aside_dropped")
+            }
+            small => {
+                self.note(small);
+                return None;
+            }
+        };
+        (!kept).then_some(what)
+    }
+
+    /// Folds what takes no more room.
+    fn note(&mut self, fact: &Fact) {
         match fact {
             Fact::MediaStarted { stream, rate, wall, .. } => {
                 self.stream = Some((stream.clone(), *rate, *wall));
@@ -81,19 +107,15 @@ impl History {
             }
             Fact::ModelDialled { attempt } => self.dials = *attempt,
             Fact::Resumed => self.resumed(),
-            Fact::CallerSpoke { item, at_ms } => self.open(item, Who::Caller, *at_ms),
             Fact::CallerStopped { item, at_ms } => self.with(item, |e| {
                 e.heard_ms = at_ms.saturating_sub(e.at_ms);
                 e.ended = true;
             }),
-            Fact::CallerText { item, text } => self.words(item, text, true),
-            Fact::AgentBegan { item, at_ms } => self.open(item, Who::Agent, *at_ms),
             // Of an item's contents the first one begins it.
             Fact::PlaybackBegan { item, at_ms } => self.with(item, |e| {
                 e.at_ms = if e.played { e.at_ms } else { *at_ms };
                 e.played = true;
             }),
-            Fact::AgentText { item, delta } => self.words(item, delta, false),
             Fact::Heard { item, generated_ms, heard_ms, whole } => self.with(item, |e| {
                 (e.generated_ms, e.heard_ms, e.whole) = (*generated_ms, *heard_ms, *whole);
             }),
@@ -111,16 +133,8 @@ impl History {
             Fact::Left(why) => self.left = Some(why.clone()),
             // Of this stream: there may be another.
             Fact::Ended(_) => (self.left, self.stream) = (None, None),
-            Fact::ToolCalled(call) => {
-                self.effects = self.effects.max(call.id.0);
-                self.aside(Aside::Call(call.clone(), None));
-            }
             Fact::ToolReturned { id, output, .. } => self.returned(*id, output),
             Fact::Dtmf { digit } if self.keys.len() < LONGEST_ENTRY => self.keys.push(*digit),
-            Fact::KeysEntered { keys } => {
-                self.keys.clear();
-                self.aside(Aside::Keys(keys.clone()));
-            }
             _ => {}
         }
     }
@@ -134,9 +148,13 @@ impl History {
         }
     }
 
-    fn open(&mut self, item: &ItemId, who: Who, at_ms: u64) {
-        if self.knows(item) || self.is_full() {
-            return;
+    /// A turn begins. False when there is no room for it.
+    fn open(&mut self, item: &ItemId, who: Who, at_ms: u64) -> bool {
+        if self.knows(item) {
+            return true;
+        }
+        if self.entries.len() >= MAX_TURNS {
+            return false;
         }
         self.entries.push(Entry {
             item: item.clone(),
@@ -154,6 +172,7 @@ impl History {
             before: self.before.len(),
             asides: std::mem::take(&mut self.before),
         });
+        true
     }
 
     /// The newest turns are the ones that move: search from the end.
@@ -164,8 +183,8 @@ impl History {
         }
     }
 
-    /// More words of a turn, or other ones.
-    fn words(&mut self, item: &ItemId, words: &str, anew: bool) {
+    /// More words of a turn, or other ones. False when there is no room for all of them.
+    fn words(&mut self, item: &ItemId, words: &str, anew: bool) -> bool {
         let mut whole = true;
         self.with(item, |e| {
             if anew {
@@ -173,12 +192,7 @@ impl History {
             }
             whole = push_within(&mut e.text, words);
         });
-        self.cut += u32::from(!whole);
-    }
-
-    /// How often words were left out since this was last asked.
-    pub(crate) fn take_cut(&mut self) -> u32 {
-        std::mem::take(&mut self.cut)
+        whole
     }
 
     /// Whether there was a turn of this item.
@@ -189,11 +203,6 @@ impl History {
     /// Whether this turn broke off.
     pub(crate) fn is_broken(&self, item: &ItemId) -> bool {
         self.entries.iter().rev().find(|e| e.item == *item).is_some_and(|e| e.broken)
-    }
-
-    /// Whether no further turn is kept.
-    pub(crate) fn is_full(&self) -> bool {
-        self.entries.len() >= MAX_TURNS
     }
 
     /// Why the carrier's side is over, while the end itself is not yet told.

@@ -45,9 +45,6 @@ pub(super) fn entered(cx: &mut Context) -> String {
     cx.deadlines.clear(Timer::Key);
     let keys = cx.history.keys();
     let keys = keys.strip_suffix(TERMINATOR).filter(|keys| !keys.is_empty()).unwrap_or(keys).to_owned();
-    if !cx.history.takes_asides() {
-        cx.count("aside_dropped", 1);
-    }
     cx.record(Fact::KeysEntered { keys: keys.clone() });
     keys
 }

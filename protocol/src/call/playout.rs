@@ -121,9 +121,6 @@ impl Playout {
         let (serial, began) = self.ledger.open(key);
         if began {
             let at_ms = cx.at_ms();
-            if cx.history.is_full() {
-                cx.count("turn_dropped", 1);
-            }
             cx.record(Fact::AgentBegan { item: key.item.clone(), at_ms });
             self.newest = Some(key.clone());
         }

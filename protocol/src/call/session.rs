@@ -111,7 +111,11 @@ impl Session {
 
     /// Whether what this connection says still matters.
     pub(crate) fn knows(&self, id: ConnId) -> bool {
-        [&self.current, &self.next].into_iter().flatten().any(|c| c.id == id)
+        self.conn(id).is_some()
+    }
+
+    fn conn(&self, id: ConnId) -> Option<&Conn> {
+        [&self.current, &self.next].into_iter().flatten().find(|c| c.id == id)
     }
 
     pub(crate) fn is_current(&self, id: ConnId) -> bool {

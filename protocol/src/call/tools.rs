@@ -105,9 +105,6 @@ impl Tools {
             cx.count("repeated_event", 1);
             return Called::Nothing;
         }
-        if !cx.history.takes_asides() {
-            cx.count("aside_dropped", 1);
-        }
         let (id, at_ms) = (EffectId(cx.history.effects() + 1), cx.at_ms());
         let mut call = ToolCall { id, conn, response, call_id, name, arguments, at_ms, wait_ms: None };
         let closes = match call.name.as_str() {

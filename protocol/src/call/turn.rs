@@ -136,16 +136,16 @@ impl Turn {
             cx.count("repeated_event", 1);
             return None;
         }
-        let at_ms = cx.at_ms().saturating_sub(millis(cx.now.saturating_duration_since(last)));
-        self.close_turn(cx, at_ms);
+        self.close_turn(cx, last);
         (self.doubtful, self.uncommitted) = (None, true);
         cx.deadlines.clear(Timer::Doubt);
         ended
     }
 
     /// What the caller was saying ends there.
-    fn close_turn(&mut self, cx: &mut Context, at_ms: u64) {
+    fn close_turn(&mut self, cx: &mut Context, last: Instant) {
         if let Some(item) = self.speaking.take() {
+            let at_ms = cx.at_ms().saturating_sub(millis(cx.now.saturating_duration_since(last)));
             cx.record(Fact::CallerStopped { item, at_ms });
         }
     }
@@ -194,8 +194,7 @@ impl Turn {
 
     /// The caller's side is over, and with it what they were saying. Returns the responses that nobody will hear.
     pub(super) fn leave(&mut self, cx: &mut Context, last: Instant) -> Vec<ResponseId> {
-        let at_ms = cx.at_ms().saturating_sub(millis(cx.now.saturating_duration_since(last)));
-        self.close_turn(cx, at_ms);
+        self.close_turn(cx, last);
         self.settle_stranded(cx);
         self.open_responses()
     }

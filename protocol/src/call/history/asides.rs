@@ -45,12 +45,14 @@ impl Aside {
 }
 
 impl History {
-    /// Something happened after what was said last.
-    pub(super) fn aside(&mut self, aside: Aside) {
+    /// Something happened after what was said last. False when there is no room for it.
+    pub(super) fn aside(&mut self, aside: Aside) -> bool {
         let asides = self.entries.last_mut().map_or(&mut self.before, |entry| &mut entry.asides);
-        if asides.len() < MAX_ASIDES {
+        let room = asides.len() < MAX_ASIDES;
+        if room {
             asides.push(aside);
         }
+        room
     }
 
     /// A function returned: its result stands beside its call, however much was said meanwhile.
@@ -65,11 +67,6 @@ impl History {
                 _ => {}
             }
         }
-    }
-
-    /// Whether there is room for what happens now.
-    pub(crate) fn takes_asides(&self) -> bool {
-        self.entries.last().map_or(&self.before, |entry| &entry.asides).len() < MAX_ASIDES
     }
 
     /// Functions called so far.

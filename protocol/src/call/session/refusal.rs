@@ -34,12 +34,18 @@ pub(crate) struct Refusal {
 impl Session {
     /// Which event of ours on that connection an error answers.
     pub(crate) fn answers(&self, cx: &Context, id: ConnId, error: &ServerError) -> Option<EventId> {
-        let conn = [&self.current, &self.next].into_iter().flatten().find(|conn| conn.id == id)?;
+        let conn = self.conn(id)?;
         error.answers().filter(|event| event.number > conn.events && event.number <= cx.events())
     }
 
-    /// The server says that something failed.
-    pub(crate) fn failed(&mut self, cx: &mut Context, id: ConnId, error: &ServerError) -> Outcome {
+    /// The server says that something failed, in answer to that event of ours if [`Self::answers`] tells one.
+    pub(crate) fn failed(
+        &mut self,
+        cx: &mut Context,
+        id: ConnId,
+        answers: Option<EventId>,
+        error: &ServerError,
+    ) -> Outcome {
         let failure = Failure::of(error);
         match failure {
             Failure::Expired => return self.lost(cx, id, "the session expired", None),
@@ -48,7 +54,7 @@ impl Session {
             }
             _ => {}
         }
-        match self.answers(cx, id, error) {
+        match answers {
             Some(event) => self.refused(cx, id, event, error),
             None => self.judged_by_state(cx, id, failure, error),
         }

@@ -103,6 +103,21 @@ fn a_session_that_ends_before_a_quiet_moment_came_is_followed_by_the_one_that_wa
 }
 
 #[test]
+fn words_that_are_not_kept_are_counted_once_whatever_happens_to_the_call_later() {
+    let mut desk = Desk::live();
+    desk.response_created(1, "r1");
+    (0..3).for_each(|_| desk.words(1, &key("r1", "a1"), &"word ".repeat(2_000)));
+    let mut history = History::default();
+    desk.facts().into_iter().for_each(|fact| history.apply(fact));
+    let call =
+        Call::resume(desk.now, clock(), Arc::new(Policy::default()), Arc::new(setup(GreetedBy::Carrier)), history);
+    let mut desk = Desk::of(call, desk.now);
+    desk.caller(CallerEvent::Gone);
+    assert!(desk.facts().iter().any(|fact| matches!(fact, Fact::Ended(_))));
+    assert_eq!(desk.counted("words_cut"), 0, "they were counted before the call was rebuilt");
+}
+
+#[test]
 fn words_that_are_not_kept_are_counted() {
     let mut desk = Desk::live();
     desk.response_created(1, "r1");

@@ -20,11 +20,8 @@ impl Turn {
         if !self.heard.insert(item.clone()) {
             return cx.count("repeated_event", 1);
         }
-        self.close_turn(cx, cx.at_ms());
+        self.close_turn(cx, cx.now);
         self.settle_stranded(cx);
-        if cx.history.is_full() {
-            cx.count("turn_dropped", 1);
-        }
         cx.record(Fact::CallerSpoke { item: item.clone(), at_ms: cx.at_ms() });
         self.speaking = Some(item);
         self.doubtful = None;
