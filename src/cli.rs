@@ -5,10 +5,13 @@ mod audit;
 mod calls;
 mod check;
 mod client;
+mod demo;
 mod jobs;
 mod load;
+pub(crate) mod screen;
 mod simulate;
 mod table;
+mod transcript;
 
 use std::io::{Write, stdout};
 use std::process::ExitCode;
@@ -16,8 +19,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::demo;
-use crate::screen::{Screen, is_reader_gone, shown};
+use crate::cli::screen::{Screen, is_reader_gone, shown};
 use crate::serve::{serve, signals};
 use crate::settings::private::keep_to_ourselves;
 use crate::settings::{Settings, SettingsError, SettingsErrors, load_env_file};

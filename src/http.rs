@@ -13,19 +13,20 @@ use protocol::exotel::webhook::Address;
 use protocol::ids::Secret;
 use url::Url;
 
-use crate::connections::Connection;
+use crate::calls::token::TokenKey;
+use crate::calls::writer::RecordWriter;
+use crate::http::connections::Connection;
 use crate::jobs::Jobs;
 use crate::outgoing::{Forbidden, PrivateHosts};
-use crate::record::RecordWriter;
-use crate::settings::RecordingHosts;
+use crate::recordings::RecordingHosts;
 use crate::store::{Announced, Store};
-use crate::token::TokenKey;
 
 pub mod address;
 pub mod admission;
 pub mod audit;
 pub mod auth;
 pub mod body;
+pub mod connections;
 mod desk;
 pub mod error;
 pub mod here;

@@ -13,12 +13,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::connections::{Bounds, Connections, files};
+use crate::calls::writer::RecordWriter;
+use crate::http::connections::{Bounds, Connections, files};
 use crate::http::{Gateway, Plane};
 use crate::jobs::{self, Jobs};
-use crate::record::RecordWriter;
+use crate::recordings::spool::Spool;
 use crate::settings::{PublicUrl, Settings};
-use crate::spool::Spool;
 use crate::store::Store;
 use crate::telemetry;
 use server::Server;

@@ -9,11 +9,13 @@ use protocol::ids::Secret;
 use protocol::realtime::event::AudioFormat;
 use url::Url;
 
-use crate::connections::files::open_file_warning;
+use crate::audit::{AuditNumbers, Secrets};
+use crate::calls::writer::Prices;
 use crate::http::address::Cidr;
 use crate::http::auth::Way;
+use crate::http::connections::files::open_file_warning;
 use crate::outgoing::PrivateHosts;
-use crate::record::{AuditNumbers, Prices, Secrets};
+use crate::recordings::RecordingHosts;
 use crate::store::DatabaseUrl;
 use crate::telemetry::LogFormat;
 
@@ -22,7 +24,6 @@ mod bare;
 mod env_file;
 mod error;
 mod files;
-mod hosts;
 mod need;
 mod node;
 mod open;
@@ -41,7 +42,6 @@ pub use env_file::load_env_file;
 pub use error::{SettingsError, SettingsErrors};
 pub use files::SecretFiles;
 pub(crate) use files::read_secret;
-pub use hosts::RecordingHosts;
 pub use public_url::{PublicUrl, UrlSource};
 pub(crate) use read::{database, private_hosts};
 

@@ -14,22 +14,17 @@ mod calls;
 mod clients;
 mod columns;
 mod ends;
+mod engine;
 mod error;
 mod figures;
 mod jobs;
 mod lite;
 mod lost;
-mod migrations;
 mod opening;
-mod outbound;
+mod outbox;
 mod pg;
-mod pools;
-mod postgres;
-mod prepared;
 mod recordings;
 mod schema;
-mod sqlite;
-mod url;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -38,15 +33,15 @@ pub use audit::{AuditEntry, Broken, Whole};
 pub use batch::{Batch, CallUpdate, Finish, MediaStart};
 pub use calls::{Begun, Call, CallEndReport, CallPage, CallWithTurns, Entry, NewCall, Parties, Times};
 pub use clients::{Agent, Client, ClientChanges, ClientLimits, NewClient};
+pub use engine::url::{DatabaseUrl, DatabaseUrlError};
 pub use error::StoreError;
 pub use figures::{Figures, Tokens};
 pub use jobs::{Job, JobStatus, NewJob, Waiting};
 pub use opening::Opening;
-pub use outbound::{CALL_ENDED, CALL_STARTED, EventsTarget, RECORDING_STORED, SEND_EVENT, Told};
+pub use outbox::{CALL_ENDED, CALL_STARTED, EventsTarget, RECORDING_STORED, SEND_EVENT, Told};
 pub use recordings::{Announced, FETCH_RECORDING, Kept, MOST_OF_CALL, MOST_WAITING, Recording, RecordingStatus};
-pub use url::{DatabaseUrl, DatabaseUrlError};
 
-use pools::Pools;
+use engine::pools::Pools;
 
 /// Threads that drive connections. Queries wait on the database, not on these.
 const THREADS: usize = 2;
@@ -55,17 +50,17 @@ const THREADS: usize = 2;
 macro_rules! query {
     ($store:expr, $mode:ident, $table:ident::$query:ident($($arg:expr),*)) => {
         match $store.pools() {
-            $crate::store::pools::Pools::Lite(lite) => {
-                lite.$mode(move |conn| $crate::store::sqlite::now($crate::store::lite::$table::$query(conn, $($arg),*))).await
+            $crate::store::engine::pools::Pools::Lite(lite) => {
+                lite.$mode(move |conn| $crate::store::engine::sqlite::now($crate::store::lite::$table::$query(conn, $($arg),*))).await
             }
-            $crate::store::pools::Pools::Pg(pool) => {
+            $crate::store::engine::pools::Pools::Pg(pool) => {
                 let pool = pool.clone();
                 $store
                     .on_runtime(async move {
-                        let mut conn = $crate::store::pools::checkout(pool.get()).await?;
+                        let mut conn = $crate::store::engine::pools::checkout(pool.get()).await?;
                         let work = $crate::store::pg::$table::$query(&mut conn, $($arg),*);
-                        let done = $crate::store::postgres::bounded(work).await;
-                        $crate::store::postgres::settled(conn, done)
+                        let done = $crate::store::engine::postgres::bounded(work).await;
+                        $crate::store::engine::postgres::settled(conn, done)
                     })
                     .await
             }
@@ -77,18 +72,18 @@ macro_rules! query {
 macro_rules! transaction {
     ($store:expr, $table:ident::$query:ident($($arg:expr),*)) => {
         match $store.pools() {
-            $crate::store::pools::Pools::Lite(lite) => {
-                lite.write(move |conn| $crate::store::sqlite::now($crate::store::lite::$table::$query(conn, $($arg),*))).await
+            $crate::store::engine::pools::Pools::Lite(lite) => {
+                lite.write(move |conn| $crate::store::engine::sqlite::now($crate::store::lite::$table::$query(conn, $($arg),*))).await
             }
-            $crate::store::pools::Pools::Pg(pool) => {
+            $crate::store::engine::pools::Pools::Pg(pool) => {
                 let pool = pool.clone();
                 $store
                     .on_runtime(async move {
                         use diesel_async::AsyncConnection as _;
-                        let mut conn = $crate::store::pools::checkout(pool.get()).await?;
+                        let mut conn = $crate::store::engine::pools::checkout(pool.get()).await?;
                         let work = conn.transaction(async |conn| $crate::store::pg::$table::$query(conn, $($arg),*).await);
-                        let done = $crate::store::postgres::bounded(work).await;
-                        $crate::store::postgres::settled(conn, done)
+                        let done = $crate::store::engine::postgres::bounded(work).await;
+                        $crate::store::engine::postgres::settled(conn, done)
                     })
                     .await
             }

@@ -3,6 +3,8 @@
 use chrono_tz::{TZ_VARIANTS, Tz};
 use protocol::exotel::is_region;
 
+pub(crate) mod voice;
+
 /// Language of a new client.
 pub(crate) const LANGUAGE: &str = "en-IN";
 /// Time zone of a new client.

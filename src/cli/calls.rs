@@ -10,9 +10,9 @@ use protocol::ids::CallSid;
 use super::args::CallsArgs;
 use super::client::open_existing;
 use super::{Failure, table};
-use crate::screen::shown;
+use crate::cli::screen::shown;
+use crate::cli::transcript;
 use crate::store::{AuditEntry, Call, CallWithTurns, Figures, Recording};
-use crate::transcript;
 
 /// Prints; false when the call that was asked for is not on record.
 pub(super) async fn run(args: &CallsArgs, screen: &mut impl Write) -> Result<bool, Failure> {

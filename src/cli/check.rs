@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::Failure;
-use crate::events::{RefusedTarget, refused_targets};
-use crate::objects::Objects;
+use crate::cli::screen::shown;
+use crate::notify::{RefusedTarget, refused_targets};
 use crate::outgoing::PrivateHosts;
-use crate::screen::shown;
+use crate::recordings::objects::Objects;
 use crate::settings::{Settings, SettingsArgs, bare, private_hosts};
 use crate::store::{DatabaseUrl, Store};
 

@@ -8,7 +8,7 @@ use protocol::ids::PhoneNumber;
 
 use super::args::{AddArgs, Client as Ask, ClientFields, Database, SetArgs, Switch};
 use super::{Failure, table};
-use crate::events::{EventsGrant, EventsWish, WishError};
+use crate::notify::{EventsGrant, EventsWish, WishError};
 use crate::settings::{private_hosts, read_secret};
 use crate::store::{Agent, Client, ClientChanges, ClientLimits, NewClient, Store};
 use crate::tenant::{self, INSTRUCTIONS, LANGUAGE, REGION, TIME_ZONE};

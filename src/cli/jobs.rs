@@ -8,7 +8,7 @@ use super::args::{JobsAction, JobsArgs, RetryArgs};
 use super::calls::time;
 use super::client::open_existing;
 use super::{Failure, table};
-use crate::screen::shown;
+use crate::cli::screen::shown;
 use crate::store::{Job, JobStatus};
 
 /// Prints them, newest first, or does something with them.

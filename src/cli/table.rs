@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use crate::screen::shown;
+use crate::cli::screen::shown;
 
 /// Prints a heading and rows, each column as wide as its widest cell. The last column is not padded.
 pub(super) fn print(screen: &mut impl Write, heading: &[&str], rows: &[Vec<String>]) -> io::Result<()> {

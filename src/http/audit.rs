@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::Gateway;
 use super::error::Refused;
 use super::request_id::RequestId;
-use crate::record::bound_refused;
+use crate::audit::bound_refused;
 use crate::store::AuditEntry;
 
 /// Outcomes of requests that were taken and changed nothing.

@@ -15,7 +15,7 @@ use sha2::Sha256;
 use signature::Signature;
 use subtle::ConstantTimeEq;
 
-use crate::token::keyed;
+use crate::calls::token::keyed;
 
 mod signature;
 

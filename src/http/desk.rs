@@ -17,7 +17,7 @@ use super::admission::admission;
 use super::error::Refused;
 use super::rate::{Let, TooMany, Windows};
 use super::tries::Tries;
-use crate::record::RecordWriter;
+use crate::calls::writer::RecordWriter;
 use crate::store::{AuditEntry, Begun, Call, Client, Entry, NewCall, Parties, Store};
 
 /// Calls a minute of one caller, unless the client says otherwise.

@@ -8,8 +8,8 @@ use actors::Refusal;
 use protocol::exotel::webhook::{FieldError, FieldProblem};
 
 use super::auth::AuthError;
+use crate::calls::token::TokenError;
 use crate::store::StoreError;
-use crate::token::TokenError;
 
 /// Why a request is refused.
 #[derive(Debug, thiserror::Error)]

@@ -10,7 +10,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest};
 
-use crate::connections::Connection;
+use crate::http::connections::Connection;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest id of a sender that is kept.

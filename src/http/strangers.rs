@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::address::guesser;
 use super::rate::{TooMany, Windows};
-use crate::record::RecordWriter;
+use crate::calls::writer::RecordWriter;
 use crate::store::AuditEntry;
 
 /// Failed authentications of one address in a minute, before it is told to wait.

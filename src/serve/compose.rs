@@ -11,14 +11,15 @@ use protocol::ids::CallSid;
 use simulator::model::{ModelHandle, ModelOptions, ModelServer};
 use tokio::task::JoinHandle;
 
+use crate::calls::Sweep;
+use crate::calls::token::TokenKey;
+use crate::calls::writer::{RecordRules, RecordWriter};
 use crate::http::auth::Gate;
 use crate::http::{Desk, Gateway, Readiness, Rules, Strangers};
 use crate::jobs::Jobs;
-use crate::record::{RecordRules, RecordWriter, Sweep};
+use crate::recordings::spool::{Deck, TapingRecorder};
 use crate::settings::Settings;
-use crate::spool::{Deck, TapingRecorder};
 use crate::store::Store;
-use crate::token::TokenKey;
 
 /// Restarts of one actor within `RESTART_WINDOW` before its call is given up.
 const RESTARTS: u32 = 3;

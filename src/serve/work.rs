@@ -5,14 +5,14 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::time::sleep;
 
-use crate::events::{self, Events};
-use crate::fetch::{Credentials, Fetch, FetchLimits};
+use crate::audit::LateAudit;
 use crate::jobs::{Jobs, Running};
-use crate::objects::Objects;
+use crate::notify::{self, Events};
 use crate::outgoing::PrivateHosts;
-use crate::record::LateAudit;
+use crate::recordings::fetch::{Credentials, Fetch, FetchLimits};
+use crate::recordings::objects::Objects;
+use crate::recordings::spool::{EncodeRecording, Press};
 use crate::settings::Settings;
-use crate::spool::{EncodeRecording, Press};
 use crate::store::{FETCH_RECORDING, Store, StoreError};
 
 /// How long a database that is away is left alone.
@@ -57,11 +57,11 @@ async fn look_anew(store: Store, private: PrivateHosts, jobs: Jobs) {
 }
 
 async fn unpark(store: &Store, private: &PrivateHosts) -> Result<(), StoreError> {
-    for refused in events::refused_targets(store, private).await? {
-        let events::RefusedTarget { client, why, .. } = refused;
+    for refused in notify::refused_targets(store, private).await? {
+        let notify::RefusedTarget { client, why, .. } = refused;
         tracing::warn!(target: "events", client, "a client is not told of its calls: its events_url {why}");
     }
-    let unparked = events::unpark(store, private).await? + store.unpark_jobs(FETCH_RECORDING, Vec::new()).await?;
+    let unparked = notify::unpark(store, private).await? + store.unpark_jobs(FETCH_RECORDING, Vec::new()).await?;
     if unparked > 0 {
         tracing::info!(target: "jobs", unparked, "what was parked is tried again");
     }

@@ -12,14 +12,15 @@ use url::Url;
 
 use super::args::{self, SettingsArgs};
 use super::{
-    CallSettings, ExotelSettings, HttpSettings, LogSettings, ModelSettings, Need, PublicUrl, RecordingHosts,
-    RecordingSettings, RecordingTarget, Settings, SettingsError, SettingsErrors, UrlSource, WebhookSettings, bare,
-    files, secrets,
+    CallSettings, ExotelSettings, HttpSettings, LogSettings, ModelSettings, Need, PublicUrl, RecordingSettings,
+    RecordingTarget, Settings, SettingsError, SettingsErrors, UrlSource, WebhookSettings, bare, files, secrets,
 };
+use crate::audit::AuditNumbers;
+use crate::calls::writer::Prices;
 use crate::http::address::Cidr;
 use crate::http::auth::Way;
 use crate::outgoing::PrivateHosts;
-use crate::record::{AuditNumbers, Prices};
+use crate::recordings::RecordingHosts;
 use crate::store::DatabaseUrl;
 use crate::telemetry::LogFormat;
 

@@ -52,7 +52,7 @@ impl fmt::Debug for AuditEntry {
 }
 
 impl Store {
-    /// Appends entries, in their order, all or none. What happens in requests and calls goes through [`crate::record::RecordWriter`].
+    /// Appends entries, in their order, all or none. What happens in requests and calls goes through [`crate::calls::writer::RecordWriter`].
     ///
     /// # Errors
     /// When the database fails.

@@ -73,6 +73,6 @@ impl Store {
     /// # Errors
     /// When the database fails; then nothing was written.
     pub async fn write_batch(&self, batch: Batch) -> Result<(), StoreError> {
-        transaction!(self, outbound::write(&batch))
+        transaction!(self, outbox::write(&batch))
     }
 }

@@ -249,7 +249,7 @@ impl Store {
     /// Begins a call of a client that is known. Exactly one of any number of callers, at the same time or later, gets [`Begun::New`].
     #[cfg(test)]
     pub(crate) async fn begin_call(&self, new: NewCall) -> Result<Begun, StoreError> {
-        transaction!(self, outbound::begin(&new))
+        transaction!(self, outbox::begin(&new))
     }
 
     /// Gives a call that waits for its media stream to whoever has it. Exactly one of any number of callers gets the call; none when it
@@ -280,7 +280,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn report_call_and_recording(&self, report: CallEndReport) -> Result<(Call, Option<Kept>), StoreError> {
-        transaction!(self, outbound::report(&report))
+        transaction!(self, outbox::report(&report))
     }
 
     /// A call with its transcript.

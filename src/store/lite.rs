@@ -2,7 +2,7 @@
 
 pub(super) use diesel::SqliteConnection as Conn;
 
-pub(super) use super::sqlite::RunQueryDsl;
+pub(super) use super::engine::sqlite::RunQueryDsl;
 
 #[path = "sql/audit.rs"]
 pub(super) mod audit;
@@ -16,14 +16,14 @@ pub(super) mod clients;
 pub(super) mod health;
 #[path = "sql/jobs.rs"]
 pub(super) mod jobs;
-#[path = "locking/lite.rs"]
+#[path = "engine/locking/lite.rs"]
 pub(super) mod locking;
 #[path = "sql/lost.rs"]
 pub(super) mod lost;
 #[path = "sql/opening.rs"]
 pub(super) mod opening;
-#[path = "sql/outbound.rs"]
-pub(super) mod outbound;
+#[path = "sql/outbox.rs"]
+pub(super) mod outbox;
 #[path = "sql/recordings.rs"]
 pub(super) mod recordings;
 #[path = "sql/turns.rs"]

@@ -4,7 +4,7 @@
 
 pub(super) use diesel_async::RunQueryDsl;
 
-pub(super) use super::postgres::PgConn as Conn;
+pub(super) use super::engine::postgres::PgConn as Conn;
 
 #[path = "sql/audit.rs"]
 pub(super) mod audit;
@@ -18,14 +18,14 @@ pub(super) mod clients;
 pub(super) mod health;
 #[path = "sql/jobs.rs"]
 pub(super) mod jobs;
-#[path = "locking/pg.rs"]
+#[path = "engine/locking/pg.rs"]
 pub(super) mod locking;
 #[path = "sql/lost.rs"]
 pub(super) mod lost;
 #[path = "sql/opening.rs"]
 pub(super) mod opening;
-#[path = "sql/outbound.rs"]
-pub(super) mod outbound;
+#[path = "sql/outbox.rs"]
+pub(super) mod outbox;
 #[path = "sql/recordings.rs"]
 pub(super) mod recordings;
 #[path = "sql/turns.rs"]

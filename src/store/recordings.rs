@@ -9,7 +9,7 @@ use url::Url;
 use super::columns::{Time, Word};
 use super::schema::recordings;
 use super::{Store, StoreError, query, transaction};
-use crate::objects::Stored;
+use crate::recordings::objects::Stored;
 
 /// The kind of the jobs that fetch the carrier's recordings.
 pub const FETCH_RECORDING: &str = "fetch_recording";

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use callgate::connections::files::raise_limit;
+use callgate::http::connections::files::raise_limit;
 use callgate::settings::SettingsArgs;
 use futures_util::future::join_all;
 use futures_util::{SinkExt, StreamExt};

@@ -6,10 +6,10 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
+use callgate::calls::token::TokenKey;
 use callgate::serve::{Running, start};
 use callgate::settings::{Settings, SettingsArgs};
 use callgate::store::{Agent, AuditEntry, Client, ClientLimits, NewClient};
-use callgate::token::TokenKey;
 use hmac::{Hmac, KeyInit, Mac};
 use protocol::ids::{CallSid, PhoneNumber, Secret};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};

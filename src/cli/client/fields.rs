@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::super::Failure;
 use super::super::args::ClientFields;
-use crate::spoken::{self, TRANSCRIPTION_WANTED, UNLISTED_WANTED, VOICE_WANTED};
 use crate::tenant;
+use crate::tenant::voice::{self, TRANSCRIPTION_WANTED, UNLISTED_WANTED, VOICE_WANTED};
 
 /// What is said of its voice and its callers' language: none leaves things as they are, `Some(None)` is the default.
 pub(super) struct Spoken {
@@ -24,11 +24,11 @@ impl Spoken {
                     None => Err(Failure::Usage(format!("{flag} {told}: {wanted}"))),
                 },
             };
-        let listed = read("--voice", fields.voice.take(), spoken::voice, VOICE_WANTED)?;
-        let unlisted = read("--unlisted-voice", fields.unlisted_voice.take(), spoken::unlisted_voice, UNLISTED_WANTED)?;
+        let listed = read("--voice", fields.voice.take(), voice::voice, VOICE_WANTED)?;
+        let unlisted = read("--unlisted-voice", fields.unlisted_voice.take(), voice::unlisted_voice, UNLISTED_WANTED)?;
         let told = fields.transcription_language.take();
         let transcription =
-            read("--transcription-language", told, spoken::transcription_language, TRANSCRIPTION_WANTED)?;
+            read("--transcription-language", told, voice::transcription_language, TRANSCRIPTION_WANTED)?;
         Ok(Self { voice: listed.or(unlisted), transcription })
     }
 }

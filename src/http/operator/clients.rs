@@ -9,11 +9,11 @@ use serde_json::{Map, Value, json};
 
 use super::json::client_json;
 use super::{Asked, Done, Gateway, Refused, answer, ask, check, malformed, next};
-use crate::events::{EventsGrant, EventsWish, WishError};
 use crate::http::audit::Seen;
 use crate::http::{body, wrong_method};
-use crate::spoken::{self, TRANSCRIPTION_WANTED, UNLISTED_WANTED, VOICE_WANTED};
+use crate::notify::{EventsGrant, EventsWish, WishError};
 use crate::store::{Agent, Client, ClientChanges, ClientLimits, NewClient, StoreError};
+use crate::tenant::voice::{self, TRANSCRIPTION_WANTED, UNLISTED_WANTED, VOICE_WANTED};
 use crate::tenant::{self, INSTRUCTIONS, LANGUAGE, REGION, TIME_ZONE};
 
 /// Its routes.
@@ -208,13 +208,13 @@ fn changes(told: &Map<String, Value>) -> Result<ClientChanges, Refused> {
                 changes.language = Some(checked("language", value, tenant::is_language, tenant::LANGUAGE_WANTED)?);
             }
             "transcription_language" => {
-                let known = spoken::transcription_language;
+                let known = voice::transcription_language;
                 let language = kept("transcription_language", value, known, TRANSCRIPTION_WANTED)?;
                 changes.transcription_language = Some(language);
             }
-            "voice" => changes.voice = Some(kept("voice", value, spoken::voice, VOICE_WANTED)?),
+            "voice" => changes.voice = Some(kept("voice", value, voice::voice, VOICE_WANTED)?),
             "unlisted_voice" => {
-                let voice = kept("unlisted_voice", value, spoken::unlisted_voice, UNLISTED_WANTED)?;
+                let voice = kept("unlisted_voice", value, voice::unlisted_voice, UNLISTED_WANTED)?;
                 changes.voice = Some(voice);
             }
             "instructions" => changes.instructions = Some(text("instructions", value)?),

@@ -10,9 +10,9 @@ use serde_json::json;
 use super::super::audit::Seen;
 use super::super::desk::{Opened, Opening};
 use super::{Answer, Gateway, Refused};
+use crate::calls::token::TOKEN_LIFE;
 use crate::http::admission::max_concurrent;
 use crate::store::{Client, Entry};
-use crate::token::TOKEN_LIFE;
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 

@@ -6,7 +6,7 @@ use protocol::ids::CallSid;
 
 use super::{Conn, RunQueryDsl};
 use crate::store::audit::{Covered, GENESIS, Link};
-use crate::store::prepared::prepared;
+use crate::store::engine::prepared::prepared;
 use crate::store::schema::audit_head::dsl as head;
 use crate::store::schema::audit_log::dsl;
 use crate::store::{AuditEntry, StoreError};

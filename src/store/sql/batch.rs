@@ -8,8 +8,8 @@ use protocol::exotel::status::ENDS;
 use super::{Conn, RunQueryDsl, calls, jobs, turns};
 use crate::store::columns::coalesce;
 use crate::store::ends::{EndColumns, next_rev, outranked};
-use crate::store::outbound::{CALL_ENDED, Event, SEND_EVENT};
-use crate::store::prepared::prepared;
+use crate::store::engine::prepared::prepared;
+use crate::store::outbox::{CALL_ENDED, Event, SEND_EVENT};
 use crate::store::schema::calls::dsl;
 use crate::store::{Batch, CallEndReport, CallUpdate, Figures, Finish, MediaStart, StoreError};
 

@@ -8,7 +8,7 @@ use super::{Conn, RunQueryDsl, clients, recordings, turns};
 use crate::store::calls::merge::{merge, settle};
 use crate::store::columns::coalesce;
 use crate::store::ends::{EndColumns, IN_PROGRESS, next_rev};
-use crate::store::prepared::prepared;
+use crate::store::engine::prepared::prepared;
 use crate::store::schema;
 use crate::store::schema::calls::dsl;
 use crate::store::{Begun, Call, CallEndReport, CallPage, CallWithTurns, Kept, MediaStart, NewCall, StoreError};

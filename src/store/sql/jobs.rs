@@ -9,7 +9,7 @@ use diesel::sql_types::Bool;
 
 use super::locking::skip_locked;
 use super::{Conn, RunQueryDsl};
-use crate::store::prepared::prepared;
+use crate::store::engine::prepared::prepared;
 use crate::store::schema::calls;
 use crate::store::schema::jobs::{self, dsl};
 use crate::store::{Job, JobStatus, NewJob, StoreError, Waiting};

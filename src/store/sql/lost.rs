@@ -6,11 +6,11 @@ use protocol::call::end::EndCode;
 use protocol::ids::CallSid;
 use serde_json::json;
 
-use super::{Conn, RunQueryDsl, audit, outbound, turns};
+use super::{Conn, RunQueryDsl, audit, outbox, turns};
 use crate::store::ends::{EndColumns, next_rev, outranked};
+use crate::store::engine::prepared::prepared;
 use crate::store::lost::{CALL_LOST, WHY};
-use crate::store::outbound::{CALL_ENDED, Event};
-use crate::store::prepared::prepared;
+use crate::store::outbox::{CALL_ENDED, Event};
 use crate::store::schema::calls::dsl;
 use crate::store::{AuditEntry, Call, Finish, StoreError};
 
@@ -40,7 +40,7 @@ pub(in crate::store) async fn end(conn: &mut Conn, calls: &[CallSid]) -> Result<
         let last = last_seen(&call, turns::end_ms(conn, call.id).await?).min(now);
         let when = diesel::update(dsl::calls.find(call.id)).set((dsl::ended_at.eq(last.naive_utc()), next_rev!()));
         prepared(when).execute(conn).await?;
-        outbound::tell(conn, &Event { call: sid, what: CALL_ENDED, recording: None, at: now }).await?;
+        outbox::tell(conn, &Event { call: sid, what: CALL_ENDED, recording: None, at: now }).await?;
         entries.push(AuditEntry {
             at: now,
             kind: CALL_LOST.to_owned(),

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use protocol::ids::{CallSid, PhoneNumber};
 
-use super::{Conn, RunQueryDsl, clients, outbound};
+use super::{Conn, RunQueryDsl, clients, outbox};
 use crate::store::opening::{Judge, Opening};
 use crate::store::schema::calls::dsl;
 use crate::store::{Begun, StoreError};
@@ -24,7 +24,7 @@ pub(in crate::store) async fn open<E: Send>(
         Some(Err(refused)) => return Ok(Some(Err(refused))),
         None => return Ok(None),
     };
-    let begun = outbound::begin(conn, &new).await?;
+    let begun = outbox::begin(conn, &new).await?;
     let (Begun::New(row) | Begun::Known(row)) = &begun;
     let client = match row.client_id.filter(|owner| *owner != client.id) {
         Some(owner) => clients::by_id(conn, owner).await?,

@@ -6,10 +6,10 @@ use diesel::prelude::*;
 use protocol::ids::CallSid;
 use serde_json::json;
 
-use super::{Conn, RunQueryDsl, calls, jobs, outbound};
-use crate::objects::Stored;
+use super::{Conn, RunQueryDsl, calls, jobs, outbox};
+use crate::recordings::objects::Stored;
 use crate::store::columns::Word;
-use crate::store::outbound::{Event, RECORDING_STORED, SEND_EVENT};
+use crate::store::outbox::{Event, RECORDING_STORED, SEND_EVENT};
 use crate::store::recordings::{Announced, FETCH_RECORDING, Kept, MOST_OF_CALL, MOST_WAITING};
 use crate::store::schema;
 use crate::store::schema::recordings::dsl;
@@ -194,7 +194,7 @@ pub(in crate::store) async fn stored(
     }
     if let Some((_, call)) = by_id(conn, id).await? {
         let event = Event { call: &call, what: RECORDING_STORED, recording: Some(id), at: Utc::now() };
-        outbound::tell(conn, &event).await?;
+        outbox::tell(conn, &event).await?;
     }
     Ok(())
 }

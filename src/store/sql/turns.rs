@@ -8,7 +8,7 @@ use protocol::call::fact::Turn;
 use super::{Conn, RunQueryDsl};
 use crate::store::StoreError;
 use crate::store::columns::{TurnRow, who_name};
-use crate::store::prepared::prepared;
+use crate::store::engine::prepared::prepared;
 use crate::store::schema::turns::dsl;
 
 pub(in crate::store) async fn upsert(conn: &mut Conn, call_id: i64, turn: &Turn) -> Result<(), StoreError> {

@@ -242,7 +242,10 @@ fn both_databases_know_the_same_versions() {
         let all = MigrationSource::<Backend>::migrations(all).unwrap();
         all.iter().map(|one| one.name().to_string()).collect()
     };
-    assert_eq!(versions(&migrations::SQLITE), versions(&migrations::POSTGRES));
+    assert_eq!(
+        versions(&crate::store::engine::migrations::SQLITE),
+        versions(&crate::store::engine::migrations::POSTGRES)
+    );
 }
 
 /// Tables, columns, indexes, triggers and functions, a line each.

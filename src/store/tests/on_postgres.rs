@@ -8,7 +8,8 @@ use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use diesel_migrations::EmbeddedMigrations;
 
 use super::database::{self, Database};
-use crate::store::{DatabaseUrl, Store, migrations};
+use crate::store::engine::migrations;
+use crate::store::{DatabaseUrl, Store};
 
 #[path = "beside_the_old.rs"]
 mod beside_the_old;
@@ -64,7 +65,7 @@ impl Store {
     pub(crate) async fn is_encrypted(&self) -> bool {
         use diesel_async::RunQueryDsl as _;
         let ssl = diesel::sql_query("SELECT ssl AS encrypted FROM pg_stat_ssl WHERE pid = pg_backend_pid()");
-        let crate::store::pools::Pools::Pg(pool) = &self.inner.pools else { panic!("not on PostgreSQL") };
+        let crate::store::engine::pools::Pools::Pg(pool) = &self.inner.pools else { panic!("not on PostgreSQL") };
         let mut conn = pool.get().await.unwrap();
         let row: Ssl = ssl.get_result(&mut conn).await.unwrap();
         row.encrypted

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel_migrations::EmbeddedMigrations;
 
 use super::TempDb as Db;
-use crate::store::migrations;
+use crate::store::engine::migrations;
 
 #[path = "beside_the_old.rs"]
 mod beside_the_old;

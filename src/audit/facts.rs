@@ -1,0 +1,86 @@
+//! Which facts are steps of a call's life, and how the audit log tells them.
+
+use actors::SupervisorEvent;
+use chrono::{DateTime, Utc};
+use protocol::call::fact::{BrokenBy, Fact, ToolCall};
+use protocol::ids::CallSid;
+use protocol::realtime::event_id::EventKind;
+use serde_json::{Value, json};
+
+use crate::store::AuditEntry;
+
+/// The entry of a fact; none for what figures and turns tell already.
+pub(crate) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<AuditEntry> {
+    let (kind, outcome, payload): (_, &str, Value) = match fact {
+        Fact::MediaStarted { stream, rate, at_ms, .. } => {
+            ("call.media-started", "ok", json!({ "stream_sid": stream.as_str(), "rate_hz": rate.hz(), "at_ms": at_ms }))
+        }
+        Fact::ModelDialled { attempt } => ("call.model-dialled", "ok", json!({ "attempt": attempt })),
+        Fact::ModelReady { after_ms } => ("call.model-ready", "ok", json!({ "after_ms": after_ms })),
+        Fact::Resumed => ("call.resumed", "ok", json!({})),
+        Fact::ModelLost { cause, refused } => {
+            ("call.model-lost", "failed", json!({ "cause": cause, "refused": refused.is_some() }))
+        }
+        Fact::FirstAudio { after_ms } => ("call.first-audio", "ok", json!({ "after_ms": after_ms })),
+        Fact::Interrupted { heard_ms, unheard_ms, at_ms, .. } => {
+            ("call.interrupted", "ok", json!({ "at_ms": at_ms, "heard_ms": heard_ms, "unheard_ms": unheard_ms }))
+        }
+        Fact::ToolCalled(ToolCall { call_id, name, arguments, .. }) => {
+            ("call.tool-called", "ok", json!({ "call_id": call_id, "name": name, "arguments": arguments }))
+        }
+        Fact::ToolReturned { call_id, output, .. } => {
+            ("call.tool-returned", "ok", json!({ "call_id": call_id, "output": output }))
+        }
+        // Which key it was may be a digit of somebody's card.
+        Fact::Dtmf { .. } => ("call.key-pressed", "ok", json!({})),
+        Fact::ResponseFailed { code } => ("call.response-failed", "failed", json!({ "code": code })),
+        Fact::ResponseIncomplete { reason } => ("call.response-incomplete", "failed", json!({ "reason": reason })),
+        Fact::BrokenOff { by, .. } => {
+            let outcome = if *by == BrokenBy::CallEnded { "ok" } else { "failed" };
+            ("call.answer-broken-off", outcome, json!({ "by": by.name() }))
+        }
+        Fact::ModelError { code, message, answers } => {
+            let answers = answers.map(EventKind::name);
+            ("call.model-error", "failed", json!({ "code": code, "message": message, "answers": answers }))
+        }
+        Fact::Counted { what, count } => ("call.counted", "ok", json!({ "what": what, "count": count })),
+        Fact::Ended(ended) => {
+            ("call.ended", ended.status(), json!({ "code": ended.code().name(), "why": ended.words() }))
+        }
+        Fact::CallerSpoke { .. }
+        | Fact::CallerStopped { .. }
+        | Fact::CallerText { .. }
+        | Fact::Answered { .. }
+        | Fact::AgentBegan { .. }
+        | Fact::AgentText { .. }
+        | Fact::PlaybackBegan { .. }
+        | Fact::Heard { .. }
+        | Fact::KeysEntered { .. }
+        | Fact::Left(_)
+        | Fact::Turn(_)
+        | Fact::Usage(_) => return None,
+    };
+    Some(AuditEntry {
+        at,
+        kind: kind.to_owned(),
+        call_sid: Some(call.clone()),
+        remote_addr: None,
+        request_id: None,
+        outcome: outcome.to_owned(),
+        payload,
+    })
+}
+
+/// The entry of a supervisor's event.
+pub(crate) fn supervisor_entry(call: &CallSid, at: DateTime<Utc>, event: &SupervisorEvent<'_>) -> AuditEntry {
+    let SupervisorEvent { step, actor, cause, count, fault } = event;
+    AuditEntry {
+        at,
+        kind: format!("supervisor.{}", step.name()),
+        call_sid: Some(call.clone()),
+        remote_addr: None,
+        request_id: None,
+        outcome: if *fault { "failed" } else { "ok" }.to_owned(),
+        payload: json!({ "actor": actor, "cause": cause, "count": count }),
+    }
+}

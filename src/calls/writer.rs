@@ -1,0 +1,237 @@
+//! The record of running calls: facts in, rows out, and no call ever waits for the database.
+//!
+//! Facts are pushed on a bounded queue and folded, call by call, into what has to be written; what is new is written every so often in
+//! one transaction. While the database is away the fold goes on and the writing is tried again, so memory grows with the number of
+//! calls and not with the number of facts, and within a bound. The audit log has a journal of its own (`journal`).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use actors::{Recorder, SupervisorEvent};
+use chrono::{DateTime, Utc};
+use protocol::call::fact::Fact;
+use protocol::ids::CallSid;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use crate::audit::journal::{Journal, Lane};
+use crate::audit::{AuditNumbers, Secrets, facts};
+use crate::jobs::Jobs;
+use crate::store::{AuditEntry, CallEndReport, Store};
+
+mod fold;
+mod pending;
+mod price;
+
+#[cfg(test)]
+mod tests;
+
+pub use price::{PriceError, Prices};
+
+use pending::Pending;
+
+/// Facts and entries that wait to be folded: some seconds of a full node.
+const QUEUE: usize = 8192;
+/// Facts folded at a time; so many are also written at once, without waiting for more.
+const AT_ONCE: usize = 256;
+/// How long facts are gathered before they are written.
+pub(crate) const GATHER: Duration = Duration::from_millis(100);
+/// First pause before a failed write is tried again; doubles.
+pub(crate) const RETRY: Duration = Duration::from_millis(200);
+/// Longest pause.
+pub(crate) const LONGEST_RETRY: Duration = Duration::from_secs(10);
+
+enum Item {
+    Fact { call: CallSid, at: DateTime<Utc>, fact: Fact },
+    Report(Box<CallEndReport>),
+    Flush(oneshot::Sender<bool>),
+}
+
+/// Takes facts and audit entries, and writes them behind the calls' backs. Clones are cheap and share one queue; when the last is
+/// dropped, what is left is written.
+#[derive(Clone)]
+pub struct RecordWriter {
+    queue: mpsc::Sender<Item>,
+    journal: Journal,
+    secrets: Secrets,
+    dropping: Arc<AtomicBool>,
+}
+
+/// How the record is kept.
+#[derive(Clone, Debug)]
+pub struct RecordRules {
+    /// Calls whose client names no model are priced as this one.
+    pub model: String,
+    /// What tokens cost.
+    pub prices: Prices,
+    /// What becomes of phone numbers in the audit log.
+    pub numbers: AuditNumbers,
+    /// What is never written there.
+    pub secrets: Secrets,
+}
+
+impl Default for RecordRules {
+    fn default() -> Self {
+        Self {
+            model: crate::settings::REALTIME_MODEL.to_owned(),
+            prices: Prices::default(),
+            numbers: AuditNumbers::default(),
+            secrets: Secrets::default(),
+        }
+    }
+}
+
+impl RecordWriter {
+    /// Starts writing to a store. Whoever works the jobs is woken when a call's end was written: its client may have to be told.
+    #[must_use]
+    pub fn new(store: Store, rules: RecordRules, jobs: Jobs) -> Self {
+        let (queue, items) = mpsc::channel(QUEUE);
+        let runtime = store.runtime().clone();
+        let journal = Journal::new(store.clone(), rules.numbers);
+        let steps = (journal.clone(), rules.secrets.clone());
+        runtime.spawn(write(Pending::new(rules.model, rules.prices, jobs), store, steps, items));
+        Self { queue, journal, secrets: rules.secrets, dropping: Arc::default() }
+    }
+
+    /// Keeps what the carrier reported while the database is away, and writes it once it can be: the carrier may not tell it again.
+    pub fn report(&self, report: CallEndReport) {
+        self.push(Item::Report(Box::new(report)));
+    }
+
+    /// Appends to the audit log, soon.
+    pub fn audit(&self, entry: AuditEntry) {
+        self.journal.push(Lane::Requests, self.secrets.out_of(entry));
+    }
+
+    /// Appends to the audit log and waits until it is there, but no longer than that: then it is written later. False when it was not
+    /// written in time.
+    pub async fn audit_now(&self, entry: AuditEntry, patience: Duration) -> bool {
+        self.journal.write(self.secrets.out_of(entry), patience).await
+    }
+
+    /// Waits until everything given so far is written; false when the database did not take it (it is kept, and tried again).
+    pub async fn flush(&self) -> bool {
+        let (done, written) = oneshot::channel();
+        let facts = self.queue.send(Item::Flush(done)).await.is_ok() && written.await.unwrap_or(false);
+        // What the facts had to say to the audit log is in the journal by now.
+        self.journal.flush().await && facts
+    }
+
+    /// Whether the database takes nothing just now, although it may be read: a full disk, a lock, a standby.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.journal.is_stuck()
+    }
+
+    fn push(&self, item: Item) {
+        if self.queue.try_send(item).is_ok() {
+            return;
+        }
+        metrics::counter!("callgate_record_dropped_total").increment(1);
+        if !self.dropping.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                "the record's queue is full: facts are dropped from here on, callgate_record_dropped_total counts them"
+            );
+        }
+    }
+}
+
+impl Recorder for RecordWriter {
+    fn record(&self, call: &CallSid, at: SystemTime, fact: &Fact) {
+        // Many a second, and the turns say it all.
+        if matches!(fact, Fact::AgentText { .. } | Fact::Heard { .. }) {
+            return;
+        }
+        self.push(Item::Fact { call: call.clone(), at: at.into(), fact: fact.clone() });
+    }
+
+    fn supervised(&self, call: &CallSid, at: SystemTime, event: &SupervisorEvent<'_>) {
+        self.journal.push(Lane::Steps, facts::supervisor_entry(call, at.into(), event));
+    }
+}
+
+/// Folds what comes and writes what is due, until there is nobody left to send anything.
+async fn write(
+    mut pending: Pending,
+    store: Store,
+    (journal, secrets): (Journal, Secrets),
+    mut items: mpsc::Receiver<Item>,
+) {
+    let mut batch = Vec::with_capacity(AT_ONCE);
+    let mut due = Due::default();
+    loop {
+        let open = tokio::select! {
+            // Folding first: a queue that runs over loses facts, a late write loses nothing.
+            biased;
+            taken = items.recv_many(&mut batch, AT_ONCE) => {
+                let full = taken == AT_ONCE;
+                for item in batch.drain(..) {
+                    match item {
+                        Item::Fact { call, at, fact } => {
+                            if let Some(entry) = facts::entry(&call, at, &fact) {
+                                let lane = if matches!(fact, Fact::Ended(_)) { Lane::Ends } else { Lane::Steps };
+                                journal.push(lane, secrets.out_of(entry));
+                            }
+                            pending.fact(call, at, fact);
+                        }
+                        Item::Report(report) => pending.report(*report),
+                        Item::Flush(done) => due.flush(done),
+                    }
+                }
+                due.gather(full);
+                taken > 0
+            }
+            () = due.now() => {
+                due.written(pending.write(&store).await);
+                true
+            }
+        };
+        if !open {
+            due.written(pending.write(&store).await);
+            return;
+        }
+    }
+}
+
+/// When to write next, and who waits for it.
+#[derive(Default)]
+struct Due {
+    at: Option<Instant>,
+    failures: u32,
+    waiting: Vec<oneshot::Sender<bool>>,
+}
+
+impl Due {
+    /// Something came: it is written a little later, or at once when there is much. A database that is away is not asked sooner.
+    fn gather(&mut self, full: bool) {
+        let soon = Instant::now() + if full { Duration::ZERO } else { GATHER };
+        if self.failures == 0 && self.at.is_none_or(|at| soon < at) {
+            self.at = Some(soon);
+        }
+    }
+
+    /// Somebody waits: an answer is due at once, whatever it is.
+    fn flush(&mut self, done: oneshot::Sender<bool>) {
+        self.waiting.push(done);
+        self.at = Some(Instant::now());
+    }
+
+    /// Resolves when a write is due; never when there is nothing to write.
+    async fn now(&self) {
+        match self.at {
+            Some(at) => sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn written(&mut self, ok: bool) {
+        self.failures = if ok { 0 } else { self.failures.saturating_add(1) };
+        let pause = RETRY.saturating_mul(1 << self.failures.saturating_sub(1).min(16)).min(LONGEST_RETRY);
+        self.at = (!ok).then(|| Instant::now() + pause);
+        for done in self.waiting.drain(..) {
+            // Whoever waited may have given up.
+            let _ = done.send(ok);
+        }
+    }
+}

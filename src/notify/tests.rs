@@ -1,0 +1,286 @@
+//! Against a real receiver on this machine.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+
+use super::targets::check_url;
+use super::*;
+use crate::jobs::{Jobs, Running};
+use crate::recordings::objects::Stored;
+use crate::store::tests::{TempDb, new_call, new_client};
+use crate::store::{Batch, CallUpdate, Finish, JobStatus, RECORDING_STORED};
+
+const SECRET: &str = "whsec_test";
+
+/// What the receiver was told, and what it answers to the first ones.
+#[derive(Clone, Default)]
+struct Receiver {
+    told: Arc<Mutex<Vec<Value>>>,
+    answers: Arc<Mutex<Vec<u16>>>,
+}
+
+async fn receive(receiver: web::Data<Receiver>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
+    let header = |name: &str| request.headers().get(name).unwrap().to_str().unwrap().to_owned();
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    let timestamp: i64 = header("callgate-timestamp").parse().unwrap();
+    assert_eq!(header("callgate-signature"), signature(&Secret::new(SECRET), timestamp, &body));
+    assert!((Utc::now().timestamp() - timestamp).abs() < 5);
+    let event: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(event["id"], header("callgate-event-id"));
+    receiver.told.lock().unwrap().push(event);
+    let answer = receiver.answers.lock().unwrap().pop().unwrap_or(204);
+    HttpResponse::build(actix_web::http::StatusCode::from_u16(answer).unwrap()).finish()
+}
+
+fn here() -> PrivateHosts {
+    "127.0.0.1".parse().unwrap()
+}
+
+struct House {
+    store: Store,
+    jobs: Jobs,
+    running: Running,
+    receiver: Receiver,
+    client: i64,
+    _db: TempDb,
+}
+
+impl House {
+    async fn new(answers: &[u16]) -> Self {
+        let db = TempDb::new();
+        let store = db.store().await;
+        let receiver = Receiver { answers: Arc::new(Mutex::new(answers.to_vec())), ..Receiver::default() };
+        let served = receiver.clone();
+        let app = move || App::new().app_data(web::Data::new(served.clone())).default_service(web::to(receive));
+        let server = HttpServer::new(app).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/events", server.addrs()[0]);
+        actix_rt::spawn(server.run());
+        let client = store.add_client(new_client("+918047112233")).await.unwrap().id;
+        let target = EventsTarget { url, secret: Secret::new(SECRET) };
+        assert!(store.set_events_target(client, Some(target)).await.unwrap());
+        let jobs = Jobs::default();
+        let running = jobs.runner(store.clone(), "here").with(Events::new(store.clone(), &here()).unwrap()).start();
+        Self { store, jobs, running, receiver, client, _db: db }
+    }
+
+    async fn begin(&self, sid: &str) {
+        self.store.begin_call(new_call(sid, self.client)).await.unwrap();
+        self.jobs.wake();
+    }
+
+    async fn end(&self, sid: &str) {
+        let finish = Finish {
+            at: Utc::now(),
+            status: "completed".to_owned(),
+            code: EndCode::CallerHungUp,
+            why: "the caller hung up".to_owned(),
+        };
+        let update = CallUpdate {
+            on_air: false,
+            reopened: false,
+            call_sid: CallSid::new(sid),
+            since: Utc::now(),
+            media: None,
+            turns: vec![],
+            figures: None,
+            finish: Some(finish),
+        };
+        self.store.write_batch(Batch { calls: vec![update], reports: vec![] }).await.unwrap();
+        self.jobs.wake();
+    }
+
+    /// Waits until all jobs are finished.
+    async fn finished(&self) {
+        let all = async {
+            let mut look = tokio::time::interval(Duration::from_millis(5));
+            loop {
+                look.tick().await;
+                if self.store.waiting_jobs().await.unwrap().is_empty() {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), all).await.unwrap();
+    }
+
+    fn told(&self) -> Vec<Value> {
+        self.receiver.told.lock().unwrap().clone()
+    }
+}
+
+#[actix_web::test]
+async fn a_client_is_told_of_its_calls_in_order_and_signed_although_its_receiver_fails_at_first() {
+    let house = House::new(&[503, 500]).await;
+    house.begin("c1").await;
+    house.begin("c1").await;
+    let recording = house.store.announce_recording(&CallSid::new("c1"), "own", "no_such_kind", None).await.unwrap();
+    house.end("c1").await;
+    house.end("c1").await;
+    let stored = Stored { url: "file:///a.ogg".to_owned(), bytes: 7, sha256: "00".to_owned() };
+    for _ in 0..2 {
+        house.store.recording_stored(recording, &stored, Some("audio/ogg")).await.unwrap();
+    }
+    let done = house.store.lease_jobs("w", "no_such_kind", "here", 1, Duration::from_secs(9)).await.unwrap();
+    house.store.job_done(&done[0]).await.unwrap();
+    house.finished().await;
+    let told = house.told();
+    let types: Vec<&str> = told.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    // Twice it failed, and nothing overtook.
+    assert_eq!(types, ["call.started", "call.started", "call.started", CALL_ENDED, RECORDING_STORED]);
+    assert!(told[..3].iter().all(|event| event["id"] == told[0]["id"]), "one event has one id");
+    let [started, ended, recorded] = [&told[2]["data"], &told[3]["data"], &told[4]["data"]];
+    assert_eq!((&started["from"], &started["client"]), (&json!("+919876543210"), &json!("Acme")));
+    assert_eq!((&ended["status"], &ended["ended_why"]), (&json!("completed"), &json!("the caller hung up")));
+    assert_eq!(ended["ended_code"], "caller_hung_up");
+    assert!(ended["figures"].is_object() && told[3]["call_sid"] == "c1");
+    assert_eq!((&recorded["url"], &recorded["bytes"]), (&json!("file:///a.ogg"), &json!(7)));
+    house.running.stop(Duration::from_secs(1)).await;
+}
+
+#[actix_web::test]
+async fn a_call_that_is_told_to_be_over_before_it_began_is_told_whole() {
+    let house = House::new(&[]).await;
+    let report = |at| crate::store::CallEndReport {
+        call_sid: CallSid::new("c1"),
+        lines: vec![],
+        status: Some("no-answer".to_owned()),
+        parties: crate::store::Parties::default(),
+        started_at: None,
+        answered_at: None,
+        ended_at: None,
+        duration_secs: None,
+        recording: None,
+        at,
+        stream_only: false,
+    };
+    house.store.report_call(report(Utc::now())).await.unwrap();
+    assert!(house.store.jobs(true, None, 10).await.unwrap().is_empty(), "nobody's call is told to nobody");
+    house.begin("c1").await;
+    // Ours could still come and say more, so the carrier's word waits a little.
+    let waiting = house.store.jobs(false, None, 10).await.unwrap();
+    assert!(waiting.iter().any(|job| job.key == "call.ended/c1" && job.run_at > Utc::now()), "{waiting:?}");
+    house.finished().await;
+    let told = house.told();
+    assert_eq!(told.len(), 2);
+    assert_eq!((&told[1]["type"], &told[1]["data"]["status"]), (&json!("call.ended"), &json!("no-answer")));
+    house.running.stop(Duration::from_secs(1)).await;
+}
+
+#[actix_web::test]
+async fn a_receiver_that_is_gone_and_a_client_that_stopped_listening_are_given_up_in_words() {
+    let house = House::new(&[410]).await;
+    house.begin("c1").await;
+    house.finished().await;
+    let row = house.store.jobs(false, None, 1).await.unwrap().remove(0);
+    assert_eq!((row.status, row.last_error.as_deref()), (JobStatus::Failed, Some("the receiver answered 410 Gone")));
+    house.store.set_events_target(house.client, None).await.unwrap();
+    house.begin("c2").await;
+    assert_eq!(house.store.jobs(true, None, 10).await.unwrap().len(), 1, "nothing is added for who does not listen");
+    house.running.stop(Duration::from_secs(1)).await;
+}
+
+#[actix_web::test]
+async fn what_may_not_be_told_as_the_settings_are_is_parked_in_words_and_told_once_it_may() {
+    let house = House::new(&[]).await;
+    let url = house.store.events_target(house.client).await.unwrap().unwrap().url;
+    let at = |url: &str| EventsTarget { url: url.to_owned(), secret: Secret::new(SECRET) };
+    // As a row of an older version may have it.
+    house.store.set_events_target(house.client, Some(at("http://10.0.0.9/events"))).await.unwrap();
+    house.begin("c1").await;
+    house.end("c1").await;
+    house.finished().await;
+    let parked = async || {
+        let rows = house.store.jobs(false, None, 10).await.unwrap();
+        let why = |job: &Job| job.last_error.clone().unwrap_or_default();
+        assert!(rows.iter().all(|job| why(job).contains("PRIVATE_HOSTS")), "{rows:?}");
+        rows.iter().filter(|job| job.status == JobStatus::Parked).count()
+    };
+    assert_eq!((parked().await, house.told().len()), (2, 0));
+    // A start under the same settings leaves them; one under better ones does not.
+    assert_eq!(unpark(&house.store, &here()).await.unwrap(), 0);
+    assert_eq!(unpark(&house.store, &"10.0.0.9".parse().unwrap()).await.unwrap(), 2);
+    house.jobs.wake();
+    house.finished().await;
+    assert_eq!(parked().await, 2, "this gateway's settings have not changed");
+    // They are told elsewhere, in order.
+    house.store.set_events_target(house.client, Some(at(&url))).await.unwrap();
+    house.jobs.wake();
+    house.finished().await;
+    let types: Vec<Value> = house.told().iter().map(|event| event["type"].clone()).collect();
+    assert_eq!(types, ["call.started", CALL_ENDED]);
+    house.running.stop(Duration::from_secs(1)).await;
+}
+
+#[test]
+fn the_signature_is_the_documented_one() {
+    let signed = signature(&Secret::new("whsec_test"), 1_790_000_000, r#"{"id":"evt_1"}"#);
+    assert_eq!(signed, "v1=e32657f3e678d33b41ec084c16ac0e125d25480a06cb3902286dc5942c6fd259");
+}
+
+/// Runs the README's example, where there is a Python to run it.
+#[test]
+fn the_readmes_example_verifies_what_we_sign_and_nothing_else() {
+    use std::process::{Command, Stdio};
+
+    let readme = include_str!("../../README.md");
+    let example = readme.split("<!-- verify -->\n```python\n").nth(1).unwrap().split("```").next().unwrap();
+    let (body, at) = (r#"{"id":"evt_1","data":{"client":"आशा"}}"#, 1_790_000_000);
+    let signed = signature(&Secret::new(SECRET), at, body);
+    let program = format!(
+        "{example}
+headers = {{'Callgate-Timestamp': '{at}', 'Callgate-Signature': '{signed}'}}
+body = {body:?}.encode()
+assert verified('{SECRET}', headers, body, {at} + 10)
+assert not verified('{SECRET}', headers, body, {at} + 1000)
+assert not verified('{SECRET}', headers, body + b' ', {at})
+assert not verified('another', headers, body, {at})
+"
+    );
+    let python = Command::new("python3").arg("-c").arg(program).stderr(Stdio::piped()).output();
+    match python {
+        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+        // The numbers are held by the test above in any case.
+        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}"),
+    }
+}
+
+#[test]
+fn urls_that_will_not_do_say_what_to_write() {
+    let check = |list: &str, url: &str| check_url(url, &list.parse().unwrap());
+    for url in ["http://127.0.0.1:9/x", "http://localhost/x", "http://[::1]:8/x"] {
+        assert_eq!(check("127.0.0.0/8,localhost,::1", url), Ok(()), "{url}");
+        assert!(check("", url).unwrap_err().contains("PRIVATE_HOSTS"), "{url}");
+    }
+    assert_eq!(check("", "https://crm.example/hooks"), Ok(()));
+    for (url, words) in [
+        ("crm.example", "not a URL"),
+        ("http://crm.example/x", "not https"),
+        ("ftp://crm.example/x", "not https"),
+        ("https://me:pw@crm.example/x", "credentials"),
+        ("mailto:a@b.c", "no host"),
+        ("https://169.254.169.254/latest/meta-data", "PRIVATE_HOSTS"),
+        ("https://metadata.google.internal/", "PRIVATE_HOSTS"),
+        ("https://2130706433/", "private address"),
+    ] {
+        assert!(check("", url).unwrap_err().contains(words), "{url}");
+    }
+    assert_ne!(new_secret().unwrap().reveal(), new_secret().unwrap().reveal());
+}
+
+#[tokio::test]
+async fn clients_whose_events_go_where_they_may_not_any_more_can_be_listed() {
+    let db = TempDb::new();
+    let store = db.store().await;
+    for (number, url) in [("+918047112233", "http://10.0.0.9/x"), ("+918047112234", "https://crm.example/x")] {
+        let client = store.add_client(new_client(number)).await.unwrap().id;
+        let target = EventsTarget { url: url.to_owned(), secret: Secret::new(SECRET) };
+        store.set_events_target(client, Some(target)).await.unwrap();
+    }
+    let refused = refused_targets(&store, &PrivateHosts::default()).await.unwrap();
+    assert_eq!(refused.len(), 1);
+    assert_eq!((&*refused[0].name, &*refused[0].url), ("Acme", "http://10.0.0.9/x"));
+    assert!(refused[0].why.contains("PRIVATE_HOSTS"), "{}", refused[0].why);
+    assert!(refused_targets(&store, &"10.0.0.0/8".parse().unwrap()).await.unwrap().is_empty());
+}

@@ -1,0 +1,231 @@
+//! Our own recordings while they are made: what each side of a call heard, as raw PCM in `SPOOL_DIR`, until it is encoded and stored.
+//!
+//! A call's arbiter only copies a frame into a bounded queue; one thread, which is no arbiter, writes the files. It wakes every 100 ms, so
+//! that a frame costs no wake-up, and what the queue cannot take is dropped, counted, and silence on the recording. A process that dies
+//! loses what was in the queue, about the last tenth of a second: what was written is the kernel's, and is found at the next start.
+//! Nothing is synced during a call, so a machine that dies loses what its kernel had not written yet (Linux: up to some 30 s).
+
+mod keep;
+mod press;
+mod reel;
+mod writer;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::TrySendError;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Instant, SystemTime};
+
+use actors::{Recorder, SupervisorEvent, Tape};
+use codecs::SampleRate;
+use metrics::Counter;
+use protocol::call::fact::Fact;
+use protocol::call::tape::Taped;
+use protocol::ids::CallSid;
+
+pub use keep::{EncodeRecording, Spool};
+pub use press::{Press, PressError, Pressed};
+pub use reel::{Finished, Reel, find, left_behind};
+
+use crate::calls::writer::RecordWriter;
+
+/// Pieces that wait to be written. A thousand calls fill a third of it between two ticks.
+const QUEUE: usize = 16_384;
+/// Finished calls that wait to be taken in: more are found at the next start.
+const FINISHED: usize = 1_024;
+
+/// Where the tapes of calls come from. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Deck(Arc<Shared>);
+
+/// The thread that writes. Dropped, it writes what is left, and no more.
+pub struct Spooling {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    root: PathBuf,
+    pieces: mpsc::SyncSender<Piece>,
+    /// Wakes the writer when there was nothing to write; dropped, it stops it.
+    wake: Mutex<Option<mpsc::SyncSender<()>>>,
+    /// Calls that began since the writer last looked.
+    begun: Mutex<Vec<Arc<Live>>>,
+    dropped: Counter,
+}
+
+/// Something to be written, and whose.
+struct Piece {
+    live: Arc<Live>,
+    taped: Taped,
+}
+
+/// One recorded call, as its tape and the writer know it.
+struct Live {
+    call: CallSid,
+    begun: OnceLock<Begun>,
+    /// When its stream ended, while there is none.
+    paused: Mutex<Option<Instant>>,
+    /// The call is over: since when.
+    ended: OnceLock<Instant>,
+    dropped: AtomicU64,
+}
+
+#[derive(Clone, Copy)]
+struct Begun {
+    rate: SampleRate,
+    /// The recording's first sample.
+    at: Instant,
+    wall: SystemTime,
+}
+
+impl Begun {
+    /// The sample at a moment.
+    fn sample(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.at).as_micros();
+        u64::try_from(since * u128::from(self.rate.hz()) / 1_000_000).unwrap_or(u64::MAX)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Deck {
+    /// Starts writing below a folder, which is made when the first call is recorded. Finished calls come out of the receiver.
+    ///
+    /// # Errors
+    /// When there is no thread for it.
+    pub fn start(root: &Path) -> io::Result<(Self, Spooling, tokio::sync::mpsc::Receiver<Finished>)> {
+        let (pieces, queue) = mpsc::sync_channel(QUEUE);
+        let (wake, woken) = mpsc::sync_channel(1);
+        let (finished, receiver) = tokio::sync::mpsc::channel(FINISHED);
+        let shared = Arc::new(Shared {
+            root: root.to_owned(),
+            pieces,
+            wake: Mutex::new(Some(wake)),
+            begun: Mutex::default(),
+            dropped: metrics::counter!("callgate_recording_dropped_total"),
+        });
+        let writer = writer::Writer::new(Arc::clone(&shared), queue, finished);
+        let thread = thread::Builder::new().name("callgate-spool".to_owned()).spawn(move || writer.run(&woken))?;
+        Ok((Self(Arc::clone(&shared)), Spooling { shared, thread: Some(thread) }, receiver))
+    }
+
+    /// What takes the sound of one call.
+    #[must_use]
+    pub fn tape(&self, call: &CallSid) -> Arc<dyn Tape> {
+        Arc::new(CallTape { shared: Arc::clone(&self.0), live: Mutex::new(Live::of(call)) })
+    }
+}
+
+impl Drop for Spooling {
+    fn drop(&mut self) {
+        lock(&self.shared.wake).take();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that writes recordings panicked: what it had is in the spool");
+        }
+    }
+}
+
+/// Takes what happens in calls to their record, and what is heard in them to the spool.
+pub struct TapingRecorder {
+    /// The record.
+    pub record: RecordWriter,
+    /// The spool.
+    pub deck: Deck,
+}
+
+impl Recorder for TapingRecorder {
+    fn record(&self, call: &CallSid, at: SystemTime, fact: &Fact) {
+        self.record.record(call, at, fact);
+    }
+
+    fn supervised(&self, call: &CallSid, at: SystemTime, event: &SupervisorEvent<'_>) {
+        self.record.supervised(call, at, event);
+    }
+
+    fn tape(&self, call: &CallSid) -> Option<Arc<dyn Tape>> {
+        Some(self.deck.tape(call))
+    }
+}
+
+impl Live {
+    fn of(call: &CallSid) -> Arc<Self> {
+        Arc::new(Self {
+            call: call.clone(),
+            begun: OnceLock::new(),
+            paused: Mutex::default(),
+            ended: OnceLock::new(),
+            dropped: AtomicU64::new(0),
+        })
+    }
+
+    /// The recording ends where its last stream did.
+    fn end(&self) {
+        let at = lock(&self.paused).unwrap_or_else(Instant::now);
+        // It ends once.
+        let _ = self.ended.set(at);
+    }
+}
+
+struct CallTape {
+    shared: Arc<Shared>,
+    live: Mutex<Arc<Live>>,
+}
+
+impl Tape for CallTape {
+    /// A further stream goes on where the clock is, and the time between is silence. One at another rate is a recording of its own, on the
+    /// clock of the first.
+    fn began(&self, rate: SampleRate, at: Instant) {
+        let mut live = lock(&self.live);
+        let mut begun = Begun { rate, at, wall: SystemTime::now() };
+        if let Some(first) = live.begun.get().copied() {
+            if first.rate == rate {
+                *lock(&live.paused) = None;
+                return;
+            }
+            begun = Begun { rate, ..first };
+            live.end();
+            *live = Live::of(&live.call);
+        }
+        if live.begun.set(begun).is_err() {
+            return;
+        }
+        lock(&self.shared.begun).push(Arc::clone(&live));
+        if let Some(wake) = &*lock(&self.shared.wake) {
+            // Full: it is awake.
+            let _ = wake.try_send(());
+        }
+    }
+
+    fn take(&self, taped: Taped) {
+        let live = Arc::clone(&lock(&self.live));
+        if let Err(TrySendError::Full(piece) | TrySendError::Disconnected(piece)) =
+            self.shared.pieces.try_send(Piece { live, taped })
+        {
+            self.shared.dropped.increment(1);
+            piece.live.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn paused(&self) {
+        let (live, now) = (Arc::clone(&lock(&self.live)), Instant::now());
+        lock(&live.paused).get_or_insert(now);
+        if let Some(begun) = live.begun.get() {
+            // What was sent and not yet played is not heard.
+            self.take(Taped::AgentCut { at: begun.sample(now) });
+        }
+    }
+
+    fn ended(&self) {
+        lock(&self.live).end();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,202 @@
+//! From the spool to the object store: a finished recording becomes a row and a job, and the job an object.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::mpsc::Receiver;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::{Deck, Finished, Press, PressError, Spooling, find, left_behind};
+use crate::jobs::{Handler, Job, JobError, Jobs, Patience};
+use crate::recordings::objects::Objects;
+use crate::store::{RecordingStatus, Store, StoreError};
+
+const KIND: &str = "encode_recording";
+/// What a recording's source begins with when it is our own; the folder in the spool follows.
+const OWN: &str = "own:";
+/// What we store.
+const CONTENT_TYPE: &str = "audio/ogg";
+/// First pause before a database that is away is asked again; doubles.
+const RETRY: Duration = Duration::from_millis(500);
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
+
+/// The spool of a node at work.
+pub struct Spool {
+    spooling: Spooling,
+    keeper: JoinHandle<()>,
+}
+
+impl Spool {
+    /// Takes in what an earlier process left below `root`, then what calls leave. What is to be done is done on this node: the files
+    /// lie here.
+    ///
+    /// # Errors
+    /// When there is no thread for it.
+    pub fn start(root: PathBuf, store: Store, jobs: Jobs, node: impl Into<String>) -> io::Result<(Deck, Self)> {
+        let (deck, spooling, finished) = Deck::start(&root)?;
+        let runtime = store.runtime().clone();
+        let keeper = runtime.spawn(Keeper { store, jobs, node: node.into() }.run(root, finished));
+        Ok((deck, Self { spooling, keeper }))
+    }
+
+    /// Writes what is left of calls that are over; what the database does not take meanwhile is found at the next start.
+    pub async fn stop(self, patience: Duration) {
+        let written = tokio::task::spawn_blocking(move || drop(self.spooling));
+        if timeout(patience, async { (written.await, self.keeper.await) }).await.is_err() {
+            tracing::warn!("the last recordings wait in the spool for the next start");
+        }
+    }
+}
+
+/// Writes down what comes out of the spool: until then a recording is a folder that the next start finds.
+struct Keeper {
+    store: Store,
+    jobs: Jobs,
+    node: String,
+}
+
+impl Keeper {
+    async fn run(self, root: PathBuf, mut finished: Receiver<Finished>) {
+        let found = tokio::task::spawn_blocking(move || left_behind(&root)).await;
+        match found.unwrap_or_else(|error| Err(io::Error::other(error))) {
+            Ok(found) => {
+                if !found.is_empty() {
+                    tracing::info!(recordings = found.len(), "found in the spool: they are finished now");
+                }
+                for recording in found {
+                    self.take_in(&recording, &finished).await;
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "the spool cannot be read: what an earlier process recorded stays there")
+            }
+        }
+        while let Some(recording) = finished.recv().await {
+            self.take_in(&recording, &finished).await;
+        }
+    }
+
+    /// Tries until the database has it, or nobody is left to wait for it.
+    async fn take_in(&self, recording: &Finished, calls: &Receiver<Finished>) {
+        let mut pause = RETRY;
+        while let Err(error) = self.announce(recording).await {
+            if calls.is_closed() || !error.is_away() {
+                tracing::error!(call_sid = %recording.call, %error, "the recording waits in the spool for the next start");
+                return;
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_RETRY);
+        }
+        self.jobs.wake();
+    }
+
+    async fn announce(&self, recording: &Finished) -> Result<(), StoreError> {
+        let folder = recording.folder.file_name().unwrap_or_default().to_string_lossy();
+        let source = format!("{OWN}{folder}");
+        let id = self.store.announce_recording(&recording.call, &source, KIND, Some(&self.node)).await?;
+        // A process that comes up under another name finds the files of the one before.
+        self.store.move_job(KIND, &id.to_string(), &self.node).await?;
+        match &recording.incomplete {
+            // What there is of it is stored all the same, if there is anything.
+            Some(why) => self.store.recording_failed(id, why).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Encodes a recording, stores it, and removes it from the spool: in that order, so that it may be done again.
+pub struct EncodeRecording {
+    store: Store,
+    objects: Objects,
+    press: Press,
+    root: PathBuf,
+}
+
+impl EncodeRecording {
+    /// Encodes what lies below that folder.
+    #[must_use]
+    pub fn new(store: Store, objects: Objects, press: Press, root: PathBuf) -> Self {
+        Self { store, objects, press, root }
+    }
+
+    async fn encode(&self, id: i64) -> Result<(), JobError> {
+        let Some((row, call)) = self.store.recording(id).await? else {
+            return Err(JobError::GiveUp("its call is not on record any more".to_owned()));
+        };
+        let folder = row.source_url.strip_prefix(OWN).filter(|name| !name.contains(['/', '\\'])).unwrap_or_default();
+        let found = match find(&self.root.join(folder)) {
+            Ok(Some(found)) if found.call == call => found,
+            Ok(None) => return Err(JobError::Retry("it is being recorded".to_owned())),
+            // It was stored, or its row says why there is none.
+            Ok(Some(_)) if row.status != RecordingStatus::Pending => return Ok(()),
+            Err(error) if is_nothing(&error) && row.status != RecordingStatus::Pending => return Ok(()),
+            Ok(Some(_)) => return Err(JobError::GiveUp("the spool has another call under its name".to_owned())),
+            Err(error) if is_nothing(&error) && self.root.is_dir() => {
+                return Err(JobError::GiveUp(format!("the spool has no recording of this call: {error}")));
+            }
+            Err(error) => return Err(JobError::Retry(format!("the spool cannot be read: {error}"))),
+        };
+        let pressed = self.press.encode(found.clone()).await.map_err(|error| match error {
+            PressError::Nothing => JobError::GiveUp(error.to_string()),
+            PressError::Failed(_) | PressError::Fault(_) | PressError::Stopped => JobError::Retry(error.to_string()),
+        })?;
+        let key = format!("{}/{folder}.opus", found.began.format("%Y/%m/%d"));
+        let stored = self.objects.put_file(&pressed.file, &key, Some(CONTENT_TYPE)).await;
+        let stored = stored.map_err(|error| JobError::Retry(error.to_string()))?;
+        match &found.incomplete {
+            None => self.store.recording_stored(id, &stored, Some(CONTENT_TYPE)).await?,
+            Some(why) => {
+                let words = format!("{why}; what was recorded before is {}", stored.url);
+                self.store.recording_failed(id, &words).await?;
+            }
+        }
+        tracing::info!(call_sid = %call, ms = pressed.duration_ms, bytes = stored.bytes, "recording stored");
+        metrics::counter!("callgate_recordings_stored_total", "source" => "own").increment(1);
+        let removed = tokio::task::spawn_blocking(move || found.remove()).await;
+        if let Ok(Err(error)) = removed {
+            tracing::warn!(call_sid = %call, %error, "the recording is stored, and could not be removed from the spool");
+        }
+        Ok(())
+    }
+}
+
+/// Whether a folder that cannot be read holds no recording, rather than being away.
+fn is_nothing(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, NotADirectory, NotFound, UnexpectedEof};
+    matches!(error.kind(), NotFound | NotADirectory | InvalidData | UnexpectedEof)
+}
+
+impl Handler for EncodeRecording {
+    const KIND: &'static str = KIND;
+    const AT_ONCE: usize = 1;
+    /// Without an end: as long as the sound is in the spool it can be stored.
+    const PATIENCE: Patience = Patience {
+        first_pause: Duration::from_secs(5),
+        longest_pause: Duration::from_secs(600),
+        longest_age: Duration::MAX,
+        most_attempts: i32::MAX,
+        one_attempt: Duration::from_secs(3_600),
+    };
+    /// The client may have to be told.
+    const LEAVES_MORE: bool = true;
+
+    async fn run(&self, job: &Job) -> Result<(), JobError> {
+        self.encode(recording_id(job)).await
+    }
+
+    async fn put_off(&self, job: &Job, why: &str) -> Result<(), StoreError> {
+        self.store.recording_put_off(recording_id(job), why).await
+    }
+
+    async fn given_up(&self, job: &Job, why: &str) -> Result<(), StoreError> {
+        metrics::counter!("callgate_recordings_failed_total", "at" => "encode").increment(1);
+        self.store.recording_failed(recording_id(job), why).await
+    }
+}
+
+/// Row ids begin with 1: none has 0.
+fn recording_id(job: &Job) -> i64 {
+    job.payload["recording_id"].as_i64().unwrap_or_default()
+}

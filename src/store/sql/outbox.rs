@@ -1,0 +1,139 @@
+//! What is told to clients, beside the writing that it tells of.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::prelude::*;
+use protocol::exotel::status::is_end;
+use protocol::ids::{CallSid, Secret};
+use serde_json::json;
+
+use super::{Conn, RunQueryDsl, batch, calls, clients, jobs, recordings};
+use crate::store::outbox::{CALL_ENDED, CALL_STARTED, Event, EventsTarget, RETURN, SEND_EVENT, Told, wait};
+use crate::store::schema;
+use crate::store::schema::clients::dsl;
+use crate::store::{Batch, Begun, Call, CallEndReport, Kept, NewCall, NewJob, StoreError};
+use crate::time;
+
+/// Begins a call, and tells its client. A call whose end was told first is told to have ended as well.
+pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Begun, StoreError> {
+    let begun = calls::begin(conn, new).await?;
+    if let Begun::New(call) = &begun {
+        let started = Event { call: &call.call_sid, what: CALL_STARTED, recording: None, at: Utc::now() };
+        if tell(conn, &started).await? && call.is_over() {
+            ended(conn, call).await?;
+        }
+    }
+    Ok(begun)
+}
+
+/// Puts a report into its row, and tells the client of an end.
+pub(in crate::store) async fn report(
+    conn: &mut Conn,
+    report: &CallEndReport,
+) -> Result<(Call, Option<Kept>), StoreError> {
+    let (call, kept) = calls::report(conn, report).await?;
+    if call.is_over() {
+        let told = ended(conn, &call).await?;
+        let certain = !report.stream_only && report.status.as_deref().is_some_and(is_end);
+        if let Some(at) = told.filter(|_| certain) {
+            jobs::hurry(conn, SEND_EVENT, &key(&call.call_sid), at).await?;
+        }
+    }
+    Ok((call, kept))
+}
+
+/// Writes a batch, and tells the clients of the calls that ended.
+pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<(), StoreError> {
+    batch::write(conn, batch).await?;
+    for update in batch.calls.iter().filter(|update| update.finish.is_some()) {
+        // An account that did not count tells nothing.
+        if !calls::is_over(conn, &update.call_sid).await? {
+            continue;
+        }
+        let provisional = update.finish.as_ref().is_some_and(|finish| finish.code.is_provisional());
+        let at = Utc::now() + if provisional { RETURN } else { TimeDelta::zero() };
+        let ended = Event { call: &update.call_sid, what: CALL_ENDED, recording: None, at };
+        if tell(conn, &ended).await? && !provisional {
+            // The carrier's word, if it waits, need not wait any longer.
+            jobs::hurry(conn, SEND_EVENT, &ended.key(), at).await?;
+        }
+    }
+    for told in &batch.reports {
+        report(conn, told).await?;
+    }
+    Ok(())
+}
+
+/// Tells of an end in its time; when that is, if anybody listens.
+async fn ended(conn: &mut Conn, call: &Call) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let at = Utc::now() + call.ended_code.map_or(TimeDelta::zero(), |code| wait(code, call.is_over_for_the_carrier()));
+    let told = tell(conn, &Event { call: &call.call_sid, what: CALL_ENDED, recording: None, at }).await?;
+    Ok(told.then_some(at))
+}
+
+fn key(call: &CallSid) -> String {
+    Event { call, what: CALL_ENDED, recording: None, at: DateTime::UNIX_EPOCH }.key()
+}
+
+/// Adds the job that tells, once for all; false when the call's client does not want to be told.
+pub(in crate::store) async fn tell(conn: &mut Conn, event: &Event<'_>) -> Result<bool, StoreError> {
+    let listens = schema::calls::table
+        .inner_join(schema::clients::table)
+        .filter(schema::calls::call_sid.eq(event.call.as_str()))
+        .filter(dsl::events_url.is_not_null())
+        // What only the carrier tells of never was ours to answer: nothing is told of it, unless it begins after all.
+        .filter(schema::calls::entry.is_not_null())
+        .select(schema::calls::id)
+        .get_result::<i64>(conn)
+        .await
+        .optional()?;
+    if listens.is_none() {
+        return Ok(false);
+    }
+    let call = event.call.as_str();
+    let id = format!("evt_{}", uuid::Uuid::now_v7().simple());
+    let payload = json!({ "id": id, "type": event.what, "call_sid": call, "recording_id": event.recording,
+        "at": time::told(Utc::now()) });
+    jobs::enqueue(conn, &NewJob::new(SEND_EVENT, event.key(), payload).at(event.at).ordered(call)).await?;
+    Ok(true)
+}
+
+pub(in crate::store) async fn target(conn: &mut Conn, client: i64) -> Result<Option<EventsTarget>, StoreError> {
+    let columns = (dsl::events_url, dsl::events_secret);
+    let found = dsl::clients.find(client).select(columns).get_result::<(Option<String>, Option<String>)>(conn).await;
+    Ok(match found.optional()? {
+        Some((Some(url), Some(secret))) => Some(EventsTarget { url, secret: Secret::new(secret) }),
+        _ => None,
+    })
+}
+
+pub(in crate::store) async fn set_target(
+    conn: &mut Conn,
+    client: i64,
+    target: Option<&EventsTarget>,
+) -> Result<bool, StoreError> {
+    let set = diesel::update(dsl::clients.find(client)).set((
+        dsl::events_url.eq(target.map(|target| &target.url)),
+        dsl::events_secret.eq(target.map(|target| target.secret.reveal())),
+        dsl::updated_at.eq(Utc::now().naive_utc()),
+    ));
+    let known = set.execute(conn).await? > 0;
+    // What could not be told where it was told before may be told there.
+    jobs::unpark(conn, SEND_EVENT, &[client]).await?;
+    Ok(known)
+}
+
+pub(in crate::store) async fn told(
+    conn: &mut Conn,
+    sid: &CallSid,
+    recording: Option<i64>,
+) -> Result<Option<Told>, StoreError> {
+    let found = calls::with_turns(conn, sid).await?;
+    let Some(call) = found.map(|found| found.call) else { return Ok(None) };
+    let Some(id) = call.client_id else { return Ok(None) };
+    let Some(client) = clients::by_id(conn, id).await? else { return Ok(None) };
+    let recording = match recording {
+        Some(id) => recordings::by_id(conn, id).await?.map(|(recording, _)| recording),
+        None => None,
+    };
+    Ok(Some(Told { call, client, recording }))
+}
