@@ -13,6 +13,7 @@ use protocol::exotel::webhook::Address;
 use protocol::ids::Secret;
 use url::Url;
 
+use crate::address::Cidr;
 use crate::calls::token::TokenKey;
 use crate::calls::writer::RecordWriter;
 use crate::http::connections::Connection;
@@ -33,6 +34,7 @@ pub mod here;
 mod media;
 mod operator;
 mod probe;
+pub mod public_url;
 pub mod rate;
 mod recent;
 pub mod request_id;
@@ -41,7 +43,6 @@ mod strangers;
 mod tries;
 mod webhook;
 
-use address::Cidr;
 use auth::Gate;
 use error::Refused;
 use rate::TooMany;

@@ -1,5 +1,6 @@
 //! callgate: every Exotel call is a supervised actor with its own OpenAI Realtime session.
 
+mod address;
 pub mod audit;
 pub mod calls;
 pub mod cli;
@@ -8,6 +9,7 @@ pub mod jobs;
 pub mod notify;
 pub mod outgoing;
 pub mod recordings;
+mod redact;
 pub mod serve;
 pub mod settings;
 pub mod store;

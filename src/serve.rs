@@ -15,10 +15,11 @@ use tokio::time::timeout;
 
 use crate::calls::writer::RecordWriter;
 use crate::http::connections::{Bounds, Connections, files};
+use crate::http::public_url::PublicUrl;
 use crate::http::{Gateway, Plane};
 use crate::jobs::{self, Jobs};
 use crate::recordings::spool::Spool;
-use crate::settings::{PublicUrl, Settings};
+use crate::settings::Settings;
 use crate::store::Store;
 use crate::telemetry;
 use server::Server;

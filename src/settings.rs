@@ -9,18 +9,19 @@ use protocol::ids::Secret;
 use protocol::realtime::event::AudioFormat;
 use url::Url;
 
+use crate::address::Cidr;
 use crate::audit::{AuditNumbers, Secrets};
 use crate::calls::writer::Prices;
-use crate::http::address::Cidr;
 use crate::http::auth::Way;
 use crate::http::connections::files::open_file_warning;
+use crate::http::public_url::PublicUrl;
 use crate::outgoing::PrivateHosts;
 use crate::recordings::RecordingHosts;
+use crate::recordings::objects::RecordingTarget;
 use crate::store::DatabaseUrl;
 use crate::telemetry::LogFormat;
 
 pub(crate) mod args;
-mod bare;
 mod env_file;
 mod error;
 mod files;
@@ -28,21 +29,18 @@ mod need;
 mod node;
 mod open;
 pub(crate) mod private;
-mod public_url;
 mod read;
 mod secrets;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use args::DATABASE_URL;
 pub use args::SettingsArgs;
-pub(crate) use args::{DATABASE_URL, REALTIME_MODEL};
-pub(crate) use bare::bare;
 pub use env_file::load_env_file;
 pub use error::{SettingsError, SettingsErrors};
 pub use files::SecretFiles;
 pub(crate) use files::read_secret;
-pub use public_url::{PublicUrl, UrlSource};
 pub(crate) use read::{database, private_hosts};
 
 use need::Need;
@@ -160,15 +158,6 @@ pub struct RecordingSettings {
     pub max_bytes: u64,
 }
 
-/// Where recordings are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RecordingTarget {
-    /// A folder.
-    Folder(PathBuf),
-    /// An object store.
-    Objects(Url),
-}
-
 /// Limits on calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallSettings {
@@ -228,12 +217,4 @@ impl Settings {
     pub fn check_serving(&self) -> Result<(), SettingsErrors> {
         Need::of(self).missing().or(Some(()))
     }
-}
-
-/// Whether an address or name to listen on is reachable from this machine only.
-#[must_use]
-pub fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare.eq_ignore_ascii_case("localhost")
-        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -27,6 +27,7 @@ mod price;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use price::DEFAULT_MODEL;
 pub use price::{PriceError, Prices};
 
 use pending::Pending;
@@ -74,7 +75,7 @@ pub struct RecordRules {
 impl Default for RecordRules {
     fn default() -> Self {
         Self {
-            model: crate::settings::REALTIME_MODEL.to_owned(),
+            model: DEFAULT_MODEL.to_owned(),
             prices: Prices::default(),
             numbers: AuditNumbers::default(),
             secrets: Secrets::default(),

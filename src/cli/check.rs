@@ -10,7 +10,8 @@ use crate::cli::screen::shown;
 use crate::notify::{RefusedTarget, refused_targets};
 use crate::outgoing::PrivateHosts;
 use crate::recordings::objects::Objects;
-use crate::settings::{Settings, SettingsArgs, bare, private_hosts};
+use crate::redact;
+use crate::settings::{Settings, SettingsArgs, private_hosts};
 use crate::store::{DatabaseUrl, Store};
 
 /// How long the model may take to answer a handshake.
@@ -90,7 +91,7 @@ async fn database(
     };
     report.say("database", Ok(format!("reached; {clients} active clients")))?;
     for RefusedTarget { client, name, url, why } in refused {
-        let words = format!("client {client} ({name}) is told at {}, which {why}: its events wait", bare(&url));
+        let words = format!("client {client} ({name}) is told at {}, which {why}: its events wait", redact::url(&url));
         report.say("events", Err(anyhow::anyhow!("{words}")))?;
     }
     Ok(())
@@ -111,5 +112,5 @@ async fn model(settings: &Settings) -> anyhow::Result<String> {
     let said =
         tokio::time::timeout(MODEL_WITHIN, actors::probe(&endpoint)).await.context("no answer to the handshake")?;
     said.map_err(|error| anyhow::anyhow!("{error}"))?;
-    Ok(format!("{} took the handshake", bare(endpoint.url.as_str())))
+    Ok(format!("{} took the handshake", redact::url(endpoint.url.as_str())))
 }

@@ -6,8 +6,9 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use url::{Host, Url};
 
-use super::address::{Cidr, client_address};
+use super::address::client_address;
 use super::error::Refused;
+use crate::address::Cidr;
 
 /// What proxies add: with one of them, somebody else may stand behind an address of this machine.
 const FORWARDED: [&str; 10] = [

@@ -8,7 +8,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use super::targets::check_url;
 use super::*;
 use crate::jobs::{Jobs, Running};
-use crate::recordings::objects::Stored;
+use crate::store::Stored;
 use crate::store::tests::{TempDb, new_call, new_client};
 use crate::store::{Batch, CallUpdate, Finish, JobStatus, RECORDING_STORED};
 

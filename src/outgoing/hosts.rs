@@ -6,7 +6,7 @@ use std::str::FromStr;
 use url::{Host, Url};
 
 use super::address::{is_odd, is_public};
-use crate::http::address::Cidr;
+use crate::address::Cidr;
 
 /// Longer URLs are nobody's.
 pub const LONGEST_URL: usize = 2048;

@@ -21,8 +21,8 @@ mod tests;
 use crate::jobs::{Handler, Job, JobError, Patience};
 use crate::outgoing::{ClientError, Forbidden, Outgoing, Times, refused_by_guard, words};
 use crate::recordings::RecordingHosts;
-use crate::recordings::objects::{Objects, ObjectsError, Stored, Upload};
-use crate::store::{FETCH_RECORDING, Recording, RecordingStatus, Store, StoreError};
+use crate::recordings::objects::{Objects, ObjectsError, Upload};
+use crate::store::{FETCH_RECORDING, Recording, RecordingStatus, Store, StoreError, Stored};
 use sniff::{HEAD, sniff};
 
 /// Redirects that are followed.

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use url::{Host, Url};
 
+use crate::address::is_loopback;
 use crate::outgoing::{Forbidden, PrivateHosts, bare, host_and_port};
 
 /// The carrier's own hosts, and those below them: where the Basic pair of its API may be shown.
@@ -44,7 +45,7 @@ impl FromStr for RecordingHosts {
         let words = list.split(',').map(str::trim).filter(|word| !word.is_empty());
         let entries: Vec<Entry> = words.map(entry).collect::<Result<_, _>>()?;
         let mut private = PrivateHosts::default();
-        for entry in entries.iter().filter(|entry| crate::settings::is_loopback(&entry.host)) {
+        for entry in entries.iter().filter(|entry| is_loopback(&entry.host)) {
             private.add(entry.host.clone(), entry.port);
         }
         Ok(Self { entries, private })
@@ -79,7 +80,7 @@ fn is_below(name: &str, host: &str) -> bool {
 impl Entry {
     fn holds(&self, host: &Host<&str>, port: u16, private: &PrivateHosts) -> bool {
         let name = bare(host);
-        let alone = self.path.is_some() || self.is_shared() || crate::settings::is_loopback(&self.host);
+        let alone = self.path.is_some() || self.is_shared() || is_loopback(&self.host);
         let is_it = match host {
             Host::Domain(_) if !alone => is_below(&name, &self.host),
             _ => name == self.host,

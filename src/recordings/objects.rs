@@ -1,7 +1,8 @@
 //! The object store: where recordings are kept. A folder, or a bucket of S3, Google Cloud or Azure, by `RECORDINGS_URL`.
 
 use std::fmt;
-use std::path::{self, Path as File};
+use std::path::{self, Path as File, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use url::Url;
 
-use crate::settings::RecordingTarget;
+use crate::redact;
+use crate::store::Stored;
 
 #[cfg(test)]
 mod tests;
@@ -81,15 +83,34 @@ fn words(error: &dyn std::error::Error) -> String {
     said.chars().take(300).collect::<String>().trim_end().to_owned()
 }
 
-/// What was stored.
+/// Where recordings are kept: `RECORDINGS_URL`, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
-    /// Where: `file:///folder/key`, `s3://bucket/prefix/key`.
-    pub url: String,
-    /// Its size.
-    pub bytes: u64,
-    /// Its SHA-256, lower-case hex.
-    pub sha256: String,
+pub enum RecordingTarget {
+    /// A folder.
+    Folder(PathBuf),
+    /// An object store.
+    Objects(Url),
+}
+
+impl FromStr for RecordingTarget {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let shown = || redact::url(text);
+        match text.split_once("://") {
+            Some(("file", "")) => Err("names no folder: write it as file://./recordings".to_owned()),
+            Some(("file", folder)) => Ok(Self::Folder(PathBuf::from(folder))),
+            Some(("s3" | "gs" | "az", _)) => match Url::parse(text) {
+                Ok(url) if !url.username().is_empty() || url.password().is_some() || url.query().is_some() => {
+                    let mend = "credentials are read from AWS_*, GOOGLE_* or AZURE_* in the environment";
+                    Err(format!("holds credentials or a query: {mend}"))
+                }
+                Ok(url) if url.host_str().is_some_and(|bucket| !bucket.is_empty()) => Ok(Self::Objects(url)),
+                _ => Err(format!("`{}` names no bucket: write it as s3://bucket/prefix", shown())),
+            },
+            _ => Err(format!("`{}` is no place for recordings: use file://, s3://, gs:// or az://", shown())),
+        }
+    }
 }
 
 /// A store. Clones are cheap and share its connections.

@@ -29,8 +29,6 @@ pub use keep::{EncodeRecording, Spool};
 pub use press::{Press, PressError, Pressed};
 pub use reel::{Finished, Reel, find, left_behind};
 
-use crate::calls::writer::RecordWriter;
-
 /// Pieces that wait to be written. A thousand calls fill a third of it between two ticks.
 const QUEUE: usize = 16_384;
 /// Finished calls that wait to be taken in: more are found at the next start.
@@ -133,14 +131,14 @@ impl Drop for Spooling {
 }
 
 /// Takes what happens in calls to their record, and what is heard in them to the spool.
-pub struct TapingRecorder {
+pub struct TapingRecorder<R> {
     /// The record.
-    pub record: RecordWriter,
+    pub record: R,
     /// The spool.
     pub deck: Deck,
 }
 
-impl Recorder for TapingRecorder {
+impl<R: Recorder> Recorder for TapingRecorder<R> {
     fn record(&self, call: &CallSid, at: SystemTime, fact: &Fact) {
         self.record.record(call, at, fact);
     }

@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep, timeout};
 
-use crate::http::address::Cidr;
+use crate::address::Cidr;
 use crate::http::connections::{Connections, Held, Watched};
 use crate::http::request_id::name_request;
 use crate::http::{Gateway, Plane, routes_of};

@@ -5,13 +5,13 @@
 use clap::Args;
 
 use super::SecretFiles;
+use crate::calls::writer::DEFAULT_MODEL;
 
 pub(super) const HOST: &str = "0.0.0.0";
 pub(super) const PORT: &str = "8080";
 pub(super) const ADMIN_HOST: &str = "127.0.0.1";
 pub(crate) const DATABASE_URL: &str = "sqlite://callgate.db";
 pub(super) const REALTIME_URL: &str = "wss://api.openai.com/v1/realtime";
-pub(crate) const REALTIME_MODEL: &str = "gpt-realtime-2.1";
 pub(super) const REALTIME_AUDIO: &str = "pcm24k";
 pub(super) const WEBHOOK_AUTH: &str = "signature";
 pub(super) const WEBHOOK_DEADLINE_MS: &str = "2000";
@@ -69,7 +69,7 @@ pub struct SettingsArgs {
     pub realtime_url: String,
 
     /// Model, appended to REALTIME_URL as ?model=; a client may name its own.
-    #[arg(long, env = "REALTIME_MODEL", hide_env_values = true, value_name = "MODEL", default_value = REALTIME_MODEL)]
+    #[arg(long, env = "REALTIME_MODEL", hide_env_values = true, value_name = "MODEL", default_value = DEFAULT_MODEL)]
     pub realtime_model: String,
 
     /// Audio format of the model leg, pcm24k or pcmu; what the server says it uses wins.

@@ -1,8 +1,8 @@
 //! `WEBHOOK_AUTH=none`: for a machine that nobody else reaches.
 
 use super::read::Read;
-use super::{HttpSettings, SettingsError, is_loopback};
-use crate::http::address::Cidr;
+use super::{HttpSettings, SettingsError};
+use crate::address::{Cidr, is_loopback};
 use crate::http::auth::Way;
 
 /// Refuses `none` unless everything that is set says that nobody but this machine can ask: not the socket alone, since a proxy on this

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Mode;
 
-use super::{RecordingTarget, Settings};
+use super::Settings;
+use crate::recordings::objects::RecordingTarget;
 use crate::store::DatabaseUrl;
 
 /// What others may do with what is made from now on: nothing. Call it before anything is made.

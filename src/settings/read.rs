@@ -12,15 +12,17 @@ use url::Url;
 
 use super::args::{self, SettingsArgs};
 use super::{
-    CallSettings, ExotelSettings, HttpSettings, LogSettings, ModelSettings, Need, PublicUrl, RecordingSettings,
-    RecordingTarget, Settings, SettingsError, SettingsErrors, UrlSource, WebhookSettings, bare, files, secrets,
+    CallSettings, ExotelSettings, HttpSettings, LogSettings, ModelSettings, Need, RecordingSettings, Settings,
+    SettingsError, SettingsErrors, WebhookSettings, files, secrets,
 };
+use crate::address::Cidr;
 use crate::audit::AuditNumbers;
-use crate::calls::writer::Prices;
-use crate::http::address::Cidr;
+use crate::calls::writer::{DEFAULT_MODEL, Prices};
 use crate::http::auth::Way;
+use crate::http::public_url::{PublicUrl, UrlSource};
 use crate::outgoing::PrivateHosts;
 use crate::recordings::RecordingHosts;
+use crate::redact;
 use crate::store::DatabaseUrl;
 use crate::telemetry::LogFormat;
 
@@ -119,7 +121,7 @@ fn http(args: &SettingsArgs) -> Read<HttpSettings> {
 /// An address or a name to listen on.
 fn address<'a>(name: &'static str, host: &'a str) -> Read<&'a str> {
     let odd = host.contains(|character: char| character.is_whitespace() || character == '/');
-    let problem = || format!("`{}` is no address: give one such as 0.0.0.0 or 127.0.0.1", bare(host));
+    let problem = || format!("`{}` is no address: give one such as 0.0.0.0 or 127.0.0.1", redact::url(host));
     if odd { Err(SettingsError::new(name, problem())) } else { Ok(host) }
 }
 
@@ -144,7 +146,7 @@ fn public(args: &SettingsArgs, port: u16) -> Read<PublicUrl> {
     match set(&args.railway_public_domain) {
         Some(domain) if domain.contains("://") => Err(SettingsError::new(
             railway,
-            format!("`{}` is a URL: give the bare domain, or use PUBLIC_BASE_URL", bare(domain)),
+            format!("`{}` is a URL: give the bare domain, or use PUBLIC_BASE_URL", redact::url(domain)),
         )),
         Some(domain) => PublicUrl::parse(&format!("https://{domain}"), UrlSource::RailwayPublicDomain)
             .map_err(|why| SettingsError::new(railway, why)),
@@ -155,7 +157,7 @@ fn public(args: &SettingsArgs, port: u16) -> Read<PublicUrl> {
 fn model(args: &SettingsArgs) -> Read<ModelSettings> {
     let text = or(&args.realtime_url, args::REALTIME_URL);
     let mend = "write it as wss://host/path (or ws://)";
-    let shown = bare(text);
+    let shown = redact::url(text);
     let url = Url::parse(text)
         .map_err(|error| SettingsError::new("REALTIME_URL", format!("`{shown}` is not a URL ({error}): {mend}")))?;
     if !matches!(url.scheme(), "ws" | "wss") || url.host_str().is_none_or(str::is_empty) {
@@ -173,7 +175,7 @@ fn model(args: &SettingsArgs) -> Read<ModelSettings> {
         "off" | "false" | "0" | "no" => false,
         other => return Err(SettingsError::new("SIMULATED_MODEL", format!("`{other}` is neither: use on or off"))),
     };
-    let model = or(&args.realtime_model, args::REALTIME_MODEL).to_owned();
+    let model = or(&args.realtime_model, DEFAULT_MODEL).to_owned();
     Ok(ModelSettings { key: secret(&args.openai_api_key), simulated, url, model, audio })
 }
 
@@ -235,26 +237,8 @@ pub(crate) fn private_hosts(text: &Option<String>) -> Read<PrivateHosts> {
 }
 
 fn recordings(args: &SettingsArgs, private: &PrivateHosts) -> Read<RecordingSettings> {
-    let error = |problem| SettingsError::new("RECORDINGS_URL", problem);
-    let text = or(&args.recordings_url, args::RECORDINGS_URL);
-    let target = match text.split_once("://") {
-        Some(("file", "")) => return Err(error("names no folder: write it as file://./recordings".to_owned())),
-        Some(("file", folder)) => RecordingTarget::Folder(PathBuf::from(folder)),
-        Some(("s3" | "gs" | "az", _)) => match Url::parse(text) {
-            Ok(url) if !url.username().is_empty() || url.password().is_some() || url.query().is_some() => {
-                let mend = "credentials are read from AWS_*, GOOGLE_* or AZURE_* in the environment";
-                return Err(error(format!("holds credentials or a query: {mend}")));
-            }
-            Ok(url) if url.host_str().is_some_and(|bucket| !bucket.is_empty()) => RecordingTarget::Objects(url),
-            _ => return Err(error(format!("`{}` names no bucket: write it as s3://bucket/prefix", bare(text)))),
-        },
-        _ => {
-            return Err(error(format!(
-                "`{}` is no place for recordings: use file://, s3://, gs:// or az://",
-                bare(text)
-            )));
-        }
-    };
+    let target = or(&args.recordings_url, args::RECORDINGS_URL).parse();
+    let target = target.map_err(|problem: String| SettingsError::new("RECORDINGS_URL", problem))?;
     let hosts = or(&args.recording_hosts, args::RECORDING_HOSTS).parse::<RecordingHosts>();
     let hosts = hosts.map_err(|problem| SettingsError::new("RECORDING_HOSTS", problem))?.with_private(private);
     let max_mib = number("RECORDING_MAX_MIB", or(&args.recording_max_mib, args::RECORDING_MAX_MIB), 1, 1 << 20)?;

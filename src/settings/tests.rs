@@ -3,6 +3,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use super::*;
+use crate::http::public_url::UrlSource;
 
 #[derive(Parser)]
 struct Line {

@@ -9,7 +9,6 @@ use url::Url;
 use super::columns::{Time, Word};
 use super::schema::recordings;
 use super::{Store, StoreError, query, transaction};
-use crate::recordings::objects::Stored;
 
 /// The kind of the jobs that fetch the carrier's recordings.
 pub const FETCH_RECORDING: &str = "fetch_recording";
@@ -62,6 +61,17 @@ pub enum Kept {
     CallFull,
     /// It is not kept: [`MOST_WAITING`] of its client wait to be fetched.
     ClientFull,
+}
+
+/// What the object store took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Where: `file:///folder/key`, `s3://bucket/prefix/key`.
+    pub url: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its SHA-256, lower-case hex.
+    pub sha256: String,
 }
 
 /// How far a recording is.

@@ -6,6 +6,9 @@ use serde::Deserialize;
 
 use crate::store::Tokens;
 
+/// The usual model: calls whose client names none speak with it, and are priced as it, unless `REALTIME_MODEL` says otherwise.
+pub(crate) const DEFAULT_MODEL: &str = "gpt-realtime-2.1";
+
 /// Prices by the beginning of a model's name; the longest that fits counts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prices(BTreeMap<String, Price>);
@@ -74,7 +77,7 @@ impl Prices {
             return Self::parse(text);
         }
         let read = std::fs::read_to_string(text);
-        Self::parse(&read.map_err(|error| PriceError::File(crate::settings::bare(text), error.kind()))?)
+        Self::parse(&read.map_err(|error| PriceError::File(crate::redact::url(text), error.kind()))?)
     }
 
     fn parse(json: &str) -> Result<Self, PriceError> {

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::outgoing::PrivateHosts;
-use crate::settings::RecordingTarget;
+use crate::recordings::objects::RecordingTarget;
 use crate::store::tests::TempDb;
 use crate::store::{Announced, CallEndReport, Parties};
 

@@ -7,7 +7,7 @@ use protocol::ids::CallSid;
 use serde_json::json;
 
 use super::{Conn, RunQueryDsl, calls, jobs, outbox};
-use crate::recordings::objects::Stored;
+use crate::store::Stored;
 use crate::store::columns::Word;
 use crate::store::outbox::{Event, RECORDING_STORED, SEND_EVENT};
 use crate::store::recordings::{Announced, FETCH_RECORDING, Kept, MOST_OF_CALL, MOST_WAITING};

@@ -1,7 +1,7 @@
 //! URLs as they may be shown: whoever reads an error has no business with the credentials in it.
 
 /// A URL, or what was meant as one, without user, password, query and fragment.
-pub(crate) fn bare(text: &str) -> String {
+pub(crate) fn url(text: &str) -> String {
     // A password may hold anything but the `@` behind it: what stands before the last one goes, whatever it looks like.
     let (before, after) = text.rsplit_once('@').map_or(("", text), |(before, after)| (before, after));
     let scheme = before.split_once("://").map(|(scheme, _)| format!("{scheme}://")).unwrap_or_default();
@@ -27,7 +27,7 @@ mod tests {
             ("wss://x.example/?mail=hush@hush", "wss://…@hush"),
             ("", ""),
         ] {
-            assert_eq!(bare(text), shown);
+            assert_eq!(url(text), shown);
         }
     }
 }

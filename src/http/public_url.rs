@@ -4,7 +4,7 @@ use std::fmt;
 
 use url::Url;
 
-use super::bare;
+use crate::redact;
 
 /// The base of every URL we give out, and where it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl PublicUrl {
     /// Says what is wrong with it and how to mend it.
     pub fn parse(text: &str, source: UrlSource) -> Result<Self, String> {
         let mend = "write it as https://host[:port][/prefix]";
-        let shown = bare(text);
+        let shown = redact::url(text);
         let base = Url::parse(text).map_err(|error| format!("`{shown}` is not a URL ({error}): {mend}"))?;
         if !base.username().is_empty() || base.password().is_some() {
             return Err(format!("holds a user name or password: {mend}"));
@@ -59,7 +59,7 @@ impl PublicUrl {
     }
 
     /// This machine, which is all that is known without a setting.
-    pub(super) fn localhost(port: u16) -> Result<Self, String> {
+    pub(crate) fn localhost(port: u16) -> Result<Self, String> {
         Self::parse(&format!("http://localhost:{port}"), UrlSource::Fallback)
     }
 
