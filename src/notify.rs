@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::Mac;
+use protocol::backoff::Backoff;
 use protocol::call::end::EndCode;
 use protocol::ids::{CallSid, Secret};
 use rand::TryRngCore;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use sha2::Sha256;
 use url::Url;
 
 mod targets;
@@ -24,6 +24,7 @@ mod tests;
 pub use targets::{RefusedTarget, refused_targets, unpark};
 pub use wish::{EventsGrant, EventsWish, WishError};
 
+use crate::crypto::{hex, hmac_sha256};
 use crate::jobs::{Handler, Job, JobError, Patience};
 use crate::outgoing::{ClientError, Forbidden, Outgoing, PrivateHosts, Times, refused_by_guard, words};
 use crate::store::{CALL_ENDED, EventsTarget, SEND_EVENT, Store, Told};
@@ -75,8 +76,7 @@ impl Handler for Events {
     /// Many, since a receiver that hangs must not hold up the others.
     const AT_ONCE: usize = 32;
     const PATIENCE: Patience = Patience {
-        first_pause: Duration::from_secs(1),
-        longest_pause: Duration::from_secs(15 * 60),
+        pauses: Backoff::new(Duration::from_secs(1), Duration::from_secs(15 * 60)),
         longest_age: Duration::from_secs(24 * 3600),
         most_attempts: 1000,
         one_attempt: Duration::from_secs(30),
@@ -150,13 +150,9 @@ fn data(what: &str, told: &Told) -> Value {
 
 /// `v1=` and the HMAC-SHA256 of `timestamp.body` in lower-case hex.
 fn signature(secret: &Secret, timestamp: i64, body: &str) -> String {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.reveal().as_bytes()) else {
-        // HMAC takes keys of any length.
-        return String::new();
-    };
+    let mut mac = hmac_sha256(secret.reveal().as_bytes());
     mac.update(format!("{timestamp}.{body}").as_bytes());
-    let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("v1={hex}")
+    format!("v1={}", hex(&mac.finalize().into_bytes()))
 }
 
 /// A secret for a client that brought none.
@@ -166,5 +162,5 @@ fn signature(secret: &Secret, timestamp: i64, body: &str) -> String {
 fn new_secret() -> Result<Secret, rand::rand_core::OsError> {
     let mut key = [0_u8; 32];
     rand::rngs::OsRng.try_fill_bytes(&mut key)?;
-    Ok(Secret::new(key.iter().fold("whsec_".to_owned(), |text, byte| format!("{text}{byte:02x}"))))
+    Ok(Secret::new(format!("whsec_{}", hex(&key))))
 }

@@ -38,6 +38,7 @@ for f in $(printf '%s\n' $sources | grep -E '^(protocol|codecs)/src'); do
     awk '/^#\[cfg\(test\)\]/{exit} /Instant::now|SystemTime::now/{print FILENAME": "$0; bad=1} END{exit bad}' "$f" || say "protocol and codecs are told the time"
 done
 grep -nE '^(tokio|actix|futures|mio|async)[a-z_-]* *(=|\.)' protocol/Cargo.toml codecs/Cargo.toml && say "protocol and codecs have no runtime" || true
+tools/rooms.pl $(printf '%s\n' $sources | grep -E '^src/') || say "rooms of src/ lean on each other as they may not (tools/rooms.pl)"
 grep -nE 'panic *= *"abort"' Cargo.toml && say "panics must unwind: supervision depends on it" || true
 
 # Sentences are for people: what is decided on has a type or a code.

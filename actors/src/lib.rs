@@ -42,3 +42,4 @@ pub use probe::probe;
 pub use recorder::{Recorder, Step, SupervisorEvent, Tape};
 pub use switchboard::supervise::panic_message;
 pub use switchboard::{ModelHealth, Switchboard};
+pub use sync::lock;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::late;
 use super::numbers::AuditNumbers;
@@ -104,12 +104,11 @@ async fn run(store: Store, mut items: mpsc::Receiver<Item>, mut steps: mpsc::Rec
     let mut tell = interval(TELL);
     tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while open || !entries.is_empty() {
-        if write.is_none() && entries.is_due(Instant::now()) {
+        if write.is_none() && entries.writes().is_due(Instant::now()) {
             let batch = entries.take();
-            let (store, again) = (store.clone(), entries.failures > 0);
+            let (store, again) = (store.clone(), entries.writes().is_failing());
             write = Some(Box::pin(async move { write_all(&store, batch, again).await }));
         }
-        let wake = entries.due.unwrap_or_else(|| Instant::now() + TELL);
         tokio::select! {
             biased;
             item = items.recv(), if open => {
@@ -133,7 +132,7 @@ async fn run(store: Store, mut items: mpsc::Receiver<Item>, mut steps: mpsc::Rec
                     return;
                 }
             }
-            () = sleep_until(wake), if write.is_none() && entries.due.is_some() => {}
+            () = entries.writes().due(), if write.is_none() => {}
             _ = tell.tick() => {}
         }
         entries.tell();

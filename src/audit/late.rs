@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use protocol::backoff::Backoff;
 use protocol::ids::CallSid;
 use serde_json::{Value, json};
 
@@ -35,8 +36,7 @@ impl Handler for LateAudit {
     const KIND: &'static str = KIND;
     const AT_ONCE: usize = 1;
     const PATIENCE: Patience = Patience {
-        first_pause: Duration::from_secs(5),
-        longest_pause: Duration::from_secs(3600),
+        pauses: Backoff::new(Duration::from_secs(5), Duration::from_secs(3600)),
         longest_age: Duration::from_secs(30 * 86_400),
         most_attempts: 1000,
         one_attempt: Duration::from_secs(30),

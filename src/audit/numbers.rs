@@ -5,13 +5,12 @@ use serde_json::Value;
 
 use super::size::bound;
 use crate::store::AuditEntry;
+use crate::tenant::REGION;
 
 /// Fewer digits are a duration, a count or a key that was pressed.
 const FEWEST: usize = 7;
 /// More are no phone number.
 const MOST: usize = 15;
-/// Region in which a number is recognised.
-const REGION: &str = "IN";
 
 /// How phone numbers are kept in payloads of the audit log. Keys the caller pressed are kept with [`AuditNumbers::Full`] only: they may
 /// be somebody's card.

@@ -6,10 +6,12 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use protocol::ids::{CallSid, Secret};
 use rand::TryRngCore;
 use sha2::Sha256;
+
+use crate::crypto::hmac_sha256;
 
 /// How long a token opens a socket, counted from the moment its call was written down.
 pub const TOKEN_LIFE: Duration = Duration::from_secs(60);
@@ -42,9 +44,9 @@ impl TokenKey {
     /// A key derived from a configured secret: every process with that secret takes the same tokens.
     #[must_use]
     pub fn derived(secret: &Secret) -> Self {
-        let mut derivation = keyed(secret.reveal().as_bytes());
+        let mut derivation = hmac_sha256(secret.reveal().as_bytes());
         derivation.update(b"callgate media token 1");
-        Self { mac: keyed(&derivation.finalize().into_bytes()) }
+        Self { mac: hmac_sha256(&derivation.finalize().into_bytes()) }
     }
 
     /// A key of this process alone: what it signs dies with it.
@@ -54,7 +56,7 @@ impl TokenKey {
     pub fn random() -> Result<Self, rand::rand_core::OsError> {
         let mut key = [0_u8; 32];
         rand::rngs::OsRng.try_fill_bytes(&mut key)?;
-        Ok(Self { mac: keyed(&key) })
+        Ok(Self { mac: hmac_sha256(&key) })
     }
 
     /// The token of a call's first stream. The same call and the same `created` make the same token, so a repeated webhook gets the same
@@ -107,12 +109,6 @@ impl TokenKey {
         mac.update(signed.as_bytes());
         mac
     }
-}
-
-/// An HMAC-SHA256 under a key of any length.
-pub(crate) fn keyed(key: &[u8]) -> Hmac<Sha256> {
-    // HMAC takes keys of every length, so the fallback (the empty key's own constructor) is never met.
-    Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| Hmac::<Sha256>::new(&Default::default()))
 }
 
 fn unix_secs(at: SystemTime) -> u64 {

@@ -13,12 +13,13 @@ use chrono::{DateTime, Utc};
 use protocol::call::fact::Fact;
 use protocol::ids::CallSid;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use crate::audit::journal::{Journal, Lane};
 use crate::audit::{AuditNumbers, Secrets, facts};
 use crate::jobs::Jobs;
 use crate::store::{AuditEntry, CallEndReport, Store};
+use crate::write_behind::{GATHER, WriteBehind};
 
 mod fold;
 mod pending;
@@ -36,12 +37,6 @@ use pending::Pending;
 const QUEUE: usize = 8192;
 /// Facts folded at a time; so many are also written at once, without waiting for more.
 const AT_ONCE: usize = 256;
-/// How long facts are gathered before they are written.
-pub(crate) const GATHER: Duration = Duration::from_millis(100);
-/// First pause before a failed write is tried again; doubles.
-pub(crate) const RETRY: Duration = Duration::from_millis(200);
-/// Longest pause.
-pub(crate) const LONGEST_RETRY: Duration = Duration::from_secs(10);
 
 enum Item {
     Fact { call: CallSid, at: DateTime<Utc>, fact: Fact },
@@ -160,7 +155,7 @@ async fn write(
     mut items: mpsc::Receiver<Item>,
 ) {
     let mut batch = Vec::with_capacity(AT_ONCE);
-    let mut due = Due::default();
+    let mut writes = WriteBehind::default();
     loop {
         let open = tokio::select! {
             // Folding first: a queue that runs over loses facts, a late write loses nothing.
@@ -177,62 +172,20 @@ async fn write(
                             pending.fact(call, at, fact);
                         }
                         Item::Report(report) => pending.report(*report),
-                        Item::Flush(done) => due.flush(done),
+                        Item::Flush(done) => writes.flush(done),
                     }
                 }
-                due.gather(full);
+                writes.by(Instant::now() + if full { Duration::ZERO } else { GATHER });
                 taken > 0
             }
-            () = due.now() => {
-                due.written(pending.write(&store).await);
+            () = writes.due() => {
+                writes.written(pending.write(&store).await, false);
                 true
             }
         };
         if !open {
-            due.written(pending.write(&store).await);
+            writes.written(pending.write(&store).await, false);
             return;
-        }
-    }
-}
-
-/// When to write next, and who waits for it.
-#[derive(Default)]
-struct Due {
-    at: Option<Instant>,
-    failures: u32,
-    waiting: Vec<oneshot::Sender<bool>>,
-}
-
-impl Due {
-    /// Something came: it is written a little later, or at once when there is much. A database that is away is not asked sooner.
-    fn gather(&mut self, full: bool) {
-        let soon = Instant::now() + if full { Duration::ZERO } else { GATHER };
-        if self.failures == 0 && self.at.is_none_or(|at| soon < at) {
-            self.at = Some(soon);
-        }
-    }
-
-    /// Somebody waits: an answer is due at once, whatever it is.
-    fn flush(&mut self, done: oneshot::Sender<bool>) {
-        self.waiting.push(done);
-        self.at = Some(Instant::now());
-    }
-
-    /// Resolves when a write is due; never when there is nothing to write.
-    async fn now(&self) {
-        match self.at {
-            Some(at) => sleep_until(at).await,
-            None => std::future::pending().await,
-        }
-    }
-
-    fn written(&mut self, ok: bool) {
-        self.failures = if ok { 0 } else { self.failures.saturating_add(1) };
-        let pause = RETRY.saturating_mul(1 << self.failures.saturating_sub(1).min(16)).min(LONGEST_RETRY);
-        self.at = (!ok).then(|| Instant::now() + pause);
-        for done in self.waiting.drain(..) {
-            // Whoever waited may have given up.
-            let _ = done.send(ok);
         }
     }
 }

@@ -15,7 +15,7 @@ use sha2::Sha256;
 use signature::Signature;
 use subtle::ConstantTimeEq;
 
-use crate::calls::token::keyed;
+use crate::crypto::hmac_sha256;
 
 mod signature;
 
@@ -103,7 +103,7 @@ impl Gate {
         ways.sort_by_key(|way| *way == Way::None);
         Self {
             ways,
-            signature: api_token.as_ref().map(|token| keyed(token.reveal().as_bytes())),
+            signature: api_token.as_ref().map(|token| hmac_sha256(token.reveal().as_bytes())),
             key,
             basic: api_key.zip(api_token),
         }

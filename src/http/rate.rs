@@ -2,11 +2,12 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::recent::{Keys, Recent};
+use actors::lock;
 
 /// The length of every window.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -102,7 +103,7 @@ impl Windows {
         let now_ms = u64::try_from(now.saturating_duration_since(self.born).as_millis()).unwrap_or(u64::MAX);
         let shard = usize::try_from(key >> 32).unwrap_or(0) % SHARDS;
         // Poisoned only if something above panicked: counts are still the best there is.
-        let mut shard = self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shard = lock(&self.shards[shard]);
         let before = shard.len();
         let hits = shard.meet(key, now_ms, Hits::default);
         hits.expire(now_ms);

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use actors::lock;
 use chrono::Utc;
 use serde_json::json;
 
@@ -91,7 +92,7 @@ struct LeftOut(Mutex<HashMap<Option<IpAddr>, u64>>);
 impl LeftOut {
     /// Counts one; says under whom when it is the first.
     fn count(&self, address: IpAddr) -> Option<Option<IpAddr>> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = lock(&self.0);
         let known = counts.contains_key(&Some(address)) || counts.len() < TOLD_ADDRESSES;
         let whose = known.then_some(address);
         let count = counts.entry(whose).or_default();
@@ -100,7 +101,7 @@ impl LeftOut {
     }
 
     fn take(&self, whose: Option<IpAddr>) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&whose).unwrap_or_default()
+        lock(&self.0).remove(&whose).unwrap_or_default()
     }
 }
 

@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
+use protocol::backoff::Backoff;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 
 /// How long a job is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// Longest pause after the first failure; doubles with each.
-    pub first_pause: Duration,
-    /// Longest pause of all.
-    pub longest_pause: Duration,
+    /// Longest pauses between attempts; each is drawn at random below.
+    pub pauses: Backoff,
     /// A job older than that is not tried again.
     pub longest_age: Duration,
     /// Nor one that was tried so often.
@@ -24,15 +23,9 @@ impl Patience {
     /// The pause after the attempt of that number: anything from nothing to the longest that is due, so that many jobs that failed
     /// together do not come back together.
     pub(super) fn pause(&self, attempts: i32) -> Duration {
-        let longest = self.longest(attempts);
         // Without randomness there is still a pause.
         let part = OsRng.try_next_u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX));
-        longest.mul_f64(part)
-    }
-
-    fn longest(&self, attempts: i32) -> Duration {
-        let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(30);
-        self.first_pause.saturating_mul(1 << doublings).min(self.longest_pause)
+        self.pauses.jittered(u32::try_from(attempts).unwrap_or(1), part)
     }
 
     /// Whether another attempt is due to a job of that age.
@@ -46,19 +39,11 @@ mod tests {
     use super::*;
 
     const PATIENCE: Patience = Patience {
-        first_pause: Duration::from_secs(1),
-        longest_pause: Duration::from_secs(60),
+        pauses: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
         longest_age: Duration::from_secs(3600),
         most_attempts: 5,
         one_attempt: Duration::from_secs(1),
     };
-
-    #[test]
-    fn pauses_double_up_to_the_longest() {
-        let longest: Vec<u64> = (1..9).map(|attempts| PATIENCE.longest(attempts).as_secs()).collect();
-        assert_eq!(longest, [1, 2, 4, 8, 16, 32, 60, 60]);
-        assert_eq!(PATIENCE.longest(i32::MAX).as_secs(), 60);
-    }
 
     #[test]
     fn jobs_that_failed_together_do_not_come_back_together() {

@@ -6,6 +6,8 @@ use serde_json::json;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::interval;
 
+use protocol::backoff::Backoff;
+
 use super::*;
 use crate::store::tests::TempDb;
 
@@ -25,8 +27,7 @@ impl Handler for Odd {
     const KIND: &'static str = "odd";
     const AT_ONCE: usize = 2;
     const PATIENCE: Patience = Patience {
-        first_pause: Duration::from_millis(2),
-        longest_pause: Duration::from_millis(10),
+        pauses: Backoff::new(Duration::from_millis(2), Duration::from_millis(10)),
         longest_age: Duration::from_secs(60),
         most_attempts: 3,
         one_attempt: Duration::from_millis(500),

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use protocol::backoff::Backoff;
 use protocol::ids::{CallSid, Secret};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
 use reqwest::{Method, Response, StatusCode};
@@ -198,8 +199,7 @@ impl Handler for Fetch {
     const AT_ONCE: usize = 4;
     /// A recording may come minutes after the call; a host that is away may be back in hours.
     const PATIENCE: Patience = Patience {
-        first_pause: Duration::from_secs(4),
-        longest_pause: Duration::from_secs(15 * 60),
+        pauses: Backoff::new(Duration::from_secs(4), Duration::from_secs(15 * 60)),
         longest_age: Duration::from_secs(24 * 3600),
         most_attempts: 200,
         one_attempt: Duration::from_secs(30 * 60),

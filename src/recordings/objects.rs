@@ -20,6 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use url::Url;
 
+use crate::crypto::hex;
 use crate::redact;
 use crate::store::Stored;
 
@@ -292,7 +293,7 @@ impl Upload {
             Ok(error) => error.into(),
             Err(error) => ObjectsError::Away(words(&error)),
         })?;
-        let sha256 = self.sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hex(&self.sha256.finalize());
         Ok(Stored { url: self.url, bytes: self.bytes, sha256 })
     }
 

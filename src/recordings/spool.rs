@@ -14,11 +14,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::TrySendError;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Instant, SystemTime};
 
-use actors::{Recorder, SupervisorEvent, Tape};
+use actors::{Recorder, SupervisorEvent, Tape, lock};
 use codecs::SampleRate;
 use metrics::Counter;
 use protocol::call::fact::Fact;
@@ -85,10 +85,6 @@ impl Begun {
         let since = at.saturating_duration_since(self.at).as_micros();
         u64::try_from(since * u128::from(self.rate.hz()) / 1_000_000).unwrap_or(u64::MAX)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Deck {

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use actix::dev::ContextFut;
 use actix::{Context, Supervised};
 use futures_util::FutureExt;
+use protocol::backoff::Backoff;
 use protocol::call::end::Ended;
 use tracing::Instrument;
 
@@ -23,8 +24,8 @@ use crate::call_actor::{CallActor, MAILBOX, Origin};
 use crate::limits::Limits;
 use crate::recorder::{Step, SupervisorEvent};
 
-/// The first pause before a restart; it doubles up to [`LONGEST_PAUSE`]. The caller hears neither.
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
+/// Pauses before a restart: the caller hears none of them.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(5), LONGEST_PAUSE);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// What is told of a call's actor.
@@ -145,7 +146,7 @@ impl Intensity {
             return None;
         }
         self.recent.push_back(now);
-        Some((before + 1, (FIRST_PAUSE * 2_u32.saturating_pow(before)).min(LONGEST_PAUSE)))
+        Some((before + 1, BACKOFF.pause(before + 1)))
     }
 }
 

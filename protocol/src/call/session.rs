@@ -12,6 +12,7 @@ use codecs::SampleRate;
 use super::context::{Context, millis};
 use super::fact::Fact;
 use super::io::{ConnId, ModelCommand};
+use crate::backoff::Backoff;
 use crate::realtime::command::ClientEvent;
 use crate::realtime::failure::{Field, ProviderRefusal};
 use crate::wire::clip;
@@ -247,10 +248,7 @@ impl Session {
         if refused.is_some() {
             return Outcome::Failed(cause.to_string());
         }
-        let pause = match self.failures {
-            0 => Duration::ZERO,
-            n => cx.policy.redial_backoff.saturating_mul(1 << (n - 1).min(8)).min(MAX_BACKOFF),
-        };
+        let pause = Backoff::new(cx.policy.redial_backoff, MAX_BACKOFF).pause(self.failures);
         self.failures += 1;
         cx.deadlines.set(Timer::Redial, cx.now + pause);
         Outcome::Lost

@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Outcome;
-use crate::calls::writer::{GATHER, LONGEST_RETRY, RETRY};
 use crate::store::AuditEntry;
+use crate::write_behind::{GATHER, WriteBehind};
 
 /// Requests kept while the database is away; the oldest go first.
 const MOST_REQUESTS: usize = 10_000;
@@ -79,10 +79,7 @@ pub(super) struct Entries {
     /// Steps that wait or are being written, by call.
     of_calls: HashMap<CallSid, usize>,
     writing: Vec<Waiting>,
-    flushes: Vec<oneshot::Sender<bool>>,
-    /// Not before.
-    pub(super) due: Option<Instant>,
-    pub(super) failures: u32,
+    writes: WriteBehind,
     /// What the last write came to, for others to see.
     stuck: Arc<AtomicBool>,
 }
@@ -100,9 +97,7 @@ impl Entries {
         // Somebody who waits is served at once: what comes during the write goes into the next.
         let soon = if waiting.done.is_some() { waiting.since } else { waiting.since + GATHER };
         self.lanes[lane as usize].push_back(waiting);
-        if self.failures == 0 && self.due.is_none_or(|due| soon < due) {
-            self.due = Some(soon);
-        }
+        self.writes.by(soon);
         if self.lanes[lane as usize].len() > lane.most() {
             if let Some(oldest) = self.lanes[lane as usize].pop_front() {
                 self.count_out(&oldest);
@@ -135,8 +130,7 @@ impl Entries {
 
     /// Somebody waits for all of it.
     pub(super) fn flush(&mut self, done: oneshot::Sender<bool>) {
-        self.flushes.push(done);
-        self.due = Some(Instant::now());
+        self.writes.flush(done);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -147,13 +141,13 @@ impl Entries {
         self.lanes.iter().map(VecDeque::len).sum()
     }
 
-    pub(super) fn is_due(&self, now: Instant) -> bool {
-        self.due.is_some_and(|due| due <= now)
+    pub(super) fn writes(&self) -> &WriteBehind {
+        &self.writes
     }
 
     /// The next batch, in the order in which they came: the oldest of all, but never without its share of requests.
     pub(super) fn take(&mut self) -> Vec<AuditEntry> {
-        self.due = None;
+        self.writes.begin();
         let requests = &mut self.lanes[Lane::Requests as usize];
         let share = requests.len().min(REQUESTS_AT_ONCE);
         self.writing = requests.drain(..share).collect();
@@ -180,32 +174,18 @@ impl Entries {
             }
         }
         match result {
-            Ok(()) => {
-                if std::mem::take(&mut self.failures) > 0 {
-                    tracing::info!("the audit log is being written again");
-                }
-                self.due = (self.are_waiting() > 0 || !self.flushes.is_empty()).then(Instant::now);
-            }
+            Ok(()) if self.writes.is_failing() => tracing::info!("the audit log is being written again"),
+            Ok(()) => {}
             Err(error) => {
-                if self.failures == 0 {
+                if !self.writes.is_failing() {
                     tracing::error!(%error, "the audit log cannot be written: entries wait and are tried again");
                 }
-                self.failures = self.failures.saturating_add(1);
                 for waiting in rest.into_iter().rev() {
                     self.lanes[waiting.lane as usize].push_front(waiting);
                 }
-                let pause = RETRY.saturating_mul(1 << self.failures.saturating_sub(1).min(16)).min(LONGEST_RETRY);
-                self.due = Some(Instant::now() + pause);
             }
         }
-        if !ok || self.are_waiting() == 0 {
-            for done in self.flushes.drain(..) {
-                let _ = done.send(ok);
-            }
-        }
-        if self.flushes.is_empty() && self.are_waiting() == 0 {
-            self.due = None;
-        }
+        self.writes.written(ok, self.are_waiting() > 0);
         ok
     }
 
@@ -336,7 +316,10 @@ mod tests {
         assert_eq!(pushed.entries.take().len(), 3);
         pushed.push("call.ended", "d");
         assert!(!pushed.entries.written((1, Err(StoreError::Away("gone".to_owned())))));
-        assert!(!pushed.entries.is_due(Instant::now()) && pushed.entries.is_due(Instant::now() + RETRY));
+        assert!(
+            !pushed.entries.writes().is_due(Instant::now())
+                && pushed.entries.writes().is_due(Instant::now() + GATHER * 3)
+        );
         let calls: Vec<_> = pushed.entries.take().iter().map(|entry| entry.call_sid.clone().unwrap()).collect();
         assert_eq!(calls, ["b", "c", "d"].map(CallSid::new));
     }

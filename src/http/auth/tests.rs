@@ -2,6 +2,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use hmac::Mac;
 
 use super::*;
+use crate::crypto::hex;
 
 fn gate(ways: &[Way]) -> Gate {
     let secret = |text| Some(Secret::new(text));
@@ -15,9 +16,9 @@ fn headers(name: &'static str, value: &[u8]) -> HeaderMap {
 }
 
 fn sign(secret: &str, signed: &[u8]) -> String {
-    let mut mac = keyed(secret.as_bytes());
+    let mut mac = hmac_sha256(secret.as_bytes());
     mac.update(signed);
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&mac.finalize().into_bytes())
 }
 
 fn presented<'a>(headers: &'a HeaderMap, query: &'a str, signed: &'a [u8]) -> Presented<'a> {

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use protocol::backoff::Backoff;
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -18,9 +19,8 @@ const KIND: &str = "encode_recording";
 const OWN: &str = "own:";
 /// What we store.
 const CONTENT_TYPE: &str = "audio/ogg";
-/// First pause before a database that is away is asked again; doubles.
-const RETRY: Duration = Duration::from_millis(500);
-const LONGEST_RETRY: Duration = Duration::from_secs(30);
+/// Pauses before a database that is away is asked again.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
 
 /// The spool of a node at work.
 pub struct Spool {
@@ -80,14 +80,14 @@ impl Keeper {
 
     /// Tries until the database has it, or nobody is left to wait for it.
     async fn take_in(&self, recording: &Finished, calls: &Receiver<Finished>) {
-        let mut pause = RETRY;
+        let mut failures = 0;
         while let Err(error) = self.announce(recording).await {
             if calls.is_closed() || !error.is_away() {
                 tracing::error!(call_sid = %recording.call, %error, "the recording waits in the spool for the next start");
                 return;
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_RETRY);
+            failures += 1;
+            sleep(BACKOFF.pause(failures)).await;
         }
         self.jobs.wake();
     }
@@ -173,8 +173,7 @@ impl Handler for EncodeRecording {
     const AT_ONCE: usize = 1;
     /// Without an end: as long as the sound is in the spool it can be stored.
     const PATIENCE: Patience = Patience {
-        first_pause: Duration::from_secs(5),
-        longest_pause: Duration::from_secs(600),
+        pauses: Backoff::new(Duration::from_secs(5), Duration::from_secs(600)),
         longest_age: Duration::MAX,
         most_attempts: i32::MAX,
         one_attempt: Duration::from_secs(3_600),

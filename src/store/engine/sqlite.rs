@@ -4,9 +4,10 @@
 //! writing connection and commits whatever is waiting in one go: each piece of work is durable before it is answered, and under load
 //! many share one sync of the disk.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use actors::lock;
 use diesel::SqliteConnection;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -88,12 +89,12 @@ impl Sqlite {
 impl Inner {
     fn read_now<T>(&self, work: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.place.check()?;
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = lock(&self.idle).pop();
         let mut conn = idle.map_or_else(|| self.place.open(Access::Read), Ok)?;
         let result = work(&mut conn);
         // A connection that failed is not used again: opening another costs little.
         if !result.as_ref().is_err_and(StoreError::is_away) {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+            lock(&self.idle).push(conn);
         }
         result
     }
