@@ -7,46 +7,46 @@ use actors::Fault;
 use protocol::ids::CallSid;
 use simulator::exotel::{CallReport, EndedBy, HangUp, Say};
 
-use crate::house::{House, PATIENCE, answered, question};
+use crate::support::{Gateway, PATIENCE, Setup, answered, question};
 
 const SID: &str = "0123456789abcdef0123456789ab18bl";
 
 /// A call of two questions; `times` faults come after the first answer has begun.
-async fn call_with(house: &House, fault: Fault, times: u32) -> CallReport {
-    let mut plan = house.plan();
+async fn call_with(gateway: &Gateway, fault: Fault, times: u32) -> CallReport {
+    let mut plan = gateway.plan();
     plan.call_sid = Some(SID.into());
     plan.script = vec![Say::agent_finished(), question(), Say::agent_finished(), question(), Say::agent_finished()];
     let injected = async {
         let spoken = |n: usize| {
             move |s: &[simulator::model::SessionLog]| s.iter().map(|s| s.responses.len()).sum::<usize>() >= n
         };
-        assert!(house.model.wait_for(spoken(2), PATIENCE).await, "the first answer");
+        assert!(gateway.model.wait_for(spoken(2), PATIENCE).await, "the first answer");
         for n in 0..times {
-            let before = house.model.sessions().len();
-            while !house.faults.inject(&CallSid::new(SID), fault) {
+            let before = gateway.model.sessions().len();
+            while !gateway.faults.inject(&CallSid::new(SID), fault) {
                 tokio::task::yield_now().await;
             }
             if n + 1 < times {
-                house.model.wait_for(|s| s.len() > before, PATIENCE).await;
+                gateway.model.wait_for(|s| s.len() > before, PATIENCE).await;
             }
         }
     };
-    tokio::join!(house.call(plan), injected).0
+    tokio::join!(gateway.call(plan), injected).0
 }
 
 /// The call lives to its end, and the session after the fault knows the conversation.
 async fn survives(fault: Fault) {
-    let house = House::new().await;
-    let report = call_with(&house, fault, 1).await;
+    let gateway = Gateway::with(Setup::default()).await;
+    let report = call_with(&gateway, fault, 1).await;
     assert_eq!(report.ended_by, EndedBy::Caller, "{report:?}");
     assert!(answered(&report), "{report:?}");
-    let sessions = house.model.sessions();
+    let sessions = gateway.model.sessions();
     assert!(sessions.len() >= 2, "a fresh session");
     let told = sessions[1].items.iter().any(|item| item.to_string().contains("opening hours"));
     assert!(told, "it was told the conversation: {:?}", sessions[1].items);
-    let record = house.record(SID).await;
+    let record = gateway.record(SID).await;
     assert_eq!(record.call.status, "completed");
-    house.close().await;
+    gateway.stop().await;
 }
 
 #[actix_rt::test]
@@ -71,25 +71,25 @@ async fn a_model_leg_that_stops_costs_no_call() {
 
 #[actix_rt::test]
 async fn a_call_that_keeps_failing_is_given_up_so_that_the_flow_goes_on() {
-    let house = House::new().await;
-    let mut plan = house.plan();
+    let gateway = Gateway::with(Setup::default()).await;
+    let mut plan = gateway.plan();
     plan.call_sid = Some(SID.into());
     plan.end = HangUp::Gateway;
     let failing = async {
-        house.model.wait_for(|s| s.iter().any(|s| s.configured), PATIENCE).await;
-        while house.running.switchboard().phase(&CallSid::new(SID)).is_some() {
-            house.faults.inject(&CallSid::new(SID), Fault::PanicCall);
+        gateway.model.wait_for(|s| s.iter().any(|s| s.configured), PATIENCE).await;
+        while gateway.running.switchboard().phase(&CallSid::new(SID)).is_some() {
+            gateway.faults.inject(&CallSid::new(SID), Fault::PanicCall);
             tokio::task::yield_now().await;
         }
     };
-    let (report, ()) = tokio::join!(house.try_call(plan), failing);
-    let record = house.record(SID).await;
+    let (report, ()) = tokio::join!(gateway.try_call(plan), failing);
+    let record = gateway.record(SID).await;
     assert_eq!(record.call.status, "failed");
     assert!(record.call.ended_why.unwrap().contains("gave up"), "in words");
     if let Ok(report) = report {
         assert_eq!(report.ended_by, EndedBy::Gateway, "{report:?}");
     }
-    house.close().await;
+    gateway.stop().await;
 }
 
 /// Whether an executable has these words among its texts.

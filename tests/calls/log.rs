@@ -9,7 +9,7 @@ use serde_json::Value;
 use simulator::exotel::{CallPlan, Mode, Say, WebhookAuth, place_call};
 use simulator::model::{Faults, ModelHandle, ModelOptions, ModelServer, Script};
 
-use crate::house::{NUMBER, PATIENCE, SHORT, question};
+use crate::support::{NUMBER, PATIENCE, SHORT, question};
 
 const SECRETS: [(&str, &str); 5] = [
     ("WEBHOOK_KEY", "the-hooks-key-of-this-test"),

@@ -8,7 +8,6 @@ mod conversation;
 #[path = "../support/database.rs"]
 mod database;
 mod faults;
-mod house;
 mod load;
 mod log;
 mod model;
@@ -17,3 +16,5 @@ mod outages;
 #[path = "../support/port.rs"]
 mod port;
 mod recording;
+#[path = "../support/gateway.rs"]
+mod support;

@@ -5,26 +5,26 @@ use std::time::Duration;
 use simulator::exotel::{CallReport, EndedBy, HangUp, Say};
 use simulator::model::Faults;
 
-use crate::house::{House, PATIENCE, Wishes, answered, question};
+use crate::support::{Gateway, PATIENCE, Setup, answered, question};
 
 /// Rings a model with a fault; the gateway ends the call.
 async fn abandoned(
     faults: &'static [&'static str],
     set: fn(&mut callgate::settings::SettingsArgs),
 ) -> (CallReport, String) {
-    let house = House::with(Wishes { faults, set, ..Wishes::default() }).await;
-    let mut plan = house.plan();
+    let gateway = Gateway::with(Setup { faults, set, ..Setup::default() }).await;
+    let mut plan = gateway.plan();
     plan.script = vec![Say::Wait(Duration::from_millis(300)), question()];
     plan.end = HangUp::Gateway;
-    let report = match house.try_call(plan).await {
+    let report = match gateway.try_call(plan).await {
         Ok(report) => report,
         Err(simulator::exotel::CallError::Handshake { report, .. }) => *report,
         Err(other) => panic!("{faults:?}: {other}"),
     };
-    let record = house.record(&report.call_sid).await;
+    let record = gateway.record(&report.call_sid).await;
     assert_eq!(record.call.status, "failed", "{faults:?}");
     let why = record.call.ended_why.unwrap();
-    house.close().await;
+    gateway.stop().await;
     (report, why)
 }
 
@@ -67,11 +67,11 @@ async fn a_configuration_refused_twice_ends_the_call_and_refused_once_does_not()
 }
 
 async fn survives(faults: &'static [&'static str]) {
-    let house = House::with(Wishes { faults, ..Wishes::default() }).await;
-    let report = house.call(house.plan()).await;
+    let gateway = Gateway::with(Setup { faults, ..Setup::default() }).await;
+    let report = gateway.call(gateway.plan()).await;
     assert_eq!(report.ended_by, EndedBy::Caller, "{faults:?}: {report:?}");
     assert!(answered(&report), "{faults:?}: {report:?}");
-    house.close().await;
+    gateway.stop().await;
 }
 
 #[actix_rt::test]
@@ -90,19 +90,19 @@ async fn a_dropped_or_expired_session_is_replaced_and_the_conversation_goes_on()
 }
 
 async fn is_replaced(faults: &'static [&'static str]) {
-    let house = House::with(Wishes { faults, ..Wishes::default() }).await;
-    let mut plan = house.plan();
+    let gateway = Gateway::with(Setup { faults, ..Setup::default() }).await;
+    let mut plan = gateway.plan();
     plan.script = vec![Say::agent_finished(), question(), Say::agent_finished(), question(), Say::agent_finished()];
-    let (report, replaced) = tokio::join!(house.call(plan), async {
+    let (report, replaced) = tokio::join!(gateway.call(plan), async {
         let second =
-            house.model.wait_for(|sessions| sessions.iter().filter(|s| s.configured).count() > 1, PATIENCE).await;
-        house.model.set_faults(Faults::default());
+            gateway.model.wait_for(|sessions| sessions.iter().filter(|s| s.configured).count() > 1, PATIENCE).await;
+        gateway.model.set_faults(Faults::default());
         second
     });
     assert!(replaced, "{faults:?}");
     assert_eq!(report.ended_by, EndedBy::Caller, "{faults:?}: {report:?}");
     assert!(answered(&report), "{faults:?}: {report:?}");
-    let record = house.record(&report.call_sid).await;
+    let record = gateway.record(&report.call_sid).await;
     assert!(record.call.figures.model_reconnects >= Some(1), "{faults:?}: {:?}", record.call.figures);
-    house.close().await;
+    gateway.stop().await;
 }

@@ -5,8 +5,8 @@
 #[path = "conversation.rs"]
 mod conversation;
 
-mod house {
-    pub(super) use crate::house::*;
+mod support {
+    pub(super) use crate::support::*;
 
-    pub(super) type House = crate::house::HouseOn<crate::database::Postgres>;
+    pub(super) type Gateway = crate::support::TestGateway<crate::database::Postgres>;
 }

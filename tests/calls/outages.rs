@@ -12,15 +12,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::database::{Cluster, Database, Postgres, Sqlite};
-use crate::house::{HouseOn, KEY, PATIENCE, Wishes, answered, question};
+use crate::support::{PATIENCE, Setup, TestGateway, WEBHOOK_KEY, answered, question};
 
 const SID: &str = "0123456789abcdef0123456789ab19bl";
 const DEADLINE: Duration = Duration::from_millis(1000);
 /// The carrier waits no longer for an answer. The database does not come back before it.
 const GIVES_UP: Duration = Duration::from_secs(10);
 
-fn wishes() -> Wishes {
-    Wishes { set: |args| args.webhook_deadline_ms = DEADLINE.as_millis().to_string(), ..Wishes::default() }
+fn setup() -> Setup {
+    Setup { set: |args| args.webhook_deadline_ms = DEADLINE.as_millis().to_string(), ..Setup::default() }
 }
 
 /// What a webhook or a probe was answered: status, body, `Retry-After`.
@@ -54,13 +54,13 @@ async fn says_so(addr: std::net::SocketAddr) {
     let ready = ask(addr, "/readyz").await;
     assert!(ready.status == 503 && ready.body.contains("storage_away"), "{}", ready.body);
     assert_eq!(ask(addr, "/healthz").await.status, 200);
-    let start = format!("/exotel/voicebot?key={KEY}&CallSid={SID}x&CallFrom=09876543211&CallTo=08047112233");
+    let start = format!("/exotel/voicebot?key={WEBHOOK_KEY}&CallSid={SID}x&CallFrom=09876543211&CallTo=08037091588");
     let start = ask(addr, &start).await;
     assert!(start.status == 503 && start.body.contains("storage_away") && start.retry_after, "{}", start.body);
     // The carrier is told to come again, and may not.
     for path in [
-        format!("/exotel/call-end?key={KEY}&CallSid={SID}e&Status=no-answer"),
-        format!("/exotel/recording?key={KEY}&CallSid={SID}r&RecordingUrl=https://recordings.exotel.com/a.mp3"),
+        format!("/exotel/call-end?key={WEBHOOK_KEY}&CallSid={SID}e&Status=no-answer"),
+        format!("/exotel/recording?key={WEBHOOK_KEY}&CallSid={SID}r&RecordingUrl=https://recordings.exotel.com/a.mp3"),
     ] {
         let told = ask(addr, &path).await;
         assert!(told.status == 503 && told.retry_after, "{path}: {}", told.body);
@@ -68,13 +68,13 @@ async fn says_so(addr: std::net::SocketAddr) {
 }
 
 /// What was reported only while nobody could write it down is on record all the same.
-async fn reports_are_kept<K: crate::database::Kind>(house: &HouseOn<K>) {
+async fn reports_are_kept<K: crate::database::Kind>(gateway: &TestGateway<K>) {
     for (sid, status) in [(format!("{SID}e"), "no-answer"), (format!("{SID}r"), "in-progress")] {
         let sid = CallSid::new(sid);
         let written = async {
             loop {
-                house.running.recorder().flush().await;
-                match house.running.store().call(&sid).await.unwrap() {
+                gateway.running.recorder().flush().await;
+                match gateway.running.store().call(&sid).await.unwrap() {
                     Some(found) => return found.call.status,
                     None => tokio::task::yield_now().await,
                 }
@@ -86,19 +86,22 @@ async fn reports_are_kept<K: crate::database::Kind>(house: &HouseOn<K>) {
 
 /// A call of two questions. After the first answer the database goes; the second question is asked and answered without it, and the
 /// call ends without it.
-async fn call_without_database<K: crate::database::Kind>(house: &HouseOn<K>, away: impl AsyncFnOnce()) -> CallReport {
-    let mut plan = house.plan();
+async fn call_without_database<K: crate::database::Kind>(
+    gateway: &TestGateway<K>,
+    away: impl AsyncFnOnce(),
+) -> CallReport {
+    let mut plan = gateway.plan();
     plan.call_sid = Some(SID.into());
     plan.script = vec![Say::agent_finished(), question(), Say::agent_finished(), question(), Say::agent_finished()];
     let outage = async {
         let spoken = |sessions: &[simulator::model::SessionLog]| {
             sessions.iter().map(|session| session.responses.len()).sum::<usize>() >= 2
         };
-        assert!(house.model.wait_for(spoken, PATIENCE).await, "the first answer");
+        assert!(gateway.model.wait_for(spoken, PATIENCE).await, "the first answer");
         away().await;
-        says_so(house.running.addr()).await;
+        says_so(gateway.running.addr()).await;
     };
-    let (report, ()) = tokio::join!(house.call(plan), outage);
+    let (report, ()) = tokio::join!(gateway.call(plan), outage);
     assert_eq!(report.ended_by, EndedBy::Caller, "{report:?}");
     assert!(answered(&report) && report.utterances.len() == 2, "{report:?}");
     assert_eq!((report.gave_up, report.faults.as_slice()), (0, &[][..]), "{report:?}");
@@ -106,11 +109,11 @@ async fn call_without_database<K: crate::database::Kind>(house: &HouseOn<K>, awa
 }
 
 /// The call is on record whole, and each step of it once.
-async fn is_whole<K: crate::database::Kind>(house: &HouseOn<K>) {
-    let record = house.record(SID).await;
+async fn is_whole<K: crate::database::Kind>(gateway: &TestGateway<K>) {
+    let record = gateway.record(SID).await;
     assert_eq!(record.call.status, "completed");
     assert_eq!(record.turns.len(), 5, "{:?}", record.turns);
-    let audit = house.running.store().audit_of_call(&CallSid::new(SID)).await.unwrap();
+    let audit = gateway.running.store().audit_of_call(&CallSid::new(SID)).await.unwrap();
     for once in ["call.media-started", "call.first-audio", "call.ended"] {
         assert_eq!(audit.iter().filter(|entry| entry.kind == once).count(), 1, "{once}: {audit:?}");
     }
@@ -119,14 +122,14 @@ async fn is_whole<K: crate::database::Kind>(house: &HouseOn<K>) {
 #[actix_rt::test]
 async fn on_postgres_a_database_that_is_killed_and_started_again_costs_no_call() {
     let cluster = Cluster::start_with(&[("DURABLE", "1")]);
-    let house: HouseOn<Postgres> = HouseOn::on(Database::on(&cluster.url), wishes()).await;
-    call_without_database(&house, async || cluster.crash()).await;
-    says_so(house.running.addr()).await;
+    let gateway: TestGateway<Postgres> = TestGateway::with_on(Database::on(&cluster.url), setup()).await;
+    call_without_database(&gateway, async || cluster.crash()).await;
+    says_so(gateway.running.addr()).await;
     cluster.resume();
-    until_ready(house.running.addr()).await;
-    is_whole(&house).await;
-    reports_are_kept(&house).await;
-    house.close().await;
+    until_ready(gateway.running.addr()).await;
+    is_whole(&gateway).await;
+    reports_are_kept(&gateway).await;
+    gateway.stop().await;
 }
 
 #[actix_rt::test]
@@ -135,35 +138,36 @@ async fn on_postgres_a_database_that_hangs_costs_no_call_and_holds_nobody_up() {
     let wire = Wire::to(cluster.port).await;
     let mut database = Database::on(&cluster.url);
     database.url = database.url.replace(&cluster.port.to_string(), &wire.port.to_string());
-    let house: HouseOn<Postgres> = HouseOn::on(database, wishes()).await;
-    call_without_database(&house, async || wire.hang()).await;
-    says_so(house.running.addr()).await;
+    let gateway: TestGateway<Postgres> = TestGateway::with_on(database, setup()).await;
+    call_without_database(&gateway, async || wire.hang()).await;
+    says_so(gateway.running.addr()).await;
     wire.go_on();
-    until_ready(house.running.addr()).await;
-    is_whole(&house).await;
-    reports_are_kept(&house).await;
-    house.close().await;
+    until_ready(gateway.running.addr()).await;
+    is_whole(&gateway).await;
+    reports_are_kept(&gateway).await;
+    gateway.stop().await;
 }
 
 #[actix_rt::test]
 async fn a_file_that_another_process_locks_for_longer_than_anybody_waits_costs_no_call() {
-    let house: HouseOn<Sqlite> = HouseOn::on(Database::sqlite(), wishes()).await;
+    let gateway: TestGateway<Sqlite> = TestGateway::with_on(Database::sqlite(), setup()).await;
     let mut held = None;
-    let mut plan = house.plan();
+    let mut plan = gateway.plan();
     plan.call_sid = Some(SID.into());
     let outage = async {
-        assert!(house.model.wait_for(|s| s.iter().any(|s| !s.responses.is_empty()), PATIENCE).await);
-        held = Some(house.database.lock());
-        let start = format!("/exotel/voicebot?key={KEY}&CallSid={SID}x&CallFrom=09876543211&CallTo=08047112233");
-        let told = ask(house.running.addr(), &start).await;
+        assert!(gateway.model.wait_for(|s| s.iter().any(|s| !s.responses.is_empty()), PATIENCE).await);
+        held = Some(gateway.database.lock());
+        let start =
+            format!("/exotel/voicebot?key={WEBHOOK_KEY}&CallSid={SID}x&CallFrom=09876543211&CallTo=08037091588");
+        let told = ask(gateway.running.addr(), &start).await;
         assert!(told.status == 503 && told.retry_after, "{}", told.body);
     };
-    let (report, ()) = tokio::join!(house.call(plan), outage);
+    let (report, ()) = tokio::join!(gateway.call(plan), outage);
     assert!(answered(&report), "{report:?}");
     drop(held);
-    let record = house.record(SID).await;
+    let record = gateway.record(SID).await;
     assert_eq!((record.call.status.as_str(), record.turns.len()), ("completed", 3), "{record:?}");
-    house.close().await;
+    gateway.stop().await;
 }
 
 /// The way to a server, which may stop passing anything on without being closed.

@@ -5,14 +5,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use actors::Fault;
-use callgate::store::{CallWithTurns, Store};
+use callgate::store::{CallWithTurns, NewClient, Store};
 use codecs::ogg::Decoded;
 use protocol::ids::CallSid;
 use simulator::exotel::{CallPlan, CallReport, EndedBy, EventKind, Mode, Say, Stereo, Voice, WebhookAuth, place_call};
 use tokio::sync::mpsc;
 
-use crate::house::{House, KEY, NUMBER, PATIENCE, Wishes, answered, question, settled, stored};
 use crate::port::free_port;
+use crate::support::{Gateway, NUMBER, PATIENCE, Setup, WEBHOOK_KEY, answered, clinic, question, settled, stored};
 
 const SID: &str = "0123456789abcdef0123456789ab18bl";
 /// Hop of the level tracks, ms.
@@ -24,8 +24,8 @@ const PAUSE_MS: usize = 400;
 /// Less is no speech: both sides share a codec, and where one sets in, the other has a click of it.
 const CLICK_MS: usize = 50;
 
-fn recorded() -> Wishes {
-    Wishes { recording: true, ..Wishes::default() }
+fn recorded() -> Setup {
+    Setup { client: NewClient { recording: true, ..clinic() }, ..Setup::default() }
 }
 
 /// One side of a call as one heard it.
@@ -173,31 +173,31 @@ fn assert_as_long(heard: &Heard, record: &CallWithTurns) {
 #[actix_rt::test]
 async fn a_barge_in_is_on_the_recording_as_the_caller_heard_it() {
     let script = "greeting goodbye_en\nanswer answer_en_hours\nanswer commentary_en";
-    let house = House::with(Wishes { script, ..recorded() }).await;
-    let mut plan = house.plan();
+    let gateway = Gateway::with(Setup { script, ..recorded() }).await;
+    let mut plan = gateway.plan();
     let over = Say::BargeIn(Duration::from_millis(2000), Voice::clip("caller_en_interrupt"));
     plan.script = vec![Say::agent_finished(), question(), over, Say::agent_finished()];
-    let report = house.call(plan).await;
+    let report = gateway.call(plan).await;
     assert_eq!(report.clears, 1);
     assert!(report.heard.cleared_ms > 0, "something was sent and never played: {:?}", report.heard);
-    let record = house.record(&report.call_sid).await;
-    let (row, decoded) = house.recording(&report.call_sid).await;
+    let record = gateway.record(&report.call_sid).await;
+    let (row, decoded) = gateway.recording(&report.call_sid).await;
     assert!(row.source_url.starts_with("own:"), "{row:?}");
     let heard = Heard::of(&decoded);
     assert_as_long(&heard, &record);
     assert_alike(&heard, &report, 200);
-    house.close().await;
+    gateway.stop().await;
 }
 
 #[actix_rt::test]
 async fn a_caller_who_hangs_up_in_the_middle_of_an_answer_heard_no_more_of_it() {
     let script = "greeting goodbye_en\nanswer answer_en_hours";
-    let house = House::with(Wishes { script, ..recorded() }).await;
-    let mut plan = house.plan();
+    let gateway = Gateway::with(Setup { script, ..recorded() }).await;
+    let mut plan = gateway.plan();
     plan.script = vec![Say::agent_finished(), question(), Say::AgentSpeaks, Say::Wait(Duration::from_millis(1500))];
-    let report = house.call(plan).await;
-    let record = house.record(&report.call_sid).await;
-    let (_, decoded) = house.recording(&report.call_sid).await;
+    let report = gateway.call(plan).await;
+    let record = gateway.record(&report.call_sid).await;
+    let (_, decoded) = gateway.recording(&report.call_sid).await;
     let heard = Heard::of(&decoded);
     assert_as_long(&heard, &record);
     // What was ahead at the carrier may have been played to us by the time that we heard of the end.
@@ -205,37 +205,37 @@ async fn a_caller_who_hangs_up_in_the_middle_of_an_answer_heard_no_more_of_it() 
     let asked = heard.caller.speech()[0].0;
     let said = (heard.agent.loud(heard.ms()).len() - heard.agent.loud(asked).len()) * HOP_MS;
     assert!((500..5_000).contains(&said), "{said} ms of an answer that takes 10 s");
-    house.close().await;
+    gateway.stop().await;
 }
 
 #[actix_rt::test]
 async fn a_wideband_call_is_recorded_at_its_own_rate() {
-    let house = House::with(recorded()).await;
-    let mut plan = house.plan();
+    let gateway = Gateway::with(recorded()).await;
+    let mut plan = gateway.plan();
     plan.rate = codecs::SampleRate::Hz16000;
-    let report = house.call(plan).await;
-    house.record(&report.call_sid).await;
-    let (_, decoded) = house.recording(&report.call_sid).await;
+    let report = gateway.call(plan).await;
+    gateway.record(&report.call_sid).await;
+    let (_, decoded) = gateway.recording(&report.call_sid).await;
     assert_eq!(decoded.rate_hz, 16_000);
     assert_alike(&Heard::of(&decoded), &report, 0);
-    house.close().await;
+    gateway.stop().await;
 }
 
 #[actix_rt::test]
 async fn a_rude_line_is_recorded_in_place() {
-    let house = House::with(recorded()).await;
-    let mut plan = house.plan();
+    let gateway = Gateway::with(recorded()).await;
+    let mut plan = gateway.plan();
     plan.rude.burst = 0.01;
     plan.rude.lost = 0.01;
     plan.rude.duplicate = 0.02;
     plan.rude.odd_frames = true;
-    let report = house.call(plan).await;
-    let record = house.record(&report.call_sid).await;
-    let (_, decoded) = house.recording(&report.call_sid).await;
+    let report = gateway.call(plan).await;
+    let record = gateway.record(&report.call_sid).await;
+    let (_, decoded) = gateway.recording(&report.call_sid).await;
     let heard = Heard::of(&decoded);
     assert_as_long(&heard, &record);
     assert_alike(&heard, &report, 0);
-    house.close().await;
+    gateway.stop().await;
 }
 
 #[actix_rt::test]
@@ -244,35 +244,35 @@ async fn faults_of_ours_leave_one_recording_of_the_whole_call() {
 }
 
 async fn is_recorded_whole(fault: Fault) {
-    let house = House::with(recorded()).await;
-    let mut plan = house.plan();
+    let gateway = Gateway::with(recorded()).await;
+    let mut plan = gateway.plan();
     plan.call_sid = Some(SID.into());
     plan.script = vec![Say::agent_finished(), question(), Say::agent_finished(), question(), Say::agent_finished()];
     let injected = async {
         let spoken = |s: &[simulator::model::SessionLog]| s.iter().map(|s| s.responses.len()).sum::<usize>() >= 2;
-        assert!(house.model.wait_for(spoken, PATIENCE).await, "the first answer");
-        while !house.faults.inject(&CallSid::new(SID), fault) {
+        assert!(gateway.model.wait_for(spoken, PATIENCE).await, "the first answer");
+        while !gateway.faults.inject(&CallSid::new(SID), fault) {
             tokio::task::yield_now().await;
         }
     };
-    let (report, ()) = tokio::join!(house.call(plan), injected);
+    let (report, ()) = tokio::join!(gateway.call(plan), injected);
     assert!(answered(&report), "{fault:?}: {report:?}");
-    let record = house.record(SID).await;
-    let (_, decoded) = house.recording(SID).await;
+    let record = gateway.record(SID).await;
+    let (_, decoded) = gateway.recording(SID).await;
     let heard = Heard::of(&decoded);
     assert_as_long(&heard, &record);
     assert_alike(&heard, &report, 0);
-    house.close().await;
+    gateway.stop().await;
 }
 
 #[actix_rt::test]
 async fn a_call_whose_client_does_not_want_it_is_not_recorded() {
-    let house = House::new().await;
-    let report = house.call(house.plan()).await;
-    let record = house.record(&report.call_sid).await;
-    assert!(house.running.store().recordings_of_call(&record.call.call_sid).await.unwrap().is_empty());
-    assert!(!house.spool().exists());
-    house.close().await;
+    let gateway = Gateway::with(Setup::default()).await;
+    let report = gateway.call(gateway.plan()).await;
+    let record = gateway.record(&report.call_sid).await;
+    assert!(gateway.running.store().recordings_of_call(&record.call.call_sid).await.unwrap().is_empty());
+    assert!(!gateway.spool().exists());
+    gateway.stop().await;
 }
 
 /// A gateway that is a process of its own, with the simulated model, so that it can be killed.
@@ -299,7 +299,11 @@ impl Process {
         let database = format!("sqlite://{}", self.folder.join("calls.db").display());
         command.args(words).current_dir(&self.folder).env_clear().env("PATH", std::env::var("PATH").unwrap());
         command.env("DATABASE_URL", database).env("HOST", "127.0.0.1").env("PORT", self.port.to_string());
-        command.env("WEBHOOK_AUTH", "key").env("WEBHOOK_KEY", KEY).env("SIMULATED_MODEL", "on").env("WORKERS", "1");
+        command
+            .env("WEBHOOK_AUTH", "key")
+            .env("WEBHOOK_KEY", WEBHOOK_KEY)
+            .env("SIMULATED_MODEL", "on")
+            .env("WORKERS", "1");
         command.stdout(Stdio::null()).stderr(Stdio::null());
         command
     }
@@ -335,7 +339,7 @@ impl Process {
         let gateway = format!("http://127.0.0.1:{}", self.port).parse().unwrap();
         let mut plan = CallPlan::new(gateway, "+919876543210", NUMBER);
         plan.mode = Mode::Voicebot;
-        plan.auth = WebhookAuth { key: Some(KEY.into()), ..WebhookAuth::default() };
+        plan.auth = WebhookAuth { key: Some(WEBHOOK_KEY.into()), ..WebhookAuth::default() };
         plan.script = vec![Say::agent_finished(), question(), Say::agent_finished(), question(), Say::agent_finished()];
         plan.timeout = PATIENCE;
         plan

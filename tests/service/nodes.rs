@@ -145,7 +145,7 @@ async fn announced_to_both(first: &Gateway, second: &Gateway, sid: &str) -> Stri
 }
 
 fn sessions(gateway: &Gateway) -> usize {
-    gateway.running.model().unwrap().sessions().len()
+    gateway.model.sessions().len()
 }
 
 #[actix_web::test]

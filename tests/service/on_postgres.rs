@@ -32,5 +32,5 @@ mod work;
 mod support {
     pub(super) use crate::support::*;
 
-    pub(super) type Gateway = crate::support::GatewayOn<crate::database::Postgres>;
+    pub(super) type Gateway = crate::support::TestGateway<crate::database::Postgres>;
 }

@@ -34,5 +34,5 @@ mod work;
 mod support {
     pub(super) use crate::support::*;
 
-    pub(super) type Gateway = crate::support::GatewayOn<crate::database::Sqlite>;
+    pub(super) type Gateway = crate::support::TestGateway<crate::database::Sqlite>;
 }

@@ -47,7 +47,7 @@ async fn call_start_is_answered_with_the_greeting_and_the_stream() {
 async fn the_model_is_dialled_before_any_media_socket_opens() {
     let gateway = Gateway::start().await;
     gateway.post("/exotel/call-start", &incoming(&sid())).await;
-    let model = gateway.running.model().expect("a simulated model").clone();
+    let model = gateway.model.clone();
     super::support::eventually("a configured session", || async {
         model.sessions().iter().any(|session| session.configured)
     })
@@ -147,7 +147,7 @@ async fn a_call_that_was_reported_over_is_refused_in_words_and_has_no_session() 
         assert!(error["message"].as_str().unwrap().contains("the call is over"), "{error}");
     }
     assert_eq!(gateway.running.switchboard().live(), 0);
-    assert!(gateway.running.model().unwrap().sessions().is_empty());
+    assert!(gateway.model.sessions().is_empty());
     let call = gateway.running.store().call(&CallSid::new(&sid)).await.unwrap().unwrap().call;
     assert_eq!((call.status.as_str(), call.client_id), ("completed", Some(gateway.tenant.id)));
     gateway.stop().await;

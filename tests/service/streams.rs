@@ -82,7 +82,7 @@ async fn a_flow_that_enters_the_voice_applet_again_gets_a_working_stream() {
         assert_eq!(row(&gateway, &sid).await.status, "completed");
     }
     assert_eq!(gateway.running.store().recent_calls(9).await.unwrap().len(), 1);
-    assert_eq!(gateway.running.model().unwrap().sessions().len(), 3);
+    assert_eq!(gateway.model.sessions().len(), 3);
     let call = row(&gateway, &sid).await;
     assert!(call.figures.turn_count >= Some(3), "the turns of all streams: {call:?}");
     let page = gateway.operate(reqwest::Method::GET, "/metrics").await.body;
@@ -107,7 +107,7 @@ async fn a_call_that_is_over_is_refused_in_words_however_it_comes_again() {
         assert_eq!(ended.status, 200, "{ended:?}");
     }
     eventually("all are gone", || async { gateway.running.switchboard().live() == 0 }).await;
-    let sessions = gateway.running.model().unwrap().sessions().len();
+    let sessions = gateway.model.sessions().len();
     for sid in [&hung_up, &reported, &late] {
         voicebot(&gateway, sid).await.refused(409, "call_over");
         gateway.post("/exotel/call-start", &incoming(sid)).await.refused(409, "call_over");
@@ -117,10 +117,7 @@ async fn a_call_that_is_over_is_refused_in_words_however_it_comes_again() {
         assert!(is_closed(&mut socket).await);
     }
     eventually("it is audited", || async { gateway.audited("media.start", "call_over").await.len() == 3 }).await;
-    assert_eq!(
-        (gateway.running.switchboard().live(), gateway.running.model().unwrap().sessions().len()),
-        (0, sessions)
-    );
+    assert_eq!((gateway.running.switchboard().live(), gateway.model.sessions().len()), (0, sessions));
     gateway.stop().await;
 }
 

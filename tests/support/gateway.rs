@@ -1,13 +1,16 @@
-//! A gateway of a test's own: a free port, a database and a simulated model, all gone with it.
+//! A gateway of a test's own: a free port, a database, a simulated model and a folder, all gone with it.
 
-#![allow(dead_code, unreachable_pub, reason = "every test binary uses its part of it")]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "every test binary uses its part of it")]
 
 use std::marker::PhantomData;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
+use actors::FaultInjector;
 use callgate::calls::token::TokenKey;
-use callgate::serve::{Running, start};
+use callgate::serve::{Running, start_with_faults};
 use callgate::settings::{Settings, SettingsArgs};
 use callgate::store::{Agent, AuditEntry, Client, ClientLimits, NewClient};
 use hmac::{Hmac, KeyInit, Mac};
@@ -15,30 +18,69 @@ use protocol::ids::{CallSid, PhoneNumber, Secret};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use sha2::Sha256;
+use simulator::model::{Faults, ModelHandle, ModelOptions, ModelServer, Script};
 
 pub const NUMBER: &str = "+918037091588";
 pub const API_KEY: &str = "api-key";
 pub const API_TOKEN: &str = "api-token";
 pub const WEBHOOK_KEY: &str = "hook-key-of-tests";
 pub const ADMIN_TOKEN: &str = "admin-token-of-tests";
+/// Short answers of a model.
+pub const SHORT: &str = "greeting goodbye_en\nanswer commentary_en";
 pub const GREETING: &str = "नमस्ते, Asha & Sons";
 
 pub use crate::database::{Database, Kind, Sqlite};
+
+#[path = "calls.rs"]
+mod calls;
+
+pub use calls::{answered, question, settled, stored};
 
 /// Far beyond what anything here takes: a test that needs it has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 pub type Form<'a> = &'a [(&'a str, &'a str)];
 
-pub type Gateway = GatewayOn<Sqlite>;
+pub type Gateway = TestGateway<Sqlite>;
 
 /// A running gateway and a client to ask it with; on one database or the other.
-pub struct GatewayOn<K: Kind> {
+pub struct TestGateway<K: Kind> {
     pub running: Running,
+    /// Makes actors of its calls fail.
+    pub faults: FaultInjector,
+    /// What its calls talk to.
+    pub model: ModelHandle,
     pub tenant: Client,
     pub database: Database,
+    folder: Folder,
     http: reqwest::Client,
     kind: PhantomData<K>,
+}
+
+/// What a test wants of its gateway.
+pub struct Setup {
+    /// What the model says; empty: what it says by default.
+    pub script: &'static str,
+    pub faults: &'static [&'static str],
+    pub set: fn(&mut SettingsArgs),
+    /// Whose calls it takes.
+    pub client: NewClient,
+}
+
+impl Default for Setup {
+    /// For calls that are spoken: short answers, so that a call takes seconds.
+    fn default() -> Self {
+        Self { script: SHORT, faults: &[], set: |_| {}, client: clinic() }
+    }
+}
+
+/// A folder, gone with the test.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// An answer, read whole.
@@ -75,8 +117,8 @@ impl Answer {
     }
 }
 
-impl<K: Kind> GatewayOn<K> {
-    /// On the defaults of a test.
+impl<K: Kind> TestGateway<K> {
+    /// For webhooks: on the defaults of a test.
     pub async fn start() -> Self {
         Self::start_with(|_| {}).await
     }
@@ -88,32 +130,34 @@ impl<K: Kind> GatewayOn<K> {
 
     /// On a database that is there.
     pub async fn start_on(database: Database, change: impl FnOnce(&mut SettingsArgs)) -> Self {
-        let some = |text: &str| Some(text.to_owned());
-        let mut args = SettingsArgs {
-            host: "127.0.0.1".to_owned(),
-            port: "0".to_owned(),
-            workers: some("2"),
-            database_url: database.url.clone(),
-            recordings_url: database.recordings_url(),
-            simulated_model: some("on"),
-            exotel_api_key: some(API_KEY),
-            exotel_api_token: some(API_TOKEN),
-            webhook_auth: "signature,key,basic".to_owned(),
-            webhook_key: some(WEBHOOK_KEY),
-            admin_token: some(ADMIN_TOKEN),
-            // Whoever is told of calls here is a neighbour of the test.
-            private_hosts: some("127.0.0.1"),
-            drain_secs: "0".to_owned(),
-            // What a busy machine takes is no outage: who asserts one sets it.
-            webhook_deadline_ms: "15000".to_owned(),
-            ..SettingsArgs::default()
-        };
+        let setup = Setup { script: "", client: tenant(NUMBER), ..Setup::default() };
+        Self::run(database, setup, change).await
+    }
+
+    /// For calls that are spoken.
+    pub async fn with(setup: Setup) -> Self {
+        Self::with_on(K::database(), setup).await
+    }
+
+    /// The same on a database that is there.
+    pub async fn with_on(database: Database, setup: Setup) -> Self {
+        let set = setup.set;
+        Self::run(database, setup, set).await
+    }
+
+    async fn run(database: Database, setup: Setup, change: impl FnOnce(&mut SettingsArgs)) -> Self {
+        let folder = Folder(std::env::temp_dir().join(format!("callgate-gateway-{}", uuid::Uuid::now_v7())));
+        std::fs::create_dir(&folder.0).unwrap();
+        let (server, url) = model(&setup).await;
+        let model = server.handle();
+        let mut args = args(&database, &folder, url);
         change(&mut args);
-        let running = start(Settings::read(&args).unwrap()).await.unwrap();
-        let known = running.store().client_by_number(&PhoneNumber::new(NUMBER)).await.unwrap();
+        actix_rt::spawn(server.run());
+        let (running, faults) = start_with_faults(Settings::read(&args).unwrap()).await.unwrap();
+        let known = running.store().client_by_number(&setup.client.exotel_number).await.unwrap();
         let tenant = match known {
             Some(tenant) => tenant,
-            None => running.store().add_client(tenant(NUMBER)).await.unwrap(),
+            None => running.store().add_client(setup.client).await.unwrap(),
         };
         // No connection is kept: a stop must not wait for an idle one.
         let http = reqwest::Client::builder()
@@ -123,13 +167,23 @@ impl<K: Kind> GatewayOn<K> {
             .timeout(PATIENCE)
             .build()
             .unwrap();
-        Self { running, tenant, database, http, kind: PhantomData }
+        Self { running, faults, model, tenant, database, folder, http, kind: PhantomData }
     }
 
     /// Another node on the same database.
     pub async fn beside(&self) -> Self {
         let url = self.database.url.clone();
         Self::start_with(|args| args.database_url = url).await
+    }
+
+    /// The same, for calls that are spoken.
+    pub async fn beside_with(&self, setup: Setup) -> Self {
+        let (url, set) = (self.database.url.clone(), setup.set);
+        Self::run(K::database(), setup, |args| {
+            args.database_url = url;
+            set(args);
+        })
+        .await
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -185,9 +239,60 @@ impl<K: Kind> GatewayOn<K> {
         TokenKey::derived(&Secret::new(API_TOKEN)).mint(&CallSid::new(call), SystemTime::now() - age)
     }
 
+    /// Where its recordings are until they are stored.
+    pub fn spool(&self) -> PathBuf {
+        self.folder.0.join("spool")
+    }
+
     pub async fn stop(self) {
         self.running.stop().await.unwrap();
+        self.model.stop();
     }
+}
+
+async fn model(setup: &Setup) -> (ModelServer, String) {
+    let script = if setup.script.is_empty() { Script::default() } else { setup.script.parse().unwrap() };
+    let faults = Faults::from_flags(setup.faults).unwrap();
+    let options = ModelOptions { script, faults, ..ModelOptions::default() };
+    let server = ModelServer::bind((Ipv4Addr::LOCALHOST, 0).into(), options).await.unwrap();
+    let url = format!("ws://{}/v1/realtime", server.addr());
+    (server, url)
+}
+
+fn args(database: &Database, folder: &Folder, realtime_url: String) -> SettingsArgs {
+    let some = |text: &str| Some(text.to_owned());
+    SettingsArgs {
+        host: "127.0.0.1".to_owned(),
+        port: "0".to_owned(),
+        // Two, so that a call is admitted on one arbiter and its socket may come on another.
+        workers: some("2"),
+        database_url: database.url.clone(),
+        recordings_url: database.recordings_url(),
+        spool_dir: folder.0.join("spool").display().to_string(),
+        realtime_url,
+        exotel_api_key: some(API_KEY),
+        exotel_api_token: some(API_TOKEN),
+        webhook_auth: "signature,key,basic".to_owned(),
+        webhook_key: some(WEBHOOK_KEY),
+        admin_token: some(ADMIN_TOKEN),
+        // Whoever is told of calls here is a neighbour of the test.
+        private_hosts: some("127.0.0.1"),
+        drain_secs: "0".to_owned(),
+        // What a busy machine takes is no outage: who asserts one sets it.
+        webhook_deadline_ms: "15000".to_owned(),
+        ..SettingsArgs::default()
+    }
+}
+
+/// A client whose calls are spoken.
+pub fn clinic() -> NewClient {
+    let agent = Agent {
+        greeting: "Thank you for calling.".to_owned(),
+        language: "en-IN".to_owned(),
+        instructions: "Be brief.".to_owned(),
+        ..tenant(NUMBER).agent
+    };
+    NewClient { name: "Clinic".to_owned(), agent, ..tenant(NUMBER) }
 }
 
 /// A client that takes calls.
