@@ -20,6 +20,7 @@ mod figures;
 mod jobs;
 mod lite;
 mod lost;
+mod nodes;
 mod opening;
 mod outbox;
 mod pg;
@@ -31,12 +32,15 @@ pub(crate) mod tests;
 
 pub use audit::{AuditEntry, Broken, Whole};
 pub use batch::{Batch, CallUpdate, Finish, MediaStart};
-pub use calls::{Begun, Call, CallEndReport, CallPage, CallWithTurns, Entry, NewCall, Parties, Times};
+pub use calls::{
+    Begun, Call, CallEndReport, CallPage, CallWithTurns, Entry, NewCall, NewStream, Ownership, Parties, Taken, Times,
+};
 pub use clients::{Agent, Client, ClientChanges, ClientLimits, NewClient};
 pub use engine::url::{DatabaseUrl, DatabaseUrlError};
 pub use error::StoreError;
 pub use figures::{Figures, Tokens};
 pub use jobs::{Job, JobStatus, NewJob, Waiting};
+pub use nodes::NodeId;
 pub use opening::Opening;
 pub use outbox::{CALL_ENDED, CALL_STARTED, EventsTarget, RECORDING_STORED, SEND_EVENT, Told};
 pub use recordings::{

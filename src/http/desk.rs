@@ -18,7 +18,7 @@ use super::error::Refused;
 use super::rate::{Let, TooMany, Windows};
 use super::tries::Tries;
 use crate::calls::writer::RecordWriter;
-use crate::store::{AuditEntry, Begun, Call, Client, Entry, NewCall, Parties, Store};
+use crate::store::{AuditEntry, Begun, Call, Client, Entry, NewCall, NodeId, Parties, Store};
 
 /// Calls a minute of one caller, unless the client says otherwise.
 const CALLER_CALLS: u32 = 10;
@@ -40,6 +40,7 @@ pub struct Desk {
     /// Media sockets that were turned away and are written down.
     refusals: Windows,
     tries: Tries,
+    node: NodeId,
 }
 
 /// Calls of the last minute.
@@ -77,7 +78,7 @@ pub(super) struct Opened {
 impl Desk {
     /// A desk over a database, with the limits that hold for every call of this node.
     #[must_use]
-    pub fn new(store: Store, recorder: RecordWriter, policy: Policy, patience: Duration) -> Self {
+    pub fn new(store: Store, recorder: RecordWriter, policy: Policy, patience: Duration, node: NodeId) -> Self {
         warm_numbers(REGION);
         Self {
             store,
@@ -87,6 +88,7 @@ impl Desk {
             rates: Arc::new(Rates::new()),
             refusals: Windows::new("sockets"),
             tries: Tries::default(),
+            node,
         }
     }
 
@@ -99,7 +101,8 @@ impl Desk {
     ) -> Result<Opened, Refused> {
         let lines = opening.lines.clone();
         let at = self.tries.at(&opening.call, Utc::now());
-        let (call, entry, rates) = (opening.call.clone(), opening.entry, Arc::clone(&self.rates));
+        let (call, entry, rates, node) =
+            (opening.call.clone(), opening.entry, Arc::clone(&self.rates), self.node.clone());
         let judge = move |client: &Client, begun: bool| -> Result<NewCall, Refused> {
             if !begun {
                 room(client)?;
@@ -110,15 +113,21 @@ impl Desk {
             if !begun {
                 rates.check(&opening.call, client, &parties, Instant::now())?;
             }
-            Ok(NewCall { call_sid: opening.call, client_id: client.id, entry: opening.entry, parties, at })
+            let (owner, tells) = (node.clone(), client.events_url.is_some());
+            Ok(NewCall {
+                call_sid: opening.call,
+                client_id: client.id,
+                entry: opening.entry,
+                parties,
+                owner,
+                tells,
+                at,
+            })
         };
         let opened = self.store.open_call(lines.clone(), call.clone(), judge).await?;
         let opened = opened.unwrap_or_else(|| Err(nobodys(&lines))).inspect_err(|_| self.settled(&call));
         let (client, begun) = opened?;
-        let (row, replayed) = match begun {
-            Begun::New(row) => (row, false),
-            Begun::Known(row) => (row, true),
-        };
+        let (replayed, row) = (!matches!(begun, Begun::New(_)), begun.call().clone());
         let ours = row.times.started_at == at;
         if !ours || row.is_over() {
             self.settled(&call);

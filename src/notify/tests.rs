@@ -10,7 +10,7 @@ use super::*;
 use crate::jobs::{Jobs, Running};
 use crate::store::Stored;
 use crate::store::tests::{TempDb, new_call, new_client};
-use crate::store::{Batch, CallUpdate, Finish, JobStatus, RECORDING_STORED};
+use crate::store::{Batch, CallUpdate, Finish, JobStatus, NewCall, RECORDING_STORED};
 
 const SECRET: &str = "whsec_test";
 
@@ -176,7 +176,7 @@ async fn a_receiver_that_is_gone_and_a_client_that_stopped_listening_are_given_u
     let row = house.store.jobs(false, None, 1).await.unwrap().remove(0);
     assert_eq!((row.status, row.last_error.as_deref()), (JobStatus::Failed, Some("the receiver answered 410 Gone")));
     house.store.set_events_target(house.client, None).await.unwrap();
-    house.begin("c2").await;
+    house.store.begin_call(NewCall { tells: false, ..new_call("c2", house.client) }).await.unwrap();
     assert_eq!(house.store.jobs(true, None, 10).await.unwrap().len(), 1, "nothing is added for who does not listen");
     house.running.stop(Duration::from_secs(1)).await;
 }

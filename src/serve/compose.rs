@@ -19,7 +19,7 @@ use crate::http::{Desk, Gateway, Readiness, Rules, Strangers};
 use crate::jobs::Jobs;
 use crate::recordings::spool::{Deck, TapingRecorder};
 use crate::settings::Settings;
-use crate::store::Store;
+use crate::store::{NodeId, Store};
 
 /// Restarts of one actor within `RESTART_WINDOW` before its call is given up.
 const RESTARTS: u32 = 3;
@@ -64,7 +64,8 @@ pub(super) fn gateway<F>(
         },
         jobs.clone(),
     );
-    let desk = Arc::new(Desk::new(store.clone(), recorder.clone(), policy, webhooks.deadline));
+    let desk =
+        Arc::new(Desk::new(store.clone(), recorder.clone(), policy, webhooks.deadline, NodeId::new(&settings.node)));
     let limits = Limits {
         max_calls: calls.max_calls,
         restarts: RESTARTS,

@@ -10,7 +10,7 @@ use protocol::call::fact::{Turn, Who};
 use protocol::ids::{CallSid, PhoneNumber, StreamSid};
 
 use super::schema::turns;
-use super::{Entry, JobStatus, RecordingStatus, Tokens};
+use super::{Entry, JobStatus, NodeId, RecordingStatus, Tokens};
 
 diesel::define_sql_function! {
     /// The first that is not null.
@@ -152,6 +152,7 @@ text! {
     CallSid = |text| Some(CallSid::new(text));
     StreamSid = |text| Some(StreamSid::new(text));
     PhoneNumber = |text| Some(PhoneNumber::new(text));
+    NodeId = |text| Some(NodeId::stored(text));
     Who = |text| who_from(&text);
     Entry = |text| Entry::from_name(&text);
     EndedBy = |text| EndedBy::from_name(&text);

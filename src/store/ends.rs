@@ -1,11 +1,24 @@
 //! The end of a call in its row: what is written of it, and what guards it.
 
-use chrono::NaiveDateTime;
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use diesel::prelude::*;
+use protocol::call::COMES_BACK_WITHIN;
 use protocol::call::end::{EndCode, EndedBy};
 
 use super::schema::calls;
 use super::{Call, Finish};
+
+/// How long a person may ring to whom the agent handed the caller on, before the call counts as one that does not come back.
+const RINGING: TimeDelta = TimeDelta::seconds(45);
+
+/// Until when a call may come back that ended so; none: it is over.
+pub(super) fn open_until(code: EndCode, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let ringing = if code == EndCode::Transferred { RINGING } else { TimeDelta::zero() };
+    code.is_provisional().then(|| now + RETURN + ringing)
+}
+
+/// The same in the long run: how long a gateway takes a call back.
+pub(super) const RETURN: TimeDelta = TimeDelta::seconds(COMES_BACK_WITHIN.as_secs().cast_signed());
 
 /// The status of a call whose end nobody told.
 pub(super) const IN_PROGRESS: &str = "in-progress";
@@ -21,6 +34,7 @@ pub(super) struct EndColumns<'a> {
     ended_why: Option<&'a str>,
     ended_at: Option<NaiveDateTime>,
     ended_at_source: Option<&'static str>,
+    over_at: Option<NaiveDateTime>,
 }
 
 impl<'a> EndColumns<'a> {
@@ -34,11 +48,12 @@ impl<'a> EndColumns<'a> {
             ended_why: None,
             ended_at: None,
             ended_at_source: None,
+            over_at: None,
         }
     }
 
     /// As a gateway or the reaper tells of it.
-    pub(super) fn of(finish: &'a Finish) -> Self {
+    pub(super) fn of(finish: &'a Finish, now: DateTime<Utc>) -> Self {
         Self {
             status: &finish.status,
             ended_by: Some(finish.code.by().name()),
@@ -47,6 +62,7 @@ impl<'a> EndColumns<'a> {
             ended_why: Some(&finish.why),
             ended_at: Some(finish.at.naive_utc()),
             ended_at_source: Some(EndedBy::Gateway.name()),
+            over_at: open_until(finish.code, now).map(|at| at.naive_utc()),
         }
     }
 
@@ -60,6 +76,7 @@ impl<'a> EndColumns<'a> {
             ended_why: call.ended_why.as_deref(),
             ended_at: call.times.ended_at.map(|at| at.naive_utc()),
             ended_at_source: call.times.ended_at_source.map(EndedBy::name),
+            over_at: call.over_at.map(|at| at.naive_utc()),
         }
     }
 }

@@ -24,6 +24,8 @@ pub(super) mod lost;
 pub(super) mod opening;
 #[path = "sql/outbox.rs"]
 pub(super) mod outbox;
+#[path = "sql/owners.rs"]
+pub(super) mod owners;
 #[path = "sql/recordings.rs"]
 pub(super) mod recordings;
 #[path = "sql/turns.rs"]

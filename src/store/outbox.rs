@@ -61,6 +61,11 @@ pub(super) struct Event<'a> {
     pub(super) at: DateTime<Utc>,
 }
 
+/// What the job is known by that tells of a call's end.
+pub(super) fn ended_key(call: &CallSid) -> String {
+    Event { call, what: CALL_ENDED, recording: None, at: DateTime::UNIX_EPOCH }.key()
+}
+
 impl Event<'_> {
     /// What the job is known by: one for each thing that is told.
     pub(super) fn key(&self) -> String {

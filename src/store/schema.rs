@@ -45,6 +45,12 @@ diesel::table! {
         ended_code -> Nullable<Text>,
         ended_rank -> Nullable<SmallInt>,
         ended_rev -> Integer,
+        owner -> Nullable<Text>,
+        generation -> Integer,
+        streams -> Integer,
+        asked_at -> Nullable<Timestamp>,
+        over_at -> Nullable<Timestamp>,
+        dial_status -> Nullable<Text>,
         started_at -> Timestamp,
         answered_at -> Nullable<Timestamp>,
         media_at -> Nullable<Timestamp>,
@@ -137,6 +143,15 @@ diesel::table! {
         leased_until -> Nullable<Timestamp>,
         ordering -> Nullable<Text>,
         node -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    nodes (id) {
+        id -> Text,
+        name -> Text,
+        started_at -> Timestamp,
+        lease_until -> Timestamp,
     }
 }
 

@@ -91,6 +91,12 @@ pub(crate) fn at(secs: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_790_000_000 + secs, 0).unwrap()
 }
 
+/// The run of a gateway that these tests are.
+pub(crate) fn node() -> NodeId {
+    static NODE: std::sync::OnceLock<NodeId> = std::sync::OnceLock::new();
+    NODE.get_or_init(|| NodeId::new("here")).clone()
+}
+
 pub(crate) fn new_call(sid: &str, client_id: i64) -> NewCall {
     let parties = Parties {
         from: Some(PhoneNumber::new("+919876543210")),
@@ -99,7 +105,15 @@ pub(crate) fn new_call(sid: &str, client_id: i64) -> NewCall {
         to_raw: Some(PhoneNumber::new("08047112233")),
         direction: Some("incoming".to_owned()),
     };
-    NewCall { call_sid: CallSid::new(sid), client_id, entry: Entry::Voicebot, parties, at: at(0) }
+    NewCall {
+        call_sid: CallSid::new(sid),
+        client_id,
+        entry: Entry::Voicebot,
+        parties,
+        owner: node(),
+        tells: true,
+        at: at(0),
+    }
 }
 
 pub(crate) fn report(sid: &str, status: &str) -> CallEndReport {

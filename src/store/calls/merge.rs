@@ -6,6 +6,7 @@ use protocol::exotel::status::{finality, is_end};
 use protocol::ids::PhoneNumber;
 
 use super::{Call, CallEndReport, Parties, Times};
+use crate::store::ends::open_until;
 
 /// Puts a report into the row.
 pub(in crate::store) fn merge(call: &mut Call, report: &CallEndReport) {
@@ -26,7 +27,11 @@ pub(in crate::store) fn merge(call: &mut Call, report: &CallEndReport) {
     }
     if let Some(status) = &report.status {
         let by_its_clock = known(report.ended_at).map(|at| (at, EndedBy::Carrier));
+        let stood = call.ended_rank;
         told(call, status, by_its_clock.unwrap_or((report.at, EndedBy::Gateway)), !report.stream_only);
+        if call.ended_rank != stood {
+            call.over_at = call.ended_code.and_then(|code| open_until(code, report.at));
+        }
     }
 }
 

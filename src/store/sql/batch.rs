@@ -1,5 +1,6 @@
 //! Writing what running calls did.
 
+use chrono::Utc;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use protocol::call::end::{EndRank, EndedBy};
@@ -69,7 +70,7 @@ async fn media_started(conn: &mut Conn, id: i64, media: &MediaStart) -> Result<(
     let given_up = dsl::calls.find(id).filter(dsl::media_at.is_null()).filter(dsl::ended_by.ne(CARRIERS));
     prepared(diesel::update(given_up).set((EndColumns::none(), next_rev!()))).execute(conn).await?;
     let first = diesel::update(dsl::calls.find(id).filter(dsl::media_at.is_null()));
-    let began = (dsl::media_at.eq(media.at.naive_utc()), dsl::stream_sid.eq(media.stream.as_str()));
+    let began = (dsl::media_at.eq(media.at.naive_utc()), dsl::stream_sid.eq(media.stream.as_str()), dsl::streams.eq(1));
     prepared(first.set(began)).execute(conn).await?;
     Ok(())
 }
@@ -105,6 +106,6 @@ async fn set_finish(conn: &mut Conn, id: i64, on_air: bool, finish: &Finish) -> 
     // Who did not have the call's media does not know how a call ended that had some.
     let row = dsl::calls.find(id).filter(dsl::media_at.is_null().or(on_air.into_sql::<Bool>()));
     let row = row.filter(outranked!(finish.rank()));
-    prepared(diesel::update(row).set((EndColumns::of(finish), next_rev!()))).execute(conn).await?;
+    prepared(diesel::update(row).set((EndColumns::of(finish, Utc::now()), next_rev!()))).execute(conn).await?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use protocol::ids::{CallSid, PhoneNumber};
 
-use super::{Conn, RunQueryDsl, clients, recordings, turns};
+use super::{Conn, RunQueryDsl, clients, owners, recordings, turns};
 use crate::store::calls::merge::{merge, settle};
 use crate::store::columns::coalesce;
 use crate::store::ends::{EndColumns, IN_PROGRESS, next_rev};
@@ -18,6 +18,7 @@ pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Be
     let own = (
         dsl::client_id.eq(new.client_id),
         dsl::entry.eq(new.entry.name()),
+        (dsl::owner.eq(new.owner.as_str()), dsl::generation.eq(1)),
         dsl::started_at.eq(new.at.naive_utc()),
         dsl::from_number.eq(parties.from.as_ref().map(PhoneNumber::reveal)),
         dsl::from_raw.eq(parties.from_raw.as_ref().map(PhoneNumber::reveal)),
@@ -43,6 +44,7 @@ pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Be
         .set((
             dsl::client_id.eq(new.client_id),
             dsl::entry.eq(new.entry.name()),
+            (dsl::owner.eq(new.owner.as_str()), dsl::generation.eq(dsl::generation + 1)),
             dsl::started_at.eq(new.at.naive_utc()),
             dsl::from_number.eq(coalesce(parties.from.as_ref().map(PhoneNumber::reveal), dsl::from_number)),
             dsl::from_raw.eq(coalesce(parties.from_raw.as_ref().map(PhoneNumber::reveal), dsl::from_raw)),
@@ -54,7 +56,7 @@ pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Be
     let claimed = prepared(claim).get_result(conn).await.optional()?;
     match claimed {
         Some(call) => Ok(Begun::New(end_behind_start(conn, call).await?)),
-        None => Ok(Begun::Known(row.select(Call::as_select()).get_result(conn).await?)),
+        None => owners::again(conn, new).await,
     }
 }
 
@@ -81,7 +83,7 @@ pub(in crate::store) async fn take(
         .filter(dsl::media_at.is_null())
         .filter(dsl::ended_by.is_null());
     let taken = diesel::update(waits)
-        .set((dsl::media_at.eq(media.at.naive_utc()), dsl::stream_sid.eq(media.stream.as_str())))
+        .set((dsl::media_at.eq(media.at.naive_utc()), dsl::stream_sid.eq(media.stream.as_str()), dsl::streams.eq(1)))
         .returning(Call::as_returning());
     Ok(prepared(taken).get_result(conn).await.optional()?)
 }

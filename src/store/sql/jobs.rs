@@ -100,6 +100,12 @@ pub(in crate::store) async fn withdraw(conn: &mut Conn, kind: &str, key: &str) -
     Ok(())
 }
 
+/// Whether there is such a job, or was one lately.
+pub(in crate::store) async fn is_known(conn: &mut Conn, kind: &str, key: &str) -> Result<bool, StoreError> {
+    let known = dsl::jobs.filter(dsl::kind.eq(kind).and(dsl::key.eq(key))).select(dsl::id);
+    Ok(known.get_result::<i64>(conn).await.optional()?.is_some())
+}
+
 /// Jobs that could be leased: those of workers that died, then the longest due. It only reads: with many that wait for others, looking takes longer than leasing.
 pub(in crate::store) async fn due(conn: &mut Conn, kind: &str, node: &str, limit: i64) -> Result<Vec<i64>, StoreError> {
     let now = Utc::now().naive_utc();

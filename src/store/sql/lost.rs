@@ -35,7 +35,7 @@ pub(in crate::store) async fn end(conn: &mut Conn, calls: &[CallSid]) -> Result<
     let mut entries = Vec::new();
     for sid in calls {
         let open = dsl::calls.filter(dsl::call_sid.eq(sid.as_str())).filter(outranked!(end.rank()));
-        let ended = diesel::update(open).set((EndColumns::of(&end), next_rev!())).returning(Call::as_returning());
+        let ended = diesel::update(open).set((EndColumns::of(&end, now), next_rev!())).returning(Call::as_returning());
         let Some(call) = prepared(ended).get_result(conn).await.optional()? else { continue };
         let last = last_seen(&call, turns::end_ms(conn, call.id).await?).min(now);
         let when = diesel::update(dsl::calls.find(call.id)).set((dsl::ended_at.eq(last.naive_utc()), next_rev!()));

@@ -4,9 +4,9 @@ use diesel::prelude::*;
 use protocol::ids::{CallSid, PhoneNumber};
 
 use super::{Conn, RunQueryDsl, clients, outbox};
+use crate::store::StoreError;
 use crate::store::opening::{Judge, Opening};
 use crate::store::schema::calls::dsl;
-use crate::store::{Begun, StoreError};
 
 pub(in crate::store) async fn open<E: Send>(
     conn: &mut Conn,
@@ -25,7 +25,7 @@ pub(in crate::store) async fn open<E: Send>(
         None => return Ok(None),
     };
     let begun = outbox::begin(conn, &new).await?;
-    let (Begun::New(row) | Begun::Known(row)) = &begun;
+    let row = begun.call();
     let client = match row.client_id.filter(|owner| *owner != client.id) {
         Some(owner) => clients::by_id(conn, owner).await?,
         None => Some(client),

@@ -7,7 +7,7 @@ use protocol::ids::{CallSid, Secret};
 use serde_json::json;
 
 use super::{Conn, RunQueryDsl, batch, calls, clients, jobs, recordings};
-use crate::store::outbox::{CALL_ENDED, CALL_STARTED, Event, EventsTarget, RETURN, SEND_EVENT, Told, wait};
+use crate::store::outbox::{CALL_ENDED, CALL_STARTED, Event, EventsTarget, RETURN, SEND_EVENT, Told, ended_key, wait};
 use crate::store::schema;
 use crate::store::schema::clients::dsl;
 use crate::store::{Batch, Begun, Call, CallEndReport, Kept, NewCall, NewJob, StoreError};
@@ -16,9 +16,11 @@ use crate::time;
 /// Begins a call, and tells its client. A call whose end was told first is told to have ended as well.
 pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Begun, StoreError> {
     let begun = calls::begin(conn, new).await?;
-    if let Begun::New(call) = &begun {
-        let started = Event { call: &call.call_sid, what: CALL_STARTED, recording: None, at: Utc::now() };
-        if tell(conn, &started).await? && call.is_over() {
+    if let Begun::New(call) = &begun
+        && new.tells
+    {
+        enqueue(conn, &Event { call: &call.call_sid, what: CALL_STARTED, recording: None, at: Utc::now() }).await?;
+        if call.is_over() {
             ended(conn, call).await?;
         }
     }
@@ -35,7 +37,7 @@ pub(in crate::store) async fn report(
         let told = ended(conn, &call).await?;
         let certain = !report.stream_only && report.status.as_deref().is_some_and(is_end);
         if let Some(at) = told.filter(|_| certain) {
-            jobs::hurry(conn, SEND_EVENT, &key(&call.call_sid), at).await?;
+            jobs::hurry(conn, SEND_EVENT, &ended_key(&call.call_sid), at).await?;
         }
     }
     Ok((call, kept))
@@ -70,10 +72,6 @@ async fn ended(conn: &mut Conn, call: &Call) -> Result<Option<DateTime<Utc>>, St
     Ok(told.then_some(at))
 }
 
-fn key(call: &CallSid) -> String {
-    Event { call, what: CALL_ENDED, recording: None, at: DateTime::UNIX_EPOCH }.key()
-}
-
 /// Adds the job that tells, once for all; false when the call's client does not want to be told.
 pub(in crate::store) async fn tell(conn: &mut Conn, event: &Event<'_>) -> Result<bool, StoreError> {
     let listens = schema::calls::table
@@ -89,12 +87,18 @@ pub(in crate::store) async fn tell(conn: &mut Conn, event: &Event<'_>) -> Result
     if listens.is_none() {
         return Ok(false);
     }
+    enqueue(conn, event).await?;
+    Ok(true)
+}
+
+/// Adds the job that tells, once for all.
+async fn enqueue(conn: &mut Conn, event: &Event<'_>) -> Result<(), StoreError> {
     let call = event.call.as_str();
     let id = format!("evt_{}", uuid::Uuid::now_v7().simple());
     let payload = json!({ "id": id, "type": event.what, "call_sid": call, "recording_id": event.recording,
         "at": time::told(Utc::now()) });
     jobs::enqueue(conn, &NewJob::new(SEND_EVENT, event.key(), payload).at(event.at).ordered(call)).await?;
-    Ok(true)
+    Ok(())
 }
 
 pub(in crate::store) async fn target(conn: &mut Conn, client: i64) -> Result<Option<EventsTarget>, StoreError> {

@@ -82,7 +82,7 @@ async fn a_call_whose_end_is_told_first_begins_as_new_and_over() {
     let Begun::New(call) = store.begin_call(new_call("c1", client.id)).await.unwrap() else { panic!("not new") };
     assert!(call.is_over());
     assert_eq!((call.status.as_str(), call.figures.duration_ms), ("no-answer", Some(59_000)));
-    assert!(matches!(store.begin_call(new_call("c1", client.id)).await.unwrap(), Begun::Known(_)));
+    assert!(matches!(store.begin_call(new_call("c1", client.id)).await.unwrap(), Begun::Over(_)));
 }
 
 #[tokio::test]

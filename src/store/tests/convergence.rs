@@ -7,7 +7,7 @@ use protocol::ids::{CallSid, PhoneNumber, StreamSid};
 
 use super::Db;
 use crate::store::Announced;
-use crate::store::tests::{at, new_client};
+use crate::store::tests::{at, new_client, node};
 use crate::store::{
     Batch, Call, CallEndReport, CallUpdate, Entry, Figures, Finish, MediaStart, NewCall, Parties, Store,
 };
@@ -67,7 +67,15 @@ async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str
                 direction: Some("incoming".to_owned()),
                 ..number(begins_from)
             };
-            let new = NewCall { call_sid: CallSid::new(sid), client_id, entry: Entry::Voicebot, parties, at: at(0) };
+            let new = NewCall {
+                call_sid: CallSid::new(sid),
+                client_id,
+                entry: Entry::Voicebot,
+                parties,
+                owner: node(),
+                tells: true,
+                at: at(0),
+            };
             store.begin_call(new).await.unwrap();
             return;
         }
@@ -111,6 +119,8 @@ async fn row(store: &Store, sid: &str) -> (Call, Vec<String>) {
     let sid = CallSid::new(sid);
     let mut call = store.call(&sid).await.unwrap().unwrap().call;
     (call.id, call.call_sid) = (0, CallSid::new(""));
+    // When it was told, and how often it was asked for, differ.
+    (call.over_at, call.ownership.asked_at) = (None, None);
     let recordings = store.recordings_of_call(&sid).await.unwrap();
     let mut recordings: Vec<String> = recordings.into_iter().map(|recording| recording.source_url).collect();
     recordings.sort_unstable();
@@ -168,6 +178,12 @@ fn tellings() -> impl Strategy<Value = (Option<&'static str>, Vec<Told>, Vec<usi
             let order = || {
                 let all: Vec<usize> = (0..told.len()).collect();
                 let repeats = prop::collection::vec(0..told.len(), 0..4);
+                // Begun once more behind an end that may be none, a call goes on: that is no repeat.
+                let began = told.iter().position(|told| matches!(told, Told::Began));
+                let repeats = repeats.prop_map(move |mut repeats| {
+                    repeats.retain(|told| Some(*told) != began);
+                    repeats
+                });
                 repeats.prop_flat_map(move |repeats| Just([all.clone(), repeats].concat()).prop_shuffle())
             };
             (Just(from), Just(told.clone()), order(), order())

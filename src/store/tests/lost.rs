@@ -120,7 +120,7 @@ async fn a_late_account_of_the_end_wins_and_the_client_is_told_once() {
         assert_eq!(swept.len(), usize::from(account == 5), "what has an end is left alone");
         let row = async |sid: &str| {
             let mut call = store.call(&CallSid::new(sid)).await.unwrap().unwrap().call;
-            (call.id, call.call_sid) = (0, CallSid::new(""));
+            (call.id, call.call_sid, call.over_at) = (0, CallSid::new(""), None);
             call
         };
         assert_eq!(row(&lost).await, row(&plain).await, "{account}");

@@ -118,7 +118,7 @@ async fn a_parked_job_waits_for_nobody_and_is_taken_up_again_when_it_is_asked_fo
     let db = Db::new();
     let store = db.store().await;
     let client = store.add_client(new_client("+918047112233")).await.unwrap().id;
-    store.begin_call(new_call("c1", client)).await.unwrap();
+    store.begin_call(NewCall { tells: false, ..new_call("c1", client) }).await.unwrap();
     let take = async || store.lease_jobs("w", SEND_EVENT, "here", 9, std::time::Duration::from_secs(60)).await.unwrap();
     store.enqueue_job(NewJob::new(SEND_EVENT, "a", serde_json::json!({})).ordered("c1")).await.unwrap();
     store.enqueue_job(NewJob::new(SEND_EVENT, "b", serde_json::json!({})).ordered("c1")).await.unwrap();
