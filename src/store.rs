@@ -23,6 +23,7 @@ mod lost;
 mod nodes;
 mod opening;
 mod outbox;
+mod owners;
 mod pg;
 mod recordings;
 mod schema;
@@ -32,9 +33,7 @@ pub(crate) mod tests;
 
 pub use audit::{AuditEntry, Broken, Whole};
 pub use batch::{Batch, CallUpdate, Finish, MediaStart};
-pub use calls::{
-    Begun, Call, CallEndReport, CallPage, CallWithTurns, Entry, NewCall, NewStream, Ownership, Parties, Taken, Times,
-};
+pub use calls::{Call, CallEndReport, CallPage, CallWithTurns, Entry, Parties, Times};
 pub use clients::{Agent, Client, ClientChanges, ClientLimits, NewClient};
 pub use engine::url::{DatabaseUrl, DatabaseUrlError};
 pub use error::StoreError;
@@ -43,6 +42,7 @@ pub use jobs::{Job, JobStatus, NewJob, Waiting};
 pub use nodes::NodeId;
 pub use opening::Opening;
 pub use outbox::{CALL_ENDED, CALL_STARTED, EventsTarget, RECORDING_STORED, SEND_EVENT, Told};
+pub use owners::{Begun, NewCall, NewStream, Ownership, Taken};
 pub use recordings::{
     Announced, FETCH_RECORDING, Kept, MOST_OF_CALL, MOST_WAITING, Recording, RecordingStatus, Stored,
 };
