@@ -17,7 +17,6 @@ use crate::address::Cidr;
 use crate::calls::token::TokenKey;
 use crate::calls::writer::RecordWriter;
 use crate::http::connections::Connection;
-use crate::jobs::Jobs;
 use crate::outgoing::{Forbidden, PrivateHosts};
 use crate::recordings::RecordingHosts;
 use crate::store::{Announced, Store};
@@ -62,8 +61,6 @@ pub struct Gateway {
     pub store: Store,
     /// Takes what calls report to the database.
     pub recorder: RecordWriter,
-    /// Wakes whoever does what a webhook left to be done.
-    pub jobs: Jobs,
     /// The live calls.
     pub switchboard: Switchboard,
     /// Finds clients and writes calls down.

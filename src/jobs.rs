@@ -1,13 +1,14 @@
 //! Work that may wait and must not be lost: fetching recordings, telling clients of their calls.
 //!
 //! What is to be done is a row of `jobs`, written in the same transaction as what it follows from. Here the rows are worked: on the
-//! store's runtime and never on a call's arbiter, a bounded number of each kind at once, each under a lease that is renewed while it
+//! runtime of the background and never on a call's arbiter, a bounded number of each kind at once, each under a lease that is renewed while it
 //! runs. A job may be run again after it was done (a worker dies between the work and the word of it), so a [`Handler`] must not mind.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -55,8 +56,6 @@ pub trait Handler: Send + Sync + 'static {
     const AT_ONCE: usize;
     /// How long a job is tried.
     const PATIENCE: Patience;
-    /// A job that is done may leave others to be done: they are looked for at once.
-    const LEAVES_MORE: bool = false;
 
     /// Does the job. It may be dropped at any `await` when its lease is lost or its time is over, and run again.
     fn run(&self, job: &Job) -> impl Future<Output = Result<(), JobError>> + Send;
@@ -72,41 +71,10 @@ pub trait Handler: Send + Sync + 'static {
     }
 }
 
-/// Wakes whoever works the jobs. Clones are cheap.
-#[derive(Clone, Debug)]
-pub struct Jobs {
-    added: Arc<watch::Sender<()>>,
-}
-
-impl Default for Jobs {
-    fn default() -> Self {
-        Self { added: Arc::new(watch::Sender::new(())) }
-    }
-}
-
-impl Jobs {
-    /// A job was added: it is looked for now rather than at the next poll.
-    pub fn wake(&self) {
-        self.added.send_replace(());
-    }
-
-    /// Yields whenever somebody is woken.
-    pub(crate) fn watch(&self) -> watch::Receiver<()> {
-        self.added.subscribe()
-    }
-
-    /// Nobody works yet: name the handlers, then start.
-    #[must_use]
-    pub fn runner(&self, store: Store, node: impl Into<String>) -> Runner {
-        Runner { store, node: node.into(), jobs: self.clone(), handlers: Vec::new() }
-    }
-}
-
 /// The handlers of a node, before they start.
 pub struct Runner {
     store: Store,
     node: String,
-    jobs: Jobs,
     handlers: Vec<Arc<dyn Work>>,
 }
 
@@ -121,6 +89,12 @@ enum Stage {
 }
 
 impl Runner {
+    /// Nobody works yet: name the handlers, then start.
+    #[must_use]
+    pub fn new(store: Store, node: impl Into<String>) -> Self {
+        Self { store, node: node.into(), handlers: Vec::new() }
+    }
+
     /// Adds the handler of a kind.
     #[must_use]
     pub fn with(mut self, handler: impl Handler) -> Self {
@@ -128,20 +102,19 @@ impl Runner {
         self
     }
 
-    /// Starts working.
+    /// Starts working, on a runtime that carries no calls.
     #[must_use]
-    pub fn start(self) -> Running {
-        let Self { store, node, jobs, handlers } = self;
+    pub fn start(self, runtime: &Handle) -> Running {
+        let Self { store, node, handlers } = self;
         let worker = format!("{node}/{}", uuid::Uuid::now_v7());
         let (stage, told) = watch::channel(Stage::Working);
-        let runtime = store.runtime().clone();
         let kinds: Vec<&'static str> = handlers.iter().map(|handler| handler.kind()).collect();
         let mut benches = JoinSet::new();
         for handler in handlers {
-            let bench = Bench::new(store.clone(), &node, &worker, handler, jobs.clone());
-            benches.spawn_on(bench.work(told.clone()), &runtime);
+            let bench = Bench::new(store.clone(), &node, &worker, handler);
+            benches.spawn_on(bench.work(told.clone()), runtime);
         }
-        benches.spawn_on(upkeep::keep(store, kinds, told), &runtime);
+        benches.spawn_on(upkeep::keep(store, kinds, told), runtime);
         Running { stage, benches }
     }
 }

@@ -17,13 +17,15 @@ use crate::calls::writer::RecordWriter;
 use crate::http::connections::{Bounds, Connections, files};
 use crate::http::public_url::PublicUrl;
 use crate::http::{Gateway, Plane};
-use crate::jobs::{self, Jobs};
+use crate::jobs;
 use crate::recordings::spool::Spool;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::telemetry;
+use background::Background;
 use server::Server;
 
+mod background;
 mod begin;
 mod compose;
 mod listen;
@@ -90,6 +92,8 @@ pub struct Running {
     work: jobs::Running,
     spool: Spool,
     model: Option<ModelHandle>,
+    /// Last: what runs on it is over by then.
+    _background: Background,
 }
 
 /// Binds, opens the database, and serves. Returns once requests are answered.
@@ -134,12 +138,13 @@ async fn start_on<F>(
         None => None,
     };
     let store = Store::open(&settings.database).await?;
-    let jobs = Jobs::default();
-    let work = work::start(&settings, &store, &jobs)?;
-    let (deck, spool) = Spool::start(settings.recordings.spool.clone(), store.clone(), jobs.clone(), &settings.node)
+    let background = Background::start()?;
+    let runtime = background.handle();
+    let work = work::start(&settings, &store, runtime)?;
+    let (deck, spool) = Spool::start(settings.recordings.spool.clone(), store.clone(), &settings.node, runtime)
         .context("no thread to write recordings on")?;
     let model = compose::simulated_model(&mut settings).await?;
-    let (gateway, faults) = compose::gateway(&settings, store, jobs, deck, page.clone(), new_switchboard)?;
+    let (gateway, faults) = compose::gateway(&settings, store, deck, runtime, page.clone(), new_switchboard)?;
     let gateway = Arc::new(gateway);
     let connections = Connections::new(Bounds::of_node(files, settings.calls.max_calls));
     let server = Server::start(listeners, settings.http.workers.get(), &gateway, connections)?;
@@ -150,7 +155,7 @@ async fn start_on<F>(
             page.run_upkeep();
         }
     });
-    let sweep = compose::sweep(&gateway, settings.calls.max_call);
+    let sweep = compose::sweep(&gateway, settings.calls.max_call, runtime);
     let public = settings.http.public;
     if let Some((row, hash)) = gateway.store.audit_head().await? {
         // Outside the database, so that a log rewritten from end to end does not fit it.
@@ -161,7 +166,23 @@ async fn start_on<F>(
         tracing::info!(%addr, "operators are listened to here, and nowhere else");
     }
     let drain = settings.calls.drain;
-    Ok((Running { addr, public, gateway, drain, operators, server, upkeep, sweep, work, spool, model }, faults))
+    Ok((
+        Running {
+            addr,
+            public,
+            gateway,
+            drain,
+            operators,
+            server,
+            upkeep,
+            sweep,
+            work,
+            spool,
+            model,
+            _background: background,
+        },
+        faults,
+    ))
 }
 
 impl Running {

@@ -7,12 +7,14 @@ use std::future::Future;
 use std::sync::Arc;
 
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::watch;
 
 mod audit;
 mod batch;
 mod calls;
 mod clients;
 mod columns;
+mod due;
 mod ends;
 mod engine;
 mod error;
@@ -57,18 +59,22 @@ macro_rules! query {
     ($store:expr, $mode:ident, $table:ident::$query:ident($($arg:expr),*)) => {
         match $store.pools() {
             $crate::store::engine::pools::Pools::Lite(lite) => {
-                lite.$mode(move |conn| $crate::store::engine::sqlite::now($crate::store::lite::$table::$query(conn, $($arg),*))).await
+                let done = lite.$mode(move |conn| {
+                    let work = || $crate::store::engine::sqlite::now($crate::store::lite::$table::$query(conn, $($arg),*));
+                    $crate::store::due::noted_now(work)
+                });
+                $store.tell_due(done.await)
             }
             $crate::store::engine::pools::Pools::Pg(pool) => {
                 let pool = pool.clone();
-                $store
+                let done = $store
                     .on_runtime(async move {
                         let mut conn = $crate::store::engine::pools::checkout(pool.get()).await?;
-                        let work = $crate::store::pg::$table::$query(&mut conn, $($arg),*);
+                        let work = $crate::store::due::noted($crate::store::pg::$table::$query(&mut conn, $($arg),*));
                         let done = $crate::store::engine::postgres::bounded(work).await;
                         $crate::store::engine::postgres::settled(conn, done)
-                    })
-                    .await
+                    });
+                $store.tell_due(done.await)
             }
         }
     };
@@ -79,19 +85,23 @@ macro_rules! transaction {
     ($store:expr, $table:ident::$query:ident($($arg:expr),*)) => {
         match $store.pools() {
             $crate::store::engine::pools::Pools::Lite(lite) => {
-                lite.write(move |conn| $crate::store::engine::sqlite::now($crate::store::lite::$table::$query(conn, $($arg),*))).await
+                let done = lite.write(move |conn| {
+                    let work = || $crate::store::engine::sqlite::now($crate::store::lite::$table::$query(conn, $($arg),*));
+                    $crate::store::due::noted_now(work)
+                });
+                $store.tell_due(done.await)
             }
             $crate::store::engine::pools::Pools::Pg(pool) => {
                 let pool = pool.clone();
-                $store
+                let done = $store
                     .on_runtime(async move {
                         use diesel_async::AsyncConnection as _;
                         let mut conn = $crate::store::engine::pools::checkout(pool.get()).await?;
                         let work = conn.transaction(async |conn| $crate::store::pg::$table::$query(conn, $($arg),*).await);
-                        let done = $crate::store::engine::postgres::bounded(work).await;
+                        let done = $crate::store::engine::postgres::bounded($crate::store::due::noted(work)).await;
                         $crate::store::engine::postgres::settled(conn, done)
-                    })
-                    .await
+                    });
+                $store.tell_due(done.await)
             }
         }
     };
@@ -110,6 +120,8 @@ struct Inner {
     /// would hold up every query that uses the connection.
     runtime: Option<Runtime>,
     handle: Handle,
+    /// A job is due that was not.
+    due: watch::Sender<()>,
 }
 
 impl Drop for Inner {
@@ -141,7 +153,8 @@ impl Store {
                 return Err(error);
             }
         };
-        let store = Self { inner: Arc::new(Inner { pools, runtime: Some(runtime), handle }) };
+        let store =
+            Self { inner: Arc::new(Inner { pools, runtime: Some(runtime), handle, due: watch::Sender::new(()) }) };
         let pools = store.pools().clone();
         store.on_runtime(pools.migrate()).await?;
         Ok(store)
@@ -155,9 +168,13 @@ impl Store {
         query!(self, read, health::ping())
     }
 
-    /// The runtime of the connections: for work that goes on beside the calls and talks to the database.
-    pub(crate) fn runtime(&self) -> &Handle {
-        &self.inner.handle
+    /// Yields whenever a commit of this store left a job that is due.
+    pub(crate) fn due_jobs(&self) -> watch::Receiver<()> {
+        self.inner.due.subscribe()
+    }
+
+    fn tell_due<T>(&self, done: due::Noted<T>) -> Result<T, StoreError> {
+        due::tell(&self.inner.due, done)
     }
 
     fn pools(&self) -> &Pools {
@@ -169,6 +186,6 @@ impl Store {
         &self,
         work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.runtime().spawn(work).await.map_err(|error| StoreError::Away(format!("its worker stopped: {error}")))?
+        self.inner.handle.spawn(work).await.map_err(|error| StoreError::Away(format!("its worker stopped: {error}")))?
     }
 }

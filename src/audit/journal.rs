@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
@@ -49,9 +50,8 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Starts writing to a store.
-    pub(crate) fn new(store: Store, numbers: AuditNumbers) -> Self {
+    pub(crate) fn new(store: Store, numbers: AuditNumbers, runtime: &Handle) -> Self {
         let ((queue, items), (steps, of_steps)) = (mpsc::channel(QUEUE), mpsc::channel(STEPS_QUEUE));
-        let runtime = store.runtime().clone();
         let stuck = Arc::<AtomicBool>::default();
         runtime.spawn(run(store, items, of_steps, Arc::clone(&stuck)));
         Self { queue, steps, numbers, next: Arc::default(), stuck }

@@ -76,7 +76,9 @@ fn from_json(told: &Value) -> Option<AuditEntry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::Jobs;
+    use tokio::runtime::Handle;
+
+    use crate::jobs::Runner;
     use crate::store::tests::TempDb;
 
     #[tokio::test]
@@ -95,8 +97,8 @@ mod tests {
         // The same job twice, as after a worker that died behind its work.
         put_off(&store, &entry, "too long").await.unwrap();
         put_off(&store, &entry, "too long").await.unwrap();
-        let jobs = Jobs::default();
-        let running = jobs.runner(store.clone(), "node").with(LateAudit::new(store.clone())).start();
+        let runner = Runner::new(store.clone(), "node").with(LateAudit::new(store.clone()));
+        let running = runner.start(&Handle::current());
         tokio::time::timeout(Duration::from_secs(20), async {
             while !store.jobs(false, None, 10).await.unwrap().is_empty() {
                 tokio::task::yield_now().await;

@@ -10,7 +10,6 @@ use protocol::ids::CallSid;
 use tokio::time::sleep;
 
 use super::writer::RecordWriter;
-use crate::jobs::Jobs;
 use crate::store::{Store, StoreError};
 
 /// Beyond the longest call: until its media stream begins, between the clocks of two nodes, until its end is written.
@@ -28,7 +27,6 @@ const AT_ONCE: usize = 64;
 pub struct Sweep<L> {
     store: Store,
     recorder: RecordWriter,
-    jobs: Jobs,
     max_call: Duration,
     is_live: L,
 }
@@ -36,8 +34,8 @@ pub struct Sweep<L> {
 impl<L: Fn(&CallSid) -> bool + Send + Sync> Sweep<L> {
     /// Of a store whose nodes let no call last longer than that. A call of which `is_live` holds goes on here, whatever the clock says.
     #[must_use]
-    pub fn new(store: Store, recorder: RecordWriter, jobs: Jobs, max_call: Duration, is_live: L) -> Self {
-        Self { store, recorder, jobs, max_call, is_live }
+    pub fn new(store: Store, recorder: RecordWriter, max_call: Duration, is_live: L) -> Self {
+        Self { store, recorder, max_call, is_live }
     }
 
     /// Looks every minute, for ever.
@@ -84,7 +82,6 @@ impl<L: Fn(&CallSid) -> bool + Send + Sync> Sweep<L> {
                 calls = ended,
                 "these calls are ended: the gateways that had them stopped, and nobody told of their end"
             );
-            self.jobs.wake();
         }
         Ok(ended)
     }

@@ -12,12 +12,12 @@ use actors::{Recorder, SupervisorEvent};
 use chrono::{DateTime, Utc};
 use protocol::call::fact::Fact;
 use protocol::ids::CallSid;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::audit::journal::{Journal, Lane};
 use crate::audit::{AuditNumbers, Secrets, facts};
-use crate::jobs::Jobs;
 use crate::store::{AuditEntry, CallEndReport, Store};
 use crate::write_behind::{GATHER, WriteBehind};
 
@@ -79,14 +79,13 @@ impl Default for RecordRules {
 }
 
 impl RecordWriter {
-    /// Starts writing to a store. Whoever works the jobs is woken when a call's end was written: its client may have to be told.
+    /// Starts writing to a store, on a runtime that carries no calls.
     #[must_use]
-    pub fn new(store: Store, rules: RecordRules, jobs: Jobs) -> Self {
+    pub fn new(store: Store, rules: RecordRules, runtime: &Handle) -> Self {
         let (queue, items) = mpsc::channel(QUEUE);
-        let runtime = store.runtime().clone();
-        let journal = Journal::new(store.clone(), rules.numbers);
+        let journal = Journal::new(store.clone(), rules.numbers, runtime);
         let steps = (journal.clone(), rules.secrets.clone());
-        runtime.spawn(write(Pending::new(rules.model, rules.prices, jobs), store, steps, items));
+        runtime.spawn(write(Pending::new(rules.model, rules.prices), store, steps, items));
         Self { queue, journal, secrets: rules.secrets, dropping: Arc::default() }
     }
 

@@ -136,7 +136,6 @@ async fn attend(
     let served = served.unwrap_or(Err(Refused::StorageAway));
     match &served {
         Ok(answer) => {
-            gateway.jobs.wake();
             seen.write(gateway, answer.outcome, fields.to_json(), rest).await;
         }
         Err(refused) => {

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::run::{LEASE, Work, run};
-use super::{Job, Jobs, Stage};
+use super::{Job, Stage};
 use crate::store::{Store, StoreError};
 
 /// How often jobs are looked for that another node added.
@@ -24,20 +24,19 @@ pub(super) struct Bench {
     node: String,
     worker: String,
     handler: Arc<dyn Work>,
-    jobs: Jobs,
     running: JoinSet<()>,
     away: bool,
 }
 
 impl Bench {
-    pub(super) fn new(store: Store, node: &str, worker: &str, handler: Arc<dyn Work>, jobs: Jobs) -> Self {
+    pub(super) fn new(store: Store, node: &str, worker: &str, handler: Arc<dyn Work>) -> Self {
         let (node, worker) = (node.to_owned(), worker.to_owned());
-        Self { store, node, worker, handler, jobs, running: JoinSet::new(), away: false }
+        Self { store, node, worker, handler, running: JoinSet::new(), away: false }
     }
 
     /// Takes what is due and does it, until told to stop; then waits for what runs.
     pub(super) async fn work(mut self, mut stage: watch::Receiver<Stage>) {
-        let mut added = self.jobs.watch();
+        let mut added = self.store.due_jobs();
         while *stage.borrow_and_update() == Stage::Working {
             added.mark_unchanged();
             let again = self.take(&stage).await;
@@ -64,7 +63,7 @@ impl Bench {
                 self.away = false;
                 for job in jobs {
                     let (store, handler) = (self.store.clone(), Arc::clone(&self.handler));
-                    self.running.spawn(run(store, handler, self.jobs.clone(), job, stage.clone()));
+                    self.running.spawn(run(store, handler, job, stage.clone()));
                 }
                 pause
             }

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Handler, Job, JobError, Jobs, Patience, Stage};
+use super::{Handler, Job, JobError, Patience, Stage};
 use crate::store::{Store, StoreError};
 
 /// How long a job is leased, and again each time it is renewed: so long it stays with a worker that died.
@@ -26,7 +26,6 @@ pub(super) trait Work: Send + Sync {
     fn kind(&self) -> &'static str;
     fn at_once(&self) -> usize;
     fn patience(&self) -> Patience;
-    fn leaves_more(&self) -> bool;
     fn run<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<(), JobError>>;
     fn put_off<'a>(&'a self, job: &'a Job, why: &'a str) -> BoxFuture<'a, Result<(), StoreError>>;
     fn given_up<'a>(&'a self, job: &'a Job, why: &'a str) -> BoxFuture<'a, Result<(), StoreError>>;
@@ -43,10 +42,6 @@ impl<H: Handler> Work for H {
 
     fn patience(&self) -> Patience {
         H::PATIENCE
-    }
-
-    fn leaves_more(&self) -> bool {
-        H::LEAVES_MORE
     }
 
     fn run<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<(), JobError>> {
@@ -76,7 +71,7 @@ enum Outcome {
 }
 
 /// Runs a leased job to its end and writes down what became of it.
-pub(super) async fn run(store: Store, handler: Arc<dyn Work>, jobs: Jobs, job: Job, mut stage: watch::Receiver<Stage>) {
+pub(super) async fn run(store: Store, handler: Arc<dyn Work>, job: Job, mut stage: watch::Receiver<Stage>) {
     let outcome = tokio::select! {
         outcome = attempt(&*handler, &job) => outcome,
         () = keep(&store, &job) => Outcome::Lost,
@@ -100,9 +95,6 @@ pub(super) async fn run(store: Store, handler: Arc<dyn Work>, jobs: Jobs, job: J
             return;
         }
         sleep(SETTLE).await;
-    }
-    if handler.leaves_more() && matches!(outcome, Outcome::Done) {
-        jobs.wake();
     }
 }
 

@@ -58,7 +58,6 @@ impl Handler for Odd {
 
 struct Shop {
     store: Store,
-    jobs: Jobs,
     odd: Odd,
     seen: mpsc::Receiver<String>,
     given_up: mpsc::Receiver<String>,
@@ -71,16 +70,15 @@ impl Shop {
         let (seen_by, seen) = mpsc::channel(64);
         let (told, given_up) = mpsc::channel(64);
         let odd = Odd { seen: seen_by, given_up: told, go: Arc::default(), at_once: Arc::default() };
-        Self { store: db.store().await, jobs: Jobs::default(), odd, seen, given_up, _db: db }
+        Self { store: db.store().await, odd, seen, given_up, _db: db }
     }
 
     fn start(&self) -> Running {
-        self.jobs.runner(self.store.clone(), NODE).with(self.odd.clone()).start()
+        Runner::new(self.store.clone(), NODE).with(self.odd.clone()).start(&Handle::current())
     }
 
     async fn add(&self, key: &str) {
         self.store.enqueue_job(NewJob::new(Odd::KIND, key, json!({}))).await.unwrap();
-        self.jobs.wake();
     }
 
     async fn becomes(&self, key: &str, status: JobStatus) -> Job {

@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use tokio::runtime::Handle;
 
 use super::targets::check_url;
 use super::*;
-use crate::jobs::{Jobs, Running};
+use crate::jobs::{Runner, Running};
 use crate::store::Stored;
 use crate::store::tests::{TempDb, new_call, new_client};
 use crate::store::{Batch, CallUpdate, Finish, JobStatus, NewCall, RECORDING_STORED};
@@ -40,7 +41,6 @@ fn here() -> PrivateHosts {
 
 struct House {
     store: Store,
-    jobs: Jobs,
     running: Running,
     receiver: Receiver,
     client: i64,
@@ -60,14 +60,13 @@ impl House {
         let client = store.add_client(new_client("+918047112233")).await.unwrap().id;
         let target = EventsTarget { url, secret: Secret::new(SECRET) };
         assert!(store.set_events_target(client, Some(target)).await.unwrap());
-        let jobs = Jobs::default();
-        let running = jobs.runner(store.clone(), "here").with(Events::new(store.clone(), &here()).unwrap()).start();
-        Self { store, jobs, running, receiver, client, _db: db }
+        let runner = Runner::new(store.clone(), "here").with(Events::new(store.clone(), &here()).unwrap());
+        let running = runner.start(&Handle::current());
+        Self { store, running, receiver, client, _db: db }
     }
 
     async fn begin(&self, sid: &str) {
         self.store.begin_call(new_call(sid, self.client)).await.unwrap();
-        self.jobs.wake();
     }
 
     async fn end(&self, sid: &str) {
@@ -88,7 +87,6 @@ impl House {
             finish: Some(finish),
         };
         self.store.write_batch(Batch { calls: vec![update], reports: vec![] }).await.unwrap();
-        self.jobs.wake();
     }
 
     /// Waits until all jobs are finished.
@@ -201,12 +199,10 @@ async fn what_may_not_be_told_as_the_settings_are_is_parked_in_words_and_told_on
     // A start under the same settings leaves them; one under better ones does not.
     assert_eq!(unpark(&house.store, &here()).await.unwrap(), 0);
     assert_eq!(unpark(&house.store, &"10.0.0.9".parse().unwrap()).await.unwrap(), 2);
-    house.jobs.wake();
     house.finished().await;
     assert_eq!(parked().await, 2, "this gateway's settings have not changed");
     // They are told elsewhere, in order.
     house.store.set_events_target(house.client, Some(at(&url))).await.unwrap();
-    house.jobs.wake();
     house.finished().await;
     let types: Vec<Value> = house.told().iter().map(|event| event["type"].clone()).collect();
     assert_eq!(types, ["call.started", CALL_ENDED]);

@@ -204,8 +204,6 @@ impl Handler for Fetch {
         most_attempts: 200,
         one_attempt: Duration::from_secs(30 * 60),
     };
-    /// The client may have to be told.
-    const LEAVES_MORE: bool = true;
 
     async fn run(&self, job: &Job) -> Result<(), JobError> {
         let Some((recording, call)) = self.store.recording(id(job)?).await? else {

@@ -9,6 +9,7 @@ use anyhow::Context;
 use protocol::call::policy::Policy;
 use protocol::ids::CallSid;
 use simulator::model::{ModelHandle, ModelOptions, ModelServer};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::calls::Sweep;
@@ -16,7 +17,6 @@ use crate::calls::token::TokenKey;
 use crate::calls::writer::{RecordRules, RecordWriter};
 use crate::http::auth::Gate;
 use crate::http::{Desk, Gateway, Readiness, Rules, Strangers};
-use crate::jobs::Jobs;
 use crate::recordings::spool::{Deck, TapingRecorder};
 use crate::settings::Settings;
 use crate::store::{NodeId, Store};
@@ -46,8 +46,8 @@ pub(super) async fn simulated_model(settings: &mut Settings) -> anyhow::Result<O
 pub(super) fn gateway<F>(
     settings: &Settings,
     store: Store,
-    jobs: Jobs,
     deck: Deck,
+    runtime: &Handle,
     page: metrics_exporter_prometheus::PrometheusHandle,
     new_switchboard: impl FnOnce(ModelEndpoint, Limits, Arc<dyn Recorder>, Arc<dyn FrontDesk>) -> (Switchboard, F),
 ) -> anyhow::Result<(Gateway, F)> {
@@ -62,7 +62,7 @@ pub(super) fn gateway<F>(
             numbers: settings.audit_numbers,
             secrets: settings.secrets(),
         },
-        jobs.clone(),
+        runtime,
     );
     let desk =
         Arc::new(Desk::new(store.clone(), recorder.clone(), policy, webhooks.deadline, NodeId::new(&settings.node)));
@@ -93,18 +93,17 @@ pub(super) fn gateway<F>(
         page,
         readiness: Readiness::default(),
         strangers: Strangers::default(),
-        jobs,
         store,
     };
     Ok((gateway, faults))
 }
 
 /// Ends what other gateways left behind, or this one before it was started again.
-pub(super) fn sweep(gateway: &Gateway, max_call: Duration) -> JoinHandle<()> {
-    let Gateway { store, recorder, jobs, switchboard, .. } = gateway;
+pub(super) fn sweep(gateway: &Gateway, max_call: Duration, runtime: &Handle) -> JoinHandle<()> {
+    let Gateway { store, recorder, switchboard, .. } = gateway;
     let here = switchboard.clone();
     let is_live = move |call: &CallSid| here.phase(call).is_some();
-    store.runtime().spawn(Sweep::new(store.clone(), recorder.clone(), jobs.clone(), max_call, is_live).keep())
+    runtime.spawn(Sweep::new(store.clone(), recorder.clone(), max_call, is_live).keep())
 }
 
 fn rules(settings: &Settings) -> anyhow::Result<Rules> {

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::runtime::Handle;
 use tokio::time::sleep;
 
 use crate::audit::LateAudit;
-use crate::jobs::{Jobs, Running};
+use crate::jobs::{Runner, Running};
 use crate::notify::{self, Events};
 use crate::outgoing::PrivateHosts;
 use crate::recordings::fetch::{Credentials, Fetch, FetchLimits};
@@ -19,10 +20,10 @@ use crate::store::{FETCH_RECORDING, Store, StoreError};
 const AWAY: Duration = Duration::from_secs(3);
 
 /// Starts working the jobs of a store.
-pub(super) fn start(settings: &Settings, store: &Store, jobs: &Jobs) -> anyhow::Result<Running> {
+pub(super) fn start(settings: &Settings, store: &Store, runtime: &Handle) -> anyhow::Result<Running> {
     let objects = Objects::open(&settings.recordings.target).context("RECORDINGS_URL")?;
     let looked_at = objects.clone();
-    store.runtime().spawn(async move {
+    runtime.spawn(async move {
         match looked_at.check().await {
             Ok(()) => tracing::info!(store = %looked_at, "recordings are kept there"),
             // Calls go on without; what is to be stored waits as a job.
@@ -41,19 +42,18 @@ pub(super) fn start(settings: &Settings, store: &Store, jobs: &Jobs) -> anyhow::
     let encode = EncodeRecording::new(store.clone(), objects.clone(), press, settings.recordings.spool.clone());
     let fetch = Fetch::new(store.clone(), objects, hosts, credentials, limits)?;
     let events = Events::new(store.clone(), &settings.private_hosts)?;
-    store.runtime().spawn(look_anew(store.clone(), settings.private_hosts.clone(), jobs.clone()));
+    runtime.spawn(look_anew(store.clone(), settings.private_hosts.clone()));
     let late = LateAudit::new(store.clone());
-    let runner = jobs.runner(store.clone(), &settings.node);
-    Ok(runner.with(fetch).with(events).with(encode).with(late).start())
+    let runner = Runner::new(store.clone(), &settings.node);
+    Ok(runner.with(fetch).with(events).with(encode).with(late).start(runtime))
 }
 
 /// What is parked was not allowed under other settings, perhaps: it is looked at once under these.
-async fn look_anew(store: Store, private: PrivateHosts, jobs: Jobs) {
+async fn look_anew(store: Store, private: PrivateHosts) {
     while let Err(error) = unpark(&store, &private).await {
         tracing::debug!(target: "jobs", %error, "what is parked cannot be looked at yet");
         sleep(AWAY).await;
     }
-    jobs.wake();
 }
 
 async fn unpark(store: &Store, private: &PrivateHosts) -> Result<(), StoreError> {

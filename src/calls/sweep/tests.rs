@@ -3,11 +3,13 @@ use std::time::SystemTime;
 use actors::Recorder;
 use protocol::call::end::Ended;
 use protocol::call::fact::Fact;
+use protocol::ids::Secret;
+use tokio::runtime::Handle;
 
 use super::*;
 use crate::calls::writer::RecordRules;
-use crate::store::NewCall;
 use crate::store::tests::{TempDb, WriteLock, new_call, new_client};
+use crate::store::{EventsTarget, NewCall};
 
 const MAX_CALL: Duration = Duration::from_secs(3300);
 const LIVE: &str = "live";
@@ -15,7 +17,6 @@ const LIVE: &str = "live";
 struct House {
     store: Store,
     recorder: RecordWriter,
-    jobs: Jobs,
     client: i64,
     db: TempDb,
 }
@@ -25,14 +26,15 @@ impl House {
         let db = TempDb::new();
         let store = db.store().await;
         let client = store.add_client(new_client("+918047112233")).await.unwrap().id;
-        let jobs = Jobs::default();
-        let recorder = RecordWriter::new(store.clone(), RecordRules::default(), jobs.clone());
-        Self { store, recorder, jobs, client, db }
+        let target = EventsTarget { url: "https://crm.example/".to_owned(), secret: Secret::new("hush") };
+        store.set_events_target(client, Some(target)).await.unwrap();
+        let recorder = RecordWriter::new(store.clone(), RecordRules::default(), &Handle::current());
+        Self { store, recorder, client, db }
     }
 
     fn sweep(&self) -> Sweep<impl Fn(&CallSid) -> bool + Send + Sync + use<>> {
         let is_live = |call: &CallSid| call.as_str() == LIVE;
-        Sweep::new(self.store.clone(), self.recorder.clone(), self.jobs.clone(), MAX_CALL, is_live)
+        Sweep::new(self.store.clone(), self.recorder.clone(), MAX_CALL, is_live)
     }
 
     async fn begin(&self, sid: &str, ago: Duration) {
@@ -56,8 +58,7 @@ async fn a_call_that_can_still_go_on_somewhere_is_left_alone() {
     house.begin(LIVE, Duration::from_secs(4000)).await;
     // Its stream began late, and it is as long as calls may be.
     house.begin("elsewhere", Duration::from_secs(3400)).await;
-    let mut woken = house.jobs.watch();
-    woken.mark_unchanged();
+    let woken = house.store.due_jobs();
     let sweep = house.sweep();
     assert_eq!(round(&sweep).await.unwrap(), 1);
     assert!(woken.has_changed().unwrap(), "its client is told now");

@@ -9,7 +9,6 @@ use protocol::ids::CallSid;
 
 use super::fold::Fold;
 use super::price::Prices;
-use crate::jobs::Jobs;
 use crate::store::{Batch, CallEndReport, Store, StoreError};
 
 /// Ended calls kept while the database is away; the oldest go first.
@@ -37,11 +36,10 @@ pub(super) struct Pending {
     /// What the carrier reported, and the database would not take.
     reports: VecDeque<CallEndReport>,
     away: bool,
-    jobs: Jobs,
 }
 
 impl Pending {
-    pub(super) fn new(default_model: String, prices: Prices, jobs: Jobs) -> Self {
+    pub(super) fn new(default_model: String, prices: Prices) -> Self {
         Self {
             default_model,
             prices,
@@ -50,7 +48,6 @@ impl Pending {
             ended: VecDeque::new(),
             resting: VecDeque::new(),
             away: false,
-            jobs,
         }
     }
 
@@ -91,12 +88,8 @@ impl Pending {
         let calls = batch.calls.chunks(AT_ONCE).map(|calls| Batch { calls: calls.to_vec(), ..Batch::default() });
         let reports = batch.reports.chunks(AT_ONCE).map(|told| Batch { reports: told.to_vec(), ..Batch::default() });
         for piece in calls.chain(reports) {
-            let tells = !piece.reports.is_empty() || piece.calls.iter().any(|call| call.finish.is_some());
             if let Err(error) = write(store, piece).await {
                 return self.failed(&error);
-            }
-            if tells {
-                self.jobs.wake();
             }
         }
         if std::mem::take(&mut self.away) {

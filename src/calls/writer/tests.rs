@@ -3,12 +3,12 @@ use std::time::UNIX_EPOCH;
 use actors::Step;
 use protocol::call::end::{EndCode, Ended, EndedBy};
 use protocol::call::fact::{Turn, Who};
-use protocol::ids::{ItemId, StreamSid};
+use protocol::ids::{ItemId, Secret, StreamSid};
 use protocol::realtime::event::Usage;
 
 use super::*;
 use crate::store::tests::{TempDb, WriteLock, new_call, new_client};
-use crate::store::{CallWithTurns, Tokens};
+use crate::store::{CallWithTurns, EventsTarget, Tokens};
 
 mod lost_answer;
 mod streams;
@@ -29,14 +29,17 @@ fn media_started() -> Fact {
 async fn whoever_tells_of_an_end_is_woken_once_it_is_written_and_not_before() {
     let db = TempDb::new();
     let store = db.store().await;
-    let jobs = Jobs::default();
-    let mut woken = jobs.watch();
-    let (writer, sid) = (RecordWriter::new(store, RecordRules::default(), jobs), CallSid::new("c1"));
+    let client = store.add_client(new_client("+918047112233")).await.unwrap();
+    let target = EventsTarget { url: "https://crm.example/".to_owned(), secret: Secret::new("hush") };
+    store.set_events_target(client.id, Some(target)).await.unwrap();
+    store.begin_call(new_call("c1", client.id)).await.unwrap();
+    let mut woken = store.due_jobs();
+    let (writer, sid) = (RecordWriter::new(store, RecordRules::default(), &Handle::current()), CallSid::new("c1"));
     writer.record(&sid, at(0), &media_started());
     writer.record(&sid, at(10), &turn(0, Who::Agent, "Welcome.", 900));
     assert!(writer.flush().await);
     assert!(!woken.has_changed().unwrap(), "the call goes on");
-    writer.record(&sid, at(5_000), &Fact::Ended(Ended::CallerHungUp { reason: None }));
+    writer.record(&sid, at(5_000), &Fact::Ended(Ended::AgentHungUp));
     assert!(writer.flush().await);
     assert!(woken.has_changed().unwrap());
     woken.mark_unchanged();
@@ -50,7 +53,8 @@ async fn a_call_is_as_long_as_its_caller_was_there_although_their_last_words_cam
     let store = db.store().await;
     let client = store.add_client(new_client("+918047112233")).await.unwrap();
     store.begin_call(new_call("c1", client.id)).await.unwrap();
-    let (writer, sid) = (RecordWriter::new(store.clone(), RecordRules::default(), Jobs::default()), CallSid::new("c1"));
+    let (writer, sid) =
+        (RecordWriter::new(store.clone(), RecordRules::default(), &Handle::current()), CallSid::new("c1"));
     let why = Ended::CallerHungUp { reason: None };
     writer.record(&sid, at(1_000), &media_started());
     writer.record(&sid, at(9_000), &Fact::Left(why.clone()));
@@ -67,7 +71,8 @@ async fn a_call_is_folded_into_its_transcript_figures_and_end() {
     let store = db.store().await;
     let client = store.add_client(new_client("+918047112233")).await.unwrap();
     store.begin_call(new_call("c1", client.id)).await.unwrap();
-    let (writer, sid) = (RecordWriter::new(store.clone(), RecordRules::default(), Jobs::default()), CallSid::new("c1"));
+    let (writer, sid) =
+        (RecordWriter::new(store.clone(), RecordRules::default(), &Handle::current()), CallSid::new("c1"));
     let item = ItemId::new("i1");
     writer.record(&sid, at(0), &Fact::ModelDialled { attempt: 1 });
     writer.record(&sid, at(1000), &media_started());
@@ -125,7 +130,8 @@ async fn a_call_is_folded_into_its_transcript_figures_and_end() {
 async fn a_call_that_the_carrier_ended_keeps_the_carriers_word() {
     let db = TempDb::new();
     let store = db.store().await;
-    let (writer, sid) = (RecordWriter::new(store.clone(), RecordRules::default(), Jobs::default()), CallSid::new("c1"));
+    let (writer, sid) =
+        (RecordWriter::new(store.clone(), RecordRules::default(), &Handle::current()), CallSid::new("c1"));
     writer.record(&sid, at(0), &Fact::Ended(Ended::CallEnd { status: "no-answer".to_owned() }));
     assert!(writer.flush().await);
     let call = store.call(&sid).await.unwrap().unwrap().call;
@@ -137,7 +143,8 @@ async fn a_call_that_the_carrier_ended_keeps_the_carriers_word() {
 async fn what_the_database_could_not_take_is_written_once_it_can() {
     let db = TempDb::new();
     let store = db.store().await;
-    let (writer, sid) = (RecordWriter::new(store.clone(), RecordRules::default(), Jobs::default()), CallSid::new("c1"));
+    let (writer, sid) =
+        (RecordWriter::new(store.clone(), RecordRules::default(), &Handle::current()), CallSid::new("c1"));
     // Another process holds the only write lock for longer than SQLite waits for it.
     let lock = WriteLock::take(&db);
     writer.record(&sid, at(0), &media_started());
@@ -157,7 +164,8 @@ async fn what_the_database_could_not_take_is_written_once_it_can() {
 async fn what_was_given_before_the_last_writer_went_is_written() {
     let db = TempDb::new();
     let store = db.store().await;
-    let (writer, sid) = (RecordWriter::new(store.clone(), RecordRules::default(), Jobs::default()), CallSid::new("c1"));
+    let (writer, sid) =
+        (RecordWriter::new(store.clone(), RecordRules::default(), &Handle::current()), CallSid::new("c1"));
     writer.record(&sid, at(2), &Fact::Ended(Ended::AgentHungUp));
     drop(writer);
     tokio::time::timeout(Duration::from_secs(10), async {
@@ -173,7 +181,7 @@ async fn what_was_given_before_the_last_writer_went_is_written() {
 async fn an_audit_entry_is_waited_for_within_reason_and_written_when_the_database_comes_back() {
     let db = TempDb::new();
     let store = db.store().await;
-    let writer = RecordWriter::new(store.clone(), RecordRules::default(), Jobs::default());
+    let writer = RecordWriter::new(store.clone(), RecordRules::default(), &Handle::current());
     let entry = |kind: &str| AuditEntry {
         at: Utc::now(),
         kind: kind.to_owned(),
@@ -201,7 +209,8 @@ async fn an_audit_entry_is_waited_for_within_reason_and_written_when_the_databas
 async fn what_a_supervisor_did_is_audited() {
     let db = TempDb::new();
     let store = db.store().await;
-    let (writer, sid) = (RecordWriter::new(store.clone(), RecordRules::default(), Jobs::default()), CallSid::new("c1"));
+    let (writer, sid) =
+        (RecordWriter::new(store.clone(), RecordRules::default(), &Handle::current()), CallSid::new("c1"));
     let began = SupervisorEvent { step: Step::Start, actor: "CallActor", cause: None, count: None, fault: false };
     let again =
         SupervisorEvent { step: Step::Restart, cause: Some("panicked: x"), count: Some(1), fault: true, ..began };
@@ -220,7 +229,7 @@ async fn a_stray_fact_of_a_finished_call_is_not_kept_for_ever_and_changes_nothin
     let db = TempDb::new();
     let store = db.store().await;
     let sid = CallSid::new("c1");
-    let mut pending = Pending::new("gpt-realtime-2.1".to_owned(), Prices::default(), Jobs::default());
+    let mut pending = Pending::new("gpt-realtime-2.1".to_owned(), Prices::default());
     pending.fact(sid.clone(), Utc::now(), media_started());
     pending.fact(sid.clone(), Utc::now(), Fact::Ended(Ended::AgentHungUp));
     assert!(pending.write(&store).await);
@@ -238,7 +247,7 @@ async fn a_stray_fact_of_a_finished_call_is_not_kept_for_ever_and_changes_nothin
 async fn more_calls_than_one_transaction_takes_are_all_written() {
     let db = TempDb::new();
     let store = db.store().await;
-    let mut pending = Pending::new("gpt-realtime-2.1".to_owned(), Prices::default(), Jobs::default());
+    let mut pending = Pending::new("gpt-realtime-2.1".to_owned(), Prices::default());
     for n in 0..200 {
         pending.fact(CallSid::new(format!("c{n}")), Utc::now(), Fact::Ended(Ended::AgentHungUp));
     }
@@ -253,7 +262,7 @@ async fn what_the_database_refuses_of_one_call_takes_no_other_along() {
     let refuses =
         "CREATE TRIGGER no_turn BEFORE INSERT ON turns WHEN NEW.text = 'no' BEGIN SELECT RAISE(ABORT, 'no'); END";
     db.run(refuses);
-    let writer = RecordWriter::new(store.clone(), RecordRules::default(), Jobs::default());
+    let writer = RecordWriter::new(store.clone(), RecordRules::default(), &Handle::current());
     for (call, said) in [("c1", "yes"), ("c2", "no"), ("c3", "ye\0s")] {
         let sid = CallSid::new(call);
         writer.record(&sid, at(0), &turn(0, Who::Agent, said, 800));

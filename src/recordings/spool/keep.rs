@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use protocol::backoff::Backoff;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::{Deck, Finished, Press, PressError, Spooling, find, left_behind};
-use crate::jobs::{Handler, Job, JobError, Jobs, Patience};
+use crate::jobs::{Handler, Job, JobError, Patience};
 use crate::recordings::objects::Objects;
 use crate::store::{RecordingStatus, Store, StoreError};
 
@@ -34,10 +35,9 @@ impl Spool {
     ///
     /// # Errors
     /// When there is no thread for it.
-    pub fn start(root: PathBuf, store: Store, jobs: Jobs, node: impl Into<String>) -> io::Result<(Deck, Self)> {
+    pub fn start(root: PathBuf, store: Store, node: impl Into<String>, runtime: &Handle) -> io::Result<(Deck, Self)> {
         let (deck, spooling, finished) = Deck::start(&root)?;
-        let runtime = store.runtime().clone();
-        let keeper = runtime.spawn(Keeper { store, jobs, node: node.into() }.run(root, finished));
+        let keeper = runtime.spawn(Keeper { store, node: node.into() }.run(root, finished));
         Ok((deck, Self { spooling, keeper }))
     }
 
@@ -53,7 +53,6 @@ impl Spool {
 /// Writes down what comes out of the spool: until then a recording is a folder that the next start finds.
 struct Keeper {
     store: Store,
-    jobs: Jobs,
     node: String,
 }
 
@@ -89,7 +88,6 @@ impl Keeper {
             failures += 1;
             sleep(BACKOFF.pause(failures)).await;
         }
-        self.jobs.wake();
     }
 
     async fn announce(&self, recording: &Finished) -> Result<(), StoreError> {
@@ -178,8 +176,6 @@ impl Handler for EncodeRecording {
         most_attempts: i32::MAX,
         one_attempt: Duration::from_secs(3_600),
     };
-    /// The client may have to be told.
-    const LEAVES_MORE: bool = true;
 
     async fn run(&self, job: &Job) -> Result<(), JobError> {
         self.encode(recording_id(job)).await

@@ -9,6 +9,7 @@ use diesel::sql_types::Bool;
 
 use super::locking::skip_locked;
 use super::{Conn, RunQueryDsl};
+use crate::store::due;
 use crate::store::engine::prepared::prepared;
 use crate::store::schema::calls;
 use crate::store::schema::jobs::{self, dsl};
@@ -69,6 +70,9 @@ pub(in crate::store) async fn enqueue(conn: &mut Conn, job: &NewJob) -> Result<b
         .do_nothing()
         .execute(conn)
         .await?;
+    if added > 0 {
+        due::left(job.run_at);
+    }
     Ok(added > 0)
 }
 
@@ -88,9 +92,11 @@ pub(in crate::store) async fn hurry(
     key: &str,
     to: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let to = to.naive_utc();
-    let row = untried!(kind, key).filter(dsl::run_at.gt(to));
-    prepared(diesel::update(row).set(dsl::run_at.eq(to))).execute(conn).await?;
+    let at = to.naive_utc();
+    let row = untried!(kind, key).filter(dsl::run_at.gt(at));
+    if prepared(diesel::update(row).set(dsl::run_at.eq(at))).execute(conn).await? > 0 {
+        due::left(to);
+    }
     Ok(())
 }
 
@@ -209,7 +215,11 @@ async fn release(
 
 pub(in crate::store) async fn relocate(conn: &mut Conn, kind: &str, key: &str, node: &str) -> Result<bool, StoreError> {
     let row = dsl::jobs.filter(dsl::kind.eq(kind).and(dsl::key.eq(key)).and(dsl::status.eq_any([WAITING, RUNNING])));
-    Ok(diesel::update(row).set(dsl::node.eq(node)).execute(conn).await? > 0)
+    let moved = diesel::update(row).set(dsl::node.eq(node)).execute(conn).await? > 0;
+    if moved {
+        due::left(Utc::now());
+    }
+    Ok(moved)
 }
 
 /// The row id of a job, if it failed.
@@ -234,6 +244,9 @@ pub(in crate::store) async fn retry(conn: &mut Conn, id: Option<i64>) -> Result<
         .load(conn)
         .await?;
     retried.sort_unstable_by_key(|job| job.id);
+    if !retried.is_empty() {
+        due::left(Utc::now());
+    }
     Ok(retried)
 }
 
@@ -250,7 +263,11 @@ pub(in crate::store) async fn unpark(conn: &mut Conn, kind: &str, of: &[i64]) ->
         dsl::created_at.eq(now),
         dsl::updated_at.eq(now),
     ));
-    Ok(unparked.execute(conn).await?)
+    let unparked = unparked.execute(conn).await?;
+    if unparked > 0 {
+        due::left(Utc::now());
+    }
+    Ok(unparked)
 }
 
 pub(in crate::store) async fn parked(conn: &mut Conn, kinds: &[&str]) -> Result<Vec<(String, i64)>, StoreError> {

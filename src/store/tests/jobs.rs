@@ -8,11 +8,12 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 use dashmap::DashMap;
 use proptest::prelude::*;
-use protocol::ids::CallSid;
+use protocol::ids::{CallSid, Secret};
 use serde_json::json;
 
 use super::Db;
-use crate::store::{Job, JobStatus, NewJob, Store};
+use crate::store::tests::{new_call, new_client};
+use crate::store::{EventsTarget, Job, JobStatus, NewJob, Store};
 
 const KIND: &str = "sweep";
 const HERE: &str = "here";
@@ -44,6 +45,42 @@ async fn a_job_is_added_once_and_stays_done() {
     assert!(!store.enqueue_job(job("a")).await.unwrap(), "it was done");
     assert!(store.jobs(false, None, 10).await.unwrap().is_empty());
     assert_eq!(store.jobs(true, None, 10).await.unwrap()[0].status, JobStatus::Done);
+}
+
+#[tokio::test]
+async fn whoever_works_the_jobs_hears_of_every_commit_that_left_one_to_be_done_now_and_of_no_other() {
+    let db = Db::new();
+    let store = db.store().await;
+    let mut due = store.due_jobs();
+    let mut heard = || {
+        let heard = due.has_changed().unwrap();
+        due.mark_unchanged();
+        heard
+    };
+    store.enqueue_job(job("a")).await.unwrap();
+    assert!(heard());
+    store.enqueue_job(job("a")).await.unwrap();
+    assert!(!heard(), "it is there already");
+    store.enqueue_job(job("later").at(Utc::now() + TimeDelta::minutes(1))).await.unwrap();
+    assert!(!heard(), "it is not due yet");
+    let taken = take(&store, 1, LONG).await.remove(0);
+    assert!(!heard(), "it is being done");
+    store.give_up_job(&taken, "no").await.unwrap();
+    assert!(!heard());
+    store.retry_failed_jobs(None).await.unwrap();
+    assert!(heard());
+    store.move_job(KIND, "a", HERE).await.unwrap();
+    assert!(heard());
+    // Within a longer transaction, and committed together with other work or not at all.
+    let client = store.add_client(new_client("+918047112233")).await.unwrap().id;
+    let target = EventsTarget { url: "https://crm.example/".to_owned(), secret: Secret::new("hush") };
+    store.begin_call(new_call("nobody listens", client)).await.unwrap();
+    assert!(!heard());
+    store.set_events_target(client, Some(target)).await.unwrap();
+    store.begin_call(new_call("c1", client)).await.unwrap();
+    assert!(heard(), "its client is told");
+    store.begin_call(new_call("c1", client)).await.unwrap();
+    assert!(!heard(), "and once");
 }
 
 #[tokio::test]
