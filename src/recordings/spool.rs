@@ -111,7 +111,11 @@ impl Deck {
     /// What takes the sound of one call.
     #[must_use]
     pub fn tape(&self, call: &CallSid) -> Arc<dyn Tape> {
-        Arc::new(CallTape { shared: Arc::clone(&self.0), live: Mutex::new(Live::of(call)) })
+        Arc::new(self.call_tape(call))
+    }
+
+    fn call_tape(&self, call: &CallSid) -> CallTape {
+        CallTape { shared: Arc::clone(&self.0), live: Mutex::new(Live::of(call)) }
     }
 }
 
@@ -172,6 +176,17 @@ struct CallTape {
     live: Mutex<Arc<Live>>,
 }
 
+impl CallTape {
+    fn paused_at(&self, at: Instant) {
+        let live = Arc::clone(&lock(&self.live));
+        lock(&live.paused).get_or_insert(at);
+        if let Some(begun) = live.begun.get() {
+            // What was sent and not yet played is not heard.
+            self.take(Taped::AgentCut { at: begun.sample(at) });
+        }
+    }
+}
+
 impl Tape for CallTape {
     /// A further stream goes on where the clock is, and the time between is silence. One at another rate is a recording of its own, on the
     /// clock of the first.
@@ -208,12 +223,7 @@ impl Tape for CallTape {
     }
 
     fn paused(&self) {
-        let (live, now) = (Arc::clone(&lock(&self.live)), Instant::now());
-        lock(&live.paused).get_or_insert(now);
-        if let Some(begun) = live.begun.get() {
-            // What was sent and not yet played is not heard.
-            self.take(Taped::AgentCut { at: begun.sample(now) });
-        }
+        self.paused_at(Instant::now());
     }
 
     fn ended(&self) {
