@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::Db;
 use crate::store::tests::{new_call, new_client};
-use crate::store::{EventsTarget, Job, JobStatus, NewJob, Store};
+use crate::store::{EventsTarget, Job, JobStatus, NewCall, NewJob, Store};
 
 const KIND: &str = "sweep";
 const HERE: &str = "here";
@@ -74,7 +74,7 @@ async fn whoever_works_the_jobs_hears_of_every_commit_that_left_one_to_be_done_n
     // Within a longer transaction, and committed together with other work or not at all.
     let client = store.add_client(new_client("+918047112233")).await.unwrap().id;
     let target = EventsTarget { url: "https://crm.example/".to_owned(), secret: Secret::new("hush") };
-    store.begin_call(new_call("nobody listens", client)).await.unwrap();
+    store.begin_call(NewCall { tells: false, ..new_call("nobody listens", client) }).await.unwrap();
     assert!(!heard());
     store.set_events_target(client, Some(target)).await.unwrap();
     store.begin_call(new_call("c1", client)).await.unwrap();
