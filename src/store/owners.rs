@@ -94,7 +94,7 @@ pub enum Taken {
     /// The call is whose who asked: `was` is the row before, `generation` the one that holds from now on, `stream` the number of the stream.
     Taken {
         /// The row as it was found.
-        was: Call,
+        was: Box<Call>,
         /// The generation under which the new owner writes.
         generation: i32,
         /// Which of the call's streams it is, from 1.

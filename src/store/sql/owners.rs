@@ -87,7 +87,7 @@ pub(in crate::store) async fn take(conn: &mut Conn, new: &NewStream) -> Result<T
     if was.is_over() {
         prepared(diesel::update(dsl::calls.find(id)).set((EndColumns::none(), next_rev!()))).execute(conn).await?;
     }
-    Ok(Taken::Taken { was, generation, stream })
+    Ok(Taken::Taken { was: Box::new(was), generation, stream })
 }
 
 /// The row. Written before it is read: whoever else takes or ends the call waits for the end of this transaction.
