@@ -51,13 +51,11 @@ pub struct NewCall {
 pub enum Begun {
     /// This was the first: whoever asked has the call. Its end may be known already: see [`Call::is_over`].
     New(Call),
-    /// It had begun, and whoever asks has it: a replay.
+    /// It had begun, and whoever asks has it: a replay, or one that had ended for a while and goes on.
     Ours(Call),
-    /// It had ended for a while, and goes on with whoever asks. The row is as it was before.
-    Returned(Call),
     /// It had begun, and another has it. It is left there: only its media stream shows that it is gone.
     Elsewhere(Call),
-    /// It is over for good.
+    /// It is over: for good, or as far as whoever asks can tell.
     Over(Call),
 }
 
@@ -66,9 +64,7 @@ impl Begun {
     #[must_use]
     pub const fn call(&self) -> &Call {
         match self {
-            Self::New(call) | Self::Ours(call) | Self::Returned(call) | Self::Elsewhere(call) | Self::Over(call) => {
-                call
-            }
+            Self::New(call) | Self::Ours(call) | Self::Elsewhere(call) | Self::Over(call) => call,
         }
     }
 }

@@ -19,38 +19,13 @@ pub(in crate::store) async fn again(conn: &mut Conn, new: &NewCall) -> Result<Be
     let row = dsl::calls.filter(dsl::call_sid.eq(new.call_sid.as_str())).select(Call::as_select());
     let call: Call = row.get_result(conn).await?;
     let ours = call.ownership.owner.as_ref() == Some(&new.owner);
-    // As often as anything: nothing is written.
-    if !call.is_over() && call.streams() == 0 {
-        return Ok(if ours { Begun::Ours(call) } else { Begun::Elsewhere(call) });
-    }
-    let call = locked(conn, call.id).await?;
-    let ours = call.ownership.owner.as_ref() == Some(&new.owner);
     match (call.is_over(), ours) {
-        (true, _) if call.is_over_for_good(new.at) || !withdraw_end(conn, &call.call_sid).await? => {
-            Ok(Begun::Over(call))
-        }
-        (true, ours) => goes_on(conn, call, new, ours).await,
+        // Whoever has it opens the row again when it goes on; to ask for it changes nothing.
+        (true, true) if !call.is_over_for_good(new.at) => Ok(Begun::Ours(call)),
+        (true, _) => Ok(Begun::Over(call)),
         (false, true) => Ok(Begun::Ours(asked(conn, call, new.at).await?)),
         (false, false) => Ok(Begun::Elsewhere(asked(conn, call, new.at).await?)),
     }
-}
-
-/// A call that had ended for a while goes on with whoever asks.
-async fn goes_on(conn: &mut Conn, call: Call, new: &NewCall, ours: bool) -> Result<Begun, StoreError> {
-    let taken = (
-        dsl::owner.eq(new.owner.as_str()),
-        dsl::generation.eq(dsl::generation + i32::from(!ours)),
-        dsl::asked_at.eq(new.at.naive_utc()),
-        dsl::dial_status.eq(None::<String>),
-        EndColumns::none(),
-        next_rev!(),
-    );
-    let row = prepared(diesel::update(dsl::calls.find(call.id)).set(taken).returning((dsl::generation, dsl::asked_at)));
-    let (generation, asked_at): (i32, Option<chrono::NaiveDateTime>) = row.get_result(conn).await?;
-    let mut call = call;
-    call.ownership.owner = Some(new.owner.clone());
-    (call.ownership.generation, call.ownership.asked_at) = (generation, asked_at.map(|at| at.and_utc()));
-    Ok(Begun::Returned(call))
 }
 
 /// A further stream is asked for while the call is live: it is left where it is until that stream begins.

@@ -1,5 +1,6 @@
 //! What holds on every database.
 
+use chrono::Utc;
 use diesel::migration::MigrationSource;
 use diesel::prelude::*;
 use diesel::sql_query;
@@ -83,6 +84,22 @@ async fn a_call_whose_end_is_told_first_begins_as_new_and_over() {
     assert!(call.is_over());
     assert_eq!((call.status.as_str(), call.figures.duration_ms), ("no-answer", Some(59_000)));
     assert!(matches!(store.begin_call(new_call("c1", client.id)).await.unwrap(), Begun::Over(_)));
+}
+
+#[tokio::test]
+async fn a_call_that_ended_for_a_while_is_not_opened_by_who_only_asks_for_it() {
+    let db = Db::new();
+    let store = db.store().await;
+    let client = store.add_client(new_client("+918047112233")).await.unwrap().id;
+    store.begin_call(new_call("c1", client)).await.unwrap();
+    let stream = CallEndReport { stream_only: true, at: Utc::now(), ..report("c1", "completed") };
+    store.report_call(stream).await.unwrap();
+    let ended = store.call(&CallSid::new("c1")).await.unwrap();
+    let now = NewCall { at: Utc::now(), ..new_call("c1", client) };
+    assert!(matches!(store.begin_call(now.clone()).await.unwrap(), Begun::Ours(_)));
+    let another = NewCall { owner: NodeId::new("another"), ..now };
+    assert!(matches!(store.begin_call(another).await.unwrap(), Begun::Over(_)));
+    assert_eq!(store.call(&CallSid::new("c1")).await.unwrap(), ended);
 }
 
 #[tokio::test]
