@@ -2,7 +2,7 @@
 
 #![allow(clippy::duplicate_mod)]
 
-pub(super) use diesel_async::RunQueryDsl;
+pub(super) use super::engine::postgres::run::RunQueryDsl;
 
 pub(super) use super::engine::postgres::PgConn as Conn;
 

@@ -16,6 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::store::{DatabaseUrl, DatabaseUrlError, StoreError};
 
+pub(in crate::store) mod run;
 mod tls;
 
 #[cfg(test)]
