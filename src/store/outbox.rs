@@ -109,7 +109,7 @@ mod tests {
     fn an_end_is_told_at_once_if_nothing_more_can_come() {
         assert_eq!(wait(EndCode::AgentHungUp, false), TimeDelta::zero());
         assert_eq!(wait(EndCode::StreamStopped, true), TimeDelta::zero(), "the carrier says that it is over");
-        assert_eq!(wait(EndCode::Reaped, false), TimeDelta::zero());
+        assert_eq!(wait(EndCode::Reaped, false), RETURN, "its gateway died, not the call");
     }
 
     #[test]

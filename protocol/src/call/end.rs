@@ -53,6 +53,8 @@ pub enum Ended {
     },
     /// The gateway is stopping.
     Shutdown,
+    /// Another gateway has a further stream of the call: it goes on there, and here nothing more is said of it.
+    TakenOver,
 }
 
 impl Ended {
@@ -73,6 +75,7 @@ impl Ended {
             Self::ModelFailed { .. } => EndCode::ModelFailed,
             Self::GaveUp { .. } => EndCode::GaveUp,
             Self::Shutdown => EndCode::Shutdown,
+            Self::TakenOver => EndCode::TakenOver,
         }
     }
 
@@ -105,6 +108,7 @@ impl Ended {
             Self::ModelFailed { cause } => format!("the model failed: {cause}"),
             Self::GaveUp { cause } => format!("the gateway gave up after repeated faults: {cause}"),
             Self::Shutdown => "the gateway stopped".to_owned(),
+            Self::TakenOver => "another gateway has the call".to_owned(),
         }
     }
 }

@@ -10,7 +10,15 @@ use crate::realtime::event::ServerEvent;
 
 /// Whether there is time for it: not when the model is the trouble, the longest call was reached, or the gateway stops.
 fn has_time(why: &Ended) -> bool {
-    !matches!(why, Ended::ModelFailed { .. } | Ended::TooLong | Ended::NoMedia | Ended::GaveUp { .. } | Ended::Shutdown)
+    !matches!(
+        why,
+        Ended::ModelFailed { .. }
+            | Ended::TooLong
+            | Ended::NoMedia
+            | Ended::GaveUp { .. }
+            | Ended::Shutdown
+            | Ended::TakenOver
+    )
 }
 
 impl Call {

@@ -7,7 +7,7 @@ use protocol::ids::CallSid;
 use serde_json::json;
 
 use super::{Conn, RunQueryDsl, audit, outbox, turns};
-use crate::store::ends::{EndColumns, next_rev, outranked};
+use crate::store::ends::{EndColumns, next_rev, open_until, outranked};
 use crate::store::engine::prepared::prepared;
 use crate::store::lost::{CALL_LOST, WHY};
 use crate::store::outbox::{CALL_ENDED, Event};
@@ -40,7 +40,8 @@ pub(in crate::store) async fn end(conn: &mut Conn, calls: &[CallSid]) -> Result<
         let last = last_seen(&call, turns::end_ms(conn, call.id).await?).min(now);
         let when = diesel::update(dsl::calls.find(call.id)).set((dsl::ended_at.eq(last.naive_utc()), next_rev!()));
         prepared(when).execute(conn).await?;
-        outbox::tell(conn, &Event { call: sid, what: CALL_ENDED, recording: None, at: now }).await?;
+        let at = open_until(code, now).unwrap_or(now);
+        outbox::tell(conn, &Event { call: sid, what: CALL_ENDED, recording: None, at }).await?;
         entries.push(AuditEntry {
             at: now,
             kind: CALL_LOST.to_owned(),

@@ -31,6 +31,8 @@ pub enum EndCode {
     GaveUp,
     /// The gateway stopped.
     Shutdown,
+    /// A further stream of the call began on another gateway: here it is over, and nothing of that is stored.
+    TakenOver,
     /// Its gateway was gone, and the reaper ended it.
     Reaped,
     /// It cannot be told: an old row whose words say nothing that we know, or a word of a later version.
@@ -39,7 +41,7 @@ pub enum EndCode {
 
 impl EndCode {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::CallerHungUp,
         Self::StreamStopped,
         Self::StreamLost,
@@ -54,6 +56,7 @@ impl EndCode {
         Self::ModelFailed,
         Self::GaveUp,
         Self::Shutdown,
+        Self::TakenOver,
         Self::Reaped,
         Self::Unknown,
     ];
@@ -76,6 +79,7 @@ impl EndCode {
             Self::ModelFailed => "model_failed",
             Self::GaveUp => "gave_up",
             Self::Shutdown => "shutdown",
+            Self::TakenOver => "taken_over",
             Self::Reaped => "reaped",
             Self::Unknown => "unknown",
         }
@@ -121,13 +125,14 @@ impl EndCode {
             | Self::MediaSilent
             | Self::ModelFailed
             | Self::GaveUp
-            | Self::Shutdown => true,
+            | Self::Shutdown
+            | Self::Reaped => true,
             Self::CallerHungUp
             | Self::AgentHungUp
             | Self::Operator
             | Self::CarrierReported
             | Self::TooLong
-            | Self::Reaped
+            | Self::TakenOver
             | Self::Unknown => false,
         }
     }
@@ -152,7 +157,8 @@ impl EndCode {
             | Self::Operator
             | Self::CarrierReported
             | Self::StreamReported
-            | Self::TooLong => false,
+            | Self::TooLong
+            | Self::TakenOver => false,
         }
     }
 }

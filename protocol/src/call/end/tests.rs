@@ -26,6 +26,7 @@ fn every_way() -> Vec<Ended> {
         Ended::ModelFailed { cause: words() },
         Ended::GaveUp { cause: words() },
         Ended::Shutdown,
+        Ended::TakenOver,
     ]
 }
 
@@ -58,6 +59,8 @@ fn only_who_speaks_of_the_call_ends_it_for_good() {
         assert!(open.is_provisional(), "{open:?}");
     }
     assert!(Ended::Transferred { reason: "billing".to_owned() }.is_provisional());
+    assert!(EndCode::Reaped.is_provisional(), "the gateway died, not the call");
+    assert!(!Ended::TakenOver.is_provisional(), "it is back already, elsewhere");
 }
 
 #[test]
