@@ -11,7 +11,7 @@
 
 use std::hint::black_box;
 
-use callgate::store::Store;
+use callgate::testing::Store;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use protocol::ids::PhoneNumber;
 use tokio::runtime::Runtime;

@@ -7,9 +7,9 @@ use std::time::SystemTime;
 
 use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use callgate::calls::token::TokenKey;
-use callgate::http::auth::{Gate, Presented, Way};
-use callgate::http::body;
+use callgate::testing::TokenKey;
+use callgate::testing::body;
+use callgate::testing::{Gate, Presented, Way};
 use criterion::{Criterion, criterion_group, criterion_main};
 use hmac::{Hmac, KeyInit, Mac};
 use protocol::exotel::answer_xml;

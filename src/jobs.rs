@@ -21,7 +21,7 @@ mod upkeep;
 #[cfg(test)]
 mod tests;
 
-pub use crate::store::{Job, JobStatus, NewJob};
+pub use crate::store::{Job, NewJob};
 pub use patience::Patience;
 
 use crate::store::{Store, StoreError};

@@ -1,20 +1,43 @@
 //! callgate: every Exotel call is a supervised actor with its own OpenAI Realtime session.
+//!
+//! The library is for the binary, which runs [`main`]. Everything else is the inside; [`testing`] shows tests and benches their part of it.
+
+#![allow(rustdoc::private_intra_doc_links, reason = "the inside is read in its source")]
+#![allow(unreachable_pub, reason = "what a room shows its siblings is `pub`; what leaves the crate is below")]
 
 mod address;
-pub mod audit;
-pub mod calls;
-pub mod cli;
+mod audit;
+mod calls;
+mod cli;
 mod crypto;
-pub mod http;
-pub mod jobs;
-pub mod notify;
-pub mod outgoing;
-pub mod recordings;
+mod http;
+mod jobs;
+mod notify;
+mod outgoing;
+mod recordings;
 mod redact;
-pub mod serve;
-pub mod settings;
-pub mod store;
-pub mod telemetry;
+mod serve;
+mod settings;
+mod store;
+mod telemetry;
 mod tenant;
 mod time;
 mod write_behind;
+
+pub use cli::main;
+
+/// What tests and benches ask for, and nobody else.
+pub mod testing {
+    pub use crate::audit::AuditNumbers;
+    pub use crate::calls::token::TokenKey;
+    pub use crate::http::address::client_address;
+    pub use crate::http::auth::{Gate, Presented, Way};
+    pub use crate::http::connections::files::raise_limit;
+    pub use crate::http::{body, here, routes};
+    pub use crate::serve::{Running, start, start_with_faults};
+    pub use crate::settings::{Settings, SettingsArgs};
+    pub use crate::store::{
+        Agent, AuditEntry, Call, CallEndReport, CallWithTurns, Client, ClientChanges, ClientLimits, Entry,
+        EventsTarget, JobStatus, NewClient, Ownership, Parties, Recording, RecordingStatus, Store,
+    };
+}

@@ -33,17 +33,16 @@ mod schema;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use audit::{AuditEntry, Broken, Whole};
+pub use audit::{AuditEntry, Whole};
 pub use batch::{Batch, CallUpdate, Finish, MediaStart};
-pub use calls::{Call, CallEndReport, CallPage, CallWithTurns, Entry, Parties, Times};
+pub use calls::{Call, CallEndReport, CallPage, CallWithTurns, Entry, Parties};
 pub use clients::{Agent, Client, ClientChanges, ClientLimits, NewClient};
 pub use engine::url::{DatabaseUrl, DatabaseUrlError};
 pub use error::StoreError;
 pub use figures::{Figures, Tokens};
 pub use jobs::{Job, JobStatus, NewJob, Waiting};
 pub use nodes::NodeId;
-pub use opening::Opening;
-pub use outbox::{CALL_ENDED, CALL_STARTED, EventsTarget, RECORDING_STORED, SEND_EVENT, Told};
+pub use outbox::{CALL_ENDED, EventsTarget, SEND_EVENT, Told};
 pub use owners::{Begun, NewCall, NewStream, Ownership, Taken};
 pub use recordings::{
     Announced, FETCH_RECORDING, Kept, MOST_OF_CALL, MOST_WAITING, Recording, RecordingStatus, Stored,

@@ -29,7 +29,7 @@ mod price;
 mod tests;
 
 pub(crate) use price::DEFAULT_MODEL;
-pub use price::{PriceError, Prices};
+pub use price::Prices;
 
 use pending::Pending;
 

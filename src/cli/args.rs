@@ -13,7 +13,7 @@ use crate::store::DatabaseUrl;
 mod client;
 mod jobs;
 
-pub use client::{AddArgs, Client, ClientFields, OneArgs, SetArgs, Switch};
+pub use client::{AddArgs, Client, ClientFields, SetArgs, Switch};
 pub use jobs::{JobsAction, JobsArgs, RetryArgs};
 
 /// The version, and which build it is (`build.rs`).

@@ -9,6 +9,7 @@ use tokio::time::interval;
 use protocol::backoff::Backoff;
 
 use super::*;
+use crate::store::JobStatus;
 use crate::store::tests::TempDb;
 
 const NODE: &str = "here";

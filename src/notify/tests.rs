@@ -11,7 +11,7 @@ use super::*;
 use crate::jobs::{Runner, Running};
 use crate::store::Stored;
 use crate::store::tests::{TempDb, new_call, new_client};
-use crate::store::{Batch, CallUpdate, Finish, JobStatus, NewCall, RECORDING_STORED};
+use crate::store::{Batch, CallUpdate, Finish, JobStatus, NewCall};
 
 const SECRET: &str = "whsec_test";
 
@@ -126,7 +126,7 @@ async fn a_client_is_told_of_its_calls_in_order_and_signed_although_its_receiver
     let told = house.told();
     let types: Vec<&str> = told.iter().map(|event| event["type"].as_str().unwrap()).collect();
     // Twice it failed, and nothing overtook.
-    assert_eq!(types, ["call.started", "call.started", "call.started", CALL_ENDED, RECORDING_STORED]);
+    assert_eq!(types, ["call.started", "call.started", "call.started", CALL_ENDED, "recording.stored"]);
     assert!(told[..3].iter().all(|event| event["id"] == told[0]["id"]), "one event has one id");
     let [started, ended, recorded] = [&told[2]["data"], &told[3]["data"], &told[4]["data"]];
     assert_eq!((&started["from"], &started["client"]), (&json!("+919876543210"), &json!("Acme")));

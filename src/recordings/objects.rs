@@ -235,11 +235,9 @@ impl Objects {
         Upload { writer: writer.with_max_concurrency(PARTS_AT_ONCE), sha256: Sha256::new(), bytes: 0, url }
     }
 
-    /// The bytes of an object that fits into memory.
-    ///
-    /// # Errors
-    /// When there is none, or the store is away.
-    pub async fn get(&self, key: &str) -> Result<Bytes, ObjectsError> {
+    /// The bytes of an object.
+    #[cfg(test)]
+    async fn get(&self, key: &str) -> Result<Bytes, ObjectsError> {
         Ok(self.store.get(&self.path(key)).await?.bytes().await?)
     }
 
@@ -275,12 +273,6 @@ impl Upload {
         self.sha256.update(&bytes);
         self.bytes += bytes.len() as u64;
         Ok(self.writer.put(bytes).await?)
-    }
-
-    /// So many bytes so far.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bytes
     }
 
     /// That was all: resolves when the store has it for good.

@@ -26,8 +26,8 @@ use protocol::call::tape::Taped;
 use protocol::ids::CallSid;
 
 pub use keep::{EncodeRecording, Spool};
-pub use press::{Press, PressError, Pressed};
-pub use reel::{Finished, Reel, find, left_behind};
+pub use press::{Press, PressError};
+pub use reel::{Finished, find, left_behind};
 
 /// Pieces that wait to be written. A thousand calls fill a third of it between two ticks.
 const QUEUE: usize = 16_384;

@@ -14,7 +14,7 @@ mod chain;
 mod verify;
 
 pub(super) use chain::{Covered, GENESIS, Link};
-pub use verify::{Broken, Whole};
+pub use verify::Whole;
 
 /// One entry.
 #[derive(Clone, PartialEq, Queryable, Selectable)]

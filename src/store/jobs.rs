@@ -132,12 +132,6 @@ impl NewJob {
     pub fn ordered(self, by: impl Into<String>) -> Self {
         Self { ordering: Some(by.into()), ..self }
     }
-
-    /// On that node alone.
-    #[must_use]
-    pub fn on(self, node: impl Into<String>) -> Self {
-        Self { node: Some(node.into()), ..self }
-    }
 }
 
 /// What waits of one kind.

@@ -150,7 +150,7 @@ async fn no_level_of_the_log_has_a_secret_or_a_callers_number_in_it() {
     }
     // Nor does the audit log, in whatever field it came.
     let store = format!("sqlite://{}", gateway.folder.join("callgate.db").display()).parse().unwrap();
-    let entries = callgate::store::Store::open(&store).await.unwrap().recent_audit(500).await.unwrap();
+    let entries = callgate::testing::Store::open(&store).await.unwrap().recent_audit(500).await.unwrap();
     let told = entries.iter().find(|entry| entry.kind == "webhook.recording").expect("it was written down");
     assert_eq!((&told.payload["CustomField"], &told.payload["token"]), (&"[redacted]".into(), &"[redacted]".into()));
     for entry in &entries {

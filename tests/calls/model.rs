@@ -10,7 +10,7 @@ use crate::support::{Gateway, PATIENCE, Setup, answered, question};
 /// Rings a model with a fault; the gateway ends the call.
 async fn abandoned(
     faults: &'static [&'static str],
-    set: fn(&mut callgate::settings::SettingsArgs),
+    set: fn(&mut callgate::testing::SettingsArgs),
 ) -> (CallReport, String) {
     let gateway = Gateway::with(Setup { faults, set, ..Setup::default() }).await;
     let mut plan = gateway.plan();
@@ -37,7 +37,7 @@ async fn a_refused_key_ends_the_call_at_once() {
 #[actix_rt::test]
 async fn a_model_that_is_not_there_is_said_to_be() {
     let nowhere =
-        |args: &mut callgate::settings::SettingsArgs| args.realtime_url = "ws://127.0.0.1:9/v1/realtime".into();
+        |args: &mut callgate::testing::SettingsArgs| args.realtime_url = "ws://127.0.0.1:9/v1/realtime".into();
     let (report, why) = abandoned(&[], nowhere).await;
     assert_eq!(report.ended_by, EndedBy::Gateway);
     assert!(why.contains("no session within"), "{why}");

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use actors::Fault;
-use callgate::store::{CallWithTurns, NewClient, Store};
+use callgate::testing::{CallWithTurns, NewClient, Store};
 use codecs::ogg::Decoded;
 use protocol::ids::CallSid;
 use simulator::exotel::{CallPlan, CallReport, EndedBy, EventKind, Mode, Say, Stereo, Voice, WebhookAuth, place_call};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use callgate::store::{Recording, Store};
+use callgate::testing::{Recording, Store};
 use futures_util::stream;
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path;

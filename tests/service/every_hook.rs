@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use callgate::store::ClientChanges;
+use callgate::testing::ClientChanges;
 use protocol::ids::CallSid;
 use reqwest::Method;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use callgate::store::{Call, EventsTarget};
+use callgate::testing::{Call, EventsTarget};
 use chrono::{TimeDelta, Utc};
 use futures_util::{SinkExt, StreamExt};
 use protocol::call::end::EndedBy;

@@ -138,7 +138,7 @@ async fn a_static_url_wants_basic_credentials_and_admits_at_the_start_event() {
     })
     .await;
     let stored = gateway.running.store().call(&call).await.unwrap().unwrap().call;
-    assert_eq!(stored.entry, Some(callgate::store::Entry::Static));
+    assert_eq!(stored.entry, Some(callgate::testing::Entry::Static));
     assert_eq!(stored.client_id, Some(gateway.tenant.id));
     gateway.stop().await;
 }
@@ -146,7 +146,7 @@ async fn a_static_url_wants_basic_credentials_and_admits_at_the_start_event() {
 #[actix_web::test]
 async fn a_static_stream_for_a_number_nobody_has_is_closed_and_audited() {
     let gateway = Gateway::start_with(|_| {}).await;
-    let changes = callgate::store::ClientChanges { active: Some(false), ..Default::default() };
+    let changes = callgate::testing::ClientChanges { active: Some(false), ..Default::default() };
     gateway.running.store().change_client(gateway.tenant.id, changes).await.unwrap();
     let mut socket = open(&gateway, "/exotel/media", Some(&format!("{API_KEY}:{API_TOKEN}"))).await.unwrap();
     start(&mut socket, &sid()).await;

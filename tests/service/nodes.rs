@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use callgate::store::{Call, ClientChanges, Entry, Ownership};
+use callgate::testing::{Call, ClientChanges, Entry, Ownership};
 use futures_util::{StreamExt, stream};
 use protocol::call::end::{Ended, EndedBy};
 use protocol::ids::CallSid;

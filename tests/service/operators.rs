@@ -1,6 +1,6 @@
 //! Probes, metrics and the operators' API.
 
-use callgate::settings::SettingsArgs;
+use callgate::testing::SettingsArgs;
 use protocol::ids::CallSid;
 use reqwest::Method;
 

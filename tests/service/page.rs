@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use callgate::store::NewClient;
+use callgate::testing::NewClient;
 
 use super::support::{ADMIN_TOKEN, API_TOKEN, Gateway, WEBHOOK_KEY, tenant};
 

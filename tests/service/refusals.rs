@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use callgate::store::ClientChanges;
+use callgate::testing::ClientChanges;
 use reqwest::Method;
 
 use super::support::{API_KEY, API_TOKEN, Answer, Gateway, NUMBER, PATIENCE, incoming, sid, sign, tenant, urlencoded};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use callgate::store::{Call, EventsTarget};
+use callgate::testing::{Call, EventsTarget};
 use futures_util::{SinkExt, StreamExt};
 use protocol::ids::{CallSid, Secret};
 use serde_json::json;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::support::{Gateway, incoming, sid};
 
-async fn store_call(gateway: &Gateway, sid: &str) -> callgate::store::Call {
+async fn store_call(gateway: &Gateway, sid: &str) -> callgate::testing::Call {
     gateway.running.store().call(&CallSid::new(sid)).await.unwrap().unwrap().call
 }
 

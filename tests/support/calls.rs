@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::time::Duration;
 
-use callgate::store::{CallWithTurns, Recording, RecordingStatus, Store};
+use callgate::testing::{CallWithTurns, Recording, RecordingStatus, Store};
 use codecs::ogg::Decoded;
 use protocol::ids::CallSid;
 use sha2::{Digest, Sha256};

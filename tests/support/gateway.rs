@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use actors::FaultInjector;
-use callgate::calls::token::TokenKey;
-use callgate::serve::{Running, start_with_faults};
-use callgate::settings::{Settings, SettingsArgs};
-use callgate::store::{Agent, AuditEntry, Client, ClientLimits, NewClient};
+use callgate::testing::TokenKey;
+use callgate::testing::{Agent, AuditEntry, Client, ClientLimits, NewClient};
+use callgate::testing::{Running, start_with_faults};
+use callgate::testing::{Settings, SettingsArgs};
 use hmac::{Hmac, KeyInit, Mac};
 use protocol::ids::{CallSid, PhoneNumber, Secret};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};

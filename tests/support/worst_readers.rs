@@ -8,11 +8,11 @@ use std::time::SystemTime;
 
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use callgate::audit::AuditNumbers;
-use callgate::calls::token::TokenKey;
-use callgate::http::address::client_address;
-use callgate::http::auth::{Gate, Presented, Way};
-use callgate::http::{body, here};
+use callgate::testing::AuditNumbers;
+use callgate::testing::TokenKey;
+use callgate::testing::client_address;
+use callgate::testing::{Gate, Presented, Way};
+use callgate::testing::{body, here};
 use protocol::ids::Secret;
 
 use super::table::Reader;

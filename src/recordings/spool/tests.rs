@@ -6,6 +6,7 @@ use std::time::Duration;
 use codecs::ogg;
 use proptest::prelude::*;
 
+use super::reel::Reel;
 use super::*;
 
 /// A spool of a test's own, gone with it.

@@ -1,6 +1,7 @@
 use diesel::connection::SimpleConnection;
 use serde_json::json;
 
+use super::verify::Broken;
 use super::*;
 use crate::store::tests::TempDb;
 

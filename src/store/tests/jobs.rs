@@ -157,7 +157,7 @@ async fn jobs_of_one_ordering_are_done_one_after_the_other() {
 async fn a_job_bound_to_a_node_is_done_there_alone_until_it_is_moved() {
     let db = Db::new();
     let store = db.store().await;
-    store.enqueue_job(job("file").on("there")).await.unwrap();
+    store.enqueue_job(NewJob { node: Some("there".to_owned()), ..job("file") }).await.unwrap();
     assert!(take(&store, 10, LONG).await.is_empty());
     assert_eq!(store.next_job(KIND, HERE).await.unwrap(), None);
     assert!(store.move_job(KIND, "file", HERE).await.unwrap());
