@@ -20,6 +20,8 @@ mod operating;
 mod outgoing;
 #[path = "support/port.rs"]
 mod port;
+#[path = "support/process.rs"]
+mod process;
 #[path = "support/s3.rs"]
 mod s3;
 #[path = "support/gateway.rs"]

@@ -1,14 +1,13 @@
 //! What the log of a gateway says, and what it never does: the program itself, its log read from standard error.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 use simulator::exotel::{CallPlan, Mode, Say, WebhookAuth, place_call};
 use simulator::model::{Faults, ModelHandle, ModelOptions, ModelServer, Script};
 
+use crate::process::TestProcess;
 use crate::support::{NUMBER, PATIENCE, SHORT, question};
 
 const SECRETS: [(&str, &str); 5] = [
@@ -19,11 +18,9 @@ const SECRETS: [(&str, &str); 5] = [
     ("OPENAI_API_KEY", "sk-the-models-key-of-this-test"),
 ];
 
-/// A gateway in a process of its own, whose log goes to a file.
+/// A gateway whose log goes to a file.
 struct Logged {
-    folder: PathBuf,
-    child: Child,
-    base: String,
+    process: TestProcess,
     model: ModelHandle,
 }
 
@@ -39,25 +36,19 @@ impl Logged {
         let server = ModelServer::bind((Ipv4Addr::LOCALHOST, 0).into(), options).await.unwrap();
         let (model, url) = (server.handle(), format!("ws://{}/v1/realtime", server.addr()));
         actix_rt::spawn(server.run());
-        let folder = std::env::temp_dir().join(format!("callgate-log-{}", uuid::Uuid::now_v7()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut process = TestProcess::new();
         let command = |words: &[&str]| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
-            command.args(words).current_dir(&folder).env_clear().envs(SECRETS).env("REALTIME_URL", &url);
-            command.env("HOST", "127.0.0.1").env("PORT", port.to_string()).env("WORKERS", "1");
+            let mut command = process.command(words);
+            command.env_remove("SIMULATED_MODEL").envs(SECRETS).env("REALTIME_URL", &url);
             command.env("WEBHOOK_AUTH", "key,basic,signature").env("RUST_LOG", filter).env("LOG_FORMAT", "json");
-            command.stdout(Stdio::null());
             command
         };
         let added = command(&["client", "add", "--name", "Clinic", "--number", NUMBER, "--recording", "on"]).status();
         assert!(added.unwrap().success());
-        let log = std::fs::File::create(folder.join("log")).unwrap();
-        let child = command(&["serve"]).stderr(log).spawn().unwrap();
-        let gateway = Self { folder, child, base: format!("http://127.0.0.1:{port}"), model };
-        let ready = format!("{}/readyz", gateway.base);
-        gateway.until(async || reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success())).await;
-        gateway
+        let log = std::fs::File::create(process.folder().join("log")).unwrap();
+        let mut serve = command(&["serve"]);
+        process.serve(serve.stderr(log)).await;
+        Self { process, model }
     }
 
     async fn until(&self, holds: impl AsyncFn() -> bool) {
@@ -73,7 +64,7 @@ impl Logged {
     }
 
     fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.join("log")).unwrap()
+        std::fs::read_to_string(self.process.folder().join("log")).unwrap()
     }
 
     fn lines(&self) -> Vec<Value> {
@@ -88,7 +79,7 @@ impl Logged {
     }
 
     fn plan(&self, from: &str) -> CallPlan {
-        let mut plan = CallPlan::new(self.base.parse().unwrap(), from, NUMBER);
+        let mut plan = CallPlan::new(self.process.url("").parse().unwrap(), from, NUMBER);
         plan.mode = Mode::Voicebot;
         plan.call_sid = Some(uuid::Uuid::now_v7().simple().to_string());
         plan.auth = WebhookAuth { key: Some(SECRETS[0].1.to_owned()), ..WebhookAuth::default() };
@@ -98,16 +89,14 @@ impl Logged {
     }
 
     async fn get(&self, path: &str) -> String {
-        let request = reqwest::Client::new().get(format!("{}{path}", self.base)).bearer_auth(SECRETS[1].1);
+        let request = reqwest::Client::new().get(self.process.url(path)).bearer_auth(SECRETS[1].1);
         request.send().await.unwrap().text().await.unwrap()
     }
 }
 
 impl Drop for Logged {
     fn drop(&mut self) {
-        let _ = self.child.kill().and_then(|()| self.child.wait());
         self.model.stop();
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -124,7 +113,7 @@ async fn no_level_of_the_log_has_a_secret_or_a_callers_number_in_it() {
     let calls = gateway.get("/api/v1/calls").await;
     assert!(calls.contains("+919876501234"), "{calls}");
     let client = reqwest::Client::new();
-    let url = format!("{}/exotel/recording?key={}", gateway.base, SECRETS[0].1);
+    let url = gateway.process.url(&format!("/exotel/recording?key={}", SECRETS[0].1));
     let form = [
         ("CallSid", "a1"),
         ("RecordingUrl", "https://recordings.exotel.com/a.mp3"),
@@ -132,12 +121,7 @@ async fn no_level_of_the_log_has_a_secret_or_a_callers_number_in_it() {
         ("token", SECRETS[2].1),
     ];
     client.post(&url).form(&form).send().await.unwrap();
-    client
-        .get(format!("{}/api/v1/calls", gateway.base))
-        .bearer_auth("a-wrong-token-of-an-operator")
-        .send()
-        .await
-        .unwrap();
+    client.get(gateway.process.url("/api/v1/calls")).bearer_auth("a-wrong-token-of-an-operator").send().await.unwrap();
     gateway.until(async || !gateway.said("INFO", "answered").is_empty()).await;
     let log = gateway.log();
     for secret in SECRETS.map(|(_, secret)| secret).into_iter().chain([
@@ -149,7 +133,7 @@ async fn no_level_of_the_log_has_a_secret_or_a_callers_number_in_it() {
         assert_eq!(line, None, "{secret}");
     }
     // Nor does the audit log, in whatever field it came.
-    let store = format!("sqlite://{}", gateway.folder.join("callgate.db").display()).parse().unwrap();
+    let store = gateway.process.database_url().parse().unwrap();
     let entries = callgate::testing::Store::open(&store).await.unwrap().recent_audit(500).await.unwrap();
     let told = entries.iter().find(|entry| entry.kind == "webhook.recording").expect("it was written down");
     assert_eq!((&told.payload["CustomField"], &told.payload["token"]), (&"[redacted]".into(), &"[redacted]".into()));

@@ -15,6 +15,8 @@ mod on_postgres;
 mod outages;
 #[path = "../support/port.rs"]
 mod port;
+#[path = "../support/process.rs"]
+mod process;
 mod recording;
 #[path = "../support/gateway.rs"]
 mod support;

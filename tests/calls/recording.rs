@@ -1,7 +1,5 @@
 //! Our own recordings, held against what the simulated carrier really said and played.
 
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use actors::Fault;
@@ -11,7 +9,7 @@ use protocol::ids::CallSid;
 use simulator::exotel::{CallPlan, CallReport, EndedBy, EventKind, Mode, Say, Stereo, Voice, WebhookAuth, place_call};
 use tokio::sync::mpsc;
 
-use crate::port::free_port;
+use crate::process::TestProcess;
 use crate::support::{Gateway, NUMBER, PATIENCE, Setup, WEBHOOK_KEY, answered, clinic, question, settled, stored};
 
 const SID: &str = "0123456789abcdef0123456789ab18bl";
@@ -276,90 +274,33 @@ async fn a_call_whose_client_does_not_want_it_is_not_recorded() {
 }
 
 /// A gateway that is a process of its own, with the simulated model, so that it can be killed.
-struct Process {
-    folder: PathBuf,
-    child: Option<Child>,
-    port: u16,
+fn process() -> TestProcess {
+    let process = TestProcess::new();
+    let words = ["client", "add", "--name", "Clinic", "--number", NUMBER, "--recording", "on"];
+    assert!(process.command(&words).status().unwrap().success());
+    process
 }
 
-impl Process {
-    async fn new() -> Self {
-        let folder = std::env::temp_dir().join(format!("callgate-recording-{}", uuid::Uuid::now_v7()));
-        std::fs::create_dir_all(folder.join("spool")).unwrap();
-        let port = free_port();
-        let process = Self { folder, child: None, port };
-        let words = ["client", "add", "--name", "Clinic", "--number", NUMBER, "--recording", "on"];
-        let added = process.command(env!("CARGO_BIN_EXE_callgate"), &words).status().unwrap();
-        assert!(added.success());
-        process
-    }
-
-    fn command(&self, program: &str, words: &[&str]) -> Command {
-        let mut command = Command::new(program);
-        let database = format!("sqlite://{}", self.folder.join("calls.db").display());
-        command.args(words).current_dir(&self.folder).env_clear().env("PATH", std::env::var("PATH").unwrap());
-        command.env("DATABASE_URL", database).env("HOST", "127.0.0.1").env("PORT", self.port.to_string());
-        command
-            .env("WEBHOOK_AUTH", "key")
-            .env("WEBHOOK_KEY", WEBHOOK_KEY)
-            .env("SIMULATED_MODEL", "on")
-            .env("WORKERS", "1");
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        command
-    }
-
-    async fn serve(&mut self, command: &mut Command) {
-        self.child = Some(command.spawn().unwrap());
-        let ready = async {
-            let mut look = tokio::time::interval(Duration::from_millis(20));
-            let url = format!("http://127.0.0.1:{}/readyz", self.port);
-            loop {
-                look.tick().await;
-                if reqwest::get(&url).await.is_ok_and(|answer| answer.status().is_success()) {
-                    return;
-                }
-            }
-        };
-        tokio::time::timeout(PATIENCE, ready).await.expect("it serves");
-    }
-
-    /// SIGKILL: nothing of it gets to do anything any more.
-    fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
-    }
-
-    async fn store(&self) -> Store {
-        Store::open(&format!("sqlite://{}", self.folder.join("calls.db").display()).parse().unwrap()).await.unwrap()
-    }
-
-    fn plan(&self) -> CallPlan {
-        let gateway = format!("http://127.0.0.1:{}", self.port).parse().unwrap();
-        let mut plan = CallPlan::new(gateway, "+919876543210", NUMBER);
-        plan.mode = Mode::Voicebot;
-        plan.auth = WebhookAuth { key: Some(WEBHOOK_KEY.into()), ..WebhookAuth::default() };
-        plan.script = vec![Say::agent_finished(), question(), Say::agent_finished(), question(), Say::agent_finished()];
-        plan.timeout = PATIENCE;
-        plan
-    }
+async fn store(process: &TestProcess) -> Store {
+    Store::open(&process.database_url().parse().unwrap()).await.unwrap()
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.kill();
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
+fn plan(process: &TestProcess) -> CallPlan {
+    let mut plan = CallPlan::new(process.url("").parse().unwrap(), "+919876543210", NUMBER);
+    plan.mode = Mode::Voicebot;
+    plan.auth = WebhookAuth { key: Some(WEBHOOK_KEY.into()), ..WebhookAuth::default() };
+    plan.script = vec![Say::agent_finished(), question(), Say::agent_finished(), question(), Say::agent_finished()];
+    plan.timeout = PATIENCE;
+    plan
 }
 
 #[actix_rt::test]
 async fn a_gateway_that_is_killed_in_the_middle_of_a_call_loses_at_most_the_last_second_of_its_recording() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut process = Process::new().await;
-    let mut serve = process.command(env!("CARGO_BIN_EXE_callgate"), &["serve"]);
+    let mut process = process();
+    let mut serve = process.command(&["serve"]);
     process.serve(&mut serve).await;
-    let mut plan = process.plan();
+    let mut plan = plan(&process);
     let (observer, mut events) = mpsc::channel(256);
     plan.observer = Some(observer);
     let killed = async {
@@ -376,7 +317,7 @@ async fn a_gateway_that_is_killed_in_the_middle_of_a_call_loses_at_most_the_last
     let report: CallReport = report.unwrap();
     assert_eq!(report.ended_by, EndedBy::Broken, "{report:?}");
     process.serve(&mut serve).await;
-    let (_, decoded) = stored(&process.store().await, &report.call_sid).await;
+    let (_, decoded) = stored(&store(&process).await, &report.call_sid).await;
     let (heard, carrier) = (Heard::of(&decoded), Heard::by_carrier(&report.sound));
     let lost = report.media_ms as i64 - heard.ms() as i64;
     assert!((-200..=1_000).contains(&lost), "{lost} ms of {} ms are lost", report.media_ms);
@@ -388,28 +329,27 @@ async fn a_gateway_that_is_killed_in_the_middle_of_a_call_loses_at_most_the_last
 #[actix_rt::test]
 async fn a_full_disk_costs_the_recording_in_words_and_not_the_call() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut process = Process::new().await;
-    let spool = process.folder.join("spool");
+    let mut process = process();
+    let spool = process.folder().join("spool");
     // A disk of its own that is soon full, in a namespace of its own: nothing is left mounted.
     let mounted = format!("mount -t tmpfs -o size=96k tmpfs {} && exec \"$@\"", spool.display());
     let words = ["-Urm", "sh", "-c", &mounted, "sh"];
-    if !process.command("unshare", &words).arg("true").status().is_ok_and(|status| status.success()) {
+    if !process.through("unshare", &words).arg("true").status().is_ok_and(|status| status.success()) {
         return eprintln!("not run: this machine lets nobody mount a small disk");
     }
-    let mut serve = process.command("unshare", &words);
+    let mut serve = process.through("unshare", &words);
     serve.args([env!("CARGO_BIN_EXE_callgate"), "serve"]);
     process.serve(&mut serve).await;
-    let mut plan = process.plan();
+    let mut plan = plan(&process);
     // Three seconds fill it.
     plan.script = vec![Say::agent_finished(), question(), Say::AgentSpeaks];
     let report = place_call(plan).await.unwrap();
     assert_eq!(report.ended_by, EndedBy::Caller, "{report:?}");
     assert!(answered(&report), "the call went on: {report:?}");
-    let row = settled(&process.store().await, &report.call_sid).await;
+    let row = settled(&store(&process).await, &report.call_sid).await;
     assert_eq!(row.status.name(), "failed");
     let why = row.error.unwrap();
     assert!(why.contains("nothing was recorded from second") && why.contains("No space left"), "{why}");
-    let metrics =
-        reqwest::get(format!("http://127.0.0.1:{}/metrics", process.port)).await.unwrap().text().await.unwrap();
+    let metrics = process.get("/metrics").await.unwrap();
     assert!(metrics.contains("callgate_recordings_failed_total{at=\"spool\"} 1"), "{metrics}");
 }

@@ -1,7 +1,6 @@
 //! Recordings in a bucket: the program with the settings of a deployment, and a real server that speaks S3.
 
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +16,8 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use super::s3::{ACCESS_KEY, BUCKET, S3, SECRET};
-use super::support::WEBHOOK_KEY;
-use crate::port::free_port;
+use super::support::{WEBHOOK_KEY, eventually};
+use crate::process::TestProcess;
 
 /// Far beyond what anything here takes: a test that needs it has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,26 +25,16 @@ const PIECE: usize = 1 << 20;
 /// More than two parts.
 const PIECES: usize = 12;
 
-/// The program in a folder of its own, gone with the test.
-struct Program {
-    folder: PathBuf,
-    port: u16,
-    child: Option<Child>,
-}
+/// The program with the settings of a deployment.
+struct Program(TestProcess);
 
 impl Program {
     fn new() -> Self {
-        let folder = std::env::temp_dir().join(format!("callgate-bucket-{}", uuid::Uuid::now_v7()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let port = free_port();
-        Self { folder, port, child: None }
+        Self(TestProcess::new())
     }
 
     fn command(&self, word: &str, s3: &S3) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
-        command.arg(word).current_dir(&self.folder).env_clear().stdout(Stdio::null()).stderr(Stdio::null());
-        command.env("HOST", "127.0.0.1").env("PORT", self.port.to_string()).env("SIMULATED_MODEL", "on");
-        command.env("WEBHOOK_AUTH", "key").env("WEBHOOK_KEY", WEBHOOK_KEY).env("WORKERS", "1");
+        let mut command = self.0.command(&[word]);
         command.env("RECORDINGS_URL", format!("s3://{BUCKET}/acme/recordings"));
         command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET);
         command.env("AWS_REGION", "ap-south-1").env("AWS_ENDPOINT", s3.endpoint());
@@ -61,15 +50,13 @@ impl Program {
     }
 
     async fn serve(&mut self, s3: &S3, hosts: &str) {
-        self.child = Some(self.command("serve", s3).env("RECORDING_HOSTS", hosts).spawn().unwrap());
-        let url = format!("http://127.0.0.1:{}/readyz", self.port);
-        until("it serves", || async { reqwest::get(&url).await.is_ok_and(|answer| answer.status().is_success()) })
-            .await;
+        let mut serve = self.command("serve", s3);
+        self.0.serve(serve.env("RECORDING_HOSTS", hosts)).await;
     }
 
     /// Tells it of a recording as Exotel does.
     async fn announce(&self, sid: &str, url: &str) {
-        let hook = format!("http://127.0.0.1:{}/exotel/recording?key={WEBHOOK_KEY}", self.port);
+        let hook = self.0.url(&format!("/exotel/recording?key={WEBHOOK_KEY}"));
         let form = [("CallSid", sid), ("RecordingUrl", url)];
         let answer = reqwest::Client::new().post(hook).form(&form).send().await.unwrap();
         assert!(answer.status().is_success(), "{answer:?}");
@@ -78,29 +65,9 @@ impl Program {
     async fn stored(&self, store: &Store, sid: &str) -> Recording {
         let call = CallSid::new(sid);
         let row = || async { store.recordings_of_call(&call).await.unwrap().remove(0) };
-        until("the recording is stored", || async { row().await.status.name() == "stored" }).await;
+        eventually("the recording is stored", || async { row().await.status.name() == "stored" }).await;
         row().await
     }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let waited = async {
-        let mut look = tokio::time::interval(Duration::from_millis(20));
-        while !holds().await {
-            look.tick().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waited).await.unwrap_or_else(|_| panic!("never: {what}"));
 }
 
 fn sound(bytes: usize) -> Vec<u8> {
@@ -161,15 +128,14 @@ async fn recordings_are_in_the_bucket_although_it_dies_in_the_middle_of_one() {
     let (mut s3, mut program) = (S3::start(), Program::new());
     let (host, gate) = recording_host();
     program.serve(&s3, &host).await;
-    let database = format!("sqlite://{}", program.folder.join("callgate.db").display());
-    let store = Store::open(&database.parse().unwrap()).await.unwrap();
+    let store = Store::open(&program.0.database_url().parse().unwrap()).await.unwrap();
 
     program.announce("small", &format!("http://{host}/small.mp3")).await;
     let row = program.stored(&store, "small").await;
     is_in_the_bucket(&s3, &row, &sound(100_000)).await;
 
     program.announce("large", &format!("http://{host}/large.mp3")).await;
-    until("the first part is in the bucket", || async { s3.loose_parts() == 1 }).await;
+    eventually("the first part is in the bucket", || async { s3.loose_parts() == 1 }).await;
     s3.crash();
     let nobody = TcpListener::bind(s3.address).await.unwrap();
     gate.add_permits(PIECES);

@@ -1,6 +1,5 @@
 //! A gateway that is killed in the middle of its calls.
 
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use base64::Engine;
@@ -16,68 +15,25 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::media::{self, open, path};
-use super::support::{API_KEY, API_TOKEN, Gateway, WEBHOOK_KEY, eventually, incoming, sid, urlencoded};
+use super::support::{Gateway, WEBHOOK_KEY, eventually, incoming, sid, urlencoded};
 use super::work::neighbour;
-use crate::port::free_port;
-
-/// What a start and a look for lost calls may take; the gateway waits 15 s of it for others to write down what they know.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::process::TestProcess;
 
 /// A gateway that is a process of its own, on the database of another one.
-struct Program {
-    child: Child,
-    port: u16,
+async fn beside(gateway: &Gateway) -> TestProcess {
+    let mut process = TestProcess::new();
+    let mut serve = process.command(&["serve"]);
+    serve.env("DATABASE_URL", &gateway.database.url).env("RECORDINGS_URL", gateway.database.recordings_url());
+    process.serve(serve.env("PRIVATE_HOSTS", "127.0.0.1")).await;
+    process
 }
 
-impl Program {
-    async fn beside(gateway: &Gateway) -> Self {
-        let port = free_port();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
-        command.arg("serve").env_clear().current_dir(std::env::temp_dir());
-        command.env("DATABASE_URL", &gateway.database.url).env("RECORDINGS_URL", gateway.database.recordings_url());
-        command.env("HOST", "127.0.0.1").env("PORT", port.to_string()).env("WORKERS", "1").env("SIMULATED_MODEL", "on");
-        command.env("EXOTEL_API_KEY", API_KEY).env("EXOTEL_API_TOKEN", API_TOKEN);
-        command.env("WEBHOOK_AUTH", "key").env("WEBHOOK_KEY", WEBHOOK_KEY).env("PRIVATE_HOSTS", "127.0.0.1");
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let program = Self { child, port };
-        until("it serves", || async { program.get("/readyz").await.is_some() }).await;
-        program
-    }
-
-    async fn get(&self, path: &str) -> Option<String> {
-        let answer = reqwest::get(format!("http://127.0.0.1:{}{path}", self.port)).await.ok()?;
-        if answer.status().is_success() { answer.text().await.ok() } else { None }
-    }
-
-    /// Announces a call, and answers with its stream's URL.
-    async fn announce(&self, sid: &str) -> String {
-        let form = urlencoded(&incoming(sid));
-        let answer = self.get(&format!("/exotel/voicebot?{form}&key={WEBHOOK_KEY}")).await.expect("an answer");
-        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
-        answer["url"].as_str().unwrap().to_owned()
-    }
-
-    /// SIGKILL: nothing of it gets to do anything any more.
-    fn kill(&mut self) {
-        let _ = self.child.kill();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let waited = async {
-        let mut look = tokio::time::interval(Duration::from_millis(50));
-        while !holds().await {
-            look.tick().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waited).await.unwrap_or_else(|_| panic!("never: {what}"));
+/// Announces a call, and answers with its stream's URL.
+async fn announce(process: &TestProcess, sid: &str) -> String {
+    let form = urlencoded(&incoming(sid));
+    let answer = process.get(&format!("/exotel/voicebot?{form}&key={WEBHOOK_KEY}")).await.expect("an answer");
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    answer["url"].as_str().unwrap().to_owned()
 }
 
 /// Silence, so that the line is not taken for dead.
@@ -103,11 +59,11 @@ async fn calls_of_a_gateway_that_was_killed_are_told_to_have_ended_and_the_carri
     let first = Gateway::start().await;
     let target = EventsTarget { url: format!("http://{host}/events"), secret: Secret::new("whsec_0123456789") };
     assert!(first.running.store().set_events_target(first.tenant.id, Some(target)).await.unwrap());
-    let mut killed = Program::beside(&first).await;
+    let mut killed = beside(&first).await;
     let [on_air, announced, live] = [sid(), sid(), sid()];
-    let url = killed.announce(&on_air).await;
-    killed.announce(&announced).await;
-    let stream = TcpStream::connect(("127.0.0.1", killed.port)).await.unwrap();
+    let url = announce(&killed, &on_air).await;
+    announce(&killed, &announced).await;
+    let stream = TcpStream::connect(killed.address()).await.unwrap();
     let (mut socket, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
     media::start(&mut socket, &on_air).await;
     let begun = async |sid: &str| stored(&first, sid).await.times.media_at.is_some();
@@ -128,7 +84,7 @@ async fn calls_of_a_gateway_that_was_killed_are_told_to_have_ended_and_the_carri
         let heard = heard.lock().unwrap();
         heard.iter().filter(|event| event["type"] == "call.ended" && event["call_sid"] == sid).count()
     };
-    until("both ends are told", || async { ends(&on_air) == 1 && ends(&announced) == 1 }).await;
+    eventually("both ends are told", || async { ends(&on_air) == 1 && ends(&announced) == 1 }).await;
     for sid in [&on_air, &announced] {
         let call = stored(&first, sid).await;
         assert_eq!((call.status.as_str(), call.ended_by), ("failed", Some(EndedBy::Reaper)));

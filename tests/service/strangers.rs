@@ -1,6 +1,5 @@
 //! Those who have shown nothing: what they may hold, see and have done, and that nobody else pays for it.
 
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use base64::Engine;
@@ -17,6 +16,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use super::media;
 use super::support::{ADMIN_TOKEN, API_KEY, API_TOKEN, Answer, Gateway, WEBHOOK_KEY, incoming, sid, urlencoded};
+use crate::process::TestProcess;
 
 /// Far beyond what anything here takes: a test that needs it has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,40 +24,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const IDLE: usize = 1100;
 
 /// A gateway that may have 1,024 files open and no more, on the database of another one.
-struct Narrow {
-    child: Child,
-    addr: String,
-}
-
-impl Narrow {
-    async fn beside(gateway: &Gateway) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut command = Command::new("bash");
-        command.args(["-c", "ulimit -n 1024 && exec \"$0\" serve", env!("CARGO_BIN_EXE_callgate")]);
-        command.env_clear().current_dir(std::env::temp_dir());
-        command.env("DATABASE_URL", &gateway.database.url).env("RECORDINGS_URL", gateway.database.recordings_url());
-        command.env("HOST", "127.0.0.1").env("PORT", port.to_string()).env("WORKERS", "1").env("SIMULATED_MODEL", "on");
-        command.env("EXOTEL_API_KEY", API_KEY).env("EXOTEL_API_TOKEN", API_TOKEN);
-        command.env("WEBHOOK_AUTH", "key").env("WEBHOOK_KEY", WEBHOOK_KEY);
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let narrow = Self { child, addr: format!("127.0.0.1:{port}") };
-        let url = format!("http://{}/healthz", narrow.addr);
-        let serves = async {
-            let mut look = tokio::time::interval(Duration::from_millis(20));
-            while reqwest::get(&url).await.is_err() {
-                look.tick().await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, serves).await.expect("it serves");
-        narrow
-    }
-}
-
-impl Drop for Narrow {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+async fn narrow(gateway: &Gateway) -> TestProcess {
+    let mut process = TestProcess::new();
+    let line = "ulimit -n 1024 && exec \"$0\" serve";
+    let mut serve = process.through("bash", &["-c", line, env!("CARGO_BIN_EXE_callgate")]);
+    serve.env("DATABASE_URL", &gateway.database.url).env("RECORDINGS_URL", gateway.database.recordings_url());
+    process.serve(&mut serve).await;
+    process
 }
 
 /// A connection that has asked one thing and stays.
@@ -71,18 +44,19 @@ async fn idle(addr: &str) -> TcpStream {
 async fn more_idle_connections_than_files_keep_no_caller_out() {
     raise_limit();
     let gateway = Gateway::start().await;
-    let narrow = Narrow::beside(&gateway).await;
-    let held = join_all((0..IDLE).map(|_| idle(&narrow.addr))).await;
+    let narrow = narrow(&gateway).await;
+    let addr = narrow.address();
+    let held = join_all((0..IDLE).map(|_| idle(&addr))).await;
     // From the same address, as all of the carrier's calls come from a few.
     let call = async {
         let sid = sid();
         let query = urlencoded(&incoming(&sid));
-        let url = format!("http://{}/exotel/voicebot?{query}&key={WEBHOOK_KEY}", narrow.addr);
+        let url = format!("http://{}/exotel/voicebot?{query}&key={WEBHOOK_KEY}", addr);
         let answer = Answer::of(reqwest::get(url).await.unwrap()).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let path = media::path(answer.json()["url"].as_str().unwrap());
-        let request = format!("ws://{}{path}", narrow.addr).into_client_request().unwrap();
-        let stream = TcpStream::connect(&narrow.addr).await.unwrap();
+        let request = format!("ws://{}{path}", addr).into_client_request().unwrap();
+        let stream = TcpStream::connect(&addr).await.unwrap();
         let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
         media::start(&mut socket, &sid).await;
         // The greeting.

@@ -37,7 +37,7 @@ mod calls;
 pub use calls::{answered, question, settled, stored};
 
 /// Far beyond what anything here takes: a test that needs it has failed.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub type Form<'a> = &'a [(&'a str, &'a str)];
 
