@@ -11,24 +11,21 @@
     reason = "a bench that cannot be set up must stop, and prints"
 )]
 
-use std::path::PathBuf;
+#[path = "support/webhooks.rs"]
+mod webhooks;
+
 use std::time::{Duration, Instant};
 
 use actix_http::Request;
 use actix_web::dev::{Service, ServiceResponse};
-use actix_web::{App, Error, test, web};
-use callgate::testing::routes;
-use callgate::testing::{Agent, CallEndReport, ClientLimits, NewClient, Parties};
-use callgate::testing::{Running, start};
-use callgate::testing::{Settings, SettingsArgs};
+use actix_web::{Error, test};
+use callgate::testing::{CallEndReport, Parties, Running};
 use chrono::Utc;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use hmac::{Hmac, KeyInit, Mac};
-use protocol::ids::{CallSid, PhoneNumber};
-use sha2::Sha256;
+use protocol::ids::CallSid;
+use webhooks::{Folder, app, client, gateway, signed};
 
-const TOKEN: &str = "7f3b0c5e9a1d4f6880e2c4a6b8d0f1e3";
 /// Each may have 600 calls a minute.
 const CLIENTS: usize = 100;
 /// Requests under way at once when as many as possible are asked for.
@@ -42,25 +39,14 @@ fn main() {
     actix_rt::System::new().block_on(run(quick));
 }
 
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 async fn run(quick: bool) {
     let count = if quick { 200 } else { 20_000 };
-    // In the target folder: a temporary folder may be memory.
-    let folder = Folder(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("call-starts-{}", std::process::id())));
-    std::fs::create_dir_all(&folder.0).expect("a folder");
+    let folder = Folder::new("call-starts");
     let running = gateway(&folder).await;
-    for client in 0..CLIENTS {
-        running.store().add_client(tenant(client)).await.expect("a client");
+    for number in (0..CLIENTS).map(number) {
+        running.store().add_client(client(&number, i32::MAX)).await.expect("a client");
     }
-    let gateway = web::Data::from(std::sync::Arc::clone(running.gateway()));
-    let app = test::init_service(App::new().app_data(gateway).configure(routes)).await;
+    let app = app(&running).await;
 
     report_over(&running, 0..2 * count).await;
     let (cpu, since) = (cpu(), Instant::now());
@@ -78,44 +64,8 @@ async fn run(quick: bool) {
     running.stop().await.expect("a stop");
 }
 
-async fn gateway(folder: &Folder) -> Running {
-    let some = |text: &str| Some(text.to_owned());
-    let args = SettingsArgs {
-        host: "127.0.0.1".to_owned(),
-        port: "0".to_owned(),
-        database_url: format!("sqlite://{}/bench.db", folder.0.display()),
-        simulated_model: some("on"),
-        exotel_api_token: some(TOKEN),
-        // Too much is to be seen as latency, not as refusals.
-        webhook_deadline_ms: "15000".to_owned(),
-        drain_secs: "0".to_owned(),
-        ..SettingsArgs::default()
-    };
-    start(Settings::read(&args).expect("settings")).await.expect("a gateway")
-}
-
 fn number(client: usize) -> String {
     format!("+9180{client:08}")
-}
-
-fn tenant(client: usize) -> NewClient {
-    NewClient {
-        name: format!("Client {client}"),
-        exotel_number: PhoneNumber::new(number(client)),
-        region: "IN".to_owned(),
-        time_zone: "Asia/Kolkata".to_owned(),
-        agent: Agent {
-            greeting: "Namaste, and thank you for calling.".to_owned(),
-            language: "en-IN".to_owned(),
-            transcription_language: None,
-            voice: None,
-            instructions: "Help.".to_owned(),
-            model: None,
-            tools: "[]".to_owned(),
-        },
-        limits: ClientLimits { calls_per_minute: Some(i32::MAX), ..ClientLimits::default() },
-        recording: false,
-    }
 }
 
 fn sid(call: usize) -> String {
@@ -147,16 +97,7 @@ fn request(call: usize) -> Request {
         sid(call),
         &to[1..]
     );
-    let mut mac = Hmac::<Sha256>::new_from_slice(TOKEN.as_bytes()).expect("any length");
-    mac.update(body.as_bytes());
-    let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    test::TestRequest::post()
-        .uri("/exotel/call-start")
-        .peer_addr(peer(call))
-        .insert_header(("content-type", "application/x-www-form-urlencoded"))
-        .insert_header(("x-exotel-signature", hex))
-        .set_payload(body)
-        .to_request()
+    signed(body, peer(call))
 }
 
 /// An address each: of one address's refusals so many a minute are audited.

@@ -10,22 +10,19 @@
     reason = "a bench that cannot be set up must stop, and prints"
 )]
 
-use std::path::PathBuf;
+#[path = "support/webhooks.rs"]
+mod webhooks;
+
 use std::time::{Duration, Instant};
 
 use actix_http::Request;
 use actix_web::dev::{Service, ServiceResponse};
-use actix_web::{App, Error, test, web};
-use callgate::testing::routes;
-use callgate::testing::{Agent, ClientLimits, NewClient};
-use callgate::testing::{Running, start};
-use callgate::testing::{Settings, SettingsArgs};
+use actix_web::{Error, test};
 use futures_util::StreamExt;
-use hmac::{Hmac, KeyInit, Mac};
-use protocol::ids::PhoneNumber;
-use sha2::Sha256;
+use webhooks::{Folder, app, client, gateway, signed};
 
-const TOKEN: &str = "7f3b0c5e9a1d4f6880e2c4a6b8d0f1e3";
+/// It takes no calls at all.
+const NUMBER: &str = "+918037091588";
 const AT_ONCE: usize = 64;
 /// Bytes of what no call-start has to say.
 const PADDING: usize = 48 << 10;
@@ -36,21 +33,11 @@ fn main() {
     actix_rt::System::new().block_on(run(if quick { 2_000 } else { 60_000 }));
 }
 
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 async fn run(count: usize) {
-    let folder = Folder(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("refusals-{}", std::process::id())));
-    std::fs::create_dir_all(&folder.0).expect("a folder");
+    let folder = Folder::new("refusals");
     let running = gateway(&folder).await;
-    running.store().add_client(tenant()).await.expect("a client");
-    let gateway = web::Data::from(std::sync::Arc::clone(running.gateway()));
-    let app = test::init_service(App::new().app_data(gateway).configure(routes)).await;
+    running.store().add_client(client(NUMBER, 0)).await.expect("a client");
+    let app = app(&running).await;
 
     // What every process needs once: threads' memory, prepared statements, the first audit rows.
     refused(&app, 0..1_000).await;
@@ -75,58 +62,13 @@ async fn run(count: usize) {
     running.stop().await.expect("a stop");
 }
 
-async fn gateway(folder: &Folder) -> Running {
-    let some = |text: &str| Some(text.to_owned());
-    let args = SettingsArgs {
-        host: "127.0.0.1".to_owned(),
-        port: "0".to_owned(),
-        database_url: format!("sqlite://{}/bench.db", folder.0.display()),
-        simulated_model: some("on"),
-        exotel_api_token: some(TOKEN),
-        webhook_deadline_ms: "15000".to_owned(),
-        drain_secs: "0".to_owned(),
-        ..SettingsArgs::default()
-    };
-    start(Settings::read(&args).expect("settings")).await.expect("a gateway")
-}
-
-/// Takes no calls at all.
-fn tenant() -> NewClient {
-    NewClient {
-        name: "Client".to_owned(),
-        exotel_number: PhoneNumber::new("+918037091588"),
-        region: "IN".to_owned(),
-        time_zone: "Asia/Kolkata".to_owned(),
-        agent: Agent {
-            greeting: "Namaste.".to_owned(),
-            language: "en-IN".to_owned(),
-            voice: None,
-            instructions: "Help.".to_owned(),
-            model: None,
-            transcription_language: None,
-            tools: "[]".to_owned(),
-        },
-        limits: ClientLimits { calls_per_minute: Some(0), ..ClientLimits::default() },
-        recording: false,
-    }
-}
-
 fn request(call: usize) -> Request {
     let body = format!(
         "CallSid={call:031}p&CallFrom={call}{}&CallTo=%2B918037091588&CustomField={}",
         "9".repeat(200),
         "x".repeat(PADDING)
     );
-    let mut mac = Hmac::<Sha256>::new_from_slice(TOKEN.as_bytes()).expect("any length");
-    mac.update(body.as_bytes());
-    let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    test::TestRequest::post()
-        .uri("/exotel/call-start")
-        .peer_addr(([127, 0, 0, 1], 9).into())
-        .insert_header(("content-type", "application/x-www-form-urlencoded"))
-        .insert_header(("x-exotel-signature", hex))
-        .set_payload(body)
-        .to_request()
+    signed(body, ([127, 0, 0, 1], 9).into())
 }
 
 async fn refused(

@@ -7,9 +7,7 @@ use std::time::SystemTime;
 
 use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use callgate::testing::TokenKey;
-use callgate::testing::body;
-use callgate::testing::{Gate, Presented, Way};
+use callgate::testing::{Gate, Presented, TokenKey, Way, body};
 use criterion::{Criterion, criterion_group, criterion_main};
 use hmac::{Hmac, KeyInit, Mac};
 use protocol::exotel::answer_xml;

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use callgate::testing::SettingsArgs;
-use callgate::testing::raise_limit;
+use callgate::testing::{SettingsArgs, raise_limit};
 use futures_util::future::join_all;
 use futures_util::{SinkExt, StreamExt};
 use reqwest::Method;

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use callgate::testing::SettingsArgs;
-use callgate::testing::{EventsTarget, JobStatus};
+use callgate::testing::{EventsTarget, JobStatus, SettingsArgs};
 use protocol::ids::{CallSid, Secret};
 use serde_json::{Value, json};
 

@@ -9,10 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use actors::FaultInjector;
-use callgate::testing::TokenKey;
-use callgate::testing::{Agent, AuditEntry, Client, ClientLimits, NewClient};
-use callgate::testing::{Running, start_with_faults};
-use callgate::testing::{Settings, SettingsArgs};
+use callgate::testing::{
+    Agent, AuditEntry, Client, ClientLimits, NewClient, Running, Settings, SettingsArgs, TokenKey, start_with_faults,
+};
 use hmac::{Hmac, KeyInit, Mac};
 use protocol::ids::{CallSid, PhoneNumber, Secret};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};

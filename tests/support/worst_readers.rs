@@ -8,11 +8,7 @@ use std::time::SystemTime;
 
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use callgate::testing::AuditNumbers;
-use callgate::testing::TokenKey;
-use callgate::testing::client_address;
-use callgate::testing::{Gate, Presented, Way};
-use callgate::testing::{body, here};
+use callgate::testing::{AuditNumbers, Gate, Presented, TokenKey, Way, body, client_address, here};
 use protocol::ids::Secret;
 
 use super::table::Reader;
