@@ -2,12 +2,13 @@
 
 use actors::SupervisorEvent;
 use chrono::{DateTime, Utc};
+use protocol::call::end::Ended;
 use protocol::call::fact::{BrokenBy, Fact, ToolCall};
 use protocol::ids::CallSid;
 use protocol::realtime::event_id::EventKind;
 use serde_json::{Value, json};
 
-use crate::store::AuditEntry;
+use crate::store::{AuditEntry, Call, NodeId};
 
 /// The entry of a fact; none for what figures and turns tell already.
 pub(crate) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<AuditEntry> {
@@ -44,6 +45,8 @@ pub(crate) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
             ("call.model-error", "failed", json!({ "code": code, "message": message, "answers": answers }))
         }
         Fact::Counted { what, count } => ("call.counted", "ok", json!({ "what": what, "count": count })),
+        // Here nothing more is told of it.
+        Fact::Ended(Ended::TakenOver) => return None,
         Fact::Ended(ended) => {
             ("call.ended", ended.status(), json!({ "code": ended.code().name(), "why": ended.words() }))
         }
@@ -69,6 +72,19 @@ pub(crate) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
         outcome: outcome.to_owned(),
         payload,
     })
+}
+
+/// The entry of a call that another gateway had, or nobody that is known.
+pub(crate) fn taken_over(was: &Call, generation: i32, from: Option<&NodeId>) -> AuditEntry {
+    AuditEntry {
+        at: Utc::now(),
+        kind: "call.taken_over".to_owned(),
+        call_sid: Some(was.call_sid.clone()),
+        remote_addr: None,
+        request_id: None,
+        outcome: "ok".to_owned(),
+        payload: json!({ "from": from.map(NodeId::as_str), "generation": generation }),
+    }
 }
 
 /// The entry of a supervisor's event.

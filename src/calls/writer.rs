@@ -4,8 +4,8 @@
 //! one transaction. While the database is away the fold goes on and the writing is tried again, so memory grows with the number of
 //! calls and not with the number of facts, and within a bound. The audit log has a journal of its own (`journal`).
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use actors::{Recorder, SupervisorEvent};
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::audit::journal::{Journal, Lane};
 use crate::audit::{AuditNumbers, Secrets, facts};
-use crate::store::{AuditEntry, CallEndReport, Store};
+use crate::store::{AuditEntry, Call, CallEndReport, NodeId, Store};
 use crate::write_behind::{GATHER, WriteBehind};
 
 mod fold;
@@ -26,11 +26,12 @@ mod pending;
 mod price;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use price::DEFAULT_MODEL;
 pub use price::Prices;
 
+use fold::Held;
 use pending::Pending;
 
 /// Facts and entries that wait to be folded: some seconds of a full node.
@@ -38,7 +39,11 @@ const QUEUE: usize = 8192;
 /// Facts folded at a time; so many are also written at once, without waiting for more.
 const AT_ONCE: usize = 256;
 
+/// Who is told that another gateway has a call, and under which generation this one had it, if that is known.
+type TakenOver = Box<dyn Fn(&CallSid, Option<i32>) + Send + Sync>;
+
 enum Item {
+    Owns { call: CallSid, held: Held },
     Fact { call: CallSid, at: DateTime<Utc>, fact: Fact },
     Report(Box<CallEndReport>),
     Flush(oneshot::Sender<bool>),
@@ -51,12 +56,16 @@ pub struct RecordWriter {
     queue: mpsc::Sender<Item>,
     journal: Journal,
     secrets: Secrets,
+    node: NodeId,
+    taken_over: Arc<OnceLock<TakenOver>>,
     dropping: Arc<AtomicBool>,
 }
 
 /// How the record is kept.
 #[derive(Clone, Debug)]
 pub struct RecordRules {
+    /// Whose calls are written.
+    pub node: NodeId,
     /// Calls whose client names no model are priced as this one.
     pub model: String,
     /// What tokens cost.
@@ -70,6 +79,7 @@ pub struct RecordRules {
 impl Default for RecordRules {
     fn default() -> Self {
         Self {
+            node: NodeId::new("callgate"),
             model: DEFAULT_MODEL.to_owned(),
             prices: Prices::default(),
             numbers: AuditNumbers::default(),
@@ -85,8 +95,26 @@ impl RecordWriter {
         let (queue, items) = mpsc::channel(QUEUE);
         let journal = Journal::new(store.clone(), rules.numbers, runtime);
         let steps = (journal.clone(), rules.secrets.clone());
-        runtime.spawn(write(Pending::new(rules.model, rules.prices), store, steps, items));
-        Self { queue, journal, secrets: rules.secrets, dropping: Arc::default() }
+        let taken_over = Arc::<OnceLock<TakenOver>>::default();
+        let pending = Pending::new(rules.node.clone(), rules.model, rules.prices);
+        runtime.spawn(write(pending, store, steps, items, Arc::clone(&taken_over)));
+        Self { queue, journal, secrets: rules.secrets, node: rules.node, taken_over, dropping: Arc::default() }
+    }
+
+    /// Says who is told of a call that a write found another gateway to have, and of the generation under which this one had it, if that
+    /// is known. The first who is named stays.
+    pub fn when_taken_over(&self, tell: impl Fn(&CallSid, Option<i32>) + Send + Sync + 'static) {
+        let _ = self.taken_over.set(Box::new(tell));
+    }
+
+    /// This gateway has a call from now on, whose row was found like this, and writes under that generation. To be said before the call
+    /// is admitted.
+    pub fn owns(&self, was: &Call, generation: i32) {
+        let held = Held::found(was, generation);
+        if was.entry.is_some() && generation > was.ownership.generation && held.before.as_ref() != Some(&self.node) {
+            self.journal.push(Lane::Steps, facts::taken_over(was, generation, held.before.as_ref()));
+        }
+        self.push(Item::Owns { call: was.call_sid.clone(), held });
     }
 
     /// Keeps what the carrier reported while the database is away, and writes it once it can be: the carrier may not tell it again.
@@ -152,6 +180,7 @@ async fn write(
     store: Store,
     (journal, secrets): (Journal, Secrets),
     mut items: mpsc::Receiver<Item>,
+    taken_over: Arc<OnceLock<TakenOver>>,
 ) {
     let mut batch = Vec::with_capacity(AT_ONCE);
     let mut writes = WriteBehind::default();
@@ -163,6 +192,7 @@ async fn write(
                 let full = taken == AT_ONCE;
                 for item in batch.drain(..) {
                     match item {
+                        Item::Owns { call, held } => pending.owns(call, &held),
                         Item::Fact { call, at, fact } => {
                             if let Some(entry) = facts::entry(&call, at, &fact) {
                                 let lane = if matches!(fact, Fact::Ended(_)) { Lane::Ends } else { Lane::Steps };
@@ -179,6 +209,9 @@ async fn write(
             }
             () = writes.due() => {
                 writes.written(pending.write(&store).await, false);
+                if let Some(tell) = taken_over.get() {
+                    pending.take_superseded().iter().for_each(|(call, generation)| tell(call, *generation));
+                }
                 true
             }
         };

@@ -18,7 +18,7 @@ use super::error::Refused;
 use super::rate::{Let, TooMany, Windows};
 use super::tries::Tries;
 use crate::calls::writer::RecordWriter;
-use crate::store::{AuditEntry, Begun, Call, Client, Entry, NewCall, NodeId, Parties, Store};
+use crate::store::{AuditEntry, Begun, Call, Client, Entry, NewCall, NewStream, NodeId, Parties, Store, Taken};
 
 /// Calls a minute of one caller, unless the client says otherwise.
 const CALLER_CALLS: u32 = 10;
@@ -127,6 +127,9 @@ impl Desk {
         let opened = self.store.open_call(lines.clone(), call.clone(), judge).await?;
         let opened = opened.unwrap_or_else(|| Err(nobodys(&lines))).inspect_err(|_| self.settled(&call));
         let (client, begun) = opened?;
+        if let Begun::New(row) | Begun::Ours(row) | Begun::Returned(row) = &begun {
+            self.recorder.owns(row, row.ownership.generation);
+        }
         let (replayed, row) = (!matches!(begun, Begun::New(_)), begun.call().clone());
         let ours = row.times.started_at == at;
         if !ours || row.is_over() {
@@ -190,10 +193,18 @@ impl Desk {
         if over { Err(Refused::CallOver) } else { Ok(opened.admission) }
     }
 
+    async fn take_stream(&self, start: &Start) -> Result<Taken, Refused> {
+        let (call_sid, stream, owner) = (start.call_sid.clone(), start.stream_sid.clone(), self.node.clone());
+        let new = NewStream { call_sid, number: Some(1), stream, owner, at: Utc::now() };
+        Ok(self.store.take_stream(new).await?)
+    }
+
     /// A call that was announced to another node gets its stream here, unless one has it already.
     async fn take(&self, start: Start) -> Result<Admission, Refused> {
-        let taken = self.store.take_call(&start.call_sid, &start.stream_sid, Utc::now()).await?;
-        let call = taken.ok_or(Refused::TokenUsed)?;
+        let Taken::Taken { was: call, generation, .. } = self.take_stream(&start).await? else {
+            return Err(Refused::TokenUsed);
+        };
+        self.recorder.owns(&call, generation);
         let (owner, entry) = call.client_id.zip(call.entry).ok_or(Refused::UnknownClient)?;
         let client = self.store.client(owner).await?.ok_or(Refused::UnknownClient)?;
         Ok(admission(&call.call_sid, &client, greeted_by(entry), &self.policy))

@@ -10,7 +10,7 @@ use super::targets::check_url;
 use super::*;
 use crate::jobs::{Runner, Running};
 use crate::store::Stored;
-use crate::store::tests::{TempDb, new_call, new_client};
+use crate::store::tests::{TempDb, new_call, new_client, node};
 use crate::store::{Batch, CallUpdate, Finish, JobStatus, NewCall};
 
 const SECRET: &str = "whsec_test";
@@ -77,10 +77,10 @@ impl House {
             why: "the caller hung up".to_owned(),
         };
         let update = CallUpdate {
-            on_air: false,
             reopened: false,
             call_sid: CallSid::new(sid),
-            since: Utc::now(),
+            owner: node(),
+            generation: None,
             media: None,
             turns: vec![],
             figures: None,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actors::{FrontDesk, Limits, ModelEndpoint, Recorder, Switchboard};
 use anyhow::Context;
+use protocol::call::end::Ended;
 use protocol::call::policy::Policy;
 use protocol::ids::CallSid;
 use simulator::model::{ModelHandle, ModelOptions, ModelServer};
@@ -54,9 +55,11 @@ pub(super) fn gateway<F>(
     let Settings { webhooks, exotel, calls, .. } = settings;
     let policy = Policy { format: settings.model.audio, max_call: calls.max_call, ..Policy::default() };
     policy.validate()?;
+    let node = NodeId::new(&settings.node);
     let recorder = RecordWriter::new(
         store.clone(),
         RecordRules {
+            node: node.clone(),
             model: settings.model.model.clone(),
             prices: settings.prices.clone(),
             numbers: settings.audit_numbers,
@@ -64,8 +67,7 @@ pub(super) fn gateway<F>(
         },
         runtime,
     );
-    let desk =
-        Arc::new(Desk::new(store.clone(), recorder.clone(), policy, webhooks.deadline, NodeId::new(&settings.node)));
+    let desk = Arc::new(Desk::new(store.clone(), recorder.clone(), policy, webhooks.deadline, node));
     let limits = Limits {
         max_calls: calls.max_calls,
         restarts: RESTARTS,
@@ -78,6 +80,10 @@ pub(super) fn gateway<F>(
         Arc::new(TapingRecorder { record: recorder.clone(), deck }),
         Arc::new(crate::http::StaticDesk(Arc::clone(&desk))),
     );
+    let here = switchboard.clone();
+    recorder.when_taken_over(move |call, _| {
+        here.end(call, Ended::TakenOver);
+    });
     // A configured secret lets a token outlive this process, and be taken by another node of the same account.
     let tokens = match exotel.api_token.as_ref().or(webhooks.key.as_ref()) {
         Some(secret) => TokenKey::derived(secret),

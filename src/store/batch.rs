@@ -5,7 +5,7 @@ use protocol::call::end::{EndCode, EndRank};
 use protocol::call::fact::Turn;
 use protocol::ids::{CallSid, StreamSid};
 
-use super::{CallEndReport, Figures, Store, StoreError, transaction};
+use super::{CallEndReport, Figures, NodeId, Store, StoreError, transaction};
 
 /// Everything to be written at once: all of it or nothing.
 #[derive(Clone, Debug, Default)]
@@ -21,13 +21,13 @@ pub struct Batch {
 pub struct CallUpdate {
     /// The call.
     pub call_sid: CallSid,
-    /// When it was first heard of: for the row, should there be none.
-    pub since: DateTime<Utc>,
-    /// The node that tells this had the call's media: one that waited for it in vain has no say over one that had it.
-    pub on_air: bool,
+    /// Who tells: of a call that another has by now, nothing is written.
+    pub owner: NodeId,
+    /// Under which generation of the call; none: whichever that owner has.
+    pub generation: Option<i32>,
     /// It had ended, and goes on.
     pub reopened: bool,
-    /// Its media stream began.
+    /// A media stream of it began.
     pub media: Option<MediaStart>,
     /// New or better known turns.
     pub turns: Vec<Turn>,
@@ -40,10 +40,12 @@ pub struct CallUpdate {
 /// The start of a media stream.
 #[derive(Clone, Debug)]
 pub struct MediaStart {
-    /// When.
+    /// When the first of the call did.
     pub at: DateTime<Utc>,
     /// The stream.
     pub stream: StreamSid,
+    /// Which of the call's streams it is, from 1.
+    pub number: i32,
 }
 
 /// A gateway's account of a call's end.
@@ -68,11 +70,11 @@ impl Finish {
 }
 
 impl Store {
-    /// Writes a batch. The same batch again changes nothing.
+    /// Writes a batch, but for calls that another has by now: these come back. The same batch again changes nothing.
     ///
     /// # Errors
     /// When the database fails; then nothing was written.
-    pub async fn write_batch(&self, batch: Batch) -> Result<(), StoreError> {
+    pub async fn write_batch(&self, batch: Batch) -> Result<Vec<CallSid>, StoreError> {
         transaction!(self, outbox::write(&batch))
     }
 }

@@ -14,7 +14,7 @@ use protocol::ids::{CallSid, PhoneNumber, StreamSid};
 use super::columns::{Maybe, MaybeTime, Time, Word};
 use super::recordings::{Announced, Kept};
 use super::schema::calls;
-use super::{Figures, MediaStart, Ownership, Store, StoreError, query, transaction};
+use super::{Figures, Ownership, Store, StoreError, query, transaction};
 
 pub(super) mod merge;
 
@@ -228,21 +228,6 @@ pub struct CallWithTurns {
 }
 
 impl Store {
-    /// Gives a call that waits for its media stream to whoever has it. Exactly one of any number of callers gets the call; none when it
-    /// is over, or has its stream.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn take_call(
-        &self,
-        sid: &CallSid,
-        stream: &StreamSid,
-        at: DateTime<Utc>,
-    ) -> Result<Option<Call>, StoreError> {
-        let (sid, media) = (sid.clone(), MediaStart { at, stream: stream.clone() });
-        query!(self, write, calls::take(&sid, &media))
-    }
-
     /// Writes down what the carrier says of a call, and answers with the row. A call nobody heard of before gets one.
     ///
     /// # Errors

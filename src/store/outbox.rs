@@ -1,7 +1,6 @@
 //! What clients are told of their calls: each event is a job, added in the same transaction as what it tells of.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use protocol::call::COMES_BACK_WITHIN;
 use protocol::call::end::{EndCode, EndedBy};
 use protocol::ids::{CallSid, Secret};
 
@@ -18,17 +17,16 @@ pub const RECORDING_STORED: &str = "recording.stored";
 
 /// How long the carrier's word of an end waits for ours, which says more.
 const OUR_WORD: TimeDelta = TimeDelta::seconds(5);
-/// How long an end waits that may be none. A little longer than a gateway takes the call back, so that none goes on that was told to
-/// be over.
-pub(super) const RETURN: TimeDelta = TimeDelta::seconds(COMES_BACK_WITHIN.as_secs().cast_signed() + 5);
 
-/// How long the end that stands waits before it is told: for the call to come back, unless the carrier said that it is over, or for our
-/// own word.
-pub(super) fn wait(end: EndCode, over_for_the_carrier: bool) -> TimeDelta {
-    match end.by() {
-        _ if end.is_provisional() && !over_for_the_carrier => RETURN,
-        EndedBy::Carrier => OUR_WORD,
-        EndedBy::Gateway | EndedBy::Reaper => TimeDelta::zero(),
+/// When the end that stands is told: once the call cannot come back any more, or behind our own word. The carrier's last word is not
+/// waited behind.
+pub(super) fn told_at(call: &super::Call, now: DateTime<Utc>) -> DateTime<Utc> {
+    let comes_back = call.ended_code.is_some_and(EndCode::is_provisional) && !call.is_over_for_the_carrier();
+    let comes_back_until = call.over_at.filter(|_| comes_back);
+    match (comes_back_until, call.ended_by) {
+        (Some(until), _) => until.max(now),
+        (None, Some(EndedBy::Carrier)) => now + OUR_WORD,
+        (None, _) => now,
     }
 }
 
@@ -98,24 +96,5 @@ impl Store {
     pub async fn told_of(&self, call: &CallSid, recording: Option<i64>) -> Result<Option<Told>, StoreError> {
         let call = call.clone();
         query!(self, read, outbox::told(&call, recording))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_end_is_told_at_once_if_nothing_more_can_come() {
-        assert_eq!(wait(EndCode::AgentHungUp, false), TimeDelta::zero());
-        assert_eq!(wait(EndCode::StreamStopped, true), TimeDelta::zero(), "the carrier says that it is over");
-        assert_eq!(wait(EndCode::Reaped, false), RETURN, "its gateway died, not the call");
-    }
-
-    #[test]
-    fn an_end_that_may_be_none_and_one_that_is_the_carriers_word_wait() {
-        assert_eq!(wait(EndCode::StreamStopped, false), RETURN);
-        assert_eq!(wait(EndCode::StreamReported, false), RETURN);
-        assert_eq!(wait(EndCode::CarrierReported, true), OUR_WORD);
     }
 }

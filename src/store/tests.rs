@@ -10,7 +10,7 @@ use diesel::sql_query;
 use diesel::sql_types::Text;
 use protocol::call::end::EndCode;
 use protocol::call::fact::{Turn, Who};
-use protocol::ids::{CallSid, PhoneNumber};
+use protocol::ids::{CallSid, PhoneNumber, StreamSid};
 
 use super::*;
 
@@ -97,6 +97,27 @@ pub(crate) fn node() -> NodeId {
     NODE.get_or_init(|| NodeId::new("here")).clone()
 }
 
+/// The run of another gateway.
+pub(crate) fn neighbour() -> NodeId {
+    static NODE: std::sync::OnceLock<NodeId> = std::sync::OnceLock::new();
+    NODE.get_or_init(|| NodeId::new("there")).clone()
+}
+
+/// The first media stream of a call, elsewhere than where the call was begun.
+pub(crate) fn stream_there(sid: &str) -> NewStream {
+    NewStream {
+        call_sid: CallSid::new(sid),
+        number: Some(1),
+        stream: StreamSid::new("s1"),
+        owner: neighbour(),
+        at: at(2),
+    }
+}
+
+pub(crate) fn media() -> MediaStart {
+    MediaStart { at: at(2), stream: StreamSid::new("s1"), number: 1 }
+}
+
 pub(crate) fn new_call(sid: &str, client_id: i64) -> NewCall {
     let parties = Parties {
         from: Some(PhoneNumber::new("+919876543210")),
@@ -140,8 +161,8 @@ pub(crate) fn turn(index: u32, text: &str) -> Turn {
 pub(crate) fn update(sid: &str) -> CallUpdate {
     CallUpdate {
         call_sid: CallSid::new(sid),
-        since: at(0),
-        on_air: false,
+        owner: node(),
+        generation: None,
         reopened: false,
         media: None,
         turns: vec![],

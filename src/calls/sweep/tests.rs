@@ -7,7 +7,7 @@ use protocol::ids::Secret;
 use tokio::runtime::Handle;
 
 use super::*;
-use crate::calls::writer::RecordRules;
+use crate::calls::writer::tests::rules;
 use crate::store::tests::{TempDb, WriteLock, new_call, new_client};
 use crate::store::{EventsTarget, NewCall};
 
@@ -28,7 +28,7 @@ impl House {
         let client = store.add_client(new_client("+918047112233")).await.unwrap().id;
         let target = EventsTarget { url: "https://crm.example/".to_owned(), secret: Secret::new("hush") };
         store.set_events_target(client, Some(target)).await.unwrap();
-        let recorder = RecordWriter::new(store.clone(), RecordRules::default(), &Handle::current());
+        let recorder = RecordWriter::new(store.clone(), rules(), &Handle::current());
         Self { store, recorder, client, db }
     }
 

@@ -8,7 +8,7 @@ use protocol::call::fact::{Fact, Turn, Who};
 use protocol::realtime::event::Usage;
 use protocol::wire::without_nul;
 
-use crate::store::{CallUpdate, Figures, Finish, MediaStart, Tokens};
+use crate::store::{Call, CallUpdate, Figures, Finish, MediaStart, NodeId, Tokens};
 use protocol::ids::CallSid;
 
 /// What is counted as a frame lost.
@@ -16,10 +16,33 @@ const LOST: [&str; 3] = ["caller_lost", "uplink_dropped", "playout_overflow"];
 /// Answers whose times are kept: beyond it a call is no conversation, and its percentiles are settled.
 const MAX_ANSWERS: usize = 10_000;
 
+/// A call that this gateway has from now on, and what is on record of it.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    /// Under which it is written.
+    pub(super) generation: i32,
+    /// Who had it before.
+    pub(super) before: Option<NodeId>,
+    /// Media streams that began.
+    pub(super) streams: i32,
+    /// When the first of them did.
+    pub(super) media_at: Option<DateTime<Utc>>,
+}
+
+impl Held {
+    /// As its row was found.
+    pub(super) fn found(was: &Call, generation: i32) -> Self {
+        let streams = i32::try_from(was.streams()).unwrap_or(i32::MAX);
+        Self { generation, before: was.ownership.owner.clone(), streams, media_at: was.times.media_at }
+    }
+}
+
 /// What a call came to so far, and what of it is not yet written.
 #[derive(Debug)]
 pub(super) struct Fold {
-    since: DateTime<Utc>,
+    /// None: nobody said that this gateway has the call, which is to be seen when it is written.
+    generation: Option<i32>,
+    streams: i32,
     media_at: Option<DateTime<Utc>>,
     turns: BTreeMap<u32, (Who, u64)>,
     answers_ms: Vec<u64>,
@@ -50,10 +73,11 @@ struct Unwritten {
 }
 
 impl Fold {
-    pub(super) fn new(since: DateTime<Utc>) -> Self {
+    pub(super) fn new(held: Option<&Held>) -> Self {
         Self {
-            since,
-            media_at: None,
+            generation: held.map(|held| held.generation),
+            streams: held.map_or(0, |held| held.streams),
+            media_at: held.and_then(|held| held.media_at),
             turns: BTreeMap::new(),
             answers_ms: Vec::new(),
             interruptions: 0,
@@ -74,8 +98,9 @@ impl Fold {
     pub(super) fn apply(&mut self, at: DateTime<Utc>, fact: Fact) {
         match fact {
             Fact::MediaStarted { stream, .. } => {
-                self.media_at.get_or_insert(at);
-                self.unwritten.media.get_or_insert(MediaStart { at, stream });
+                self.streams = self.streams.saturating_add(1);
+                let at = *self.media_at.get_or_insert(at);
+                self.unwritten.media = Some(MediaStart { at, stream, number: self.streams });
             }
             Fact::ModelDialled { attempt } => self.dials = self.dials.max(attempt),
             Fact::FirstAudio { after_ms } => {
@@ -127,9 +152,19 @@ impl Fold {
         self.unwritten.finish = self.end.clone();
     }
 
-    /// Whether the call was seen to begin, and goes on.
+    /// The call goes on under a newer generation, with what it came to so far.
+    pub(super) const fn goes_on(&mut self, generation: i32) {
+        self.generation = Some(generation);
+    }
+
+    /// Under which the call is written.
+    pub(super) const fn generation(&self) -> Option<i32> {
+        self.generation
+    }
+
+    /// Whether the call is this gateway's or was seen to begin, and goes on.
     pub(super) fn is_live(&self) -> bool {
-        (self.dials > 0 || self.media_at.is_some()) && !self.is_over()
+        (self.generation.is_some() || self.dials > 0 || self.media_at.is_some()) && !self.is_over()
     }
 
     /// Whether the call is over, for good or for now.
@@ -143,15 +178,15 @@ impl Fold {
     }
 
     /// What has to be written, if anything.
-    pub(super) fn update(&self, call_sid: &CallSid) -> Option<CallUpdate> {
+    pub(super) fn update(&self, call_sid: &CallSid, owner: &NodeId) -> Option<CallUpdate> {
         let Unwritten { reopened, media, turns, figures, finish } = &self.unwritten;
         if !reopened && media.is_none() && turns.is_empty() && !figures && finish.is_none() {
             return None;
         }
         Some(CallUpdate {
             call_sid: call_sid.clone(),
-            since: self.since,
-            on_air: self.media_at.is_some(),
+            owner: owner.clone(),
+            generation: self.generation,
             reopened: *reopened,
             media: media.clone(),
             turns: turns.values().cloned().collect(),

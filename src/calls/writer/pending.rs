@@ -4,12 +4,13 @@ use std::collections::{HashMap, VecDeque};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use protocol::call::COMES_BACK_WITHIN;
+use protocol::call::end::Ended;
 use protocol::call::fact::Fact;
 use protocol::ids::CallSid;
 
-use super::fold::Fold;
+use super::fold::{Fold, Held};
 use super::price::Prices;
-use crate::store::{Batch, CallEndReport, Store, StoreError};
+use crate::store::{Batch, CallEndReport, NodeId, Store, StoreError};
 
 /// Ended calls kept while the database is away; the oldest go first.
 const MAX_ENDED: usize = 20_000;
@@ -26,6 +27,8 @@ const AT_ONCE: usize = 64;
 
 /// The folds of all calls that a write takes.
 pub(super) struct Pending {
+    /// This gateway.
+    node: NodeId,
     default_model: String,
     prices: Prices,
     folds: HashMap<CallSid, Fold>,
@@ -35,12 +38,16 @@ pub(super) struct Pending {
     resting: VecDeque<(DateTime<Utc>, CallSid)>,
     /// What the carrier reported, and the database would not take.
     reports: VecDeque<CallEndReport>,
+    /// Calls that another gateway has, and under which generation this one had them.
+    superseded: Vec<(CallSid, Option<i32>)>,
     away: bool,
 }
 
 impl Pending {
-    pub(super) fn new(default_model: String, prices: Prices) -> Self {
+    pub(super) fn new(node: NodeId, default_model: String, prices: Prices) -> Self {
         Self {
+            node,
+            superseded: Vec::new(),
             default_model,
             prices,
             reports: VecDeque::new(),
@@ -51,8 +58,25 @@ impl Pending {
         }
     }
 
+    /// This gateway has a call: what it came to here goes on, unless another had it meanwhile.
+    pub(super) fn owns(&mut self, call: CallSid, held: &Held) {
+        let ours = held.before.as_ref() == Some(&self.node);
+        match self.folds.get_mut(&call) {
+            Some(fold) if ours && fold.generation().is_none_or(|known| known <= held.generation) => {
+                fold.goes_on(held.generation);
+            }
+            Some(fold) if fold.generation() == Some(held.generation) => {}
+            _ => drop(self.folds.insert(call, Fold::new(Some(held)))),
+        }
+    }
+
     pub(super) fn fact(&mut self, call: CallSid, at: DateTime<Utc>, fact: Fact) {
-        let fold = self.folds.entry(call.clone()).or_insert_with(|| Fold::new(at));
+        if matches!(fact, Fact::Ended(Ended::TakenOver)) {
+            // Whoever has it tells the rest.
+            self.folds.remove(&call);
+            return;
+        }
+        let fold = self.folds.entry(call.clone()).or_insert_with(|| Fold::new(None));
         let was_over = fold.is_over();
         fold.apply(at, fact);
         if fold.is_over() && !was_over {
@@ -88,8 +112,9 @@ impl Pending {
         let calls = batch.calls.chunks(AT_ONCE).map(|calls| Batch { calls: calls.to_vec(), ..Batch::default() });
         let reports = batch.reports.chunks(AT_ONCE).map(|told| Batch { reports: told.to_vec(), ..Batch::default() });
         for piece in calls.chain(reports) {
-            if let Err(error) = write(store, piece).await {
-                return self.failed(&error);
+            match write(store, piece).await {
+                Ok(superseded) => superseded.into_iter().for_each(|call| self.supersede(call)),
+                Err(error) => return self.failed(&error),
             }
         }
         if std::mem::take(&mut self.away) {
@@ -99,8 +124,20 @@ impl Pending {
         true
     }
 
+    /// Another gateway has the call: it is written there.
+    fn supersede(&mut self, call: CallSid) {
+        let fold = self.folds.remove(&call);
+        metrics::counter!("callgate_record_superseded_total").increment(1);
+        self.superseded.push((call, fold.and_then(|fold| fold.generation())));
+    }
+
+    /// Calls of which a write found that another gateway has them, and under which generation this one had them.
+    pub(super) fn take_superseded(&mut self) -> Vec<(CallSid, Option<i32>)> {
+        std::mem::take(&mut self.superseded)
+    }
+
     async fn batch(&self, store: &Store) -> Result<Batch, StoreError> {
-        let mut calls: Vec<_> = self.folds.iter().filter_map(|(sid, fold)| fold.update(sid)).collect();
+        let mut calls: Vec<_> = self.folds.iter().filter_map(|(sid, fold)| fold.update(sid, &self.node)).collect();
         for update in &mut calls {
             let Some(figures) = update.figures.as_mut() else { continue };
             let (Some(tokens), true) = (&figures.tokens, update.finish.is_some()) else { continue };
@@ -161,9 +198,9 @@ impl Pending {
     }
 }
 
-/// Writes a piece. One that the database refuses is written again one by one: what it refuses by itself is given up, and takes nothing
+/// Writes a piece; the calls that another gateway has come back. One that the database refuses is written again one by one: what it refuses by itself is given up, and takes nothing
 /// along.
-async fn write(store: &Store, piece: Batch) -> Result<(), StoreError> {
+async fn write(store: &Store, piece: Batch) -> Result<Vec<CallSid>, StoreError> {
     match store.write_batch(piece.clone()).await {
         Err(error) if !error.is_away() => {}
         written => return written,
@@ -174,16 +211,17 @@ async fn write(store: &Store, piece: Batch) -> Result<(), StoreError> {
         .reports
         .into_iter()
         .map(|told| (told.call_sid.clone(), Batch { reports: vec![told], ..Batch::default() }));
+    let mut superseded = Vec::new();
     for (call_sid, one) in calls.chain(reports) {
         match store.write_batch(one).await {
             Err(error) if !error.is_away() => {
                 tracing::error!(%error, %call_sid, "what is on record of the call was refused by the database and is given up");
                 dropped(1);
             }
-            written => written?,
+            written => superseded.extend(written?),
         }
     }
-    Ok(())
+    Ok(superseded)
 }
 
 fn dropped(count: u64) {

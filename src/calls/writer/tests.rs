@@ -7,11 +7,27 @@ use protocol::ids::{ItemId, Secret, StreamSid};
 use protocol::realtime::event::Usage;
 
 use super::*;
-use crate::store::tests::{TempDb, WriteLock, new_call, new_client};
+use crate::store::tests::{TempDb, WriteLock, new_call, new_client, node};
 use crate::store::{CallWithTurns, EventsTarget, Tokens};
 
 mod lost_answer;
 mod streams;
+
+pub(crate) fn rules() -> RecordRules {
+    RecordRules { node: node(), ..RecordRules::default() }
+}
+
+fn pending() -> Pending {
+    Pending::new(node(), "gpt-realtime-2.1".to_owned(), Prices::default())
+}
+
+/// Calls that began here.
+async fn begin(store: &Store, calls: &[&str]) {
+    let client = store.add_client(new_client("+918047112233")).await.unwrap().id;
+    for sid in calls {
+        store.begin_call(new_call(sid, client)).await.unwrap();
+    }
+}
 
 fn at(ms: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_790_000_000) + Duration::from_millis(ms)
@@ -34,7 +50,7 @@ async fn whoever_tells_of_an_end_is_woken_once_it_is_written_and_not_before() {
     store.set_events_target(client.id, Some(target)).await.unwrap();
     store.begin_call(new_call("c1", client.id)).await.unwrap();
     let mut woken = store.due_jobs();
-    let (writer, sid) = (RecordWriter::new(store, RecordRules::default(), &Handle::current()), CallSid::new("c1"));
+    let (writer, sid) = (RecordWriter::new(store, rules(), &Handle::current()), CallSid::new("c1"));
     writer.record(&sid, at(0), &media_started());
     writer.record(&sid, at(10), &turn(0, Who::Agent, "Welcome.", 900));
     assert!(writer.flush().await);
@@ -53,8 +69,7 @@ async fn a_call_is_as_long_as_its_caller_was_there_although_their_last_words_cam
     let store = db.store().await;
     let client = store.add_client(new_client("+918047112233")).await.unwrap();
     store.begin_call(new_call("c1", client.id)).await.unwrap();
-    let (writer, sid) =
-        (RecordWriter::new(store.clone(), RecordRules::default(), &Handle::current()), CallSid::new("c1"));
+    let (writer, sid) = (RecordWriter::new(store.clone(), rules(), &Handle::current()), CallSid::new("c1"));
     let why = Ended::CallerHungUp { reason: None };
     writer.record(&sid, at(1_000), &media_started());
     writer.record(&sid, at(9_000), &Fact::Left(why.clone()));
@@ -71,8 +86,7 @@ async fn a_call_is_folded_into_its_transcript_figures_and_end() {
     let store = db.store().await;
     let client = store.add_client(new_client("+918047112233")).await.unwrap();
     store.begin_call(new_call("c1", client.id)).await.unwrap();
-    let (writer, sid) =
-        (RecordWriter::new(store.clone(), RecordRules::default(), &Handle::current()), CallSid::new("c1"));
+    let (writer, sid) = (RecordWriter::new(store.clone(), rules(), &Handle::current()), CallSid::new("c1"));
     let item = ItemId::new("i1");
     writer.record(&sid, at(0), &Fact::ModelDialled { attempt: 1 });
     writer.record(&sid, at(1000), &media_started());
@@ -130,8 +144,8 @@ async fn a_call_is_folded_into_its_transcript_figures_and_end() {
 async fn a_call_that_the_carrier_ended_keeps_the_carriers_word() {
     let db = TempDb::new();
     let store = db.store().await;
-    let (writer, sid) =
-        (RecordWriter::new(store.clone(), RecordRules::default(), &Handle::current()), CallSid::new("c1"));
+    begin(&store, &["c1"]).await;
+    let (writer, sid) = (RecordWriter::new(store.clone(), rules(), &Handle::current()), CallSid::new("c1"));
     writer.record(&sid, at(0), &Fact::Ended(Ended::CallEnd { status: "no-answer".to_owned() }));
     assert!(writer.flush().await);
     let call = store.call(&sid).await.unwrap().unwrap().call;
@@ -143,8 +157,8 @@ async fn a_call_that_the_carrier_ended_keeps_the_carriers_word() {
 async fn what_the_database_could_not_take_is_written_once_it_can() {
     let db = TempDb::new();
     let store = db.store().await;
-    let (writer, sid) =
-        (RecordWriter::new(store.clone(), RecordRules::default(), &Handle::current()), CallSid::new("c1"));
+    begin(&store, &["c1"]).await;
+    let (writer, sid) = (RecordWriter::new(store.clone(), rules(), &Handle::current()), CallSid::new("c1"));
     // Another process holds the only write lock for longer than SQLite waits for it.
     let lock = WriteLock::take(&db);
     writer.record(&sid, at(0), &media_started());
@@ -164,12 +178,12 @@ async fn what_the_database_could_not_take_is_written_once_it_can() {
 async fn what_was_given_before_the_last_writer_went_is_written() {
     let db = TempDb::new();
     let store = db.store().await;
-    let (writer, sid) =
-        (RecordWriter::new(store.clone(), RecordRules::default(), &Handle::current()), CallSid::new("c1"));
+    begin(&store, &["c1"]).await;
+    let (writer, sid) = (RecordWriter::new(store.clone(), rules(), &Handle::current()), CallSid::new("c1"));
     writer.record(&sid, at(2), &Fact::Ended(Ended::AgentHungUp));
     drop(writer);
     tokio::time::timeout(Duration::from_secs(10), async {
-        while store.call(&sid).await.unwrap().is_none() {
+        while !store.call(&sid).await.unwrap().unwrap().call.is_over() {
             tokio::task::yield_now().await;
         }
     })
@@ -181,7 +195,7 @@ async fn what_was_given_before_the_last_writer_went_is_written() {
 async fn an_audit_entry_is_waited_for_within_reason_and_written_when_the_database_comes_back() {
     let db = TempDb::new();
     let store = db.store().await;
-    let writer = RecordWriter::new(store.clone(), RecordRules::default(), &Handle::current());
+    let writer = RecordWriter::new(store.clone(), rules(), &Handle::current());
     let entry = |kind: &str| AuditEntry {
         at: Utc::now(),
         kind: kind.to_owned(),
@@ -209,8 +223,7 @@ async fn an_audit_entry_is_waited_for_within_reason_and_written_when_the_databas
 async fn what_a_supervisor_did_is_audited() {
     let db = TempDb::new();
     let store = db.store().await;
-    let (writer, sid) =
-        (RecordWriter::new(store.clone(), RecordRules::default(), &Handle::current()), CallSid::new("c1"));
+    let (writer, sid) = (RecordWriter::new(store.clone(), rules(), &Handle::current()), CallSid::new("c1"));
     let began = SupervisorEvent { step: Step::Start, actor: "CallActor", cause: None, count: None, fault: false };
     let again =
         SupervisorEvent { step: Step::Restart, cause: Some("panicked: x"), count: Some(1), fault: true, ..began };
@@ -228,8 +241,9 @@ async fn what_a_supervisor_did_is_audited() {
 async fn a_stray_fact_of_a_finished_call_is_not_kept_for_ever_and_changes_nothing() {
     let db = TempDb::new();
     let store = db.store().await;
+    begin(&store, &["c1"]).await;
     let sid = CallSid::new("c1");
-    let mut pending = Pending::new("gpt-realtime-2.1".to_owned(), Prices::default());
+    let mut pending = pending();
     pending.fact(sid.clone(), Utc::now(), media_started());
     pending.fact(sid.clone(), Utc::now(), Fact::Ended(Ended::AgentHungUp));
     assert!(pending.write(&store).await);
@@ -247,9 +261,11 @@ async fn a_stray_fact_of_a_finished_call_is_not_kept_for_ever_and_changes_nothin
 async fn more_calls_than_one_transaction_takes_are_all_written() {
     let db = TempDb::new();
     let store = db.store().await;
-    let mut pending = Pending::new("gpt-realtime-2.1".to_owned(), Prices::default());
-    for n in 0..200 {
-        pending.fact(CallSid::new(format!("c{n}")), Utc::now(), Fact::Ended(Ended::AgentHungUp));
+    let mut pending = pending();
+    let calls: Vec<String> = (0..200).map(|n| format!("c{n}")).collect();
+    begin(&store, &calls.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    for call in calls {
+        pending.fact(CallSid::new(call), Utc::now(), Fact::Ended(Ended::AgentHungUp));
     }
     assert!(pending.write(&store).await);
     assert_eq!((store.recent_calls(1000).await.unwrap().len(), pending.folds()), (200, 0));
@@ -259,10 +275,11 @@ async fn more_calls_than_one_transaction_takes_are_all_written() {
 async fn what_the_database_refuses_of_one_call_takes_no_other_along() {
     let db = TempDb::new();
     let store = db.store().await;
+    begin(&store, &["c1", "c2", "c3"]).await;
     let refuses =
         "CREATE TRIGGER no_turn BEFORE INSERT ON turns WHEN NEW.text = 'no' BEGIN SELECT RAISE(ABORT, 'no'); END";
     db.run(refuses);
-    let writer = RecordWriter::new(store.clone(), RecordRules::default(), &Handle::current());
+    let writer = RecordWriter::new(store.clone(), rules(), &Handle::current());
     for (call, said) in [("c1", "yes"), ("c2", "no"), ("c3", "ye\0s")] {
         let sid = CallSid::new(call);
         writer.record(&sid, at(0), &turn(0, Who::Agent, said, 800));
@@ -271,7 +288,8 @@ async fn what_the_database_refuses_of_one_call_takes_no_other_along() {
     assert!(writer.flush().await);
     for (call, kept) in [("c1", Some("yes")), ("c2", None), ("c3", Some("ye\u{fffd}s"))] {
         let found = store.call(&CallSid::new(call)).await.unwrap();
-        assert_eq!(found.as_ref().map(|found| found.turns[0].text.as_str()), kept, "{call}");
+        let turns = found.as_ref().map(|found| &found.turns[..]).unwrap_or_default();
+        assert_eq!(turns.first().map(|turn| turn.text.as_str()), kept, "{call}");
         let why = found.and_then(|found| found.call.ended_why);
         assert!(why.is_none_or(|why| why.contains("go\u{fffd}ne")));
     }

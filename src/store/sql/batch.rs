@@ -1,33 +1,28 @@
 //! Writing what running calls did.
 
-use chrono::Utc;
+use chrono::{NaiveDateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
-use protocol::call::end::{EndRank, EndedBy};
+use protocol::call::end::{EndCode, EndRank, EndedBy};
 use protocol::exotel::status::ENDS;
+use protocol::ids::CallSid;
 
 use super::{Conn, RunQueryDsl, calls, jobs, turns};
 use crate::store::columns::coalesce;
 use crate::store::ends::{EndColumns, next_rev, outranked};
 use crate::store::engine::prepared::prepared;
-use crate::store::outbox::{CALL_ENDED, Event, SEND_EVENT};
+use crate::store::outbox::{SEND_EVENT, ended_key};
 use crate::store::schema::calls::dsl;
-use crate::store::{Batch, CallEndReport, CallUpdate, Figures, Finish, MediaStart, StoreError};
+use crate::store::{CallEndReport, CallUpdate, Figures, Finish, MediaStart, StoreError};
 
 const OURS: &str = EndedBy::Gateway.name();
-const CARRIERS: &str = EndedBy::Carrier.name();
 
-pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<(), StoreError> {
-    for update in &batch.calls {
-        write_call(conn, update).await?;
-    }
-    Ok(())
-}
-
-async fn write_call(conn: &mut Conn, update: &CallUpdate) -> Result<(), StoreError> {
-    let id = calls::ensure(conn, &update.call_sid, update.since.naive_utc()).await?;
-    if update.reopened {
-        reopen(conn, id, update).await?;
+/// Writes what is new of a call; false when another has it by now: then nothing is.
+pub(in crate::store) async fn write_call(conn: &mut Conn, update: &CallUpdate) -> Result<bool, StoreError> {
+    let Some((id, ended_code)) = held(conn, update).await? else { return Ok(false) };
+    // Reaped while its gateway was cut off from the database: here it is, and the call goes on or has an end of its own.
+    if update.reopened || ended_code.as_deref() == Some(EndCode::Reaped.name()) {
+        reopen(conn, id, &update.call_sid).await?;
     }
     if let Some(media) = &update.media {
         media_started(conn, id, media).await?;
@@ -37,7 +32,7 @@ async fn write_call(conn: &mut Conn, update: &CallUpdate) -> Result<(), StoreErr
     }
     // Figures first: a finished call's are closed.
     if let Some(figures) = &update.figures {
-        set_figures(conn, id, update, figures).await?;
+        set_figures(conn, id, update.finish.as_ref(), figures).await?;
     }
     match &update.finish {
         // The carrier's word, passed on, is a report like any other.
@@ -46,41 +41,52 @@ async fn write_call(conn: &mut Conn, update: &CallUpdate) -> Result<(), StoreErr
             let told = CallEndReport { status, ..CallEndReport::new(update.call_sid.clone(), finish.at) };
             calls::report(conn, &told).await?;
         }
-        Some(finish) => set_finish(conn, id, update.on_air, finish).await?,
+        Some(finish) => set_finish(conn, id, finish).await?,
         None => {}
     }
-    Ok(())
+    Ok(true)
+}
+
+/// The row, if whoever writes still has the call, and the code of its end. It is written, so that whoever would take or end the call
+/// waits for the end of this transaction.
+async fn held(conn: &mut Conn, update: &CallUpdate) -> Result<Option<(i64, Option<String>)>, StoreError> {
+    let any = update.generation.is_none().into_sql::<Bool>();
+    let row = dsl::calls
+        .filter(dsl::call_sid.eq(update.call_sid.as_str()))
+        .filter(dsl::owner.eq(update.owner.as_str()))
+        .filter(dsl::generation.eq(update.generation.unwrap_or_default()).or(any));
+    let locked = diesel::update(row).set(dsl::status.eq(dsl::status)).returning((dsl::id, dsl::ended_code));
+    Ok(prepared(locked).get_result(conn).await.optional()?)
 }
 
 /// A call that came back: nobody is told of the end that was none, unless they were by now. Where the carrier says that it is over, it is.
-async fn reopen(conn: &mut Conn, id: i64, update: &CallUpdate) -> Result<(), StoreError> {
+async fn reopen(conn: &mut Conn, id: i64, call: &CallSid) -> Result<(), StoreError> {
     let goes_on = dsl::carrier_status.is_null().or(dsl::carrier_status.ne_all(ENDS.to_vec()).assume_not_null());
     let ended = dsl::calls.find(id).filter(dsl::ended_by.is_not_null()).filter(goes_on);
     if diesel::update(ended).set((EndColumns::none(), next_rev!())).execute(conn).await? == 0 {
         return Ok(());
     }
-    let told = Event { call: &update.call_sid, what: CALL_ENDED, recording: None, at: update.since };
-    jobs::withdraw(conn, SEND_EVENT, &told.key()).await
+    jobs::withdraw(conn, SEND_EVENT, &ended_key(call)).await
 }
 
+/// Whoever took the call with this stream has written it down already.
 async fn media_started(conn: &mut Conn, id: i64, media: &MediaStart) -> Result<(), StoreError> {
-    // Written before it is looked at: what another node is just writing is waited for, and seen by both statements below.
-    prepared(diesel::update(dsl::calls.find(id)).set(dsl::status.eq(dsl::status))).execute(conn).await?;
-    // Another node may have waited for this stream, and given up; or all may have.
-    let given_up = dsl::calls.find(id).filter(dsl::media_at.is_null()).filter(dsl::ended_by.ne(CARRIERS));
-    prepared(diesel::update(given_up).set((EndColumns::none(), next_rev!()))).execute(conn).await?;
-    let first = diesel::update(dsl::calls.find(id).filter(dsl::media_at.is_null()));
-    let began = (dsl::media_at.eq(media.at.naive_utc()), dsl::stream_sid.eq(media.stream.as_str()), dsl::streams.eq(1));
-    prepared(first.set(began)).execute(conn).await?;
+    let row = dsl::calls.find(id).filter(dsl::streams.lt(media.number));
+    let began = diesel::update(row).set((
+        dsl::media_at.eq(coalesce(dsl::media_at, media.at.naive_utc())),
+        dsl::stream_sid.eq(coalesce(dsl::stream_sid, media.stream.as_str())),
+        dsl::streams.eq(media.number),
+        (dsl::asked_at.eq(None::<NaiveDateTime>), dsl::dial_status.eq(None::<String>)),
+    ));
+    prepared(began).execute(conn).await?;
     Ok(())
 }
 
 /// Once a gateway told the end of a call, its figures stand with it.
-async fn set_figures(conn: &mut Conn, id: i64, update: &CallUpdate, figures: &Figures) -> Result<(), StoreError> {
-    let end = update.finish.as_ref().map_or(EndRank::REAPER, Finish::rank);
+async fn set_figures(conn: &mut Conn, id: i64, finish: Option<&Finish>, figures: &Figures) -> Result<(), StoreError> {
+    let end = finish.map_or(EndRank::REAPER, Finish::rank);
     let theirs = dsl::ended_by.is_null().or(dsl::ended_by.ne(OURS).assume_not_null());
     let row = dsl::calls.find(id).filter(theirs.or(outranked!(end)));
-    let row = row.filter(dsl::media_at.is_null().or(update.on_air.into_sql::<Bool>()));
     let tokens = figures.tokens.as_ref().and_then(|tokens| serde_json::to_string(tokens).ok());
     let set = diesel::update(row).set((
         dsl::duration_ms.eq(coalesce(figures.duration_ms, dsl::duration_ms)),
@@ -102,10 +108,8 @@ async fn set_figures(conn: &mut Conn, id: i64, update: &CallUpdate, figures: &Fi
     Ok(())
 }
 
-async fn set_finish(conn: &mut Conn, id: i64, on_air: bool, finish: &Finish) -> Result<(), StoreError> {
-    // Who did not have the call's media does not know how a call ended that had some.
-    let row = dsl::calls.find(id).filter(dsl::media_at.is_null().or(on_air.into_sql::<Bool>()));
-    let row = row.filter(outranked!(finish.rank()));
+async fn set_finish(conn: &mut Conn, id: i64, finish: &Finish) -> Result<(), StoreError> {
+    let row = dsl::calls.find(id).filter(outranked!(finish.rank()));
     prepared(diesel::update(row).set((EndColumns::of(finish, Utc::now()), next_rev!()))).execute(conn).await?;
     Ok(())
 }

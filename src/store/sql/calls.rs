@@ -11,7 +11,7 @@ use crate::store::ends::{EndColumns, IN_PROGRESS, next_rev};
 use crate::store::engine::prepared::prepared;
 use crate::store::schema;
 use crate::store::schema::calls::dsl;
-use crate::store::{Begun, Call, CallEndReport, CallPage, CallWithTurns, Kept, MediaStart, NewCall, StoreError};
+use crate::store::{Begun, Call, CallEndReport, CallPage, CallWithTurns, Kept, NewCall, StoreError};
 
 pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Begun, StoreError> {
     let parties = &new.parties;
@@ -71,23 +71,6 @@ async fn end_behind_start(conn: &mut Conn, mut call: Call) -> Result<Call, Store
     Ok(call)
 }
 
-/// Writes down the stream of a call that waits for it.
-pub(in crate::store) async fn take(
-    conn: &mut Conn,
-    sid: &CallSid,
-    media: &MediaStart,
-) -> Result<Option<Call>, StoreError> {
-    let waits = dsl::calls
-        .filter(dsl::call_sid.eq(sid.as_str()))
-        .filter(dsl::entry.is_not_null())
-        .filter(dsl::media_at.is_null())
-        .filter(dsl::ended_by.is_null());
-    let taken = diesel::update(waits)
-        .set((dsl::media_at.eq(media.at.naive_utc()), dsl::stream_sid.eq(media.stream.as_str()), dsl::streams.eq(1)))
-        .returning(Call::as_returning());
-    Ok(prepared(taken).get_result(conn).await.optional()?)
-}
-
 /// Makes sure of a row for a call that is spoken of before it began.
 pub(in crate::store) async fn ensure(conn: &mut Conn, sid: &CallSid, at: NaiveDateTime) -> Result<i64, StoreError> {
     let inserted = diesel::insert_into(dsl::calls)
@@ -102,12 +85,6 @@ pub(in crate::store) async fn ensure(conn: &mut Conn, sid: &CallSid, at: NaiveDa
         Some(id) => Ok(id),
         None => Ok(dsl::calls.filter(dsl::call_sid.eq(sid.as_str())).select(dsl::id).get_result(conn).await?),
     }
-}
-
-/// Whether the end of a call is known.
-pub(in crate::store) async fn is_over(conn: &mut Conn, sid: &CallSid) -> Result<bool, StoreError> {
-    let ended = dsl::calls.filter(dsl::call_sid.eq(sid.as_str())).filter(dsl::ended_by.is_not_null());
-    Ok(ended.select(dsl::id).get_result::<i64>(conn).await.optional()?.is_some())
 }
 
 /// Puts a report into its row, and answers with it. Needs a transaction.

@@ -1,13 +1,14 @@
 //! What is told to clients, beside the writing that it tells of.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use protocol::exotel::status::is_end;
 use protocol::ids::{CallSid, Secret};
 use serde_json::json;
 
 use super::{Conn, RunQueryDsl, batch, calls, clients, jobs, recordings};
-use crate::store::outbox::{CALL_ENDED, CALL_STARTED, Event, EventsTarget, RETURN, SEND_EVENT, Told, ended_key, wait};
+use crate::store::ends::open_until;
+use crate::store::outbox::{CALL_ENDED, CALL_STARTED, Event, EventsTarget, SEND_EVENT, Told, ended_key, told_at};
 use crate::store::schema;
 use crate::store::schema::clients::dsl;
 use crate::store::{Batch, Begun, Call, CallEndReport, Kept, NewCall, NewJob, StoreError};
@@ -43,18 +44,20 @@ pub(in crate::store) async fn report(
     Ok((call, kept))
 }
 
-/// Writes a batch, and tells the clients of the calls that ended.
-pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<(), StoreError> {
-    batch::write(conn, batch).await?;
-    for update in batch.calls.iter().filter(|update| update.finish.is_some()) {
-        // An account that did not count tells nothing.
-        if !calls::is_over(conn, &update.call_sid).await? {
+/// Writes a batch, and tells the clients of the calls that ended. Answers with the calls that another has by now.
+pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<Vec<CallSid>, StoreError> {
+    let mut superseded = Vec::new();
+    for update in &batch.calls {
+        if !batch::write_call(conn, update).await? {
+            superseded.push(update.call_sid.clone());
             continue;
         }
-        let provisional = update.finish.as_ref().is_some_and(|finish| finish.code.is_provisional());
-        let at = Utc::now() + if provisional { RETURN } else { TimeDelta::zero() };
+        let Some(finish) = &update.finish else { continue };
+        let now = Utc::now();
+        let comes_back_until = open_until(finish.code, now);
+        let at = comes_back_until.unwrap_or(now);
         let ended = Event { call: &update.call_sid, what: CALL_ENDED, recording: None, at };
-        if tell(conn, &ended).await? && !provisional {
+        if tell(conn, &ended).await? && comes_back_until.is_none() {
             // The carrier's word, if it waits, need not wait any longer.
             jobs::hurry(conn, SEND_EVENT, &ended.key(), at).await?;
         }
@@ -62,12 +65,12 @@ pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<()
     for told in &batch.reports {
         report(conn, told).await?;
     }
-    Ok(())
+    Ok(superseded)
 }
 
 /// Tells of an end in its time; when that is, if anybody listens.
 async fn ended(conn: &mut Conn, call: &Call) -> Result<Option<DateTime<Utc>>, StoreError> {
-    let at = Utc::now() + call.ended_code.map_or(TimeDelta::zero(), |code| wait(code, call.is_over_for_the_carrier()));
+    let at = told_at(call, Utc::now());
     let told = tell(conn, &Event { call: &call.call_sid, what: CALL_ENDED, recording: None, at }).await?;
     Ok(told.then_some(at))
 }

@@ -6,10 +6,10 @@ use diesel::sql_query;
 use diesel::sql_types::{Nullable, SmallInt, Text};
 use diesel_migrations::MigrationHarness;
 use protocol::call::end::{EndCode, EndRank, Ended};
-use protocol::ids::{CallSid, StreamSid};
+use protocol::ids::CallSid;
 
 use super::{ALL, Backend, Conn, Db};
-use crate::store::tests::{at, batch, finish, new_call, new_client, report, update};
+use crate::store::tests::{at, batch, finish, media, new_call, new_client, report, update};
 use crate::store::*;
 
 /// One account of the end of a call.
@@ -29,7 +29,7 @@ const ACCOUNTS: [Account; 6] = [Reaper, InVain, Stream, Busy, Completed, HadIt];
 
 /// As this version tells it.
 async fn told_by_us(store: &Store, sid: &str, account: Account) {
-    let media = Some(MediaStart { at: at(2), stream: StreamSid::new("s1") });
+    let media = Some(media());
     let ours = |ended: &Ended| {
         let (status, code, why) = (ended.status().to_owned(), ended.code(), ended.words());
         Some(Finish { at: at(50) + chrono::TimeDelta::milliseconds(125), status, code, why })
@@ -43,7 +43,7 @@ async fn told_by_us(store: &Store, sid: &str, account: Account) {
             return drop(store.report_call(stream).await.unwrap());
         }
         InVain => CallUpdate { finish: ours(&Ended::NoMedia), ..update(sid) },
-        HadIt => CallUpdate { on_air: true, media, finish: ours(&Ended::AgentHungUp), ..update(sid) },
+        HadIt => CallUpdate { media, finish: ours(&Ended::AgentHungUp), ..update(sid) },
     };
     store.write_batch(batch(vec![update])).await.unwrap();
 }

@@ -11,7 +11,7 @@ use protocol::ids::{CallSid, PhoneNumber, StreamSid};
 use serde_json::json;
 
 use super::{ALL, Backend, Conn, Db, SHAPE};
-use crate::store::tests::{at, batch, finish, new_call, new_client, report, turn, update};
+use crate::store::tests::{at, batch, finish, media, new_call, new_client, report, turn, update};
 use crate::store::*;
 
 #[tokio::test]
@@ -48,7 +48,10 @@ async fn a_call_told_in_any_order_comes_to_the_same_row() {
             })
             .collect();
     }
-    assert_eq!(orders.len(), 24);
+    // Only who has a call tells of its end, and nobody has one that did not begin.
+    let place = |order: &[usize], step| order.iter().position(|one| *one == step);
+    orders.retain(|order| place(order, 0) < place(order, 3));
+    assert_eq!(orders.len(), 12);
     let mut seen: Option<Call> = None;
     for (number, order) in orders.iter().enumerate() {
         let sid = format!("c{number}");
@@ -123,11 +126,12 @@ async fn of_several_reports_the_most_final_status_counts() {
 async fn a_batch_writes_media_turns_figures_and_the_first_end() {
     let db = Db::new();
     let store = db.store().await;
+    let acme = store.add_client(new_client("+918047112233")).await.unwrap();
+    store.begin_call(new_call("c1", acme.id)).await.unwrap();
     let tokens = Tokens { input_audio: 7, ..Tokens::default() };
     let figures = Figures { turn_count: Some(2), tokens: Some(tokens), cost_microusd: Some(5), ..Figures::default() };
     let whole = CallUpdate {
-        on_air: true,
-        media: Some(MediaStart { at: at(2), stream: StreamSid::new("s1") }),
+        media: Some(media()),
         turns: vec![turn(0, "Hello"), turn(1, "Hi")],
         figures: Some(figures.clone()),
         finish: finish("completed", "the agent ended the call"),
@@ -145,7 +149,7 @@ async fn a_batch_writes_media_turns_figures_and_the_first_end() {
     assert_eq!(turns, [turn(0, "Hello"), turn(1, "Hi there"), turn(2, "How")]);
     assert_eq!((call.status.as_str(), call.ended_why.as_deref()), ("completed", Some("the agent ended the call")));
     assert_eq!((call.times.media_at, call.stream_sid), (Some(at(2)), Some(StreamSid::new("s1"))));
-    assert_eq!((call.figures, client), (figures, None));
+    assert_eq!((call.figures, client.as_deref()), (figures, Some("Acme")));
 }
 
 #[tokio::test]

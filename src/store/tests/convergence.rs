@@ -3,14 +3,12 @@
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use protocol::call::end::Ended;
-use protocol::ids::{CallSid, PhoneNumber, StreamSid};
+use protocol::ids::{CallSid, PhoneNumber};
 
 use super::Db;
 use crate::store::Announced;
-use crate::store::tests::{at, new_client, node};
-use crate::store::{
-    Batch, Call, CallEndReport, CallUpdate, Entry, Figures, Finish, MediaStart, NewCall, Parties, Store,
-};
+use crate::store::tests::{at, media, neighbour, new_client, node, stream_there};
+use crate::store::{Batch, Call, CallEndReport, CallUpdate, Entry, Figures, Finish, NewCall, Parties, Store};
 
 /// One thing that is told.
 #[derive(Clone, Copy, Debug)]
@@ -27,11 +25,11 @@ enum Told {
         at: i64,
         stream_only: bool,
     },
-    /// A node has the call's media.
+    /// Another node gets the call's media, and so the call.
     OnAir,
     /// That node tells how it ended.
     Lived,
-    /// A node that waited for the stream in vain.
+    /// The node that began it waited for the stream in vain.
     InVain,
 }
 
@@ -50,15 +48,18 @@ async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str
     };
     let update = CallUpdate {
         call_sid: CallSid::new(sid),
-        since: at(0),
-        on_air: false,
+        owner: node(),
+        generation: None,
         reopened: false,
         media: None,
         turns: vec![],
         figures: None,
         finish: None,
     };
-    let media = Some(MediaStart { at: at(2), stream: StreamSid::new("s1") });
+    let there = |update| CallUpdate { owner: neighbour(), media: Some(media()), ..update };
+    if matches!(told, Told::OnAir | Told::Lived) {
+        store.take_stream(stream_there(sid)).await.unwrap();
+    }
     let update = match told {
         Told::Began => {
             let parties = Parties {
@@ -97,13 +98,11 @@ async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str
             store.report_call(report).await.unwrap();
             return;
         }
-        Told::OnAir => CallUpdate { on_air: true, media, ..update },
+        Told::OnAir => there(update),
         Told::Lived => CallUpdate {
-            on_air: true,
-            media,
             figures: Some(Figures { duration_ms: Some(57_000), turn_count: Some(3), ..Figures::default() }),
             finish: Some(finish(59, &Ended::AgentHungUp)),
-            ..update
+            ..there(update)
         },
         Told::InVain => CallUpdate { finish: Some(finish(60, &Ended::NoMedia)), ..update },
     };
@@ -159,8 +158,11 @@ fn told() -> impl Strategy<Value = Told> {
     prop_oneof![5 => report, 1 => Just(Told::Lived), 1 => Just(Told::OnAir), 2 => Just(Told::InVain)]
 }
 
-/// What is told of one call, and two orders of it, each with repeats.
-fn tellings() -> impl Strategy<Value = (Option<&'static str>, Vec<Told>, Vec<usize>, Vec<usize>)> {
+/// The caller, what is told of their call, two orders of it, each with repeats, and what comes first in both.
+type Tellings = (Option<&'static str>, Vec<Told>, Vec<usize>, Vec<usize>, Vec<usize>);
+
+/// What is told of one call.
+fn tellings() -> impl Strategy<Value = Tellings> {
     let told = prop::collection::vec(told(), 1..5);
     (prop::sample::select(NUMBERS.to_vec()), told, prop::bool::weighted(0.8)).prop_flat_map(
         |(from, mut told, begins)| {
@@ -175,7 +177,13 @@ fn tellings() -> impl Strategy<Value = (Option<&'static str>, Vec<Told>, Vec<usi
             if told.iter().any(|told| matches!(told, Told::OnAir)) {
                 told.push(Told::Lived);
             }
+            // What came about in one order only: a call begins, another node gets it, and reports of it come behind that or not at all.
+            let begun = told.iter().position(|told| matches!(told, Told::Began));
+            let taken = told.iter().position(|told| matches!(told, Told::OnAir | Told::Lived));
+            let waited = told.iter().any(|told| matches!(told, Told::InVain));
+            let first = begun.filter(|_| taken.is_some() || waited).into_iter().chain(taken).collect::<Vec<_>>();
             let order = || {
+                let first = first.clone();
                 let all: Vec<usize> = (0..told.len()).collect();
                 let repeats = prop::collection::vec(0..told.len(), 0..4);
                 // Begun once more behind an end that may be none, a call goes on: that is no repeat.
@@ -184,9 +192,13 @@ fn tellings() -> impl Strategy<Value = (Option<&'static str>, Vec<Told>, Vec<usi
                     repeats.retain(|told| Some(*told) != began);
                     repeats
                 });
-                repeats.prop_flat_map(move |repeats| Just([all.clone(), repeats].concat()).prop_shuffle())
+                let rest: Vec<usize> = all.into_iter().filter(|told| !first.contains(told)).collect();
+                let shuffled =
+                    repeats.prop_flat_map(move |repeats| Just([rest.clone(), repeats].concat()).prop_shuffle());
+                shuffled.prop_map(move |order| [first.clone(), order].concat())
             };
-            (Just(from), Just(told.clone()), order(), order())
+            let (one, other) = (order(), order());
+            (Just(from), Just(told), one, other, Just(first))
         },
     )
 }
@@ -200,7 +212,7 @@ fn any_order_and_any_number_come_to_the_same_row() {
     let client = runtime.block_on(nodes[0].add_client(new_client("+918047112233"))).unwrap().id;
     let case = std::cell::Cell::new(0);
     let config = ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() };
-    proptest!(config, |((from, told, first, second) in tellings())| {
+    proptest!(config, |((from, told, first, second, before) in tellings())| {
         case.set(case.get() + 1);
         runtime.block_on(async {
             let [one, other, at_once] = ["a", "b", "c"].map(|call| format!("{call}{}", case.get()));
@@ -209,7 +221,10 @@ fn any_order_and_any_number_come_to_the_same_row() {
                     tell(&nodes[at % 2], sid, client, from, told[*step]).await;
                 }
             }
-            let second_again = second.iter().enumerate();
+            for step in &before {
+                tell(&nodes[0], &at_once, client, from, told[*step]).await;
+            }
+            let second_again = second[before.len()..].iter().enumerate();
             join_all(second_again.map(|(at, step)| tell(&nodes[at % 2], &at_once, client, from, told[*step]))).await;
             let expected = row(&nodes[0], &one).await;
             prop_assert_eq!(&row(&nodes[0], &other).await, &expected, "{:?} against {:?}", first, second);
@@ -231,6 +246,7 @@ async fn what_is_told_at_the_same_time_by_two_nodes_comes_to_the_same_row() {
     }
     for round in 0..10 {
         let sid = format!("c{round}");
+        tell(&one, &sid, client, NUMBERS[1], Told::Began).await;
         let tasks: Vec<_> = (0..20)
             .map(|n| {
                 let (store, sid) = (if n % 2 == 0 { one.clone() } else { other.clone() }, sid.clone());

@@ -4,10 +4,11 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 
+use futures_util::future::join_all;
 use protocol::ids::CallSid;
 
-use super::{batch, finish, turn, update};
-use crate::store::{CallUpdate, DatabaseUrl, Store, StoreError};
+use super::{batch, finish, new_call, new_client, turn, update};
+use crate::store::{CallUpdate, DatabaseUrl, NewCall, Store, StoreError};
 
 /// A file system of its own, in memory; gone with the test.
 struct SmallDisk(PathBuf);
@@ -39,6 +40,9 @@ impl Drop for SmallDisk {
     }
 }
 
+/// More than the disk holds the words of.
+const CALLS: usize = 100;
+
 fn call(number: usize) -> CallUpdate {
     let words = "a long answer ".repeat(300);
     CallUpdate {
@@ -53,21 +57,28 @@ async fn a_full_disk_is_away_until_there_is_room_and_what_was_answered_is_kept()
     let Some(disk) = SmallDisk::new() else { return };
     let url: DatabaseUrl = format!("sqlite://{}/calls.db", disk.0.display()).parse().unwrap();
     let store = Store::open(&url).await.unwrap();
+    let client = store.add_client(new_client("+918047112233")).await.unwrap().id;
+    // All at once: few commits.
+    let begun =
+        (0..CALLS).map(|number| store.begin_call(NewCall { tells: false, ..new_call(&format!("c{number}"), client) }));
+    assert!(join_all(begun).await.iter().all(Result::is_ok));
     let mut kept = 0;
     let error = loop {
         match store.write_batch(batch(vec![call(kept)])).await {
-            Ok(()) => kept += 1,
+            Ok(_) => kept += 1,
             Err(error) => break error,
         }
-        assert!(kept < 1000, "a megabyte holds no thousand calls");
+        assert!(kept < CALLS, "a megabyte holds not so much");
     };
     assert!(matches!(error, StoreError::Away(_)) && kept > 0, "{error}");
     // Reading goes on, and so does refusing in words.
     for number in 0..kept {
-        assert!(store.call(&CallSid::new(format!("c{number}"))).await.unwrap().is_some(), "{number} of {kept}");
+        let found = store.call(&CallSid::new(format!("c{number}"))).await.unwrap().unwrap();
+        assert_eq!(found.turns.len(), 2, "{number} of {kept}");
     }
     assert!(store.write_batch(batch(vec![call(kept)])).await.unwrap_err().is_away());
     disk.resize("8m");
     store.write_batch(batch(vec![call(kept)])).await.unwrap();
-    assert_eq!(store.recent_calls(1000).await.unwrap().len(), kept + 1);
+    let last = store.call(&CallSid::new(format!("c{kept}"))).await.unwrap().unwrap();
+    assert_eq!(last.turns.len(), 2);
 }

@@ -61,8 +61,8 @@ async fn behind_a_cut(cluster: &Cluster, cut: &Arc<AtomicBool>) -> (Database, St
 async fn on_postgres_what_was_committed_but_not_confirmed_is_not_doubled() {
     let (cluster, cut) = (Cluster::start(), Arc::new(AtomicBool::new(false)));
     let (_database, store) = behind_a_cut(&cluster, &cut).await;
-    let (writer, sid) =
-        (RecordWriter::new(store.clone(), RecordRules::default(), &Handle::current()), CallSid::new("c1"));
+    begin(&store, &["c1"]).await;
+    let (writer, sid) = (RecordWriter::new(store.clone(), rules(), &Handle::current()), CallSid::new("c1"));
     writer.record(&sid, at(0), &media_started());
     assert!(writer.flush().await);
     // One lost answer for each of the two that write: the audit log's journal, and the calls' record.
@@ -92,7 +92,7 @@ async fn on_postgres_what_was_committed_but_not_confirmed_is_not_doubled() {
 async fn on_postgres_an_audit_entry_whose_commit_was_not_confirmed_is_there_once() {
     let (cluster, cut) = (Cluster::start(), Arc::new(AtomicBool::new(false)));
     let (_database, store) = behind_a_cut(&cluster, &cut).await;
-    let writer = RecordWriter::new(store.clone(), RecordRules::default(), &Handle::current());
+    let writer = RecordWriter::new(store.clone(), rules(), &Handle::current());
     let entry = |outcome: &str| crate::store::AuditEntry {
         at: Utc::now(),
         kind: "webhook.call-end".to_owned(),

@@ -20,7 +20,8 @@ async fn tell(pending: &mut Pending, store: &Store, began: DateTime<Utc>, facts:
 async fn a_call_that_comes_back_is_one_call_with_the_figures_of_all_its_streams() {
     let db = TempDb::new();
     let store = db.store().await;
-    let mut pending = Pending::new("gpt-realtime-2.1".to_owned(), Prices::default());
+    begin(&store, &["c1"]).await;
+    let mut pending = pending();
     let (began, row) = (Utc::now() - TimeDelta::seconds(50), async || store.call(&CallSid::new("c1")).await.unwrap());
     let usage = Fact::Usage(Usage { input_audio: 10, ..Usage::default() });
     let first = [
@@ -52,7 +53,8 @@ async fn a_call_that_comes_back_is_one_call_with_the_figures_of_all_its_streams(
 async fn a_call_that_was_expected_back_in_vain_ended_when_it_was_left() {
     let db = TempDb::new();
     let store = db.store().await;
-    let mut pending = Pending::new("gpt-realtime-2.1".to_owned(), Prices::default());
+    begin(&store, &["c1"]).await;
+    let mut pending = pending();
     let began = Utc::now() - TimeDelta::seconds(50);
     tell(&mut pending, &store, began, &[(0, media_started()), (10, hung_up(None))]).await;
     tell(&mut pending, &store, began, &[(20, Fact::Resumed)]).await;
@@ -67,7 +69,8 @@ async fn a_call_that_was_expected_back_in_vain_ended_when_it_was_left() {
 async fn calls_that_do_not_come_back_are_let_go_of() {
     let db = TempDb::new();
     let store = db.store().await;
-    let mut pending = Pending::new("gpt-realtime-2.1".to_owned(), Prices::default());
+    begin(&store, &["c1"]).await;
+    let mut pending = pending();
     let long_ago = Utc::now() - TimeDelta::seconds(100);
     tell(&mut pending, &store, long_ago, &[(0, media_started()), (10, hung_up(None))]).await;
     assert_eq!(pending.folds(), 0);
@@ -77,7 +80,8 @@ async fn calls_that_do_not_come_back_are_let_go_of() {
 async fn an_end_and_the_return_that_an_outage_held_up_are_written_together() {
     let db = TempDb::new();
     let store = db.store().await;
-    let mut pending = Pending::new("gpt-realtime-2.1".to_owned(), Prices::default());
+    begin(&store, &["c1"]).await;
+    let mut pending = pending();
     let began = Utc::now() - TimeDelta::seconds(50);
     let all = [(0, media_started()), (10, hung_up(None)), (20, Fact::Resumed), (21, media_started())];
     tell(&mut pending, &store, began, &all).await;
