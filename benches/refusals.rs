@@ -13,11 +13,12 @@
 #[path = "support/webhooks.rs"]
 mod webhooks;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_http::Request;
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::{Error, test};
+use callgate::testing::Running;
 use futures_util::StreamExt;
 use webhooks::{Folder, app, client, gateway, signed};
 
@@ -40,9 +41,9 @@ async fn run(count: usize) {
     let app = app(&running).await;
 
     // What every process needs once: threads' memory, prepared statements, the first audit rows.
-    refused(&app, 0..1_000).await;
+    refused(&running, &app, 0..1_000).await;
     let (before, on_disk, since) = (resident(), bytes(&folder), Instant::now());
-    refused(&app, 1_000..1_000 + count).await;
+    refused(&running, &app, 1_000..1_000 + count).await;
     let secs = since.elapsed().as_secs_f64();
     let (after, grown) = (resident(), bytes(&folder) - on_disk);
     let rows = running.store().verify_audit().await.expect("an audit log").expect("a whole chain").rows;
@@ -72,6 +73,7 @@ fn request(call: usize) -> Request {
 }
 
 async fn refused(
+    running: &Running,
     app: &impl Service<Request, Response = ServiceResponse, Error = Error>,
     calls: std::ops::Range<usize>,
 ) {
@@ -80,8 +82,7 @@ async fn refused(
         assert_eq!(answer.status(), 429, "call {call}");
     };
     futures_util::stream::iter(calls).for_each_concurrent(AT_ONCE, ask).await;
-    // What is gathered for the audit log is written within it.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(running.recorder().flush().await, "the audit log is written");
 }
 
 /// KiB of memory in use.

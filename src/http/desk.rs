@@ -19,6 +19,7 @@ use super::rate::{Let, TooMany, Windows};
 use super::tries::Tries;
 use crate::calls::writer::RecordWriter;
 use crate::store::{AuditEntry, Begun, Call, Client, Entry, NewCall, NewStream, NodeId, Parties, Store, Taken};
+use crate::tenant::REGION;
 
 /// Calls a minute of one caller, unless the client says otherwise.
 const CALLER_CALLS: u32 = 10;
@@ -26,8 +27,6 @@ const CALLER_CALLS: u32 = 10;
 const CLIENT_CALLS: u32 = 600;
 /// Media sockets turned away behind their upgrade that are written to the audit log in a minute.
 const REFUSALS_A_MINUTE: u32 = 600;
-/// Region in which a dialled number is read: whose region it is, is known only once it was read.
-const REGION: &str = "IN";
 
 /// Admits calls, whichever way they come in.
 pub struct Desk {

@@ -14,9 +14,7 @@ use super::super::audit::Seen;
 use super::super::desk::parties;
 use super::{Answer, Gateway, Refused, answer};
 use crate::store::{AuditEntry, Call, CallEndReport, Kept, MOST_OF_CALL, MOST_WAITING};
-
-/// Region in which numbers of reports are read: the client is not looked up for them.
-const REGION: &str = "IN";
+use crate::tenant::REGION;
 
 /// `POST` or `GET /exotel/call-end`: a StatusCallback, or a Passthru applet used as one.
 pub(super) async fn call_end(gateway: &Gateway, fields: &Fields, seen: &mut Seen) -> Result<Answer, Refused> {
