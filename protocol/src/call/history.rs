@@ -4,6 +4,7 @@
 
 mod asides;
 mod replay;
+mod stored;
 mod words;
 
 use std::time::SystemTime;
@@ -17,6 +18,7 @@ use crate::ids::{ItemId, StreamSid};
 
 use asides::Aside;
 pub(crate) use replay::Owed;
+pub use stored::{StoredCall, StoredStep};
 
 /// Turns of one call: beyond it a conversation is none.
 const MAX_TURNS: usize = 5_000;
@@ -41,6 +43,10 @@ pub struct History {
     keys: String,
     /// The carrier's side is over, and the end is not yet told.
     left: Option<Ended>,
+    /// It is from the record: whoever began the call is not here.
+    recorded: bool,
+    /// What became of the transfer that the call comes back from, in the carrier's word.
+    dial_status: Option<String>,
 }
 
 /// One turn as it grows.
@@ -132,7 +138,10 @@ impl History {
             }
             Fact::Left(why) => self.left = Some(why.clone()),
             // Of this stream: there may be another.
-            Fact::Ended(_) => (self.left, self.stream) = (None, None),
+            Fact::Ended(_) => {
+                (self.left, self.stream) = (None, None);
+                (self.recorded, self.dial_status) = (false, None);
+            }
             Fact::ToolReturned { id, output, .. } => self.returned(*id, output),
             Fact::Dtmf { digit } if self.keys.len() < LONGEST_ENTRY => self.keys.push(*digit),
             _ => {}

@@ -18,11 +18,11 @@ pub(super) struct Opening {
 impl Opening {
     pub(super) fn new(setup: &Setup, history: &History) -> Self {
         let spoken = history.agent_heard();
-        Self {
-            greeting: setup.greeted_by == GreetedBy::Model && !spoken,
-            returned: history.resumes() > 0 && history.stream().is_none() && history.turns().next().is_some(),
-            spoken,
-        }
+        let conversed = history.turns().next().is_some();
+        let returned = history.resumes() > 0 && history.stream().is_none() && (conversed || history.is_recorded());
+        // What was heard of the agent when its gateway was lost is not on record; whoever spoke since was greeted.
+        let greeted = spoken || conversed && history.is_recorded();
+        Self { greeting: setup.greeted_by == GreetedBy::Model && !greeted, returned, spoken }
     }
 
     /// Whether the agent is to speak first.
@@ -47,6 +47,6 @@ impl Opening {
 
     /// What the conversation is told before the first word, if that is no greeting.
     pub(super) fn note(&self, history: &History) -> Option<String> {
-        (!self.greeting).then(|| prompts::back(history.broken_words()))
+        (!self.greeting).then(|| prompts::back(history.back(), history.broken_words()))
     }
 }

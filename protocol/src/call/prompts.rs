@@ -23,6 +23,8 @@ pub(super) const BAD_ARGUMENTS: &str = r#"{"error":"the arguments are not a JSON
 pub(super) const TOO_MANY_FUNCTIONS: &str = r#"{"error":"too many functions are running: wait for one of them"}"#;
 /// The result of ending or handing on a call whose caller speaks into the goodbye.
 pub(super) const NOT_ENDED: &str = r#"{"error":"not ended: the caller is speaking"}"#;
+/// The result of a function that was running when its gateway was lost.
+pub(super) const RESULT_LOST: &str = r#"{"error":"the result was lost: it is not known whether it was done"}"#;
 /// What a caller said of whom there are no words.
 pub(super) const INAUDIBLE: &str = "[inaudible]";
 
@@ -57,14 +59,46 @@ pub(super) fn go_on(last_words: &str) -> String {
     )
 }
 
+/// How a caller comes to be back in a call whose stream had ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Back<'a> {
+    /// The carrier's stream broke off.
+    FromBrokenLine,
+    /// The gateway that had the call is gone: that is our fault.
+    FromLostGateway,
+    /// They were handed on, and that came to nothing, in the carrier's word for it.
+    FromTransfer(&'a str),
+}
+
 /// The caller is back in a call whose stream had ended; what they heard last of an answer that broke off then, if one did.
-pub(super) fn back(last_words: Option<&str>) -> String {
+pub(super) fn back(from: Back<'_>, last_words: Option<&str>) -> String {
     let heard = last_words.map(last).filter(|words| !words.is_empty());
     let heard =
         heard.map(|words| format!(" The last words that they heard were: \"{words}\" [cut].")).unwrap_or_default();
-    format!(
-        "The caller's line broke off, and they are back on the phone.{heard} Do not greet them again: go on where the conversation was."
-    )
+    match from {
+        Back::FromBrokenLine => format!(
+            "The caller's line broke off, and they are back on the phone.{heard} Do not greet them again: go on where the conversation was."
+        ),
+        Back::FromLostGateway => format!(
+            "A fault on our side cut the call, and the caller is back on the phone.{heard} Apologise in one short sentence, then go on \
+             where the conversation was: if the caller was waiting for an answer, give it now. Do not greet them again."
+        ),
+        Back::FromTransfer(status) => format!(
+            "You handed the caller on to a person, but {}: the caller is back on the phone with you. Tell them so in one short sentence, \
+             and ask how you can help instead. Do not greet them again.",
+            transfer_came_to(status)
+        ),
+    }
+}
+
+/// What became of a transfer; the carrier's word itself is not for a model.
+fn transfer_came_to(dial_status: &str) -> &'static str {
+    match dial_status {
+        "no-answer" => "nobody answered",
+        "busy" => "the line was busy",
+        "canceled" => "the call to that person was cancelled",
+        _ => "that person could not be reached",
+    }
 }
 
 /// Keys that the caller entered; `?` stands for one that nobody could read.

@@ -1,5 +1,6 @@
 //! A call that comes back: one stream after another, one conversation.
 
+use super::super::history::StoredCall;
 use super::super::tape::Taped;
 use super::*;
 use crate::realtime::command::NewItem;
@@ -184,4 +185,74 @@ fn what_is_kept_of_a_long_call_is_what_a_session_is_told() {
     assert_eq!(history.replay(20, usize::MAX), told);
     assert_eq!(history.turns().count(), 200, "the next turn has the next number");
     assert!(history.weight() * 4 < before, "{} of {before}", history.weight());
+}
+
+/// A call whose gateway died, and that comes back to another, from what is on record of it: an answer was owed.
+fn from_the_record(greeted_by: GreetedBy, dial_status: Option<&str>) -> Desk {
+    let (now, at_ms) = (clock().now + Duration::from_secs(30), 1_000);
+    let caller = |index| Turn {
+        index,
+        who: Who::Caller,
+        text: "When are you open?".to_owned(),
+        at_ms,
+        heard_ms: 900,
+        generated_ms: 0,
+        interrupted: false,
+    };
+    let stored = StoredCall {
+        started: Some(clock().wall),
+        streams: 1,
+        turns: vec![caller(0)],
+        dials: 1,
+        ..StoredCall::default()
+    };
+    let mut history = History::stored(stored);
+    if let Some(status) = dial_status {
+        history.came_back_from_transfer(status);
+    }
+    let call = Call::resume(now, clock(), Arc::new(Policy::default()), Arc::new(setup(greeted_by)), history);
+    Desk { start: clock().now, ..Desk::of(call, now) }
+}
+
+/// What the model was told before it was asked, and how often it was asked.
+fn told_and_asked(desk: &Desk) -> (Vec<String>, usize) {
+    let sent = desk.sent();
+    let told = sent.iter().filter_map(|event| match event {
+        ClientEvent::CreateItem(NewItem::System(told)) => Some(told.clone()),
+        _ => None,
+    });
+    (told.collect(), sent.iter().filter(|event| matches!(event, ClientEvent::CreateResponse { .. })).count())
+}
+
+#[test]
+fn a_call_whose_gateway_died_goes_on_with_an_apology_and_the_answer_that_was_owed() {
+    for greeted_by in [GreetedBy::Carrier, GreetedBy::Model] {
+        let mut desk = from_the_record(greeted_by, None);
+        assert_eq!(desk.dialled(), [2], "at once");
+        // The model is there only after the stream is.
+        second_stream(&mut desk, SampleRate::Hz8000);
+        desk.ready(2);
+        assert!(desk.sent().contains(&&ClientEvent::CreateItem(NewItem::User("When are you open?".to_owned()))));
+        let (told, asked) = told_and_asked(&desk);
+        assert!(matches!(&told[..], [told] if told.contains("Apologise in one short sentence")), "{told:?}");
+        assert_eq!(asked, 1, "the apology and the answer are one");
+        desk.response_created(2, "r2");
+        desk.audio(2, &key("r2", "a2"), 400);
+        assert_eq!(desk.media_ms(), 400, "it is heard at once");
+    }
+}
+
+#[test]
+fn a_caller_back_from_a_transfer_that_nobody_answered_is_told_so() {
+    let mut desk = from_the_record(GreetedBy::Carrier, Some("no-answer"));
+    second_stream(&mut desk, SampleRate::Hz8000);
+    desk.ready(2);
+    let (told, asked) = told_and_asked(&desk);
+    assert!(matches!(&told[..], [told] if told.contains("nobody answered")), "{told:?}");
+    assert_eq!(asked, 1);
+    // The next time it is the line that broke off.
+    desk.caller(CallerEvent::Gone);
+    let mut desk = comes_back(desk, History::default(), 1_000, Policy::default());
+    desk.ready(3);
+    assert!(!told_and_asked(&desk).0.iter().any(|told| told.contains("nobody answered")));
 }
