@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::calls::Lease;
 use crate::calls::writer::RecordWriter;
 use crate::http::connections::{Bounds, Connections, files};
 use crate::http::public_url::PublicUrl;
@@ -88,7 +89,8 @@ pub struct Running {
     operators: Option<SocketAddr>,
     server: Server,
     upkeep: JoinHandle<()>,
-    sweep: JoinHandle<()>,
+    lease: Lease,
+    reaper: JoinHandle<()>,
     work: jobs::Running,
     spool: Spool,
     model: Option<ModelHandle>,
@@ -146,6 +148,7 @@ async fn start_on<F>(
     let model = compose::simulated_model(&mut settings).await?;
     let (gateway, faults) = compose::gateway(&settings, store, deck, runtime, page.clone(), new_switchboard)?;
     let gateway = Arc::new(gateway);
+    let (lease, reaper) = compose::lease(&gateway, settings.calls.max_call, runtime).await;
     let connections = Connections::new(Bounds::of_node(files, settings.calls.max_calls));
     let server = Server::start(listeners, settings.http.workers.get(), &gateway, connections)?;
     let upkeep = actix_rt::spawn(async move {
@@ -155,7 +158,6 @@ async fn start_on<F>(
             page.run_upkeep();
         }
     });
-    let sweep = compose::sweep(&gateway, settings.calls.max_call, runtime);
     let public = settings.http.public;
     if let Some((row, hash)) = gateway.store.audit_head().await? {
         // Outside the database, so that a log rewritten from end to end does not fit it.
@@ -175,7 +177,8 @@ async fn start_on<F>(
             operators,
             server,
             upkeep,
-            sweep,
+            lease,
+            reaper,
             work,
             spool,
             model,
@@ -264,9 +267,10 @@ impl Running {
         }
         self.spool.stop(FLUSHING).await;
         self.work.stop(WORKING).await;
+        self.reaper.abort();
+        self.lease.give_back(CLOSING).await;
         self.server.stop(CLOSING).await;
         self.upkeep.abort();
-        self.sweep.abort();
         if let Some(model) = &self.model {
             model.stop();
         }

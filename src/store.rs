@@ -41,6 +41,7 @@ pub use engine::url::{DatabaseUrl, DatabaseUrlError};
 pub use error::StoreError;
 pub use figures::{Figures, Tokens};
 pub use jobs::{Job, JobStatus, NewJob, Waiting};
+pub use lost::LostCall;
 pub use nodes::NodeId;
 pub use outbox::{CALL_ENDED, EventsTarget, SEND_EVENT, Told};
 pub use owners::{Begun, NewCall, NewStream, Ownership, Taken};

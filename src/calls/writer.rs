@@ -107,6 +107,12 @@ impl RecordWriter {
         let _ = self.taken_over.set(Box::new(tell));
     }
 
+    /// This gateway.
+    #[must_use]
+    pub const fn node(&self) -> &NodeId {
+        &self.node
+    }
+
     /// This gateway has a call from now on, whose row was found like this, and writes under that generation. To be said before the call
     /// is admitted.
     pub fn owns(&self, was: &Call, generation: i32) {

@@ -13,9 +13,9 @@ use simulator::model::{ModelHandle, ModelOptions, ModelServer};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::calls::Sweep;
 use crate::calls::token::TokenKey;
 use crate::calls::writer::{RecordRules, RecordWriter};
+use crate::calls::{LEASE, Lease, Reaper};
 use crate::http::auth::Gate;
 use crate::http::{Desk, Gateway, Readiness, Rules, Strangers};
 use crate::recordings::spool::{Deck, TapingRecorder};
@@ -104,12 +104,14 @@ pub(super) fn gateway<F>(
     Ok((gateway, faults))
 }
 
-/// Ends what other gateways left behind, or this one before it was started again.
-pub(super) fn sweep(gateway: &Gateway, max_call: Duration, runtime: &Handle) -> JoinHandle<()> {
+/// Says that this gateway lives, and ends what gateways left behind that do not, or this one before it was started again.
+pub(super) async fn lease(gateway: &Gateway, max_call: Duration, runtime: &Handle) -> (Lease, JoinHandle<()>) {
     let Gateway { store, recorder, switchboard, .. } = gateway;
+    let lease = Lease::begin(store.clone(), recorder.node().clone(), LEASE, runtime).await;
     let here = switchboard.clone();
     let is_live = move |call: &CallSid| here.phase(call).is_some();
-    runtime.spawn(Sweep::new(store.clone(), recorder.clone(), max_call, is_live).keep())
+    let reaper = Reaper::new(store.clone(), recorder.clone(), &lease, max_call, is_live);
+    (lease, runtime.spawn(reaper.keep()))
 }
 
 fn rules(settings: &Settings) -> anyhow::Result<Rules> {

@@ -14,6 +14,8 @@ pub(super) mod batch;
 pub(super) mod calls;
 #[path = "sql/clients.rs"]
 pub(super) mod clients;
+#[path = "engine/clock/pg.rs"]
+pub(super) mod clock;
 #[path = "sql/health.rs"]
 pub(super) mod health;
 #[path = "sql/jobs.rs"]
@@ -22,6 +24,8 @@ pub(super) mod jobs;
 pub(super) mod locking;
 #[path = "sql/lost.rs"]
 pub(super) mod lost;
+#[path = "sql/nodes.rs"]
+pub(super) mod nodes;
 #[path = "sql/opening.rs"]
 pub(super) mod opening;
 #[path = "sql/outbox.rs"]

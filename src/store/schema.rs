@@ -160,3 +160,4 @@ diesel::joinable!(turns -> calls (call_id));
 diesel::joinable!(recordings -> calls (call_id));
 diesel::allow_tables_to_appear_in_same_query!(clients, calls, turns, recordings);
 diesel::allow_tables_to_appear_in_same_query!(jobs, calls);
+diesel::allow_tables_to_appear_in_same_query!(nodes, calls);

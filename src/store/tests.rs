@@ -114,6 +114,18 @@ pub(crate) fn stream_there(sid: &str) -> NewStream {
     }
 }
 
+/// Ends calls for whoever has them, as another gateway that lives would.
+pub(crate) async fn lose(store: &Store, calls: &[CallSid]) -> Vec<CallSid> {
+    let mut lost = Vec::new();
+    for sid in calls {
+        let row = store.call(sid).await.unwrap().unwrap().call;
+        let Ownership { owner, generation, .. } = row.ownership;
+        lost.push(LostCall { call_sid: row.call_sid, generation, owner });
+    }
+    store.renew_lease(&neighbour(), std::time::Duration::from_secs(60)).await.unwrap();
+    store.end_lost_calls(&neighbour(), lost).await.unwrap()
+}
+
 pub(crate) fn media() -> MediaStart {
     MediaStart { at: at(2), stream: StreamSid::new("s1"), number: 1 }
 }

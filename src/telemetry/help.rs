@@ -21,6 +21,7 @@ const COUNTERS: &[(&str, &str)] = &[
     ),
     ("callgate_connections_closed_total", "Idle connections that were closed by this side, by why"),
     ("callgate_connections_refused_total", "Connections refused because all that may be had were in use"),
+    ("callgate_calls_reaped_total", "Calls ended for gateways that died"),
     ("callgate_calls_ended_total", "Calls that ended, by status and code"),
     ("callgate_calls_gave_way_total", "Calls whose stream did not come and whose place went to another call"),
     ("callgate_calls_forgotten_total", "Calls that might have come back and were forgotten: too many of them"),

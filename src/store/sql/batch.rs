@@ -1,6 +1,6 @@
 //! Writing what running calls did.
 
-use chrono::{NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use protocol::call::end::{EndCode, EndRank, EndedBy};
@@ -18,7 +18,11 @@ use crate::store::{CallEndReport, CallUpdate, Figures, Finish, MediaStart, Store
 const OURS: &str = EndedBy::Gateway.name();
 
 /// Writes what is new of a call; false when another has it by now: then nothing is.
-pub(in crate::store) async fn write_call(conn: &mut Conn, update: &CallUpdate) -> Result<bool, StoreError> {
+pub(in crate::store) async fn write_call(
+    conn: &mut Conn,
+    update: &CallUpdate,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
     let Some((id, ended_code)) = held(conn, update).await? else { return Ok(false) };
     // Reaped while its gateway was cut off from the database: here it is, and the call goes on or has an end of its own.
     if update.reopened || ended_code.as_deref() == Some(EndCode::Reaped.name()) {
@@ -41,7 +45,7 @@ pub(in crate::store) async fn write_call(conn: &mut Conn, update: &CallUpdate) -
             let told = CallEndReport { status, ..CallEndReport::new(update.call_sid.clone(), finish.at) };
             calls::report(conn, &told).await?;
         }
-        Some(finish) => set_finish(conn, id, finish).await?,
+        Some(finish) => set_finish(conn, id, finish, now).await?,
         None => {}
     }
     Ok(true)
@@ -108,8 +112,8 @@ async fn set_figures(conn: &mut Conn, id: i64, finish: Option<&Finish>, figures:
     Ok(())
 }
 
-async fn set_finish(conn: &mut Conn, id: i64, finish: &Finish) -> Result<(), StoreError> {
+async fn set_finish(conn: &mut Conn, id: i64, finish: &Finish, now: DateTime<Utc>) -> Result<(), StoreError> {
     let row = dsl::calls.find(id).filter(outranked!(finish.rank()));
-    prepared(diesel::update(row).set((EndColumns::of(finish, Utc::now()), next_rev!()))).execute(conn).await?;
+    prepared(diesel::update(row).set((EndColumns::of(finish, now), next_rev!()))).execute(conn).await?;
     Ok(())
 }

@@ -6,35 +6,62 @@ use protocol::call::end::EndCode;
 use protocol::ids::CallSid;
 use serde_json::json;
 
-use super::{Conn, RunQueryDsl, audit, outbox, turns};
+use super::nodes::living;
+use super::{Conn, RunQueryDsl, audit, nodes, outbox, turns};
 use crate::store::ends::{EndColumns, next_rev, open_until, outranked};
 use crate::store::engine::prepared::prepared;
 use crate::store::lost::{CALL_LOST, WHY};
 use crate::store::outbox::{CALL_ENDED, Event};
 use crate::store::schema::calls::dsl;
-use crate::store::{AuditEntry, Call, Finish, StoreError};
+use crate::store::{AuditEntry, Call, Finish, LostCall, NodeId, StoreError};
 
-pub(in crate::store) async fn open(
+/// Calls that `$node` takes for lost, but for those that are too young to tell: its own, and those of gateways that have no leases.
+macro_rules! abandoned {
+    ($node:expr) => {
+        dsl::owner
+            .is_null()
+            .or(dsl::owner.eq($node.as_str()).assume_not_null())
+            .or(dsl::owner.assume_not_null().ne_all(living!()))
+    };
+}
+
+pub(in crate::store) async fn find(
     conn: &mut Conn,
+    node: &NodeId,
     before: DateTime<Utc>,
     limit: i64,
-) -> Result<Vec<CallSid>, StoreError> {
+) -> Result<Vec<LostCall>, StoreError> {
     // The conditions of the index `calls_open`.
     let open = dsl::calls.filter(dsl::ended_by.is_null()).filter(dsl::entry.is_not_null());
-    let oldest = open.filter(dsl::started_at.lt(before.naive_utc())).order(dsl::started_at).limit(limit);
-    let found: Vec<String> = oldest.select(dsl::call_sid).load(conn).await?;
-    Ok(found.into_iter().map(CallSid::new).collect())
+    let others = dsl::owner.is_not_null().and(dsl::owner.ne(node.as_str()).assume_not_null());
+    let lost = open.filter(abandoned!(node)).filter(others.or(dsl::started_at.lt(before.naive_utc())));
+    let oldest = lost.order(dsl::started_at).limit(limit).select((dsl::call_sid, dsl::generation, dsl::owner));
+    let found: Vec<(String, i32, Option<String>)> = oldest.load(conn).await?;
+    let lost = |(sid, generation, owner): (String, i32, Option<String>)| LostCall {
+        call_sid: CallSid::new(sid),
+        generation,
+        owner: owner.map(NodeId::stored),
+    };
+    Ok(found.into_iter().map(lost).collect())
 }
 
 /// Needs a transaction. Of several nodes that end the same call one finds it open.
-pub(in crate::store) async fn end(conn: &mut Conn, calls: &[CallSid]) -> Result<Vec<CallSid>, StoreError> {
+pub(in crate::store) async fn end(
+    conn: &mut Conn,
+    node: &NodeId,
+    calls: &[LostCall],
+) -> Result<Vec<CallSid>, StoreError> {
+    if !nodes::lives(conn, node).await? {
+        return Ok(Vec::new());
+    }
     let now = Utc::now();
     let code = EndCode::Reaped;
     let end = Finish { at: now, status: code.status().to_owned(), code, why: WHY.to_owned() };
     let mut done = Vec::new();
     let mut entries = Vec::new();
-    for sid in calls {
-        let open = dsl::calls.filter(dsl::call_sid.eq(sid.as_str())).filter(outranked!(end.rank()));
+    for LostCall { call_sid: sid, generation, owner } in calls {
+        let row = dsl::calls.filter(dsl::call_sid.eq(sid.as_str())).filter(dsl::generation.eq(*generation));
+        let open = row.filter(outranked!(end.rank())).filter(abandoned!(node));
         let ended = diesel::update(open).set((EndColumns::of(&end, now), next_rev!())).returning(Call::as_returning());
         let Some(call) = prepared(ended).get_result(conn).await.optional()? else { continue };
         let last = last_seen(&call, turns::end_ms(conn, call.id).await?).min(now);
@@ -49,7 +76,7 @@ pub(in crate::store) async fn end(conn: &mut Conn, calls: &[CallSid]) -> Result<
             remote_addr: None,
             request_id: None,
             outcome: end.status.clone(),
-            payload: json!({ "code": code.name(), "why": WHY, "last_seen": last }),
+            payload: json!({ "code": code.name(), "why": WHY, "last_seen": last, "node": owner.as_ref().map(NodeId::as_str) }),
         });
         done.push(sid.clone());
     }

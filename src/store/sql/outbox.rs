@@ -48,12 +48,12 @@ pub(in crate::store) async fn report(
 pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<Vec<CallSid>, StoreError> {
     let mut superseded = Vec::new();
     for update in &batch.calls {
-        if !batch::write_call(conn, update).await? {
+        let now = Utc::now();
+        if !batch::write_call(conn, update, now).await? {
             superseded.push(update.call_sid.clone());
             continue;
         }
         let Some(finish) = &update.finish else { continue };
-        let now = Utc::now();
         let comes_back_until = open_until(finish.code, now);
         let at = comes_back_until.unwrap_or(now);
         let ended = Event { call: &update.call_sid, what: CALL_ENDED, recording: None, at };

@@ -9,7 +9,7 @@ use protocol::call::end::{EndCode, EndRank, Ended};
 use protocol::ids::CallSid;
 
 use super::{ALL, Backend, Conn, Db};
-use crate::store::tests::{at, batch, finish, media, new_call, new_client, report, update};
+use crate::store::tests::{at, batch, finish, lose, media, new_call, new_client, report, update};
 use crate::store::*;
 
 /// One account of the end of a call.
@@ -35,7 +35,7 @@ async fn told_by_us(store: &Store, sid: &str, account: Account) {
         Some(Finish { at: at(50) + chrono::TimeDelta::milliseconds(125), status, code, why })
     };
     let update = match account {
-        Reaper => return drop(store.end_lost_calls(vec![CallSid::new(sid)]).await.unwrap()),
+        Reaper => return drop(lose(store, &[CallSid::new(sid)]).await),
         Busy => return drop(store.report_call(report(sid, "busy")).await.unwrap()),
         Completed => return drop(store.report_call(report(sid, "completed")).await.unwrap()),
         Stream => {
@@ -145,7 +145,7 @@ async fn an_end_that_the_version_before_took_back_is_none_and_the_next_one_count
     .unwrap();
     let call = store.call(&CallSid::new("c1")).await.unwrap().unwrap().call;
     assert_eq!((call.ended_code, call.ended_rank, call.times.ended_at_source), (None, None, None));
-    assert_eq!(store.end_lost_calls(vec![CallSid::new("c1")]).await.unwrap().len(), 1);
+    assert_eq!(lose(&store, &[CallSid::new("c1")]).await.len(), 1);
     assert_eq!(stands(&store, "c1").await.ended_code, Some(EndCode::Reaped));
 }
 

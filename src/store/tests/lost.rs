@@ -1,12 +1,18 @@
 //! Calls that no gateway has any more.
 
-use chrono::TimeDelta;
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
 use protocol::call::end::{EndCode, EndedBy};
 use protocol::ids::{CallSid, Secret};
 
 use super::Db;
-use crate::store::tests::{at, batch, finish, media, new_call, new_client, report, turn, update};
+use crate::store::tests::{
+    at, batch, finish, lose, media, neighbour, new_call, new_client, node, report, turn, update,
+};
 use crate::store::*;
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// A store whose client is told of its calls.
 async fn store(db: &Db) -> (Store, i64) {
@@ -27,7 +33,7 @@ async fn told_ends(store: &Store) -> usize {
 }
 
 #[tokio::test]
-async fn only_old_calls_that_began_and_have_no_end_are_looked_for() {
+async fn of_calls_that_the_version_before_may_have_only_old_ones_are_looked_for() {
     let db = Db::new();
     let (store, client) = store(&db).await;
     for (sid, secs) in [("old", 0), ("older", -60), ("over", -60), ("young", 60)] {
@@ -36,9 +42,61 @@ async fn only_old_calls_that_began_and_have_no_end_are_looked_for() {
     store.report_call(report("over", "completed")).await.unwrap();
     // Somebody else's, of which the carrier tells us all the same.
     store.report_call(CallEndReport { at: at(-60), ..report("foreign", "ringing") }).await.unwrap();
-    let found = async |limit| store.open_calls(at(30), limit).await.unwrap();
-    assert_eq!(found(10).await, [CallSid::new("older"), CallSid::new("old")]);
-    assert_eq!(found(1).await, [CallSid::new("older")]);
+    db.execute("UPDATE calls SET owner = NULL, generation = 2").unwrap();
+    let found = async |limit| store.lost_calls(&neighbour(), at(30), limit).await.unwrap();
+    let old = |sid| LostCall { call_sid: CallSid::new(sid), generation: 2, owner: None };
+    assert_eq!(found(10).await, [old("older"), old("old")]);
+    assert_eq!(found(1).await, [old("older")]);
+    // What a gateway has itself, it knows by itself, until nobody can have it any more.
+    db.execute(&format!("UPDATE calls SET owner = '{}'", neighbour())).unwrap();
+    assert_eq!(found(10).await.len(), 2);
+}
+
+#[tokio::test]
+async fn the_calls_of_a_gateway_are_lost_once_its_lease_ran_out_or_was_given_back() {
+    let db = Db::new();
+    let (store, client) = store(&db).await;
+    store.begin_call(new_call("c1", client)).await.unwrap();
+    let lost = async || store.lost_calls(&neighbour(), at(0), 10).await.unwrap();
+    assert!(!store.renew_lease(&node(), MINUTE).await.unwrap(), "its first");
+    assert!(store.renew_lease(&node(), MINUTE).await.unwrap());
+    assert!(lost().await.is_empty());
+    assert!(store.renew_lease(&node(), Duration::ZERO).await.unwrap());
+    let c1 = LostCall { call_sid: CallSid::new("c1"), generation: 1, owner: Some(node()) };
+    assert_eq!(lost().await, [c1.clone()]);
+    assert!(!store.renew_lease(&node(), MINUTE).await.unwrap(), "it had run out");
+    assert!(lost().await.is_empty());
+    store.give_lease_back(&node()).await.unwrap();
+    assert_eq!(lost().await, [c1.clone()]);
+    // Whoever has no lease itself ends nothing; nor does whoever looked before the owner was back, or another had the call.
+    assert!(store.end_lost_calls(&neighbour(), vec![c1.clone()]).await.unwrap().is_empty());
+    store.renew_lease(&neighbour(), MINUTE).await.unwrap();
+    store.renew_lease(&node(), MINUTE).await.unwrap();
+    assert!(store.end_lost_calls(&neighbour(), vec![c1.clone()]).await.unwrap().is_empty());
+    store.give_lease_back(&node()).await.unwrap();
+    let newer = LostCall { generation: 2, ..c1.clone() };
+    assert!(store.end_lost_calls(&neighbour(), vec![newer]).await.unwrap().is_empty());
+    assert_eq!(store.end_lost_calls(&neighbour(), vec![c1]).await.unwrap().len(), 1);
+    let call = store.call(&CallSid::new("c1")).await.unwrap().unwrap().call;
+    assert!(!call.is_over_for_good(Utc::now()), "it may come back");
+    let jobs = store.jobs(true, None, 10).await.unwrap();
+    let told = jobs.iter().find(|job| job.payload["type"] == CALL_ENDED).unwrap();
+    assert_eq!(Some(told.run_at), call.over_at, "its client is told when it cannot any more");
+}
+
+#[tokio::test]
+async fn gateways_that_are_long_gone_are_forgotten_unless_they_left_a_call() {
+    let db = Db::new();
+    let (store, client) = store(&db).await;
+    store.begin_call(new_call("c1", client)).await.unwrap();
+    for node in [node(), neighbour(), NodeId::new("third")] {
+        store.renew_lease(&node, MINUTE).await.unwrap();
+    }
+    assert_eq!(store.forget_nodes().await.unwrap(), 0);
+    db.execute("UPDATE nodes SET lease_until = '2026-01-01 00:00:00' WHERE name <> 'third'").unwrap();
+    assert_eq!(store.forget_nodes().await.unwrap(), 1);
+    lose(&store, &sids(1..2)).await;
+    assert_eq!(store.forget_nodes().await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -50,15 +108,22 @@ async fn two_nodes_that_end_the_same_calls_at_once_tell_of_each_once() {
     for call in &calls {
         one.begin_call(new_call(call.as_str(), client)).await.unwrap();
     }
-    let backwards: Vec<CallSid> = calls.iter().rev().cloned().collect();
-    let (here, there) = tokio::join!(one.end_lost_calls(calls.clone()), other.end_lost_calls(backwards));
+    let third = NodeId::new("third");
+    for node in [&neighbour(), &third] {
+        one.renew_lease(node, MINUTE).await.unwrap();
+    }
+    let lost = one.lost_calls(&third, at(0), 100).await.unwrap();
+    let backwards: Vec<LostCall> = lost.iter().rev().cloned().collect();
+    let theirs = neighbour();
+    let (here, there) =
+        tokio::join!(one.end_lost_calls(&third, lost.clone()), other.end_lost_calls(&theirs, backwards));
     assert_eq!(here.unwrap().len() + there.unwrap().len(), calls.len());
-    assert!(one.end_lost_calls(calls.clone()).await.unwrap().is_empty());
+    assert!(one.end_lost_calls(&third, lost).await.unwrap().is_empty());
     assert_eq!(told_ends(&one).await, calls.len());
     let entries = one.recent_audit(100).await.unwrap();
     assert_eq!(entries.iter().filter(|entry| entry.kind == "call.lost").count(), calls.len());
     assert!(one.verify_audit().await.unwrap().is_ok());
-    assert!(one.open_calls(at(60), 100).await.unwrap().is_empty());
+    assert!(one.lost_calls(&third, at(60), 100).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -71,7 +136,7 @@ async fn such_a_call_failed_when_it_was_last_heard_of_and_keeps_its_figures() {
     let spoken = CallUpdate { media: Some(media()), turns, figures, ..update("c0") };
     store.write_batch(batch(vec![spoken])).await.unwrap();
     let before = store.call(&CallSid::new("c0")).await.unwrap().unwrap();
-    assert_eq!(store.end_lost_calls(sids(0..1)).await.unwrap(), sids(0..1));
+    assert_eq!(lose(&store, &sids(0..1)).await, sids(0..1));
     let after = store.call(&CallSid::new("c0")).await.unwrap().unwrap();
     assert_eq!((&after.turns, &after.call.figures), (&before.turns, &before.call.figures));
     let call = after.call;
@@ -107,7 +172,7 @@ async fn a_late_account_of_the_end_wins_and_the_client_is_told_once() {
         for sid in [&lost, &plain, &early] {
             store.begin_call(new_call(sid, client)).await.unwrap();
         }
-        assert_eq!(store.end_lost_calls(vec![CallSid::new(&lost)]).await.unwrap().len(), 1);
+        assert_eq!(lose(&store, &[CallSid::new(&lost)]).await.len(), 1);
         // A report of what is no end changes nothing.
         let on_the_way = CallEndReport { ended_at: None, ..report(&lost, "in-progress") };
         assert_eq!(store.report_call(on_the_way.clone()).await.unwrap().ended_by, Some(EndedBy::Reaper));
@@ -115,7 +180,7 @@ async fn a_late_account_of_the_end_wins_and_the_client_is_told_once() {
             store.report_call(CallEndReport { call_sid: CallSid::new(sid), ..on_the_way.clone() }).await.unwrap();
             tell(&store, sid, account).await;
         }
-        let swept = store.end_lost_calls(vec![CallSid::new(&early)]).await.unwrap();
+        let swept = lose(&store, &[CallSid::new(&early)]).await;
         assert_eq!(swept.len(), usize::from(account == 5), "what has an end is left alone");
         let row = async |sid: &str| {
             let mut call = store.call(&CallSid::new(sid)).await.unwrap().unwrap().call;
