@@ -27,26 +27,12 @@ const ACCOUNT_SID: &str = "callgate1";
 /// [`CallError`]: the plan is wrong, the gateway is not there, refuses the call, or its media socket does not open. What
 /// goes wrong once the socket is open is in the report.
 pub async fn place_call(plan: CallPlan) -> Result<CallReport, CallError> {
-    let steps = load(&plan)?;
-    let tls = tls_config()?;
-    let call = Placed {
-        webhooks: Webhooks::new(plan.gateway.clone(), plan.auth.clone(), &tls)?,
-        fields: CallFields {
-            call_sid: plan.call_sid.clone().unwrap_or_else(|| sid(plan.seed, 1)),
-            from: exotel_number(&plan.from),
-            to: exotel_number(&plan.to),
-            created: IndianTime::now(),
-        },
-        journal: Journal::new(plan.observer.clone()),
-        answers: Vec::new(),
-        tls,
-        plan,
-    };
-    call.run(steps).await
+    let journal = Journal::new(plan.observer.clone());
+    Placed::new(plan, journal)?.run().await
 }
 
 /// The script with its audio loaded.
-fn load(plan: &CallPlan) -> Result<Vec<Step>, CallError> {
+pub(super) fn load(plan: &CallPlan) -> Result<Vec<Step>, CallError> {
     let samples = |length: Duration| length.as_millis() as u64 * u64::from(plan.rate.hz()) / 1_000;
     plan.script
         .iter()
@@ -66,26 +52,82 @@ fn load(plan: &CallPlan) -> Result<Vec<Step>, CallError> {
         .collect()
 }
 
-struct Placed {
-    plan: CallPlan,
-    webhooks: Webhooks,
-    fields: CallFields,
-    journal: Journal,
+/// A call that was placed.
+pub(super) struct Placed {
+    pub(super) plan: CallPlan,
+    pub(super) webhooks: Webhooks,
+    pub(super) fields: CallFields,
+    pub(super) journal: Journal,
     answers: Vec<Answered>,
     tls: Arc<ClientConfig>,
 }
 
+/// What came of one Voicebot applet.
+pub(super) struct Streamed {
+    pub(super) report: CallReport,
+    /// As the Passthru applet behind it tells.
+    pub(super) fields: StreamFields,
+    /// Why there was no stream.
+    pub(super) failed: Option<NoStream>,
+}
+
+/// Why a Voicebot applet had no stream.
+pub(super) enum NoStream {
+    /// The gateway gave no URL: HTTP status and body.
+    Refused(u16, String),
+    /// The media socket did not open.
+    Handshake(String),
+}
+
 impl Placed {
-    async fn run(mut self, steps: Vec<Step>) -> Result<CallReport, CallError> {
+    pub(super) fn new(plan: CallPlan, journal: Journal) -> Result<Self, CallError> {
+        let tls = tls_config()?;
+        Ok(Self {
+            webhooks: Webhooks::new(plan.gateway.clone(), plan.auth.clone(), &tls)?,
+            fields: CallFields {
+                call_sid: plan.call_sid.clone().unwrap_or_else(|| sid(plan.seed, 1)),
+                from: exotel_number(&plan.from),
+                to: exotel_number(&plan.to),
+                created: IndianTime::now(),
+            },
+            journal,
+            answers: Vec::new(),
+            tls,
+            plan,
+        })
+    }
+
+    async fn run(mut self) -> Result<CallReport, CallError> {
+        let steps = load(&self.plan)?;
+        let Streamed { mut report, fields, failed } = self.stream(2, steps).await?;
+        if let Some(NoStream::Refused(status, body)) = failed {
+            self.settle(&mut report);
+            return Err(CallError::Refused { status, body, report: Box::new(report) });
+        }
+        self.follow_up(&fields).await;
+        self.settle(&mut report);
+        match failed {
+            Some(NoStream::Handshake(cause)) => Err(CallError::Handshake { cause, report: Box::new(report) }),
+            _ => Ok(report),
+        }
+    }
+
+    /// A Voicebot applet: its URL is asked for, dialled, and spoken on to the stream's end.
+    pub(super) async fn stream(&mut self, salt: u64, steps: Vec<Step>) -> Result<Streamed, CallError> {
         let mut report = CallReport { call_sid: self.fields.call_sid.clone(), ..CallReport::default() };
+        let stream_sid = sid(self.plan.seed, salt);
         let url = match self.ask().await? {
             Ok(url) => url,
             Err((status, body)) => {
-                self.settle(&mut report);
-                return Err(CallError::Refused { status, body, report: Box::new(report) });
+                let failed = Some(NoStream::Refused(status, body));
+                let error = Some(format!("3010 no streaming URL, HTTP {status}"));
+                return Ok(Streamed {
+                    fields: stream_fields(stream_sid, String::new(), &report, error),
+                    report,
+                    failed,
+                });
             }
         };
-        let stream_sid = sid(self.plan.seed, 2);
         let target = MediaTarget::new(url)?;
         let failed = match self.dial(&target).await {
             Ok(socket) => {
@@ -94,12 +136,9 @@ impl Placed {
             }
             Err(cause) => Some(cause),
         };
-        self.follow_up(&report, &target, stream_sid, failed.as_deref()).await;
-        self.settle(&mut report);
-        match failed {
-            Some(cause) => Err(CallError::Handshake { cause, report: Box::new(report) }),
-            None => Ok(report),
-        }
+        let error = failed.as_ref().map(|cause| format!("3009 failed to establish ws conn {cause}"));
+        let fields = stream_fields(stream_sid, target.url.to_string(), &report, error);
+        Ok(Streamed { report, fields, failed: failed.map(NoStream::Handshake) })
     }
 
     /// The URL to stream to; or the refusal's status and body.
@@ -117,7 +156,7 @@ impl Placed {
         Ok(url.ok_or(refusal))
     }
 
-    fn answered(&mut self, answered: Answered) {
+    pub(super) fn answered(&mut self, answered: Answered) {
         let took = answered.took.as_secs_f64() * 1_000.0;
         self.journal
             .note(EventKind::Webhook, format!("{} answered {} in {took:.1} ms", answered.name, answered.status));
@@ -174,24 +213,17 @@ impl Placed {
         }
     }
 
-    /// The flow after the stream: the Passthru applet, then the call's end.
-    async fn follow_up(&mut self, report: &CallReport, target: &MediaTarget, stream_sid: String, failed: Option<&str>) {
+    /// What follows the stream in the flow: the Passthru applet, then the call's end.
+    async fn follow_up(&mut self, stream: &StreamFields) {
         if self.plan.after.passthru {
-            let stream = StreamFields {
-                stream_sid,
-                url: target.url.to_string(),
-                status: if failed.is_some() { "failed" } else { "completed" },
-                seconds: report.media_ms / 1_000,
-                disconnected_by: match report.ended_by {
-                    EndedBy::NotOpened => "NA",
-                    EndedBy::Caller => "user",
-                    EndedBy::Gateway | EndedBy::Broken | EndedBy::Timeout => "bot",
-                },
-                error: failed.map(|cause| format!("3009 failed to establish ws conn {cause}")),
-            };
-            let answered = self.webhooks.get("passthru", &self.fields.passthru(&stream)).await;
+            let answered = self.webhooks.get("passthru", &self.fields.passthru(stream)).await;
             self.followed(answered);
         }
+        self.call_end().await;
+    }
+
+    /// The call is over: what Exotel says of it last.
+    pub(super) async fn call_end(&mut self) {
         if let Some(body) = self.plan.after.call_end {
             let answered = self.webhooks.post("call-end", &self.fields.call_end("completed"), body).await;
             self.followed(answered);
@@ -206,7 +238,7 @@ impl Placed {
         }
     }
 
-    fn settle(&mut self, report: &mut CallReport) {
+    pub(super) fn settle(&mut self, report: &mut CallReport) {
         report.webhooks = std::mem::take(&mut self.answers)
             .into_iter()
             .map(|answered| WebhookAnswer {
@@ -214,10 +246,25 @@ impl Placed {
                 status: answered.status,
                 headers: answered.headers,
                 body: answered.body,
-                at_ms: self.journal.ms(answered.sent_at),
+                at_ms: self.journal.told_ms(answered.sent_at),
                 took_ms: answered.took.as_secs_f64() * 1_000.0,
             })
             .collect();
         report.timeline = self.journal.finish();
+    }
+}
+
+fn stream_fields(stream_sid: String, url: String, report: &CallReport, error: Option<String>) -> StreamFields {
+    StreamFields {
+        stream_sid,
+        url,
+        status: if error.is_some() { "failed" } else { "completed" },
+        seconds: report.media_ms / 1_000,
+        disconnected_by: match report.ended_by {
+            EndedBy::NotOpened => "NA",
+            EndedBy::Caller => "user",
+            EndedBy::Gateway | EndedBy::Broken | EndedBy::Timeout => "bot",
+        },
+        error,
     }
 }

@@ -13,6 +13,8 @@ const MOST_EVENTS: usize = 20_000;
 #[derive(Debug)]
 pub(crate) struct Journal {
     zero: Option<Instant>,
+    /// The clock of a flow starts as it is placed, not as a media socket opens.
+    of_flow: bool,
     placed: Instant,
     held: Vec<(Instant, EventKind, String)>,
     events: Vec<Event>,
@@ -21,14 +23,33 @@ pub(crate) struct Journal {
 
 impl Journal {
     pub(crate) fn new(observer: Option<mpsc::Sender<Event>>) -> Self {
-        Self { zero: None, placed: Instant::now(), held: Vec::new(), events: Vec::new(), observer }
+        Self { zero: None, of_flow: false, placed: Instant::now(), held: Vec::new(), events: Vec::new(), observer }
+    }
+
+    /// Of a call of several streams: one clock over all of them.
+    pub(crate) fn of_flow(observer: Option<mpsc::Sender<Event>>) -> Self {
+        let journal = Self::new(observer);
+        Self { zero: Some(journal.placed), of_flow: true, ..journal }
     }
 
     pub(crate) const fn placed(&self) -> Instant {
         self.placed
     }
 
-    /// Starts the clock.
+    /// From the start of what is told to the start of the stream's own clock.
+    fn offset_ms(&self) -> i64 {
+        match self.zero {
+            Some(zero) if self.of_flow => i64::try_from((zero - self.placed).as_millis()).unwrap_or(i64::MAX),
+            _ => 0,
+        }
+    }
+
+    /// Milliseconds from the start of what is told to then.
+    pub(crate) fn told_ms(&self, when: Instant) -> i64 {
+        self.ms(when) + self.offset_ms()
+    }
+
+    /// Starts the clock of a stream.
     pub(crate) fn start(&mut self, zero: Instant) {
         self.zero = Some(zero);
         for (when, kind, detail) in std::mem::take(&mut self.held) {
@@ -56,7 +77,7 @@ impl Journal {
 
     /// Notes what happened at that millisecond of the clock.
     pub(crate) fn note_at(&mut self, at_ms: i64, kind: EventKind, detail: impl Into<String>) {
-        let event = Event { at_ms, kind, detail: detail.into() };
+        let event = Event { at_ms: at_ms + self.offset_ms(), kind, detail: detail.into() };
         if let Some(observer) = &self.observer {
             // A full channel loses the event for the observer only.
             let _ = observer.try_send(event.clone());

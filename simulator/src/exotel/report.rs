@@ -141,6 +141,8 @@ pub enum EventKind {
     HangUp,
     /// The media socket is closed.
     MediaClosed,
+    /// The flow came to its next applet.
+    Applet,
 }
 
 impl fmt::Display for EventKind {
@@ -162,6 +164,7 @@ impl fmt::Display for EventKind {
             Self::Rude => "rude",
             Self::HangUp => "hang-up",
             Self::MediaClosed => "media closed",
+            Self::Applet => "applet",
         })
     }
 }

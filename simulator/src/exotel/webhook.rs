@@ -99,6 +99,23 @@ impl CallFields {
         fields
     }
 
+    /// The GET of a Passthru applet further down the flow; behind a Connect applet with what became of the dialling.
+    pub(crate) fn resume(&self, dialled: Option<&DialFields>) -> Fields {
+        let mut fields = self.common(&self.to);
+        fields.push(("CallStatus", "in-progress".into()));
+        fields.push((
+            "CallType",
+            if dialled.is_some_and(|d| d.status != "completed") { "incomplete" } else { "call-attempt" }.into(),
+        ));
+        fields.push(("flow_id", "228040".into()));
+        fields.push(("EndTime", "1970-01-01 05:30:00".into()));
+        if let Some(dialled) = dialled {
+            fields.push(("DialCallStatus", dialled.status.into()));
+            fields.push(("DialCallDuration", dialled.seconds.to_string()));
+        }
+        fields
+    }
+
     /// The four fields a StatusCallback promises.
     pub(crate) fn call_end(&self, status: &str) -> Fields {
         vec![
@@ -108,6 +125,14 @@ impl CallFields {
             ("DateUpdated", IndianTime::now().plain()),
         ]
     }
+}
+
+/// What a Passthru applet says of the Connect applet before it.
+#[derive(Clone, Debug)]
+pub(crate) struct DialFields {
+    pub(crate) status: &'static str,
+    /// Ringing included.
+    pub(crate) seconds: u64,
 }
 
 /// What a Passthru applet says of the stream before it.

@@ -23,9 +23,13 @@ pub(crate) struct FakeGateway {
     pub(crate) http: Url,
     pub(crate) media: String,
     pub(crate) requests: Arc<Mutex<Vec<Request>>>,
+    /// Statuses answered once each, before the usual one, to requests whose head has that in it.
+    pub(crate) answers: Answers,
     /// What the caller said on each media socket.
     pub(crate) said: Arc<Mutex<Vec<Value>>>,
 }
+
+pub(crate) type Answers = Arc<Mutex<Vec<(&'static str, u16)>>>;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Manners {
@@ -54,9 +58,11 @@ impl FakeGateway {
             http: format!("http://{}/base/", http.local_addr().unwrap()).parse().unwrap(),
             media: format!("ws://{}/media/token", media.local_addr().unwrap()),
             requests: Arc::default(),
+            answers: Arc::default(),
             said: Arc::default(),
         };
-        tokio::spawn(webhooks(http, manners.status, gateway.media.clone(), gateway.requests.clone()));
+        let answers = gateway.answers.clone();
+        tokio::spawn(webhooks(http, manners.status, answers, gateway.media.clone(), gateway.requests.clone()));
         tokio::spawn(sockets(media, manners, gateway.requests.clone(), gateway.said.clone()));
         gateway
     }
@@ -75,9 +81,15 @@ impl FakeGateway {
     }
 }
 
-async fn webhooks(listener: TcpListener, status: u16, media: String, requests: Arc<Mutex<Vec<Request>>>) {
+async fn webhooks(
+    listener: TcpListener,
+    usual: u16,
+    answers: Answers,
+    media: String,
+    requests: Arc<Mutex<Vec<Request>>>,
+) {
     while let Ok((mut tcp, _)) = listener.accept().await {
-        let (media, requests) = (media.clone(), requests.clone());
+        let (media, requests, answers) = (media.clone(), requests.clone(), answers.clone());
         tokio::spawn(async move {
             let mut bytes = Vec::new();
             loop {
@@ -99,6 +111,11 @@ async fn webhooks(listener: TcpListener, status: u16, media: String, requests: A
                     false => format!(
                         r#"<Response><Say>Hello</Say><Stream url="{media}?queue=premium&amp;tier=1"/></Response>"#
                     ),
+                };
+                let status = {
+                    let mut answers = answers.lock().unwrap();
+                    let once = answers.iter().position(|(part, _)| head.contains(part));
+                    once.map_or(usual, |at| answers.remove(at).1)
                 };
                 requests.lock().unwrap().push(Request { head, body });
                 let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
