@@ -14,7 +14,7 @@ use protocol::ids::Secret;
 use url::Url;
 
 use crate::address::Cidr;
-use crate::calls::token::TokenKey;
+use crate::calls::Calls;
 use crate::calls::writer::RecordWriter;
 use crate::http::connections::Connection;
 use crate::outgoing::{Forbidden, PrivateHosts};
@@ -22,33 +22,26 @@ use crate::recordings::RecordingHosts;
 use crate::store::{Announced, Store};
 
 pub mod address;
-pub mod admission;
 pub mod audit;
 pub mod auth;
 pub mod body;
 pub mod connections;
-mod desk;
 pub mod error;
 pub mod here;
 mod media;
 mod operator;
 mod probe;
 pub mod public_url;
-pub mod rate;
-mod recent;
 pub mod request_id;
 mod routes;
 mod strangers;
-mod tries;
 mod webhook;
 
+use crate::rate::TooMany;
 use auth::Gate;
 use error::Refused;
-use rate::TooMany;
 use routes::wrong_method;
 
-pub use desk::Desk;
-pub(crate) use desk::StaticDesk;
 pub use probe::Readiness;
 pub use routes::{Plane, routes, routes_of};
 pub use strangers::Strangers;
@@ -63,10 +56,8 @@ pub struct Gateway {
     pub recorder: RecordWriter,
     /// The live calls.
     pub switchboard: Switchboard,
-    /// Finds clients and writes calls down.
-    pub desk: Arc<Desk>,
-    /// Signs media tokens.
-    pub tokens: TokenKey,
+    /// The use cases of calls.
+    pub calls: Calls,
     /// Knows the secrets of the webhooks.
     pub gate: Gate,
     /// The metrics page.
@@ -90,8 +81,6 @@ pub struct Rules {
     pub public: Url,
     /// Whether operators have a listener of their own.
     pub operators_apart: bool,
-    /// `ws://` or `wss://`, as Exotel reaches us, with a slash at the end.
-    pub stream_base: Url,
     /// Where a recording may be.
     pub recording_hosts: RecordingHosts,
     /// What a client may have asked although it is no public host.
@@ -165,10 +154,5 @@ impl Gateway {
     /// How long a webhook may take, and anything else that asks the database.
     fn deadline(&self) -> Duration {
         self.rules.deadline
-    }
-
-    /// The URL Exotel opens for a call.
-    fn stream_url(&self, token: &str) -> String {
-        format!("{}exotel/media/{token}", self.rules.stream_base)
     }
 }

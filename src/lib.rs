@@ -14,6 +14,7 @@ mod http;
 mod jobs;
 mod notify;
 mod outgoing;
+mod rate;
 mod recordings;
 mod redact;
 mod serve;

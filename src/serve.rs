@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::{FaultInjector, FrontDesk, Limits, ModelEndpoint, Recorder, Switchboard};
+use actors::{FaultInjector, Limits, ModelEndpoint, Recorder, Switchboard};
 use anyhow::Context;
 use protocol::call::end::Ended;
 use simulator::model::ModelHandle;
@@ -118,7 +118,7 @@ pub async fn start_with_faults(settings: Settings) -> anyhow::Result<(Running, F
 /// Starts on a switchboard that is made like this; what else comes with one is given back.
 async fn start_on<F>(
     mut settings: Settings,
-    new_switchboard: impl FnOnce(ModelEndpoint, Limits, Arc<dyn Recorder>, Arc<dyn FrontDesk>) -> (Switchboard, F),
+    new_switchboard: impl FnOnce(ModelEndpoint, Limits, Arc<dyn Recorder>, Arc<dyn actors::Admissions>) -> (Switchboard, F),
 ) -> anyhow::Result<(Running, F)> {
     settings.check_serving()?;
     begin::look_about(&settings);

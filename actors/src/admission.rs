@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use protocol::call::history::History;
 use protocol::call::policy::{Policy, Setup};
 use protocol::ids::CallSid;
 
@@ -21,6 +22,23 @@ pub struct Admission {
     pub policy: Arc<Policy>,
     /// The tenant's model, instead of the node's.
     pub model: Option<String>,
+    /// Under which this node has the call: it grows whenever another takes it.
+    pub generation: i32,
+    /// The call goes on, as it is on record; none: it begins, or this node has it still.
+    pub returns: Option<Returning>,
+}
+
+/// A call that goes on with a further stream.
+#[derive(Clone, Debug)]
+pub struct Returning {
+    /// What is on record of it; none: this node remembers it, and knows more than the record.
+    pub history: Option<Box<History>>,
+    /// Which of its streams is asked for, or begins: counts from 1 over the whole call.
+    pub stream: u32,
+    /// Since when it is asked for.
+    pub since: SystemTime,
+    /// What became of the last transfer, in the carrier's word (`DialCallStatus`); none when there was none.
+    pub dial_status: Option<String>,
 }
 
 /// How an admission went.

@@ -184,7 +184,7 @@ impl Actor for CallerLeg {
         }
         self.start_timer = ctx.run_later(START_WITHIN, |leg, ctx| {
             let call = match &leg.stage {
-                Stage::Waiting(MediaEntry::Token(call) | MediaEntry::Elsewhere(call)) => Some(call.clone()),
+                Stage::Waiting(MediaEntry::Token(call) | MediaEntry::Elsewhere(call, _)) => Some(call.clone()),
                 _ => None,
             };
             leg.refuse(call.as_ref(), &MediaRefusal::NoStart, ctx);

@@ -16,10 +16,10 @@
 //! * A **restart never reuses what panicked**: the new actor is made from the facts the old one recorded.
 
 mod admission;
+mod admissions;
 mod bucket;
 mod call_actor;
 mod caller_leg;
-mod desk;
 mod effects;
 mod fault;
 mod limits;
@@ -31,8 +31,8 @@ mod relocate;
 mod switchboard;
 mod sync;
 
-pub use admission::{Admission, Admitted, Announced, Phase, Refusal};
-pub use desk::{DeskAnswer, DeskError, FrontDesk};
+pub use admission::{Admission, Admitted, Announced, Phase, Refusal, Returning};
+pub use admissions::{Admissions, Join, JoinAnswer, JoinError};
 pub use effects::{EffectAnswer, Effects};
 pub use fault::{Fault, FaultInjector};
 pub use limits::Limits;
@@ -41,5 +41,5 @@ pub use model_leg::ModelEndpoint;
 pub use probe::probe;
 pub use recorder::{Recorder, Step, SupervisorEvent, Tape};
 pub use switchboard::supervise::panic_message;
-pub use switchboard::{ModelHealth, Switchboard};
+pub use switchboard::{ModelHealth, Reservation, Switchboard};
 pub use sync::lock;

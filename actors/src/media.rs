@@ -3,17 +3,17 @@
 use protocol::ids::CallSid;
 
 use crate::admission::Refusal;
-use crate::desk::DeskError;
+use crate::admissions::JoinError;
 
 /// How a media socket says which call it is.
 #[derive(Clone, Debug)]
 pub enum MediaEntry {
     /// By a token that was checked: the `start` event must name this call.
     Token(CallSid),
-    /// By such a token, of a call that is not on this node: another one announced it. The `start` event must name this call, and
-    /// the [`crate::FrontDesk`] gives it to whoever asks first.
-    Elsewhere(CallSid),
-    /// Not yet: the `start` event does, and the [`crate::FrontDesk`] admits it.
+    /// By such a token, of that stream of a call that is not on this node: another one announced it. The `start` event must name this
+    /// call, and [`Admissions`](crate::Admissions) gives it to whoever asks first.
+    Elsewhere(CallSid, u32),
+    /// Not yet: the `start` event does, and [`Admissions`](crate::Admissions) lets it in.
     Static,
 }
 
@@ -50,12 +50,12 @@ pub enum MediaRefusal {
     /// The stream that it takes the place of did not end in time.
     #[error("the stream before this one did not end in time")]
     ReplaceTimeout,
-    /// The front desk did not answer in time.
-    #[error("the front desk did not answer in time")]
-    DeskTimeout,
-    /// The front desk does not admit its call.
+    /// Whether it may begin was not said in time.
+    #[error("whether the call may begin was not said in time")]
+    JoinTimeout,
+    /// Its call is not let in.
     #[error("{0}")]
-    Desk(DeskError),
+    Join(JoinError),
     /// There is no room for its call.
     #[error("{0}")]
     NoRoom(Refusal),
@@ -76,9 +76,9 @@ impl MediaRefusal {
             Self::Over => "call_over",
             Self::PlaceLost => "place_lost",
             Self::ReplaceTimeout => "replace_timeout",
-            Self::DeskTimeout => "desk_timeout",
-            Self::Desk(DeskError::Denied(_)) => "denied",
-            Self::Desk(DeskError::Unavailable(_)) => "unavailable",
+            Self::JoinTimeout => "join_timeout",
+            Self::Join(JoinError::Denied(_)) => "denied",
+            Self::Join(JoinError::Unavailable(_)) => "unavailable",
             Self::NoRoom(_) => "no_room",
         }
     }

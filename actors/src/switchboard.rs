@@ -13,6 +13,7 @@ mod home;
 mod kept;
 mod meters;
 pub(crate) mod registry;
+mod reservation;
 mod seats;
 mod slot;
 mod streams;
@@ -29,9 +30,9 @@ use protocol::ids::CallSid;
 use rustls::ClientConfig;
 
 use crate::admission::{Admission, Admitted, Announced, Phase, Refusal};
+use crate::admissions::Admissions;
 use crate::call_actor::Origin;
 use crate::caller_leg::CallerLeg;
-use crate::desk::FrontDesk;
 use crate::effects::Effects;
 use crate::fault::FaultInjector;
 use crate::limits::Limits;
@@ -41,8 +42,7 @@ use crate::recorder::Recorder;
 pub use health::ModelHealth;
 use meters::Meters;
 use registry::{CallSlot, Registry};
-use seats::Asked;
-use supervise::Life;
+pub use reservation::Reservation;
 
 /// Every live call of this node. Clones are handles to the same one.
 #[derive(Clone)]
@@ -52,7 +52,7 @@ struct Inner {
     endpoint: ModelEndpoint,
     tls: Option<Arc<ClientConfig>>,
     recorder: Arc<dyn Recorder>,
-    desk: Arc<dyn FrontDesk>,
+    admissions: Arc<dyn Admissions>,
     registry: Arc<Registry>,
     meters: Arc<Meters>,
 }
@@ -60,13 +60,18 @@ struct Inner {
 impl Switchboard {
     /// A switchboard without calls. The process's metrics recorder must be installed by now.
     ///
-    /// The desk needs nothing of the switchboard: it says who may call, and the media socket that asked it brings what it
-    /// said here. So there is no cycle to break.
+    /// Whoever admits needs nothing of the switchboard: it says who may call, and the media socket that asked brings what it said here. So
+    /// there is no cycle to break.
     #[must_use]
-    pub fn new(endpoint: ModelEndpoint, limits: Limits, recorder: Arc<dyn Recorder>, desk: Arc<dyn FrontDesk>) -> Self {
+    pub fn new(
+        endpoint: ModelEndpoint,
+        limits: Limits,
+        recorder: Arc<dyn Recorder>,
+        admissions: Arc<dyn Admissions>,
+    ) -> Self {
         let meters = Arc::new(Meters::new());
         let registry = Arc::new(Registry::new(limits, Arc::clone(&meters)));
-        Self(Arc::new(Inner { endpoint, tls: client_tls(), recorder, desk, registry, meters }))
+        Self(Arc::new(Inner { endpoint, tls: client_tls(), recorder, admissions, registry, meters }))
     }
 
     /// What does for its calls what they want done beside their sockets. Given once, before the first call; without it nothing can be done.
@@ -80,9 +85,9 @@ impl Switchboard {
         endpoint: ModelEndpoint,
         limits: Limits,
         recorder: Arc<dyn Recorder>,
-        desk: Arc<dyn FrontDesk>,
+        admissions: Arc<dyn Admissions>,
     ) -> (Self, FaultInjector) {
-        let board = Self::new(endpoint, limits, recorder, desk);
+        let board = Self::new(endpoint, limits, recorder, admissions);
         (board.clone(), FaultInjector::new(board))
     }
 
@@ -90,29 +95,44 @@ impl Switchboard {
     /// nothing; one that was here and may return goes on from there.
     ///
     /// # Errors
-    /// When the node or the client has all the calls it may have, or all that may wait, or the node is draining.
+    /// As [`Switchboard::reserve`].
     pub fn admit(&self, admission: Admission) -> Result<Admitted, Refusal> {
         self.admit_with(admission, false)
     }
 
     /// The same for a call whose stream is here: it does not have to wait.
     pub(crate) fn admit_with(&self, admission: Admission, has_stream: bool) -> Result<Admitted, Refusal> {
-        let target = Target::new(&self.0.endpoint, admission.model.as_deref(), self.0.tls.clone());
-        self.seat(admission, target, has_stream)
+        if self.find(&admission.call_sid).is_some() {
+            return Ok(Admitted { replayed: true });
+        }
+        Ok(self.reserve(&admission, has_stream)?.admit(admission))
     }
 
-    fn seat(&self, admission: Admission, target: Target, has_stream: bool) -> Result<Admitted, Refusal> {
-        match self.0.registry.admit(admission, target, Arc::clone(&self.0.recorder), has_stream)? {
-            registry::Admitted::Replayed => Ok(Admitted { replayed: true }),
-            registry::Admitted::Seated(presence) => {
-                let returned = presence.slot.has_returned();
-                metrics::counter!("callgate_calls_returned_total").increment(u64::from(returned));
-                let origin = if returned { Origin::Resumed } else { Origin::New };
-                if let Some(life) = Life::begin(&presence.slot, origin) {
-                    supervise::start(presence, life);
-                }
-                Ok(Admitted { replayed: false })
-            }
+    /// A call that is here, or was and may come back, as it was admitted.
+    #[must_use]
+    pub fn admission(&self, call: &CallSid) -> Option<Admission> {
+        self.find(call).or_else(|| self.0.registry.shelf.find(call)).map(|slot| slot.admission())
+    }
+
+    /// Another gateway has a further stream of a call that this one has, or had, under that generation: here it is over, and nothing more
+    /// is said of it.
+    pub fn taken_over(&self, call: &CallSid, generation: i32) {
+        let old = |slot: &Arc<CallSlot>| slot.generation <= generation;
+        if let Some(slot) = self.find(call).filter(old) {
+            slot.end_for_good();
+            slot.control(Control::HangUp(Ended::TakenOver));
+        }
+        if self.0.registry.shelf.find(call).as_ref().is_some_and(old) {
+            drop(self.0.registry.shelf.take(call));
+        }
+    }
+
+    /// A call comes under a newer generation than it is here: it leaves first. What it came to here stays with the one that comes only
+    /// where the record says no more.
+    pub(crate) async fn clear_way(&self, admission: &Admission) {
+        if let Some(old) = self.find(&admission.call_sid).filter(|old| old.generation < admission.generation) {
+            old.control(Control::HangUp(Ended::TakenOver));
+            self.0.registry.without(&old).await;
         }
     }
 
@@ -153,8 +173,10 @@ impl Switchboard {
     /// Admits a call that was here as it was admitted before.
     fn recall(&self, call: &CallSid) -> Result<(), MediaRefusal> {
         let before = self.0.registry.shelf.find(call).ok_or(MediaRefusal::Over)?;
-        let seated = self.seat(before.admission(), before.target.clone(), true);
-        seated.map(|_| ()).map_err(MediaRefusal::NoRoom)
+        let admission = before.admission();
+        let place = self.reserve(&admission, true).map_err(MediaRefusal::NoRoom)?;
+        place.seat(admission, before.target.clone());
+        Ok(())
     }
 
     /// The call of a media socket. One that left after its further stream was asked for is back with it.
@@ -170,18 +192,14 @@ impl Switchboard {
         self.find(call).or_else(|| self.0.registry.shelf.find(call).filter(|before| before.is_armed()))
     }
 
+    /// A call that was here does not come back.
+    pub fn forget_return(&self, call: &CallSid) {
+        drop(self.0.registry.shelf.take(call));
+    }
+
     /// Keeps no call for its return any more: the node stops.
     pub fn forget_returns(&self) {
         self.0.registry.shelf.clear();
-    }
-
-    /// Whether a call of that client would be admitted now: asked before a call is written down. [`Switchboard::admit`] decides.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn check_room(&self, client: &str, max_concurrent: Option<u32>) -> Result<(), Refusal> {
-        let asked = Asked { client, max_concurrent, wait: Some(Duration::ZERO) };
-        self.0.registry.seats.check(asked, Instant::now())
     }
 
     /// Whether this node takes new calls at all.
@@ -222,7 +240,7 @@ impl Switchboard {
             };
             if let Some(why) = refusal {
                 self.0.meters.refused.increment(1);
-                self.0.desk.refused(Some(call), &why);
+                self.0.admissions.refused(Some(call), &why);
                 return Err(actix_web::error::ErrorForbidden(why));
             }
         }
@@ -276,8 +294,8 @@ impl Switchboard {
         self.0.registry.find(call)
     }
 
-    pub(crate) fn desk(&self) -> &Arc<dyn FrontDesk> {
-        &self.0.desk
+    pub(crate) fn admissions(&self) -> &Arc<dyn Admissions> {
+        &self.0.admissions
     }
 
     pub(crate) fn meters(&self) -> &Arc<Meters> {

@@ -52,7 +52,9 @@ impl Seen {
             outcome: outcome.to_owned(),
             payload,
         };
-        gateway.desk.write_down(entry, patience).await;
+        if !gateway.recorder.audit_now(entry, patience).await {
+            metrics::counter!("callgate_audit_late_total").increment(1);
+        }
     }
 
     /// Writes a refusal down, in words, beside what was told (an object). Of one address so many are written down; beyond that they are

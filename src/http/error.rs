@@ -8,6 +8,7 @@ use actors::Refusal;
 use protocol::exotel::webhook::{FieldError, FieldProblem};
 
 use super::auth::AuthError;
+use crate::calls;
 use crate::calls::token::TokenError;
 use crate::store::StoreError;
 
@@ -38,12 +39,6 @@ pub enum Refused {
     /// 401: a media token that opens nothing.
     #[error("{0}")]
     Token(TokenError),
-    /// 401: a media token whose call has its stream, or is over.
-    #[error("the media token was used up by the call's first stream, or the call is over")]
-    TokenUsed,
-    /// 409: a call that ended for good, or too long ago.
-    #[error("the call is over: no further stream of it is taken")]
-    CallOver,
     /// 403: an address that is not allowed.
     #[error("requests from this address are not allowed (ALLOWED_IPS)")]
     Address,
@@ -56,9 +51,6 @@ pub enum Refused {
     /// 403: the operators' API is off.
     #[error("the API is off: set ADMIN_TOKEN")]
     ApiOff,
-    /// 404: no active client has that number.
-    #[error("no active client has that number")]
-    UnknownClient,
     /// 404: no such client.
     #[error("no client has that id or number")]
     NoSuchClient,
@@ -92,23 +84,15 @@ pub enum Refused {
     /// 426: a media URL without a WebSocket upgrade.
     #[error("this is a media stream: it takes a WebSocket upgrade")]
     NoUpgrade,
-    /// 429: too many.
-    #[error("too many {what}")]
-    TooMany {
-        /// Of what.
-        what: &'static str,
-        /// When it may be tried again.
-        retry_after: Duration,
-    },
     /// 429: an address that failed to authenticate too often.
     #[error("too many failed authentications from this address")]
     Guessing {
         /// When it may be tried again.
         retry_after: Duration,
     },
-    /// 503: draining or full.
+    /// 404, 409, 401, 429 or 503: the call may not begin, or not go on.
     #[error("{0}")]
-    Switchboard(Refusal),
+    Call(calls::Refused),
     /// 503: the database did not answer in time, or failed.
     #[error("the storage is away: the request was not written down")]
     StorageAway,
@@ -122,17 +106,18 @@ impl Refused {
             Self::Field(_) | Self::Body(_) | Self::Broken | Self::UnknownField(_) | Self::UnknownParameter(..) => {
                 StatusCode::BAD_REQUEST
             }
-            Self::Auth(_) | Self::Operator | Self::Token(_) | Self::TokenUsed => StatusCode::UNAUTHORIZED,
+            Self::Auth(_) | Self::Operator | Self::Token(_) => StatusCode::UNAUTHORIZED,
             Self::Address | Self::Host | Self::Origin | Self::ApiOff => StatusCode::FORBIDDEN,
-            Self::UnknownClient | Self::NoSuchClient | Self::UnknownCall | Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::NoSuchClient | Self::UnknownCall | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
-            Self::NotLive | Self::NumberTaken(_) | Self::CallOver => StatusCode::CONFLICT,
+            Self::NotLive | Self::NumberTaken(_) => StatusCode::CONFLICT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType | Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NoUpgrade => StatusCode::UPGRADE_REQUIRED,
-            Self::TooMany { .. } | Self::Guessing { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Switchboard(_) | Self::StorageAway => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Guessing { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::StorageAway => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Call(refused) => of_call(refused),
         }
     }
 
@@ -153,13 +138,11 @@ impl Refused {
             Self::Token(TokenError::Malformed) => "token_malformed",
             Self::Token(TokenError::BadSignature) => "token_forged",
             Self::Token(TokenError::Expired) => "token_expired",
-            Self::TokenUsed => "token_used",
-            Self::CallOver => "call_over",
             Self::Address => "address_not_allowed",
             Self::Host => "host_not_allowed",
             Self::Origin => "origin_not_allowed",
             Self::ApiOff => "api_off",
-            Self::UnknownClient | Self::NoSuchClient => "unknown_client",
+            Self::NoSuchClient => "unknown_client",
             Self::UnknownCall => "unknown_call",
             Self::NoRoute => "not_found",
             Self::Method(_) => "method_not_allowed",
@@ -169,10 +152,8 @@ impl Refused {
             Self::TooLarge(_) => "body_too_large",
             Self::MediaType | Self::NotJson => "unsupported_media_type",
             Self::NoUpgrade => "upgrade_required",
-            Self::TooMany { .. } | Self::Guessing { .. } => "rate_limited",
-            Self::Switchboard(Refusal::Draining) => "draining",
-            Self::Switchboard(Refusal::Full) => "full",
-            Self::Switchboard(Refusal::ClientFull) => "client_full",
+            Self::Guessing { .. } => "rate_limited",
+            Self::Call(refused) => refused.code(),
             Self::StorageAway => "storage_away",
         }
     }
@@ -183,7 +164,7 @@ impl Refused {
         match self {
             Self::Field(error) if matches!(error.problem, FieldProblem::Body(_)) => None,
             Self::Field(error) => Some(error.field),
-            Self::UnknownClient => Some("CallTo"),
+            Self::Call(calls::Refused::UnknownClient) => Some("CallTo"),
             Self::NumberTaken(_) => Some("number"),
             Self::UnknownField(name) | Self::UnknownParameter(name, _) => Some(name),
             _ => None,
@@ -193,11 +174,11 @@ impl Refused {
     /// Whole seconds after which another attempt makes sense.
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::TooMany { retry_after, .. } | Self::Guessing { retry_after } => {
+            Self::Call(calls::Refused::TooMany { retry_after, .. }) | Self::Guessing { retry_after } => {
                 Some(retry_after.as_millis().div_ceil(1000).max(1) as u64)
             }
-            Self::Switchboard(Refusal::Draining) => Some(5),
-            Self::Switchboard(_) => Some(2),
+            Self::Call(calls::Refused::NoRoom(Refusal::Draining)) => Some(5),
+            Self::Call(calls::Refused::NoRoom(_)) => Some(2),
             Self::StorageAway => Some(1),
             _ => None,
         }
@@ -275,8 +256,29 @@ impl From<TokenError> for Refused {
     }
 }
 
+impl From<calls::Refused> for Refused {
+    fn from(refused: calls::Refused) -> Self {
+        match refused {
+            calls::Refused::Field(error) => Self::Field(error),
+            calls::Refused::StorageAway => Self::StorageAway,
+            refused => Self::Call(refused),
+        }
+    }
+}
+
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
-        Self::Switchboard(refusal)
+        Self::Call(refusal.into())
+    }
+}
+
+const fn of_call(refused: &calls::Refused) -> StatusCode {
+    match refused {
+        calls::Refused::Field(_) => StatusCode::BAD_REQUEST,
+        calls::Refused::UnknownClient => StatusCode::NOT_FOUND,
+        calls::Refused::Over => StatusCode::CONFLICT,
+        calls::Refused::StreamUsed => StatusCode::UNAUTHORIZED,
+        calls::Refused::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+        calls::Refused::NoRoom(_) | calls::Refused::StorageAway => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

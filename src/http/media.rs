@@ -5,13 +5,12 @@ use std::time::SystemTime;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, Result, web};
 use actors::MediaEntry;
-use protocol::ids::CallSid;
 use serde_json::json;
-use tokio::time::timeout;
 
 use super::audit::Seen;
 use super::error::Refused;
 use super::{Gateway, let_in};
+use crate::calls::Awaited;
 
 /// `GET /exotel/media/{token}`: the socket of a call that a webhook announced.
 pub(super) async fn by_token(
@@ -43,29 +42,13 @@ async fn check_token(
     seen: &mut Seen,
 ) -> Result<MediaEntry, Refused> {
     gateway.check_address(seen.address)?;
-    let (call, stream) = gateway.tokens.verify(token, SystemTime::now())?;
+    let (call, stream) = gateway.calls.verify(token, SystemTime::now())?;
     seen.call = Some(call.clone());
     check_upgrade(request)?;
-    // Until `start` uses the token up, every socket is welcome: the handshake has one retry, and the newest wins.
-    match gateway.switchboard.awaits(&call, stream) {
-        Some(true) => Ok(MediaEntry::Token(call)),
-        Some(false) => Err(Refused::TokenUsed),
-        None => {
-            let awaited = timeout(gateway.deadline(), is_awaited(gateway, &call)).await;
-            match awaited.unwrap_or(Err(Refused::StorageAway))? {
-                true => gateway.check_room().map(|()| MediaEntry::Elsewhere(call)),
-                false => Err(Refused::TokenUsed),
-            }
-        }
+    match gateway.calls.awaits(&call, stream).await? {
+        Awaited::Here => Ok(MediaEntry::Token(call)),
+        Awaited::Elsewhere => gateway.check_room().map(|()| MediaEntry::Elsewhere(call, stream)),
     }
-}
-
-/// Whether a call that is not on this node still waits for its stream: it was announced to another one, or before a restart.
-async fn is_awaited(gateway: &Gateway, call: &CallSid) -> Result<bool, Refused> {
-    // What this node had of it may be on its way to the row.
-    gateway.recorder.flush().await;
-    let call = gateway.store.call(call).await?.map(|found| found.call);
-    Ok(call.is_some_and(|call| call.entry.is_some() && call.times.media_at.is_none() && !call.is_over()))
 }
 
 fn check_account(gateway: &Gateway, request: &HttpRequest) -> Result<(), Refused> {

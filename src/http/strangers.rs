@@ -10,8 +10,8 @@ use chrono::Utc;
 use serde_json::json;
 
 use super::address::guesser;
-use super::rate::{TooMany, Windows};
 use crate::calls::writer::RecordWriter;
+use crate::rate::{TooMany, Windows};
 use crate::store::AuditEntry;
 
 /// Failed authentications of one address in a minute, before it is told to wait.

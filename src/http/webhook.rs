@@ -32,11 +32,14 @@ pub(super) enum Hook {
     Recording,
     /// The applet behind the Voicebot applet asks where to go.
     Passthru,
+    /// A further one asks whether the agent goes on.
+    Resume,
 }
 
 impl Hook {
     /// Every one of them.
-    pub(super) const ALL: [Self; 5] = [Self::CallStart, Self::Voicebot, Self::CallEnd, Self::Recording, Self::Passthru];
+    pub(super) const ALL: [Self; 6] =
+        [Self::CallStart, Self::Voicebot, Self::CallEnd, Self::Recording, Self::Passthru, Self::Resume];
 
     /// Where it is served, below any prefix.
     pub(super) const fn path(self) -> &'static str {
@@ -46,6 +49,7 @@ impl Hook {
             Self::CallEnd => "/exotel/call-end",
             Self::Recording => "/exotel/recording",
             Self::Passthru => "/exotel/passthru",
+            Self::Resume => "/exotel/passthru/resume",
         }
     }
 
@@ -56,6 +60,7 @@ impl Hook {
             Self::CallEnd => "webhook.call-end",
             Self::Recording => "webhook.recording",
             Self::Passthru => "webhook.passthru",
+            Self::Resume => "webhook.resume",
         }
     }
 
@@ -74,6 +79,7 @@ impl Hook {
             Self::CallEnd => report::call_end(gateway, fields, seen).await,
             Self::Recording => report::recording(gateway, fields, seen).await,
             Self::Passthru => report::passthru(gateway, fields, seen).await,
+            Self::Resume => report::resume(gateway, fields, seen).await,
         }
     }
 }

@@ -4,9 +4,8 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::{FrontDesk, Limits, ModelEndpoint, Recorder, Switchboard};
+use actors::{Limits, ModelEndpoint, Recorder, Switchboard};
 use anyhow::Context;
-use protocol::call::end::Ended;
 use protocol::call::policy::Policy;
 use protocol::ids::CallSid;
 use simulator::model::{ModelHandle, ModelOptions, ModelServer};
@@ -15,9 +14,9 @@ use tokio::task::JoinHandle;
 
 use crate::calls::token::TokenKey;
 use crate::calls::writer::{RecordRules, RecordWriter};
-use crate::calls::{LEASE, Lease, Reaper};
+use crate::calls::{Admissions, Calls, LEASE, Lease, MediaAdmissions, Reaper, StreamUrls};
 use crate::http::auth::Gate;
-use crate::http::{Desk, Gateway, Readiness, Rules, Strangers};
+use crate::http::{Gateway, Readiness, Rules, Strangers};
 use crate::recordings::spool::{Deck, TapingRecorder};
 use crate::settings::Settings;
 use crate::store::{NodeId, Store};
@@ -50,7 +49,7 @@ pub(super) fn gateway<F>(
     deck: Deck,
     runtime: &Handle,
     page: metrics_exporter_prometheus::PrometheusHandle,
-    new_switchboard: impl FnOnce(ModelEndpoint, Limits, Arc<dyn Recorder>, Arc<dyn FrontDesk>) -> (Switchboard, F),
+    new_switchboard: impl FnOnce(ModelEndpoint, Limits, Arc<dyn Recorder>, Arc<dyn actors::Admissions>) -> (Switchboard, F),
 ) -> anyhow::Result<(Gateway, F)> {
     let Settings { webhooks, exotel, calls, .. } = settings;
     let policy = Policy { format: settings.model.audio, max_call: calls.max_call, ..Policy::default() };
@@ -67,7 +66,7 @@ pub(super) fn gateway<F>(
         },
         runtime,
     );
-    let desk = Arc::new(Desk::new(store.clone(), recorder.clone(), policy, webhooks.deadline, node));
+    let admissions = Arc::new(Admissions::new(store.clone(), recorder.clone(), policy, webhooks.deadline, node));
     let limits = Limits {
         max_calls: calls.max_calls,
         restarts: RESTARTS,
@@ -78,23 +77,22 @@ pub(super) fn gateway<F>(
         settings.model.endpoint(),
         limits,
         Arc::new(TapingRecorder { record: recorder.clone(), deck }),
-        Arc::new(crate::http::StaticDesk(Arc::clone(&desk))),
+        Arc::new(MediaAdmissions(Arc::clone(&admissions))),
     );
     let here = switchboard.clone();
-    recorder.when_taken_over(move |call, _| {
-        here.end(call, Ended::TakenOver);
-    });
+    recorder.when_taken_over(move |call, generation| here.taken_over(call, generation.unwrap_or(i32::MAX)));
     // A configured secret lets a token outlive this process, and be taken by another node of the same account.
     let tokens = match exotel.api_token.as_ref().or(webhooks.key.as_ref()) {
         Some(secret) => TokenKey::derived(secret),
         None => TokenKey::random().context("no randomness for the key of media tokens")?,
     };
+    let base = settings.http.public.stream_url("").parse().context("the stream URL of the public base URL")?;
+    let calls = Calls::new(admissions, switchboard.clone(), StreamUrls { tokens, base });
     let gateway = Gateway {
         rules: rules(settings)?,
         recorder,
         switchboard,
-        desk,
-        tokens,
+        calls,
         gate: Gate::new(&webhooks.auth, webhooks.key.clone(), exotel.api_key.clone(), exotel.api_token.clone()),
         page,
         readiness: Readiness::default(),
@@ -122,7 +120,6 @@ fn rules(settings: &Settings) -> anyhow::Result<Rules> {
         deadline: webhooks.deadline,
         public: http.public.base().clone(),
         operators_apart: http.operators.is_some(),
-        stream_base: http.public.stream_url("").parse().context("the stream URL of the public base URL")?,
         recording_hosts: settings.recordings.hosts.clone(),
         private_hosts: settings.private_hosts.clone(),
         admin_token: settings.admin_token.clone(),

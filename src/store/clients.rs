@@ -169,6 +169,14 @@ impl Store {
         query!(self, read, clients::page(after, limit))
     }
 
+    /// The client of the first of those numbers, as the carrier spelt them, that is one's; whether it is active or not.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn client_of(&self, lines: Vec<PhoneNumber>) -> Result<Option<Client>, StoreError> {
+        query!(self, read, clients::by_lines(&lines))
+    }
+
     /// The client of a number in E.164, whether it is active or not.
     ///
     /// # Errors

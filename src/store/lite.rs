@@ -24,8 +24,6 @@ pub(super) mod locking;
 pub(super) mod lost;
 #[path = "sql/nodes.rs"]
 pub(super) mod nodes;
-#[path = "sql/opening.rs"]
-pub(super) mod opening;
 #[path = "sql/outbox.rs"]
 pub(super) mod outbox;
 #[path = "sql/owners.rs"]

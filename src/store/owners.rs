@@ -7,7 +7,7 @@ use protocol::ids::{CallSid, StreamSid};
 use super::columns::{Maybe, MaybeTime};
 use super::ends::open_until;
 use super::schema::calls;
-use super::{Call, Entry, NodeId, Parties, Store, StoreError, transaction};
+use super::{Call, Entry, NodeId, Parties, Store, StoreError, query, transaction};
 
 /// Who has a call, and which of its streams.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Queryable, Selectable)]
@@ -51,11 +51,18 @@ pub struct NewCall {
 pub enum Begun {
     /// This was the first: whoever asked has the call. Its end may be known already: see [`Call::is_over`].
     New(Call),
-    /// It had begun, and whoever asks has it: a replay, or one that had ended for a while and goes on.
+    /// It had begun, and whoever asks has it: a replay.
     Ours(Call),
+    /// It had ended for a while, and goes on with whoever asks.
+    Returned {
+        /// Of its end and its last transfer the row tells what it did before.
+        call: Call,
+        /// The generation that it was under, if whoever asks had it then.
+        was_under: Option<i32>,
+    },
     /// It had begun, and another has it. It is left there: only its media stream shows that it is gone.
     Elsewhere(Call),
-    /// It is over: for good, or as far as whoever asks can tell.
+    /// It is over for good.
     Over(Call),
 }
 
@@ -64,9 +71,24 @@ impl Begun {
     #[must_use]
     pub const fn call(&self) -> &Call {
         match self {
-            Self::New(call) | Self::Ours(call) | Self::Elsewhere(call) | Self::Over(call) => call,
+            Self::New(call)
+            | Self::Ours(call)
+            | Self::Returned { call, .. }
+            | Self::Elsewhere(call)
+            | Self::Over(call) => call,
         }
     }
+}
+
+/// What a flow of applets comes to behind a call's stream, or behind a transfer.
+#[derive(Clone, Debug)]
+pub struct FlowResumed {
+    /// What became of the transfer, in the carrier's word; none when there was none.
+    pub dial_status: Option<String>,
+    /// Nothing follows: the end that stands is for good. Else a further stream does, and is waited for from now on.
+    pub over: bool,
+    /// Now.
+    pub at: DateTime<Utc>,
 }
 
 /// The start of a media stream that shows who has its call.
@@ -149,5 +171,22 @@ impl Store {
     /// When the database fails.
     pub async fn take_stream(&self, stream: NewStream) -> Result<Taken, StoreError> {
         transaction!(self, owners::take(&stream))
+    }
+
+    /// Notes where the carrier's flow takes a call whose stream is over.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn resume_flow(&self, call: CallSid, flow: FlowResumed) -> Result<(), StoreError> {
+        transaction!(self, owners::resume_flow(&call, &flow))
+    }
+
+    /// Whether a call of that client has begun.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_begun(&self, call: &CallSid, client: i64) -> Result<bool, StoreError> {
+        let call = call.clone();
+        query!(self, read, owners::has_begun(&call, client))
     }
 }

@@ -13,12 +13,12 @@ use super::budget::Kind;
 use super::line::Line;
 use super::{CallerLeg, CloseCode, Ctx, Stage};
 use crate::admission::Phase;
-use crate::desk::DeskAnswer;
+use crate::admissions::Join;
 use crate::media::{MediaEntry, MediaRefusal};
 use crate::switchboard::registry::{Attached, CallSlot};
 
-/// How long the front desk may take to look a client up.
-const DESK_WITHIN: Duration = Duration::from_secs(5);
+/// How long it may take to say whether a call may begin.
+const JOIN_WITHIN: Duration = Duration::from_secs(5);
 /// How long the call may take to leave the stream that a further one takes the place of.
 const REPLACE_WITHIN: Duration = Duration::from_secs(5);
 
@@ -27,20 +27,13 @@ impl CallerLeg {
     pub(super) fn start(&mut self, start: Start, ctx: &mut Ctx) {
         match std::mem::replace(&mut self.stage, Stage::Asking) {
             Stage::Waiting(MediaEntry::Token(call)) if call == start.call_sid => self.attach(start, false, ctx),
-            Stage::Waiting(MediaEntry::Elsewhere(call)) if call == start.call_sid => {
-                self.ask_desk(self.board.desk().take(start.clone()), start, false, ctx);
+            Stage::Waiting(MediaEntry::Elsewhere(call, stream)) if call == start.call_sid => {
+                self.ask(start, Some(stream), ctx);
             }
-            Stage::Waiting(MediaEntry::Token(call) | MediaEntry::Elsewhere(call)) => {
+            Stage::Waiting(MediaEntry::Token(call) | MediaEntry::Elsewhere(call, _)) => {
                 self.refuse(Some(&call), &MediaRefusal::WrongCall, ctx);
             }
-            Stage::Waiting(MediaEntry::Static) => {
-                let (call, desk) = (&start.call_sid, self.board.desk());
-                let answer = match self.board.phase(call).is_some() || self.board.may_return(call) {
-                    true => desk.readmit(start.clone()),
-                    false => desk.admit(start.clone()),
-                };
-                self.ask_desk(answer, start, true, ctx);
-            }
+            Stage::Waiting(MediaEntry::Static) => self.ask(start, None, ctx),
             other => {
                 self.stage = other;
                 self.odd(Kind::Repeat);
@@ -48,14 +41,23 @@ impl CallerLeg {
         }
     }
 
-    /// Has a call admitted that is not here. What the carrier sends meanwhile waits in the socket.
-    fn ask_desk(&mut self, answer: DeskAnswer, start: Start, by_account: bool, ctx: &mut Ctx) {
-        let answer = tokio::time::timeout(DESK_WITHIN, answer);
-        let admitted = answer.into_actor(self).map(move |answer, leg: &mut Self, ctx: &mut Ctx| {
-            let admission = answer.map_or(Err(MediaRefusal::DeskTimeout), |answer| answer.map_err(MediaRefusal::Desk));
+    /// Has a call admitted that this socket is not waited for in. What the carrier sends meanwhile waits in the socket.
+    fn ask(&mut self, start: Start, stream: Option<u32>, ctx: &mut Ctx) {
+        let here = self.board.admission(&start.call_sid);
+        let answer = self.board.admissions().join(Join { start: start.clone(), stream, here });
+        let board = self.board.clone();
+        let joined = async move {
+            let admission = answer.await.map_err(MediaRefusal::Join)?;
+            board.clear_way(&admission).await;
+            Ok(admission)
+        };
+        let joined = tokio::time::timeout(JOIN_WITHIN, joined);
+        let admitted = joined.into_actor(self).map(move |joined, leg: &mut Self, ctx: &mut Ctx| {
+            let admission = joined.unwrap_or(Err(MediaRefusal::JoinTimeout));
             let admitted = admission.and_then(|it| leg.board.admit_with(it, true).map_err(MediaRefusal::NoRoom));
             match admitted {
-                Ok(_) => leg.attach(start, by_account, ctx),
+                // Its account brings a further stream at any time.
+                Ok(_) => leg.attach(start, stream.is_none(), ctx),
                 Err(why) => leg.refuse(Some(&start.call_sid), &why, ctx),
             }
         });
@@ -105,7 +107,7 @@ impl CallerLeg {
     /// Turns the socket away: in words to its peer, to the log and to the audit.
     pub(super) fn refuse(&mut self, call: Option<&CallSid>, why: &MediaRefusal, ctx: &mut Ctx) {
         self.board.meters().refused.increment(1);
-        self.board.desk().refused(call, why);
+        self.board.admissions().refused(call, why);
         let (call_sid, code, why) = (call.map(CallSid::as_str), why.code(), why.to_string());
         tracing::warn!(call_sid, code, why, "media socket refused");
         self.close(CloseCode::Policy, &why, ctx);

@@ -89,20 +89,31 @@ impl Registry {
         self.hurry();
     }
 
-    /// Gives a call its place. The insert decides what is a replay; the seats decide what is too much, and who gives way.
-    pub(crate) fn admit(
+    /// Takes a place for a call. The seats decide what is too much, and who gives way.
+    pub(crate) fn reserve(&self, admission: &Admission, has_stream: bool) -> Result<Taken, Refusal> {
+        let mut taken = self.seats.take(&admission.call_sid, asked(admission, has_stream), Instant::now())?;
+        if let Some(loser) = taken.gives_way.take().and_then(|loser| self.find(&loser)) {
+            tracing::info!(call_sid = %loser.sid, "a call whose stream did not come gives its place to another");
+            loser.control(Control::HangUp(Ended::NoMedia));
+        }
+        Ok(taken)
+    }
+
+    /// Gives a call the place that was taken for it. The insert decides what is a replay: that one needs no second place.
+    pub(crate) fn seat(
         self: &Arc<Self>,
         mut admission: Admission,
         target: Target,
         recorder: Arc<dyn Recorder>,
-        has_stream: bool,
-    ) -> Result<Admitted, Refusal> {
+        Taken { seat, few_wait, .. }: Taken,
+    ) -> Admitted {
         let vacant = match self.calls.entry(admission.call_sid.clone()) {
-            Entry::Occupied(_) => return Ok(Admitted::Replayed),
+            Entry::Occupied(_) => {
+                self.seats.give_back(&admission.client, &seat);
+                return Admitted::Replayed;
+            }
             Entry::Vacant(vacant) => vacant,
         };
-        let Taken { seat, gives_way, few_wait } =
-            self.seats.take(&admission.call_sid, asked(&admission, has_stream), Instant::now())?;
         if !few_wait {
             Arc::make_mut(&mut admission.policy).greet_early = false;
         }
@@ -112,12 +123,7 @@ impl Registry {
         let presence = Arc::new(Presence::new(Arc::clone(self), Arc::clone(&slot)));
         slot.keeps_its_place(&presence);
         vacant.insert(slot);
-        // Only now: the table is locked until the insert.
-        if let Some(loser) = gives_way.and_then(|loser| self.find(&loser)) {
-            tracing::info!(call_sid = %loser.sid, "a call whose stream did not come gives its place to another");
-            loser.control(Control::HangUp(Ended::NoMedia));
-        }
-        Ok(Admitted::Seated(presence))
+        Admitted::Seated(presence)
     }
 
     /// Resolves when that call has left.

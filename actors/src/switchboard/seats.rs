@@ -145,11 +145,6 @@ impl Seats {
         self.loser_of_node(&counts, false, now).map(|_| ())
     }
 
-    /// Whether there is a place: it may be gone in a moment.
-    pub(crate) fn check(&self, asked: Asked<'_>, now: Instant) -> Result<(), Refusal> {
-        self.loser(&lock(&self.counts), asked, now).map(|_| ())
-    }
-
     /// Takes a place.
     pub(crate) fn take(&self, call: &CallSid, asked: Asked<'_>, now: Instant) -> Result<Taken, Refusal> {
         let mut counts = lock(&self.counts);
@@ -192,6 +187,18 @@ impl Seats {
         counts.in_vain(client, seat, now);
         counts.leaving.insert(seat.number);
         self.free(&mut counts, client);
+    }
+
+    /// A place that was taken is not needed: no call ever had it.
+    pub(crate) fn give_back(&self, client: &str, seat: &Seat) {
+        let mut counts = lock(&self.counts);
+        counts.wait_no_more(client, seat);
+        if !counts.dismissed.remove(&seat.number) {
+            self.free(&mut counts, client);
+        }
+        if counts.is_empty() {
+            self.empty.notify_waiters();
+        }
     }
 
     /// A call has ended.

@@ -38,10 +38,14 @@ pub(crate) struct CallSlot {
     pub(crate) policy: Arc<Policy>,
     pub(crate) setup: Arc<Setup>,
     pub(crate) target: Target,
+    /// The tenant's model, instead of the node's.
+    model: Option<String>,
     pub(crate) limits: Limits,
     pub(crate) meters: Arc<Meters>,
     pub(crate) span: Span,
     pub(crate) seat: Seat,
+    /// Under which this node has the call.
+    pub(crate) generation: i32,
     /// One reading for the whole call, further streams included.
     pub(crate) clock: Clock,
     facts: FactLog,
@@ -75,15 +79,19 @@ fn both_clocks() -> Clock {
 impl CallSlot {
     /// A call that waits for its stream.
     pub(crate) fn new(beginning: Beginning) -> Self {
-        let Beginning { admission, target, seat, recorder, limits, meters, before } = beginning;
+        let Beginning { mut admission, target, seat, recorder, limits, meters, before } = beginning;
+        let returns = admission.returns.take();
         let new_tape = || if admission.policy.record { recorder.tape(&admission.call_sid) } else { None };
         let tape = before.as_ref().and_then(|before| before.tape().cloned()).or_else(new_tape);
-        let history = before.as_ref().map(|before| before.history()).unwrap_or_default();
+        let remembered = || before.as_ref().map(|before| before.history()).unwrap_or_default();
+        let recorded = returns.as_ref().and_then(|returns| returns.history.as_deref().cloned());
+        let history = recorded.unwrap_or_else(remembered);
         let clock = before.as_ref().map_or_else(both_clocks, |before| before.clock);
         let conversed = history.turns().next().is_some();
-        let streams = match &before {
-            Some(before) => Streams::new(Some(&lock(&before.state).streams), conversed, SystemTime::now()),
-            None => Streams::new(None, conversed, SystemTime::now()),
+        let streams = match (&returns, &before) {
+            (Some(returns), _) => Streams::returning(returns.stream, returns.since, conversed),
+            (None, Some(before)) => Streams::new(Some(&lock(&before.state).streams), conversed, SystemTime::now()),
+            (None, None) => Streams::new(None, conversed, SystemTime::now()),
         };
         let mut home = Home::new();
         for ran in before.iter().flat_map(|before| before.take_ran()) {
@@ -100,9 +108,11 @@ impl CallSlot {
             policy: admission.policy,
             setup: Arc::new(admission.setup),
             target,
+            model: admission.model,
             limits,
             meters,
             seat,
+            generation: admission.generation,
             clock,
         }
     }
@@ -112,7 +122,7 @@ impl CallSlot {
         lock(&self.state).presence = Arc::downgrade(presence);
     }
 
-    /// The call as it was admitted, to be admitted again. Its model is in its target.
+    /// The call as it was admitted, to be admitted again.
     pub(crate) fn admission(&self) -> Admission {
         Admission {
             call_sid: self.sid.clone(),
@@ -120,7 +130,9 @@ impl CallSlot {
             max_concurrent: self.max_concurrent,
             setup: (*self.setup).clone(),
             policy: Arc::clone(&self.policy),
-            model: None,
+            model: self.model.clone(),
+            generation: self.generation,
+            returns: None,
         }
     }
 

@@ -22,6 +22,11 @@ impl Streams {
         Self { announced: Announced { stream, since: now, conversed }, armed: false, over: false }
     }
 
+    /// Of a call that goes on as it is on record: that stream of it is to come.
+    pub(super) const fn returning(stream: u32, since: SystemTime, conversed: bool) -> Self {
+        Self { announced: Announced { stream, since, conversed }, armed: false, over: false }
+    }
+
     /// The stream that the call's URL is for. One that is asked for while the call has its stream is a further one: the carrier would not
     /// ask if it had not lost the first. Its URL is the same for as long as that opens anything, which is `life`.
     pub(super) fn announce(&mut self, phase: Phase, life: Duration, now: SystemTime) -> Announced {

@@ -7,13 +7,12 @@ use std::time::{Duration, SystemTime};
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use actors::{
-    Admission, DeskAnswer, DeskError, FaultInjector, FrontDesk, Limits, MediaEntry, MediaRefusal, ModelEndpoint,
+    Admission, Admissions, FaultInjector, Join, JoinAnswer, JoinError, Limits, MediaEntry, MediaRefusal, ModelEndpoint,
     Recorder, Step, SupervisorEvent, Switchboard,
 };
 use protocol::call::end::Ended;
 use protocol::call::fact::Fact;
 use protocol::call::policy::{GreetedBy, Policy, Setup};
-use protocol::exotel::stream::Start;
 use protocol::ids::{CallSid, Secret};
 use protocol::realtime::command::Tool;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -28,7 +27,7 @@ pub(crate) struct Book {
     facts: watch::Sender<Vec<(CallSid, Fact)>>,
     supervised: Mutex<Vec<(&'static str, Step)>>,
     refused: Mutex<Vec<(Option<CallSid>, String)>>,
-    /// What the desk says to static calls.
+    /// What is said to static calls.
     admits: Option<Admission>,
 }
 
@@ -42,18 +41,14 @@ impl Recorder for Book {
     }
 }
 
-impl FrontDesk for Book {
-    fn admit(&self, _: Start) -> DeskAnswer {
+impl Admissions for Book {
+    fn join(&self, _: Join) -> JoinAnswer {
         let answer =
-            self.admits.clone().ok_or_else(|| DeskError::Denied("no active client has that number".to_owned()));
+            self.admits.clone().ok_or_else(|| JoinError::Denied("no active client has that number".to_owned()));
         Box::pin(async move {
             tokio::task::yield_now().await;
             answer
         })
-    }
-
-    fn take(&self, start: Start) -> DeskAnswer {
-        self.admit(start)
     }
 
     fn refused(&self, call: Option<&CallSid>, why: &MediaRefusal) {
@@ -92,6 +87,8 @@ pub(crate) fn admission(call: &str) -> Admission {
         // Longer than a test waits: a call that lost its way must not end by itself.
         policy: Arc::new(Policy { media_silence: Duration::from_secs(60), ..Policy::default() }),
         model: None,
+        generation: 1,
+        returns: None,
     }
 }
 

@@ -3,6 +3,8 @@
 /// A call's statuses, the less final first: of two reports the later in this list counts.
 pub const STATUSES: [&str; 8] =
     ["queued", "ringing", "in-progress", "canceled", "no-answer", "busy", "failed", "completed"];
+/// The status of what went as it should.
+pub const COMPLETED: &str = "completed";
 /// From here on a status is an end.
 const FIRST_END: usize = 3;
 /// Those that are, in the same order.

@@ -100,6 +100,18 @@ pub(in crate::store) async fn hurry(
     Ok(())
 }
 
+/// Lets a job that nobody has tried yet be done then, whenever it was to be.
+pub(in crate::store) async fn reschedule(
+    conn: &mut Conn,
+    kind: &str,
+    key: &str,
+    to: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    prepared(diesel::update(untried!(kind, key)).set(dsl::run_at.eq(to.naive_utc()))).execute(conn).await?;
+    due::left(to);
+    Ok(())
+}
+
 /// Takes back a job that nobody has tried yet.
 pub(in crate::store) async fn withdraw(conn: &mut Conn, kind: &str, key: &str) -> Result<(), StoreError> {
     diesel::delete(untried!(kind, key)).execute(conn).await?;

@@ -5,11 +5,12 @@ use diesel::prelude::*;
 use protocol::ids::CallSid;
 
 use super::{Conn, RunQueryDsl, jobs};
-use crate::store::ends::{EndColumns, next_rev};
+use crate::store::columns::coalesce;
+use crate::store::ends::{EndColumns, RETURN, next_rev};
 use crate::store::engine::prepared::prepared;
 use crate::store::outbox::{SEND_EVENT, ended_key};
 use crate::store::schema::calls::dsl;
-use crate::store::{Begun, Call, NewCall, NewStream, StoreError, Taken};
+use crate::store::{Begun, Call, FlowResumed, NewCall, NewStream, StoreError, Taken};
 
 /// A stream that was asked for so long ago is asked for anew: its URL still has to open something.
 const ASKED_LATELY: TimeDelta = TimeDelta::seconds(30);
@@ -19,13 +20,39 @@ pub(in crate::store) async fn again(conn: &mut Conn, new: &NewCall) -> Result<Be
     let row = dsl::calls.filter(dsl::call_sid.eq(new.call_sid.as_str())).select(Call::as_select());
     let call: Call = row.get_result(conn).await?;
     let ours = call.ownership.owner.as_ref() == Some(&new.owner);
+    // As often as anything: nothing is written.
+    if !call.is_over() && call.streams() == 0 {
+        return Ok(if ours { Begun::Ours(call) } else { Begun::Elsewhere(call) });
+    }
+    let call = locked(conn, call.id).await?;
+    let ours = call.ownership.owner.as_ref() == Some(&new.owner);
     match (call.is_over(), ours) {
-        // Whoever has it opens the row again when it goes on; to ask for it changes nothing.
-        (true, true) if !call.is_over_for_good(new.at) => Ok(Begun::Ours(call)),
-        (true, _) => Ok(Begun::Over(call)),
+        (true, _) if call.is_over_for_good(new.at) || !withdraw_end(conn, &call.call_sid).await? => {
+            Ok(Begun::Over(call))
+        }
+        (true, ours) => goes_on(conn, call, new, ours).await,
         (false, true) => Ok(Begun::Ours(asked(conn, call, new.at).await?)),
         (false, false) => Ok(Begun::Elsewhere(asked(conn, call, new.at).await?)),
     }
+}
+
+/// A call that had ended for a while goes on with whoever asks.
+async fn goes_on(conn: &mut Conn, call: Call, new: &NewCall, ours: bool) -> Result<Begun, StoreError> {
+    let taken = (
+        dsl::owner.eq(new.owner.as_str()),
+        dsl::generation.eq(dsl::generation + i32::from(!ours)),
+        dsl::asked_at.eq(new.at.naive_utc()),
+        dsl::dial_status.eq(None::<String>),
+        EndColumns::none(),
+        next_rev!(),
+    );
+    let row = prepared(diesel::update(dsl::calls.find(call.id)).set(taken).returning((dsl::generation, dsl::asked_at)));
+    let (generation, asked_at): (i32, Option<chrono::NaiveDateTime>) = row.get_result(conn).await?;
+    let mut call = call;
+    let was_under = ours.then_some(call.ownership.generation);
+    call.ownership.owner = Some(new.owner.clone());
+    (call.ownership.generation, call.ownership.asked_at) = (generation, asked_at.map(|at| at.and_utc()));
+    Ok(Begun::Returned { call, was_under })
 }
 
 /// A further stream is asked for while the call is live: it is left where it is until that stream begins.
@@ -63,6 +90,27 @@ pub(in crate::store) async fn take(conn: &mut Conn, new: &NewStream) -> Result<T
         prepared(diesel::update(dsl::calls.find(id)).set((EndColumns::none(), next_rev!()))).execute(conn).await?;
     }
     Ok(Taken::Taken { was: Box::new(was), generation, stream })
+}
+
+/// Where the carrier's flow takes a call. Needs a transaction.
+pub(in crate::store) async fn resume_flow(
+    conn: &mut Conn,
+    call: &CallSid,
+    flow: &FlowResumed,
+) -> Result<(), StoreError> {
+    let until = if flow.over { flow.at } else { flow.at + RETURN };
+    let ended = dsl::calls.filter(dsl::call_sid.eq(call.as_str())).filter(dsl::ended_by.is_not_null());
+    let dial_status = coalesce(flow.dial_status.as_deref(), dsl::dial_status);
+    let noted = (dsl::over_at.eq(until.naive_utc()), dsl::dial_status.eq(dial_status));
+    prepared(diesel::update(ended).set(noted)).execute(conn).await?;
+    jobs::reschedule(conn, SEND_EVENT, &ended_key(call), until).await
+}
+
+/// Whether a call of that client has begun.
+pub(in crate::store) async fn has_begun(conn: &mut Conn, call: &CallSid, client: i64) -> Result<bool, StoreError> {
+    let begun = dsl::calls.filter(dsl::call_sid.eq(call.as_str())).filter(dsl::client_id.eq(client));
+    let begun = begun.filter(dsl::entry.is_not_null()).select(dsl::id);
+    Ok(begun.get_result::<i64>(conn).await.optional()?.is_some())
 }
 
 /// The row. Written before it is read: whoever else takes or ends the call waits for the end of this transaction.

@@ -90,22 +90,6 @@ async fn a_call_whose_end_is_told_first_begins_as_new_and_over() {
 }
 
 #[tokio::test]
-async fn a_call_that_ended_for_a_while_is_not_opened_by_who_only_asks_for_it() {
-    let db = Db::new();
-    let store = db.store().await;
-    let client = store.add_client(new_client("+918047112233")).await.unwrap().id;
-    store.begin_call(new_call("c1", client)).await.unwrap();
-    let stream = CallEndReport { stream_only: true, at: Utc::now(), ..report("c1", "completed") };
-    store.report_call(stream).await.unwrap();
-    let ended = store.call(&CallSid::new("c1")).await.unwrap();
-    let now = NewCall { at: Utc::now(), ..new_call("c1", client) };
-    assert!(matches!(store.begin_call(now.clone()).await.unwrap(), Begun::Ours(_)));
-    let another = NewCall { owner: NodeId::new("another"), ..now };
-    assert!(matches!(store.begin_call(another).await.unwrap(), Begun::Over(_)));
-    assert_eq!(store.call(&CallSid::new("c1")).await.unwrap(), ended);
-}
-
-#[tokio::test]
 async fn of_several_reports_the_most_final_status_counts() {
     let db = Db::new();
     let store = db.store().await;

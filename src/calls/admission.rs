@@ -13,8 +13,7 @@ use crate::store::Client;
 const SAID_A_SECOND: u64 = 12;
 
 /// The admission of a call: what its client's row and the node's policy say of it. The tighter limit holds.
-#[must_use]
-pub fn admission(call: &CallSid, client: &Client, greeted_by: GreetedBy, node: &Policy) -> Admission {
+pub(super) fn admission(call: &CallSid, client: &Client, greeted_by: GreetedBy, node: &Policy) -> Admission {
     let agent = &client.agent;
     let setup = Setup {
         instructions: agent.instructions.clone(),
@@ -41,6 +40,8 @@ pub fn admission(call: &CallSid, client: &Client, greeted_by: GreetedBy, node: &
         setup,
         policy: Arc::new(policy),
         model: agent.model.clone(),
+        generation: 1,
+        returns: None,
     }
 }
 
@@ -51,6 +52,6 @@ fn said_within(greeting: &str) -> Duration {
 }
 
 /// Live calls a client may have; none: as many as the node.
-pub(super) fn max_concurrent(client: &Client) -> Option<u32> {
+fn max_concurrent(client: &Client) -> Option<u32> {
     client.limits.max_concurrent.and_then(|calls| u32::try_from(calls).ok())
 }

@@ -6,8 +6,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::recent::{Keys, Recent};
+mod recent;
+
 use actors::lock;
+use recent::{Keys, Recent};
 
 /// The length of every window.
 const WINDOW: Duration = Duration::from_secs(60);

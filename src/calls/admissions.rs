@@ -1,0 +1,189 @@
+//! Who may call, and whose call it is then: what a webhook and a media socket that announces itself have in common.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use actors::{Admission, Returning};
+use chrono::{DateTime, Utc};
+use protocol::call::history::{History, StoredCall};
+use protocol::call::policy::{GreetedBy, Policy};
+use protocol::exotel::webhook::FieldError;
+use protocol::exotel::{normalise_number, warm_numbers};
+use protocol::ids::{CallSid, PhoneNumber};
+
+use super::Refused;
+use super::admission::admission;
+use super::parties::parties;
+use super::rates::Rates;
+use super::writer::RecordWriter;
+use crate::rate::Windows;
+use crate::store::{Begun, Call, Client, Entry, NewCall, NodeId, Store};
+use crate::tenant::REGION;
+
+/// Admits calls, whichever way they come in. It needs nothing of the calls that are live: those who ask bring what they know.
+pub struct Admissions {
+    pub(super) store: Store,
+    pub(super) writer: RecordWriter,
+    policy: Policy,
+    /// How long the database may take, all in all.
+    pub(super) deadline: Duration,
+    rates: Arc<Rates>,
+    /// Media sockets that were turned away and are written down.
+    pub(super) refused_sockets: Windows,
+    /// This run of this gateway.
+    pub(super) node: NodeId,
+}
+
+/// A call that asks to begin.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// The call.
+    pub call: CallSid,
+    /// Who calls, as the carrier spells it.
+    pub from: Option<PhoneNumber>,
+    /// Who is called, likewise.
+    pub to: Option<PhoneNumber>,
+    /// Numbers of which one is the client's, the likeliest first.
+    pub lines: Vec<PhoneNumber>,
+    /// As the carrier spells it.
+    pub direction: Option<String>,
+    /// How it comes in.
+    pub entry: Entry,
+}
+
+/// A call that was let in, and its place if one was taken for it.
+pub(super) struct LetIn<P> {
+    pub(super) client: Client,
+    pub(super) admission: Admission,
+    pub(super) place: Option<P>,
+}
+
+impl Admissions {
+    /// Over a database, with the limits that hold for every call of this node.
+    #[must_use]
+    pub fn new(store: Store, writer: RecordWriter, policy: Policy, deadline: Duration, node: NodeId) -> Self {
+        warm_numbers(REGION);
+        let (rates, refused_sockets) = (Arc::new(Rates::new()), Windows::new("sockets"));
+        Self { store, writer, policy, deadline, rates, refused_sockets, node }
+    }
+
+    /// Finds the client of a call, takes a place for it, and holds the client's limits. A call that has begun, here or on another node,
+    /// was let in before: it goes on without a place if there is none.
+    pub(super) async fn let_in<P>(
+        &self,
+        arrival: &Arrival,
+        take_place: impl FnOnce(&Admission) -> Result<Option<P>, Refused>,
+    ) -> Result<LetIn<P>, Refused> {
+        let client = self.store.client_of(arrival.lines.clone()).await?.ok_or_else(|| nobodys(&arrival.lines))?;
+        let admission = self.admission(&arrival.call, &client, arrival.entry);
+        let judged = match client.active {
+            true => take_place(&admission).and_then(|place| {
+                let parties = self.parties(arrival, &client);
+                self.rates.check(&arrival.call, &client, &parties, Instant::now())?;
+                Ok(place)
+            }),
+            false => Err(Refused::UnknownClient),
+        };
+        let place = match judged {
+            Ok(place) => place,
+            Err(refused) => match self.store.has_begun(&arrival.call, client.id).await? {
+                true => None,
+                false => return Err(refused),
+            },
+        };
+        Ok(LetIn { client, admission, place })
+    }
+
+    /// Writes the call down: whoever does so first has begun it. One that had begun with another client stays that one's.
+    pub(super) async fn begin<P>(&self, arrival: Arrival, let_in: &mut LetIn<P>) -> Result<Begun, Refused> {
+        let client = &let_in.client;
+        let new = NewCall {
+            parties: self.parties(&arrival, client),
+            call_sid: arrival.call,
+            client_id: client.id,
+            entry: arrival.entry,
+            owner: self.node.clone(),
+            tells: client.events_url.is_some(),
+            at: Utc::now(),
+        };
+        let begun = self.store.begin_call(new).await?;
+        if let Some(owner) = begun.call().client_id.filter(|owner| *owner != client.id) {
+            let client = self.store.client(owner).await?.ok_or(Refused::UnknownClient)?;
+            let admission = self.admission(&begun.call().call_sid, &client, arrival.entry);
+            // The place was another client's.
+            *let_in = LetIn { client, admission, place: None };
+        }
+        Ok(begun)
+    }
+
+    fn parties(&self, arrival: &Arrival, client: &Client) -> crate::store::Parties {
+        parties(arrival.from.clone(), arrival.to.clone(), arrival.direction.clone(), &client.region)
+    }
+
+    pub(super) fn admission(&self, call: &CallSid, client: &Client, entry: Entry) -> Admission {
+        let greeted_by = match entry {
+            Entry::CallStart => GreetedBy::Carrier,
+            Entry::Voicebot | Entry::Static => GreetedBy::Model,
+        };
+        admission(call, client, greeted_by, &self.policy)
+    }
+
+    /// A call that this node has from now on, as a row has it that was read before. `here`: as this node had it last.
+    pub(super) async fn goes_on(
+        &self,
+        row: &Call,
+        goes_on: GoesOn,
+        mut admission: Admission,
+        here: Option<&Admission>,
+    ) -> Result<Admission, Refused> {
+        let GoesOn { generation, was_under, stream, since } = goes_on;
+        admission.generation = generation;
+        self.writer.owns(row, generation);
+        if stream <= 1 {
+            return Ok(admission);
+        }
+        let remembered = here.is_some_and(|here| was_under == Some(here.generation));
+        let history = if remembered { None } else { Some(Box::new(self.recorded(&row.call_sid).await?)) };
+        admission.returns = Some(Returning { history, stream, since, dial_status: row.ownership.dial_status.clone() });
+        Ok(admission)
+    }
+
+    /// What is on record of a call, as it goes on from there.
+    async fn recorded(&self, call: &CallSid) -> Result<History, Refused> {
+        let Some(found) = self.store.call(call).await? else { return Ok(History::default()) };
+        let dials =
+            found.call.figures.model_reconnects.and_then(|again| u32::try_from(again).ok()).map_or(0, |n| n + 1);
+        Ok(History::stored(StoredCall {
+            started: found.call.times.media_at.map(SystemTime::from),
+            streams: found.call.streams(),
+            turns: found.turns,
+            steps: Vec::new(),
+            dials,
+        }))
+    }
+}
+
+/// Under which generation a call goes on, and with which of its streams.
+pub(super) struct GoesOn {
+    pub(super) generation: i32,
+    /// The generation of this node that the row was under before; none: it was another's.
+    pub(super) was_under: Option<i32>,
+    pub(super) stream: u32,
+    pub(super) since: SystemTime,
+}
+
+impl GoesOn {
+    /// With the stream that is asked for.
+    pub(super) fn asked(row: &Call, was_under: Option<i32>) -> Self {
+        let asked_at: DateTime<Utc> = row.ownership.asked_at.unwrap_or(row.times.started_at);
+        Self { generation: row.ownership.generation, was_under, stream: row.streams() + 1, since: asked_at.into() }
+    }
+}
+
+/// Why no client was found.
+fn nobodys(lines: &[PhoneNumber]) -> Refused {
+    if lines.iter().any(|line| normalise_number(line.reveal(), REGION).is_some()) {
+        return Refused::UnknownClient;
+    }
+    FieldError::malformed("CallTo", "is malformed: it must be a phone number").into()
+}
