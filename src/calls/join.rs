@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::admissions::{Admissions, Arrival, GoesOn, LetIn};
 use super::{Calls, Refused};
-use crate::store::{AuditEntry, Begun, Entry, NewStream, Taken};
+use crate::store::{AuditEntry, Begun, Entry, NewStream, StreamClaim};
 
 /// Media sockets turned away behind their upgrade that are written to the audit log in a minute.
 const REFUSALS_A_MINUTE: u32 = 600;
@@ -100,10 +100,10 @@ impl Admissions {
             at: Utc::now(),
         };
         let (was, generation, stream) = match self.store.take_stream(new).await? {
-            Taken::Taken { was, generation, stream } => (was, generation, stream),
-            Taken::Used => return Err(Refused::StreamUsed),
-            Taken::Over => return Err(Refused::Over),
-            Taken::Unknown => return Err(Refused::UnknownClient),
+            StreamClaim::Granted { was, generation, stream } => (was, generation, stream),
+            StreamClaim::Used => return Err(Refused::StreamUsed),
+            StreamClaim::Over => return Err(Refused::Over),
+            StreamClaim::Unknown => return Err(Refused::UnknownClient),
         };
         let (owner, entry) = was.client_id.zip(was.entry).ok_or(Refused::UnknownClient)?;
         let client = self.store.client(owner).await?.ok_or(Refused::UnknownClient)?;

@@ -108,9 +108,9 @@ pub struct NewStream {
 
 /// What became of a stream that began.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Taken {
+pub enum StreamClaim {
     /// The call is whose who asked: `was` is the row before, `generation` the one that holds from now on, `stream` the number of the stream.
-    Taken {
+    Granted {
         /// The row as it was found.
         was: Box<Call>,
         /// The generation under which the new owner writes.
@@ -169,7 +169,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn take_stream(&self, stream: NewStream) -> Result<Taken, StoreError> {
+    pub async fn take_stream(&self, stream: NewStream) -> Result<StreamClaim, StoreError> {
         transaction!(self, owners::take(&stream))
     }
 

@@ -63,11 +63,11 @@ pub(super) fn go_on(last_words: &str) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Back<'a> {
     /// The carrier's stream broke off.
-    FromBrokenLine,
+    BrokenLine,
     /// The gateway that had the call is gone: that is our fault.
-    FromLostGateway,
+    LostGateway,
     /// They were handed on, and that came to nothing, in the carrier's word for it.
-    FromTransfer(&'a str),
+    Transfer(&'a str),
 }
 
 /// The caller is back in a call whose stream had ended; what they heard last of an answer that broke off then, if one did.
@@ -76,14 +76,14 @@ pub(super) fn back(from: Back<'_>, last_words: Option<&str>) -> String {
     let heard =
         heard.map(|words| format!(" The last words that they heard were: \"{words}\" [cut].")).unwrap_or_default();
     match from {
-        Back::FromBrokenLine => format!(
+        Back::BrokenLine => format!(
             "The caller's line broke off, and they are back on the phone.{heard} Do not greet them again: go on where the conversation was."
         ),
-        Back::FromLostGateway => format!(
+        Back::LostGateway => format!(
             "A fault on our side cut the call, and the caller is back on the phone.{heard} Apologise in one short sentence, then go on \
              where the conversation was: if the caller was waiting for an answer, give it now. Do not greet them again."
         ),
-        Back::FromTransfer(status) => format!(
+        Back::Transfer(status) => format!(
             "You handed the caller on to a person, but {}: the caller is back on the phone with you. Tell them so in one short sentence, \
              and ask how you can help instead. Do not greet them again.",
             transfer_came_to(status)

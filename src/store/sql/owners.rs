@@ -10,7 +10,7 @@ use crate::store::ends::{EndColumns, RETURN, next_rev};
 use crate::store::engine::prepared::prepared;
 use crate::store::outbox::{SEND_EVENT, ended_key};
 use crate::store::schema::calls::dsl;
-use crate::store::{Begun, Call, FlowResumed, NewCall, NewStream, StoreError, Taken};
+use crate::store::{Begun, Call, FlowResumed, NewCall, NewStream, StoreError, StreamClaim};
 
 /// A stream that was asked for so long ago is asked for anew: its URL still has to open something.
 const ASKED_LATELY: TimeDelta = TimeDelta::seconds(30);
@@ -65,16 +65,18 @@ async fn asked(conn: &mut Conn, mut call: Call, at: DateTime<Utc>) -> Result<Cal
 }
 
 /// A media stream began: whose it is, has the call. Needs a transaction.
-pub(in crate::store) async fn take(conn: &mut Conn, new: &NewStream) -> Result<Taken, StoreError> {
+pub(in crate::store) async fn take(conn: &mut Conn, new: &NewStream) -> Result<StreamClaim, StoreError> {
     let row = dsl::calls.filter(dsl::call_sid.eq(new.call_sid.as_str())).filter(dsl::entry.is_not_null());
-    let Some(id) = row.select(dsl::id).get_result::<i64>(conn).await.optional()? else { return Ok(Taken::Unknown) };
+    let Some(id) = row.select(dsl::id).get_result::<i64>(conn).await.optional()? else {
+        return Ok(StreamClaim::Unknown);
+    };
     let was = locked(conn, id).await?;
     if was.is_over() && (was.is_over_for_good(new.at) || !withdraw_end(conn, &was.call_sid).await?) {
-        return Ok(Taken::Over);
+        return Ok(StreamClaim::Over);
     }
     let stream = was.streams() + 1;
     if new.number.is_some_and(|number| !was.awaits(number)) {
-        return Ok(Taken::Used);
+        return Ok(StreamClaim::Used);
     }
     let generation = was.ownership.generation + 1;
     let media_at = was.times.media_at.unwrap_or(new.at).naive_utc();
@@ -89,7 +91,7 @@ pub(in crate::store) async fn take(conn: &mut Conn, new: &NewStream) -> Result<T
     if was.is_over() {
         prepared(diesel::update(dsl::calls.find(id)).set((EndColumns::none(), next_rev!()))).execute(conn).await?;
     }
-    Ok(Taken::Taken { was: Box::new(was), generation, stream })
+    Ok(StreamClaim::Granted { was: Box::new(was), generation, stream })
 }
 
 /// Where the carrier's flow takes a call. Needs a transaction.

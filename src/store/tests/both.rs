@@ -1,6 +1,5 @@
 //! What holds on every database.
 
-use chrono::Utc;
 use diesel::migration::MigrationSource;
 use diesel::prelude::*;
 use diesel::sql_query;

@@ -116,9 +116,9 @@ impl History {
     /// How the caller comes to be back.
     pub(crate) fn back(&self) -> prompts::Back<'_> {
         match &self.dial_status {
-            Some(status) => prompts::Back::FromTransfer(status),
-            None if self.recorded => prompts::Back::FromLostGateway,
-            None => prompts::Back::FromBrokenLine,
+            Some(status) => prompts::Back::Transfer(status),
+            None if self.recorded => prompts::Back::LostGateway,
+            None => prompts::Back::BrokenLine,
         }
     }
 
