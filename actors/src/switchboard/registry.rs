@@ -91,12 +91,7 @@ impl Registry {
 
     /// Takes a place for a call. The seats decide what is too much, and who gives way.
     pub(crate) fn reserve(&self, admission: &Admission, has_stream: bool) -> Result<Taken, Refusal> {
-        let mut taken = self.seats.take(&admission.call_sid, asked(admission, has_stream), Instant::now())?;
-        if let Some(loser) = taken.gives_way.take().and_then(|loser| self.find(&loser)) {
-            tracing::info!(call_sid = %loser.sid, "a call whose stream did not come gives its place to another");
-            loser.control(Control::HangUp(Ended::NoMedia));
-        }
-        Ok(taken)
+        self.seats.take(&admission.call_sid, asked(admission, has_stream), Instant::now())
     }
 
     /// Gives a call the place that was taken for it. The insert decides what is a replay: that one needs no second place.
@@ -105,15 +100,16 @@ impl Registry {
         mut admission: Admission,
         target: Target,
         recorder: Arc<dyn Recorder>,
-        Taken { seat, few_wait, .. }: Taken,
+        taken: Taken,
     ) -> Admitted {
         let vacant = match self.calls.entry(admission.call_sid.clone()) {
             Entry::Occupied(_) => {
-                self.seats.give_back(&admission.client, &seat);
+                self.seats.give_back(&admission.client, &taken);
                 return Admitted::Replayed;
             }
             Entry::Vacant(vacant) => vacant,
         };
+        let Taken { seat, gives_way, few_wait } = taken;
         if !few_wait {
             Arc::make_mut(&mut admission.policy).greet_early = false;
         }
@@ -123,7 +119,19 @@ impl Registry {
         let presence = Arc::new(Presence::new(Arc::clone(self), Arc::clone(&slot)));
         slot.keeps_its_place(&presence);
         vacant.insert(slot);
+        // Only now: the table is locked until the insert.
+        if let Some(loser) = gives_way {
+            self.seats.gave_way(Instant::now());
+            self.tell_to_give_way(&loser);
+        }
         Admitted::Seated(presence)
+    }
+
+    fn tell_to_give_way(&self, loser: &CallSid) {
+        if let Some(loser) = self.find(loser) {
+            tracing::info!(call_sid = %loser.sid, "a call whose stream did not come gives its place to another");
+            loser.control(Control::HangUp(Ended::NoMedia));
+        }
     }
 
     /// Resolves when that call has left.

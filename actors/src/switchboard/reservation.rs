@@ -8,7 +8,7 @@ use crate::switchboard::supervise::Life;
 use std::sync::Arc;
 
 /// A place on this node, the tenant's share included. [`Reservation::admit`] cannot be refused for want of room; dropped unused, it gives
-/// the place back.
+/// the place back, and whoever was to give way for it stays.
 pub struct Reservation {
     board: Arc<Inner>,
     /// Whose share it is of.
@@ -55,7 +55,7 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if let Some(taken) = self.taken.take() {
-            self.board.registry.seats.give_back(&self.client, &taken.seat);
+            self.board.registry.seats.give_back(&self.client, &taken);
         }
     }
 }

@@ -77,8 +77,8 @@ struct Counts {
     live: usize,
     waiting: usize,
     clients: HashMap<String, OfClient>,
-    /// Calls that were told to give way, and have not ended yet: their places are free.
-    dismissed: HashSet<u64>,
+    /// Calls that have to give way, and have not ended yet: their places are free.
+    dismissed: HashMap<u64, Dismissed>,
     /// Calls that wait for their callers' last words, and whose places are free.
     leaving: HashSet<u64>,
     next: u64,
@@ -95,6 +95,13 @@ struct OfClient {
 struct Waiting {
     call: CallSid,
     since: Instant,
+}
+
+/// A call that waited when its place went to another.
+struct Dismissed {
+    client: String,
+    due: Instant,
+    waiting: Waiting,
 }
 
 impl OfClient {
@@ -149,26 +156,30 @@ impl Seats {
     pub(crate) fn take(&self, call: &CallSid, asked: Asked<'_>, now: Instant) -> Result<Taken, Refusal> {
         let mut counts = lock(&self.counts);
         let loser = self.loser(&counts, asked, now)?;
-        let gives_way = loser.and_then(|loser| self.dismiss(&mut counts, &loser, now));
+        let gives_way = loser.and_then(|loser| self.dismiss(&mut counts, &loser));
         let few_wait = asked.wait.is_none() || counts.waiting * 2 < share(self.limits.max_calls);
         counts.next += 1;
         let seat = Seat { number: counts.next, due: asked.wait.map(|wait| now + wait) };
+        self.occupy(&mut counts, asked.client, &seat, Waiting { call: call.clone(), since: now });
+        Ok(Taken { seat, gives_way, few_wait })
+    }
+
+    fn occupy(&self, counts: &mut Counts, client: &str, seat: &Seat, waiting: Waiting) {
         counts.live += 1;
         self.meters.live.increment(1.0);
-        let of_client = counts.clients.entry(asked.client.to_owned()).or_default();
+        let of_client = counts.clients.entry(client.to_owned()).or_default();
         of_client.live += 1;
         if let Some(due) = seat.due {
-            of_client.waiting.insert((due, seat.number), Waiting { call: call.clone(), since: now });
+            of_client.waiting.insert((due, seat.number), waiting);
             counts.waiting += 1;
-            tell_waiting(&counts);
+            tell_waiting(counts);
         }
-        Ok(Taken { seat, gives_way, few_wait })
     }
 
     /// The stream of a call began: it waits no more. False when it had to give way.
     pub(crate) fn seated(&self, client: &str, seat: &Seat) -> bool {
         let mut counts = lock(&self.counts);
-        if counts.dismissed.contains(&seat.number) {
+        if counts.dismissed.contains_key(&seat.number) {
             return false;
         }
         if counts.wait_no_more(client, seat) {
@@ -180,7 +191,7 @@ impl Seats {
     /// The caller has left and only their last words are awaited: the place is free, unless too many wait for that.
     pub(crate) fn vacate(&self, client: &str, seat: &Seat, now: Instant) {
         let mut counts = lock(&self.counts);
-        let has_none = counts.dismissed.contains(&seat.number) || counts.leaving.contains(&seat.number);
+        let has_none = counts.dismissed.contains_key(&seat.number) || counts.leaving.contains(&seat.number);
         if has_none || counts.leaving.len() >= self.limits.max_calls.div_ceil(LEAVING_SHARE) {
             return;
         }
@@ -189,12 +200,15 @@ impl Seats {
         self.free(&mut counts, client);
     }
 
-    /// A place that was taken is not needed: no call ever had it.
-    pub(crate) fn give_back(&self, client: &str, seat: &Seat) {
+    /// A place that was taken is not needed: no call ever had it, and nobody has to give way for it.
+    pub(crate) fn give_back(&self, client: &str, Taken { seat, gives_way, .. }: &Taken) {
         let mut counts = lock(&self.counts);
         counts.wait_no_more(client, seat);
-        if !counts.dismissed.remove(&seat.number) {
+        if counts.dismissed.remove(&seat.number).is_none() {
             self.free(&mut counts, client);
+        }
+        if let Some(call) = gives_way {
+            self.reinstate(&mut counts, call);
         }
         if counts.is_empty() {
             self.empty.notify_waiters();
@@ -205,7 +219,7 @@ impl Seats {
     pub(crate) fn leave(&self, client: &str, seat: &Seat, now: Instant) {
         let mut counts = lock(&self.counts);
         counts.in_vain(client, seat, now);
-        if !counts.dismissed.remove(&seat.number) && !counts.leaving.remove(&seat.number) {
+        if counts.dismissed.remove(&seat.number).is_none() && !counts.leaving.remove(&seat.number) {
             self.free(&mut counts, client);
         }
         if counts.is_empty() {
@@ -255,16 +269,29 @@ impl Seats {
         loser.map(|(name, _, key)| Some((name.clone(), key))).ok_or(Refusal::Full)
     }
 
-    /// Takes a call's place away. It ends a moment later.
-    fn dismiss(&self, counts: &mut Counts, (client, key): &Loser, now: Instant) -> Option<CallSid> {
+    /// Takes a call's place away. It ends once the place is another's.
+    fn dismiss(&self, counts: &mut Counts, (client, key): &Loser) -> Option<CallSid> {
         let waiting = counts.clients.get_mut(client)?.waiting.remove(key)?;
         counts.waiting -= 1;
-        counts.dismissed.insert(key.1);
+        let call = waiting.call.clone();
+        counts.dismissed.insert(key.1, Dismissed { client: client.clone(), due: key.0, waiting });
         self.free(counts, client);
-        counter!("callgate_calls_gave_way_total").increment(1);
-        counts.count_in_vain(now);
         tell_waiting(counts);
-        Some(waiting.call)
+        Some(call)
+    }
+
+    /// A call was to give way to one that never came: it has its place again, if it is still here.
+    fn reinstate(&self, counts: &mut Counts, call: &CallSid) {
+        let number = counts.dismissed.iter().find(|(_, gone)| gone.waiting.call == *call).map(|(number, _)| *number);
+        let Some((number, gone)) = number.and_then(|number| counts.dismissed.remove_entry(&number)) else { return };
+        let seat = Seat { number, due: Some(gone.due) };
+        self.occupy(counts, &gone.client, &seat, gone.waiting);
+    }
+
+    /// A call was told to go for another.
+    pub(crate) fn gave_way(&self, now: Instant) {
+        counter!("callgate_calls_gave_way_total").increment(1);
+        lock(&self.counts).count_in_vain(now);
     }
 }
 
@@ -433,6 +460,27 @@ mod tests {
         seats.leave("a", &first, now);
         seats.leave("a", &second, now);
         assert!(lock(&seats.counts).is_empty());
+    }
+
+    #[test]
+    fn nobody_gives_way_for_a_call_that_does_not_begin() {
+        let (seats, start) = (seats(1), Instant::now());
+        let waits = seats.take(&call(0), asked("a"), start).unwrap().seat;
+        let in_vain = seats.take(&call(1), asked("b"), start + OLD).unwrap();
+        assert_eq!(in_vain.gives_way, Some(call(0)));
+        seats.give_back("b", &in_vain);
+        assert_eq!(seats.live(), 1);
+        assert_eq!(seats.take(&call(2), asked("b"), start).err(), Some(Refusal::Full), "the place is taken");
+        assert!(seats.seated("a", &waits), "its stream finds its place");
+        seats.leave("a", &waits, start + OLD);
+        // One that is gone by then has no place any more.
+        let gone = seats.take(&call(3), asked("a"), start).unwrap().seat;
+        let in_vain = seats.take(&call(4), asked("b"), start + OLD).unwrap();
+        seats.leave("a", &gone, start + OLD);
+        seats.give_back("b", &in_vain);
+        let counts = lock(&seats.counts);
+        assert!(counts.clients.is_empty() && counts.is_empty());
+        assert_eq!((counts.live, counts.waiting), (0, 0));
     }
 
     #[test]
