@@ -10,8 +10,13 @@ use super::support::{
     API_KEY, API_TOKEN, Answer, Gateway, PATIENCE, WEBHOOK_KEY, eventually, incoming, sid, sign, urlencoded,
 };
 
-const HOOKS: [&str; 5] = ["call-start", "voicebot", "call-end", "recording", "passthru"];
+const HOOKS: [&str; 6] = ["call-start", "voicebot", "call-end", "recording", "passthru", "passthru/resume"];
 const RECORDING: &str = "https://recordings.exotel.com/exotelrecordings/acme/a.mp3";
+
+/// What its rows in the audit log are.
+fn kind(hook: &str) -> String {
+    format!("webhook.{}", hook.trim_start_matches("passthru/"))
+}
 
 /// A form that every webhook takes.
 fn form(sid: &str) -> Vec<(&str, &str)> {
@@ -67,7 +72,7 @@ async fn every_webhook_refuses_alike() {
         let let_in = post(&path, &[urlenc, ("authorization", &right)], &body).await;
         assert!([200, 302].contains(&let_in.status.as_u16()), "{hook}: {let_in:?}");
         for outcome in ["unauthenticated", "bad_key", "bad_signature", "bad_credentials", "missing_field"] {
-            assert_eq!(gateway.audited(&format!("webhook.{hook}"), outcome).await.len(), 1, "{hook} {outcome}");
+            assert_eq!(gateway.audited(&kind(hook), outcome).await.len(), 1, "{hook} {outcome}");
         }
     }
     assert_eq!(gateway.running.store().verify_audit().await.unwrap().map(|whole| whole.unchained), Ok(0));
@@ -175,7 +180,7 @@ async fn what_the_carrier_tells_of_the_account_is_counted_and_not_kept() {
         assert_eq!(nothing.refused(400, "missing_field")["field"], "CallSid", "{hook}");
         let of_a_call = gateway.post_raw(&path, "application/json", b"{\"EventType\":\"terminal\"}".to_vec()).await;
         of_a_call.refused(400, "missing_field");
-        assert!(gateway.audited(&format!("webhook.{hook}"), "account-event").await.is_empty());
+        assert!(gateway.audited(&kind(hook), "account-event").await.is_empty());
     }
     let page = gateway.get_bare("/metrics").await.body;
     for kind in ["heartbeat", "test", "other"] {

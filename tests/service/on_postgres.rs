@@ -18,6 +18,8 @@ mod page;
 mod refusals;
 #[path = "reports.rs"]
 mod reports;
+#[path = "resume.rs"]
+mod resume;
 #[path = "starts.rs"]
 mod starts;
 #[path = "streams.rs"]

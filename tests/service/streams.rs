@@ -12,17 +12,17 @@ use super::media::{Socket, is_closed, open, path, start};
 use super::support::{API_KEY, API_TOKEN, Answer, Gateway, eventually, incoming, sid};
 use super::work::neighbour;
 
-async fn voicebot(gateway: &Gateway, sid: &str) -> Answer {
+pub(super) async fn voicebot(gateway: &Gateway, sid: &str) -> Answer {
     gateway.get("/exotel/voicebot", &incoming(sid)).await
 }
 
-fn stream_path(answer: &Answer) -> String {
+pub(super) fn stream_path(answer: &Answer) -> String {
     assert_eq!(answer.status, 200, "{answer:?}");
     path(answer.json()["url"].as_str().unwrap())
 }
 
 /// The agent is heard on a stream.
-async fn hears_the_agent(socket: &mut Socket) {
+pub(super) async fn hears_the_agent(socket: &mut Socket) {
     let heard = async {
         while let Some(message) = socket.next().await {
             if message.unwrap().to_text().unwrap().contains("\"event\":\"media\"") {
@@ -35,26 +35,26 @@ async fn hears_the_agent(socket: &mut Socket) {
 }
 
 /// A stream that has begun and on which the agent is heard.
-async fn live(gateway: &Gateway, path: &str, sid: &str) -> Socket {
+pub(super) async fn live(gateway: &Gateway, path: &str, sid: &str) -> Socket {
     let mut socket = open(gateway, path, None).await.expect("the stream is let in");
     start(&mut socket, sid).await;
     hears_the_agent(&mut socket).await;
     socket
 }
 
-async fn stop(mut socket: Socket, reason: &str) {
+pub(super) async fn stop(mut socket: Socket, reason: &str) {
     let stop = json!({ "event": "stop", "stream_sid": "st1", "stop": { "reason": reason } });
     socket.send(Message::text(stop.to_string())).await.unwrap();
     assert!(is_closed(&mut socket).await);
 }
 
-async fn has_left(gateway: &Gateway, sid: &str) {
+pub(super) async fn has_left(gateway: &Gateway, sid: &str) {
     let call = CallSid::new(sid);
     eventually("the call has left", || async { gateway.running.switchboard().phase(&call).is_none() }).await;
     assert!(gateway.running.recorder().flush().await);
 }
 
-async fn row(gateway: &Gateway, sid: &str) -> Call {
+pub(super) async fn row(gateway: &Gateway, sid: &str) -> Call {
     assert!(gateway.running.recorder().flush().await);
     gateway.running.store().call(&CallSid::new(sid)).await.unwrap().unwrap().call
 }
