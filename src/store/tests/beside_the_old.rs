@@ -6,10 +6,12 @@ use diesel::sql_query;
 use diesel::sql_types::{Nullable, SmallInt, Text};
 use diesel_migrations::MigrationHarness;
 use protocol::call::end::{EndCode, EndRank, Ended};
-use protocol::ids::CallSid;
+use protocol::ids::{CallSid, StreamSid};
 
 use super::{ALL, Backend, Conn, Db};
-use crate::store::tests::{at, batch, finish, lose, media, new_call, new_client, report, update};
+use crate::store::tests::{
+    at, batch, finish, lose, media, neighbour, new_call, new_client, report, stream_there, update,
+};
 use crate::store::*;
 
 /// One account of the end of a call.
@@ -216,4 +218,68 @@ struct Row {
     ended_rank: Option<i16>,
     #[diesel(sql_type = Nullable<Text>)]
     ended_at_source: Option<String>,
+}
+
+/// The version before begins a call, and gets the media stream of one.
+fn begun_by_the_old(db: &Db, sid: &str, client: i64) {
+    db.execute(&format!(
+        "INSERT INTO calls (call_sid, status, client_id, entry, started_at, direction) \
+         VALUES ('{sid}', 'in-progress', {client}, 'voicebot', '2026-11-24 10:00:00', 'incoming') ON CONFLICT (call_sid) DO NOTHING"
+    ))
+    .unwrap();
+}
+
+fn taken_by_the_old(db: &Db, sid: &str) {
+    db.execute(&format!(
+        "UPDATE calls SET media_at = '2026-11-24 10:00:02', stream_sid = 'old' WHERE call_sid = '{sid}' \
+         AND entry IS NOT NULL AND media_at IS NULL AND ended_by IS NULL"
+    ))
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_call_whose_stream_a_gateway_of_the_version_before_got_is_its_own() {
+    let db = Db::new();
+    let store = db.store().await;
+    let client = store.add_client(new_client("+918047112233")).await.unwrap().id;
+    store.begin_call(new_call("c1", client)).await.unwrap();
+    taken_by_the_old(&db, "c1");
+    let call = store.call(&CallSid::new("c1")).await.unwrap().unwrap().call;
+    assert_eq!((&call.ownership.owner, call.ownership.generation, call.streams()), (&None, 2, 1));
+    // This one waited for that stream in vain, and says so.
+    let (status, code, why) = ("failed".to_owned(), EndCode::NoMedia, String::new());
+    let in_vain = Finish { at: at(20), status, code, why };
+    let waited = CallUpdate { generation: Some(1), finish: Some(in_vain), ..update("c1") };
+    assert_eq!(store.write_batch(batch(vec![waited])).await.unwrap(), [CallSid::new("c1")]);
+    let Begun::Elsewhere(call) = store.begin_call(new_call("c1", client)).await.unwrap() else { panic!("not there") };
+    assert!(!call.is_over());
+    // A further stream of it comes to this one.
+    let second = NewStream { number: Some(2), ..stream_there("c1") };
+    assert!(matches!(store.take_stream(second).await.unwrap(), Taken::Taken { generation: 3, stream: 2, .. }));
+}
+
+#[tokio::test]
+async fn a_call_that_a_gateway_of_the_version_before_began_is_taken_with_its_stream() {
+    let db = Db::new();
+    let store = db.store().await;
+    let client = store.add_client(new_client("+918047112233")).await.unwrap().id;
+    begun_by_the_old(&db, "c1", client);
+    assert!(matches!(store.begin_call(new_call("c1", client)).await.unwrap(), Begun::Elsewhere(_)));
+    assert!(matches!(
+        store.take_stream(stream_there("c1")).await.unwrap(),
+        Taken::Taken { generation: 1, stream: 1, .. }
+    ));
+    // The old one neither gets the stream any more, nor ends the call since it waited in vain.
+    taken_by_the_old(&db, "c1");
+    told_by_the_old(&db, "c1", InVain);
+    let call = store.call(&CallSid::new("c1")).await.unwrap().unwrap().call;
+    assert_eq!((call.ownership.owner, call.ownership.generation), (Some(neighbour()), 1));
+    assert_eq!((call.stream_sid, call.ended_code), (Some(StreamSid::new("s1")), None));
+    let end =
+        Some(Finish { at: at(50), status: "completed".to_owned(), code: EndCode::AgentHungUp, why: String::new() });
+    let owned = CallUpdate { owner: neighbour(), generation: Some(1), finish: end, ..update("c1") };
+    assert!(store.write_batch(batch(vec![owned])).await.unwrap().is_empty());
+    // And the other way round: what the version before began again is one call.
+    begun_by_the_old(&db, "c1", client);
+    assert_eq!(stands(&store, "c1").await.ended_code, Some(EndCode::AgentHungUp));
 }

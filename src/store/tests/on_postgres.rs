@@ -17,10 +17,14 @@ mod beside_the_old;
 mod both;
 #[path = "convergence.rs"]
 mod convergence;
+#[path = "from_before.rs"]
+mod from_before;
 #[path = "jobs.rs"]
 mod jobs;
 #[path = "lost.rs"]
 mod lost;
+#[path = "owners.rs"]
+mod owners;
 #[path = "recordings.rs"]
 mod recordings;
 
@@ -28,6 +32,9 @@ type Conn = AsyncConnectionWrapper<AsyncPgConnection>;
 type Backend = diesel::pg::Pg;
 
 const ALL: EmbeddedMigrations = migrations::POSTGRES;
+
+/// A database of the version before, as statements.
+const BEFORE: &str = include_str!("from_before/postgres.sql");
 
 const SHAPE: &str = "SELECT concat_ws(' ', 'column', table_name, column_name, data_type, is_nullable, column_default) AS line \
     FROM information_schema.columns WHERE table_schema = 'public' \

@@ -15,10 +15,14 @@ mod beside_the_old;
 mod both;
 #[path = "convergence.rs"]
 mod convergence;
+#[path = "from_before.rs"]
+mod from_before;
 #[path = "jobs.rs"]
 mod jobs;
 #[path = "lost.rs"]
 mod lost;
+#[path = "owners.rs"]
+mod owners;
 #[path = "recordings.rs"]
 mod recordings;
 
@@ -26,6 +30,9 @@ type Conn = SqliteConnection;
 type Backend = diesel::sqlite::Sqlite;
 
 const ALL: EmbeddedMigrations = migrations::SQLITE;
+
+/// A database of the version before, as statements.
+const BEFORE: &str = include_str!("from_before/sqlite.sql");
 
 const SHAPE: &str = "SELECT type || ' ' || tbl_name || ' ' || name AS line FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' \
     UNION ALL SELECT 'column ' || m.name || ' ' || c.name || ' ' || c.type || ' ' || c.\"notnull\" || ' ' || coalesce(c.dflt_value, '') \
