@@ -255,7 +255,7 @@ async fn a_call_whose_stream_a_gateway_of_the_version_before_got_is_its_own() {
     assert!(!call.is_over());
     // A further stream of it comes to this one.
     let second = NewStream { number: Some(2), ..stream_there("c1") };
-    assert!(matches!(store.take_stream(second).await.unwrap(), Taken::Taken { generation: 3, stream: 2, .. }));
+    assert!(matches!(store.take_stream(second).await.unwrap(), StreamClaim::Granted { generation: 3, stream: 2, .. }));
 }
 
 #[tokio::test]
@@ -267,7 +267,7 @@ async fn a_call_that_a_gateway_of_the_version_before_began_is_taken_with_its_str
     assert!(matches!(store.begin_call(new_call("c1", client)).await.unwrap(), Begun::Elsewhere(_)));
     assert!(matches!(
         store.take_stream(stream_there("c1")).await.unwrap(),
-        Taken::Taken { generation: 1, stream: 1, .. }
+        StreamClaim::Granted { generation: 1, stream: 1, .. }
     ));
     // The old one neither gets the stream any more, nor ends the call since it waited in vain.
     taken_by_the_old(&db, "c1");

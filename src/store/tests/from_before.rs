@@ -62,9 +62,9 @@ async fn calls_that_the_version_before_left_open_go_on_with_whoever_gets_their_s
         let begun = store.begin_call(new_call(sid, 1)).await.unwrap();
         assert!(matches!(begun, Begun::Elsewhere(_)), "a gateway of that version may have it: {begun:?}");
     }
-    assert!(matches!(store.take_stream(stream_there(WAITED)).await.unwrap(), Taken::Taken { stream: 1, .. }));
+    assert!(matches!(store.take_stream(stream_there(WAITED)).await.unwrap(), StreamClaim::Granted { stream: 1, .. }));
     let second = NewStream { number: Some(2), ..stream_there(&talked_on) };
-    assert!(matches!(store.take_stream(second).await.unwrap(), Taken::Taken { stream: 2, .. }));
+    assert!(matches!(store.take_stream(second).await.unwrap(), StreamClaim::Granted { stream: 2, .. }));
     assert_eq!(row(&store, &talked_on).await.ownership.owner, Some(neighbour()));
 
     let db = Db::new();

@@ -50,10 +50,13 @@ async fn of_many_gateways_that_get_the_same_stream_at_once_one_has_the_call() {
         let (store, owner) = (if n % 2 == 0 { &one } else { &other }, NodeId::new(&format!("n{n}")));
         store.take_stream(NewStream { owner, ..stream_there("c1") })
     });
-    let taken: Vec<Taken> = join_all(takes).await.into_iter().map(Result::unwrap).collect();
-    assert_eq!(taken.iter().filter(|taken| matches!(taken, Taken::Taken { generation: 2, stream: 1, .. })).count(), 1);
-    assert_eq!(taken.iter().filter(|taken| **taken == Taken::Used).count(), 7);
-    let winner = taken.iter().position(|taken| matches!(taken, Taken::Taken { .. })).unwrap();
+    let taken: Vec<StreamClaim> = join_all(takes).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(
+        taken.iter().filter(|taken| matches!(taken, StreamClaim::Granted { generation: 2, stream: 1, .. })).count(),
+        1
+    );
+    assert_eq!(taken.iter().filter(|taken| **taken == StreamClaim::Used).count(), 7);
+    let winner = taken.iter().position(|taken| matches!(taken, StreamClaim::Granted { .. })).unwrap();
     assert_eq!(row(&one, "c1").await.ownership.owner.unwrap().name(), format!("n{winner}"));
 }
 
@@ -65,7 +68,7 @@ async fn whoever_lost_a_call_writes_nothing_more_of_it_and_is_told_so() {
     let spoken = CallUpdate { media: Some(media()), turns: vec![turn(0, "Hello")], ..update("c1") };
     assert!(store.write_batch(batch(vec![spoken.clone()])).await.unwrap().is_empty());
     let second = NewStream { number: Some(2), ..stream_there("c1") };
-    let Taken::Taken { was, generation, stream } = store.take_stream(second).await.unwrap() else {
+    let StreamClaim::Granted { was, generation, stream } = store.take_stream(second).await.unwrap() else {
         panic!("not taken")
     };
     assert_eq!((was.ownership.owner, generation, stream), (Some(node()), 2, 2));
@@ -115,7 +118,7 @@ async fn a_call_that_ended_for_a_while_goes_on_with_whoever_asks_until_its_clien
         let call = row(&store, sid).await;
         assert_eq!(told(&store, sid).await.filter(|_| sid != "certain"), call.over_at, "{sid}");
     }
-    let Begun::Returned(_) = store.begin_call(there("back")).await.unwrap() else { panic!("over") };
+    let Begun::Returned { .. } = store.begin_call(there("back")).await.unwrap() else { panic!("over") };
     let back = row(&store, "back").await;
     assert_eq!((back.is_over(), back.over_at, told(&store, "back").await), (false, None, None));
     assert_eq!((back.ownership.owner, back.ownership.generation), (Some(neighbour()), 2));
@@ -127,7 +130,7 @@ async fn a_call_that_ended_for_a_while_goes_on_with_whoever_asks_until_its_clien
         let before = row(&store, sid).await;
         assert!(matches!(store.begin_call(there(sid)).await.unwrap(), Begun::Over(_)), "{sid}");
         let second = NewStream { number: Some(2), at: Utc::now(), ..stream_there(sid) };
-        assert_eq!(store.take_stream(second).await.unwrap(), Taken::Over, "{sid}");
+        assert_eq!(store.take_stream(second).await.unwrap(), StreamClaim::Over, "{sid}");
         assert_eq!(row(&store, sid).await.ownership, before.ownership);
     }
 }
@@ -200,7 +203,7 @@ fn whatever_happens_a_call_has_one_owner_and_its_generation_only_grows() {
                         match store.begin_call(new).await.unwrap() {
                             Begun::New(_) => panic!("it had begun"),
                             Begun::Ours(_) => assert_eq!(before.ownership.owner.as_ref(), Some(&known[n].0)),
-                            Begun::Returned(call) => known[n].1 = Some(call.ownership.generation),
+                            Begun::Returned { call, .. } => known[n].1 = Some(call.ownership.generation),
                             Begun::Elsewhere(_) => assert_ne!(before.ownership.owner.as_ref(), Some(&known[n].0)),
                             Begun::Over(call) => assert!(call.is_over_for_good(Utc::now())),
                         }
@@ -208,7 +211,7 @@ fn whatever_happens_a_call_has_one_owner_and_its_generation_only_grows() {
                     Step::Take(n, number) => {
                         let stream = StreamSid::new("s");
                         let new = NewStream { call_sid: CallSid::new(&sid), number, stream, owner: known[n].0.clone(), at: Utc::now() };
-                        if let Taken::Taken { generation, .. } = store.take_stream(new).await.unwrap() {
+                        if let StreamClaim::Granted { generation, .. } = store.take_stream(new).await.unwrap() {
                             known[n].1 = Some(generation);
                         }
                     }
