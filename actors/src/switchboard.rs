@@ -160,6 +160,12 @@ impl Switchboard {
         self.find_kept(call).map(|slot| slot.awaits(stream))
     }
 
+    /// Whether a further stream of a call was asked for so lately, and is awaited here, or has begun.
+    #[must_use]
+    pub fn has_just_returned(&self, call: &CallSid, lately: Duration) -> bool {
+        self.find(call).is_some_and(|slot| slot.has_just_returned(lately, SystemTime::now()))
+    }
+
     /// Gives a live call to a further stream of it: ends it where it is, and begins it here from what it came to.
     pub(crate) async fn replace(&self, old: &Arc<CallSlot>) -> Result<(), MediaRefusal> {
         // The second one for its caller's last words: they are not waited for.

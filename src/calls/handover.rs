@@ -1,5 +1,7 @@
 //! Where the carrier's flow takes a caller whose stream is over: the Passthru applets ask.
 
+use std::time::Duration;
+
 use actors::Phase;
 use chrono::Utc;
 use protocol::call::end::{EndCode, Ended};
@@ -9,6 +11,10 @@ use tokio::time::timeout;
 
 use super::{Calls, Refused};
 use crate::store::{Call, CallEndReport, FlowResumed};
+
+/// What an applet behind a stream says so soon after a further one was asked for, it says of the one before: a request that the carrier
+/// repeats, or that was long on its way.
+const IS_OF_THE_ONE_BEFORE: Duration = Duration::from_secs(10);
 
 /// A stream is over, and the applet behind it asks.
 #[derive(Clone, Debug)]
@@ -53,6 +59,7 @@ impl Calls {
     /// When the database is away: what was told is kept, and written later.
     pub async fn hand_over(&self, handover: Handover) -> Result<Next, Refused> {
         let Handover { mut report, stream_status, stream_reason, stream_failed } = handover;
+        let stream_status = stream_status.filter(|_| !self.goes_on_by_now(&report.call_sid));
         self.stream_is_over(&report, stream_status.is_some(), stream_reason).await;
         // While the applets go on the carrier calls it in progress; for the caller's talk with us, the stream's end is the end.
         if let Some(over) = stream_status.filter(|_| !report.status.as_deref().is_some_and(is_end)) {
@@ -71,8 +78,10 @@ impl Calls {
     pub async fn resume(&self, report: CallEndReport, dial_status: Option<String>) -> Result<Next, Refused> {
         let sid = report.call_sid.clone();
         // The flow came here: no stream of the call is left.
-        self.stream_is_over(&report, true, None).await;
-        let (call, _) = self.write_down(with_stream_over(report)).await?;
+        let over = !self.goes_on_by_now(&sid);
+        self.stream_is_over(&report, over, None).await;
+        let report = if over { with_stream_over(report) } else { report };
+        let (call, _) = self.write_down(report).await?;
         let next = Next::back(may_go_on(&call), dial_status.as_deref());
         let resumed = FlowResumed { dial_status, over: next == Next::Else, at: Utc::now() };
         self.admissions.store.resume_flow(sid.clone(), resumed).await?;
@@ -80,6 +89,10 @@ impl Calls {
             self.switchboard.forget_return(&sid);
         }
         Ok(next)
+    }
+
+    fn goes_on_by_now(&self, call: &CallSid) -> bool {
+        self.switchboard.has_just_returned(call, IS_OF_THE_ONE_BEFORE)
     }
 
     /// The stream is over by the time the next applet asks, whatever its socket still believes.

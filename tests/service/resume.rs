@@ -57,6 +57,26 @@ async fn a_flow_that_asks_gets_back_to_the_agent_until_the_call_is_over() {
 }
 
 #[actix_web::test]
+async fn a_request_that_the_carrier_repeats_does_not_end_the_stream_that_began_since() {
+    let gateway = Gateway::start().await;
+    let sid = sid();
+    drop(live(&gateway, &stream_path(&voicebot(&gateway, &sid).await), &sid).await);
+    has_left(&gateway, &sid).await;
+    assert_eq!(resume(&gateway, &sid, &[]).await.status, 200);
+    let path = stream_path(&voicebot(&gateway, &sid).await);
+    assert_eq!(resume(&gateway, &sid, &[]).await.status, 200, "while it is awaited");
+    let mut socket = live(&gateway, &path, &sid).await;
+    assert_eq!(resume(&gateway, &sid, &[]).await.status, 200, "and once it has begun");
+    let stream = [("CallSid", &*sid), ("CallStatus", "in-progress"), ("Stream[Status]", "completed")];
+    assert_eq!(gateway.get("/exotel/passthru", &stream).await.status, 302);
+    hears_the_agent(&mut socket).await;
+    let goes_on = row(&gateway, &sid).await;
+    assert_eq!((goes_on.status.as_str(), goes_on.ended_code), ("in-progress", None));
+    drop(socket);
+    gateway.stop().await;
+}
+
+#[actix_web::test]
 async fn a_caller_whom_nobody_answered_comes_back_and_what_became_of_it_is_on_record_until_then() {
     let gateway = Gateway::start().await;
     let sid = transferred(&gateway).await;

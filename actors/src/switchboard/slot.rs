@@ -224,6 +224,11 @@ impl CallSlot {
         state.streams.awaits(stream, state.home.phase())
     }
 
+    /// Whether a further stream was asked for so lately.
+    pub(crate) fn has_just_returned(&self, lately: Duration, now: SystemTime) -> bool {
+        lock(&self.state).streams.has_just_returned(lately, now)
+    }
+
     /// Whether the carrier asked for a further stream while this one is live.
     pub(crate) fn is_armed(&self) -> bool {
         lock(&self.state).streams.is_armed()

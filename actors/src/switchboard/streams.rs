@@ -70,6 +70,11 @@ impl Streams {
         self.over
     }
 
+    /// Whether a further stream of the call was asked for less than `life` ago, and is awaited, or has begun by now.
+    pub(super) fn has_just_returned(&self, life: Duration, now: SystemTime) -> bool {
+        self.has_returned() && now.duration_since(self.announced.since).is_ok_and(|age| age < life)
+    }
+
     /// Whether the call was here before.
     pub(super) const fn has_returned(&self) -> bool {
         self.announced.stream > 1
@@ -113,6 +118,8 @@ mod tests {
         assert!(first.is_over() && !second.is_over() && second.has_returned());
         let announced = Announced { stream: 2, since: NOW + LIFE, conversed: true };
         assert_eq!(second.announce(Phase::Waiting, LIFE, NOW + LIFE), announced);
+        assert!(!first.has_just_returned(LIFE, NOW) && second.has_just_returned(LIFE, NOW + LIFE));
+        assert!(!second.has_just_returned(LIFE, NOW + LIFE * 2) && !second.has_just_returned(LIFE, NOW));
     }
 
     #[test]
