@@ -270,6 +270,8 @@ impl Running {
         self.reaper.abort();
         self.lease.give_back(CLOSING).await;
         self.server.stop(CLOSING).await;
+        // What was asked meanwhile.
+        let _ = timeout(CLOSING, self.gateway.recorder.flush()).await;
         self.upkeep.abort();
         if let Some(model) = &self.model {
             model.stop();
