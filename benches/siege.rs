@@ -3,14 +3,21 @@
 
 #![allow(
     clippy::expect_used,
+    clippy::unwrap_used,
     clippy::print_stdout,
     missing_docs,
     unreachable_pub,
     reason = "a bench that cannot be set up must stop, and prints"
 )]
 
+#[path = "../tests/support/account.rs"]
+mod account;
 #[path = "../tests/siege/attacks.rs"]
 mod attacks;
+#[path = "../tests/support/port.rs"]
+mod port;
+#[path = "../tests/support/process.rs"]
+mod process;
 #[path = "../tests/siege/rig.rs"]
 mod rig;
 #[path = "../tests/siege/siege.rs"]

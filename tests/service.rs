@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail the test")]
 
+#[path = "support/account.rs"]
+mod account;
 #[path = "service/bucket.rs"]
 mod bucket;
 #[path = "service/commands.rs"]

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
+#[path = "../support/account.rs"]
+mod account;
 mod carrier;
 mod conversation;
 #[path = "../support/database.rs"]

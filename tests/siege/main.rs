@@ -3,7 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
+#[path = "../support/account.rs"]
+mod account;
 mod attacks;
+#[path = "../support/port.rs"]
+mod port;
+#[path = "../support/process.rs"]
+mod process;
 mod rig;
 mod siege;
 

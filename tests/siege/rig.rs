@@ -3,10 +3,8 @@
 #![allow(dead_code, reason = "the bench and the test use their parts of it")]
 
 use std::io::Write as _;
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Duration;
 
 use diesel::sql_types::BigInt;
 use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
@@ -16,14 +14,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use url::Url;
 
+use crate::account::{ADMIN_TOKEN, WEBHOOK_KEY};
+use crate::process::TestProcess;
+
+const LOG: &str = "serve.log";
+
 /// Whoever is rung by live and honest callers.
 pub const NUMBER: &str = "+918047112233";
 /// A client whose limit of calls a minute is used up at once.
 pub const LIMITED: &str = "+918047112244";
-pub const KEY: &str = "siege-0f3c9a17d2b8";
-pub const ADMIN: &str = "siege-admin-5d1e77a04c";
-/// Something that does not come up within it never will.
-const STARTING: Duration = Duration::from_secs(30);
 
 /// How the gateway is started.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,61 +35,50 @@ pub struct Ground {
 
 /// The processes, gone with it.
 pub struct Rig {
-    gateway: Child,
-    model: Child,
+    gateway: TestProcess,
+    model: TestProcess,
     pub port: u16,
-    model_port: u16,
-    folder: PathBuf,
 }
 
 impl Rig {
     /// Starts all of it from one binary.
     pub async fn start(binary: &Path, ground: Ground) -> Self {
-        let folder = std::env::temp_dir().join(format!("callgate-siege-{}-{}", std::process::id(), free_port()));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        let (port, model_port) = (free_port(), free_port());
-        let model = child(binary, &folder, "model.log", None)
-            .args(["simulate", "model", "--script", "load", "--port", &model_port.to_string()])
-            .spawn()
-            .expect("the simulated model");
+        let (mut gateway, mut model) = (TestProcess::of(binary), TestProcess::of(binary));
+        let port = model.port().to_string();
+        let mut simulate = model.command(&["simulate", "model", "--script", "load", "--port", &port]);
+        model.start(&mut simulate).await;
         for (number, rate) in [(NUMBER, "1000000"), (LIMITED, "1")] {
-            let added = child(binary, &folder, "client.log", None)
-                .args(["client", "add", "--name", "Siege", "--number", number, "--greeting", "Hello"])
-                .args(["--calls-per-minute", rate, "--caller-calls-per-minute", "1000000", "--recording", "off"])
-                .env("DATABASE_URL", database(&folder))
-                .status();
-            assert!(added.is_ok_and(|status| status.success()), "a client, see {}", folder.display());
+            let words = ["client", "add", "--name", "Siege", "--number", number, "--greeting", "Hello"];
+            let mut add = gateway.command(&words);
+            add.args(["--calls-per-minute", rate, "--caller-calls-per-minute", "1000000", "--recording", "off"]);
+            assert!(add.status().is_ok_and(|status| status.success()), "a client");
         }
-        let gateway = child(binary, &folder, "serve.log", ground.soft_files)
-            .arg("serve")
-            .env("DATABASE_URL", database(&folder))
-            .env("HOST", "127.0.0.1")
-            .env("PORT", port.to_string())
-            .env("WEBHOOK_AUTH", "key")
-            .env("WEBHOOK_KEY", KEY)
-            .env("ADMIN_TOKEN", ADMIN)
-            .env("MAX_CALLS", ground.max_calls.to_string())
-            .env("REALTIME_URL", format!("ws://127.0.0.1:{model_port}/v1/realtime"))
-            .env("RECORDINGS_URL", format!("file://{}/recordings", folder.display()))
-            .env("SPOOL_DIR", folder.join("spool"))
-            .env("RUST_LOG", "warn")
-            .env("DRAIN_SECS", "0")
-            .spawn()
-            .expect("the gateway");
-        let rig = Self { gateway, model, port, model_port, folder };
-        for port in [rig.model_port, rig.port] {
-            listening(port).await;
-        }
-        rig
+        let mut serve = match ground.soft_files {
+            Some(limit) => {
+                let line = format!("ulimit -Sn {limit}; exec \"$0\" serve");
+                gateway.through("sh", &["-c", &line, &binary.display().to_string()])
+            }
+            None => gateway.command(&["serve"]),
+        };
+        // As many as it takes by itself.
+        serve.env_remove("WORKERS").env_remove("SIMULATED_MODEL");
+        serve.env("REALTIME_URL", format!("ws://{}/v1/realtime", model.address()));
+        serve.env("MAX_CALLS", ground.max_calls.to_string()).env("RUST_LOG", "warn").env("DRAIN_SECS", "0");
+        let log = std::fs::File::create(gateway.folder().join(LOG)).expect("a log");
+        gateway.start(serve.stdout(log.try_clone().expect("a log")).stderr(log)).await;
+        Self { port: gateway.port(), gateway, model }
     }
 
     pub fn url(&self) -> Url {
-        format!("http://127.0.0.1:{}", self.port).parse().expect("a URL")
+        self.gateway.url("").parse().expect("a URL")
     }
 
     /// A webhook's path with the key and the fields of a call.
     pub fn hook(&self, hook: &str, sid: &str, from: u64, to: &str) -> String {
-        format!("/exotel/{hook}?key={KEY}&CallSid={sid}&CallFrom=0{from}&CallTo=%2B{}&Direction=incoming", &to[1..])
+        format!(
+            "/exotel/{hook}?key={WEBHOOK_KEY}&CallSid={sid}&CallFrom=0{from}&CallTo=%2B{}&Direction=incoming",
+            &to[1..]
+        )
     }
 
     /// Calls that talk, on a thread of their own; `tapped` ones are measured against the model.
@@ -102,11 +90,11 @@ impl Rig {
             frame_ms: 20,
             target: Target::Gateway {
                 url: self.url(),
-                auth: WebhookAuth { key: Some(KEY.to_owned()), ..WebhookAuth::default() },
+                auth: WebhookAuth { key: Some(WEBHOOK_KEY.to_owned()), ..WebhookAuth::default() },
                 to: NUMBER.to_owned(),
             },
             pid: None,
-            model: tapped.then(|| format!("http://127.0.0.1:{}", self.model_port).parse().expect("a URL")),
+            model: tapped.then(|| self.model.url("").parse().expect("a URL")),
             seed,
             lead_ms: 475,
         };
@@ -119,7 +107,7 @@ impl Rig {
     /// The gateway's own account of itself: the sum of a metric over its labels.
     pub async fn metric(&self, name: &str) -> f64 {
         let head = format!(
-            "GET /metrics HTTP/1.1\r\nhost: siege\r\nauthorization: Bearer {ADMIN}\r\nconnection: close\r\n\r\n"
+            "GET /metrics HTTP/1.1\r\nhost: siege\r\nauthorization: Bearer {ADMIN_TOKEN}\r\nconnection: close\r\n\r\n"
         );
         let page = ask(self.port, head.as_bytes()).await.unwrap_or_default();
         let of = |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
@@ -128,7 +116,8 @@ impl Rig {
 
     /// Resident memory of the gateway, KiB.
     pub fn rss_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.gateway.id())).unwrap_or_default();
+        let pid = self.gateway.pid().unwrap_or_default();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
     }
@@ -140,8 +129,9 @@ impl Rig {
             #[diesel(sql_type = BigInt)]
             bytes: i64,
         }
-        let mut conn =
-            SqliteConnection::establish(&self.folder.join("siege.db").to_string_lossy()).expect("the database");
+        let url = self.gateway.database_url();
+        let file = url.trim_start_matches("sqlite://");
+        let mut conn = SqliteConnection::establish(file).expect("the database");
         let asked = sql_query("SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()");
         let size: Size = asked.get_result(&mut conn).expect("its size");
         u64::try_from(size.bytes).expect("a size")
@@ -149,20 +139,15 @@ impl Rig {
 
     /// What the gateway logged.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.join("serve.log")).unwrap_or_default()
+        std::fs::read_to_string(self.gateway.folder().join(LOG)).unwrap_or_default()
     }
 }
 
 impl Drop for Rig {
     fn drop(&mut self) {
-        for process in [&mut self.gateway, &mut self.model] {
-            let _ = process.kill();
-            let _ = process.wait();
-        }
         if std::thread::panicking() {
             let _ = writeln!(std::io::stderr(), "the gateway's log:\n{}", self.log());
         }
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -191,36 +176,4 @@ pub async fn ask(port: u16, request: &[u8]) -> std::io::Result<String> {
 /// The status of an answer.
 pub fn status(answer: &str) -> Option<u16> {
     answer.split_whitespace().nth(1)?.parse().ok()
-}
-
-fn database(folder: &Path) -> String {
-    format!("sqlite://{}/siege.db", folder.display())
-}
-
-fn child(binary: &Path, folder: &Path, log: &str, soft_files: Option<u32>) -> Command {
-    let log = std::fs::File::options().create(true).append(true).open(folder.join(log)).expect("a log");
-    let mut command = match soft_files {
-        Some(limit) => {
-            let mut shell = Command::new("sh");
-            shell.args(["-c", &format!("ulimit -Sn {limit}; exec \"$0\" \"$@\"")]).arg(binary);
-            shell
-        }
-        None => Command::new(binary),
-    };
-    command.current_dir(folder).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
-    command
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
-}
-
-async fn listening(port: u16) {
-    let give_up = Instant::now() + STARTING;
-    let mut look = tokio::time::interval(Duration::from_millis(20));
-    while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-        assert!(Instant::now() < give_up, "nothing listens on port {port}");
-        look.tick().await;
-    }
 }

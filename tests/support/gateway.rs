@@ -20,14 +20,11 @@ use sha2::Sha256;
 use simulator::model::{Faults, ModelHandle, ModelOptions, ModelServer, Script};
 
 pub const NUMBER: &str = "+918037091588";
-pub const API_KEY: &str = "api-key";
-pub const API_TOKEN: &str = "api-token";
-pub const WEBHOOK_KEY: &str = "hook-key-of-tests";
-pub const ADMIN_TOKEN: &str = "admin-token-of-tests";
 /// Short answers of a model.
 pub const SHORT: &str = "greeting goodbye_en\nanswer commentary_en";
 pub const GREETING: &str = "नमस्ते, Asha & Sons";
 
+pub use crate::account::{ADMIN_TOKEN, API_KEY, API_TOKEN, WEBHOOK_KEY};
 pub use crate::database::{Database, Kind, Sqlite};
 
 #[path = "calls.rs"]
