@@ -28,6 +28,7 @@ mod owners;
 mod pg;
 mod recordings;
 mod schema;
+mod steps;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -24,6 +24,7 @@ use crate::write_behind::{GATHER, WriteBehind};
 mod fold;
 mod pending;
 mod price;
+mod steps;
 
 #[cfg(test)]
 pub(crate) mod tests;

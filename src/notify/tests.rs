@@ -83,6 +83,7 @@ impl House {
             generation: None,
             media: None,
             turns: vec![],
+            steps: vec![],
             figures: None,
             finish: Some(finish),
         };

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use protocol::call::end::{EndCode, EndRank};
 use protocol::call::fact::Turn;
+use protocol::call::history::StoredStep;
 use protocol::ids::{CallSid, StreamSid};
 
 use super::{CallEndReport, Figures, NodeId, Store, StoreError, transaction};
@@ -31,6 +32,8 @@ pub struct CallUpdate {
     pub media: Option<MediaStart>,
     /// New or better known turns.
     pub turns: Vec<Turn>,
+    /// What happened between them, new or better known.
+    pub steps: Vec<StoredStep>,
     /// The figures so far; none when they did not change.
     pub figures: Option<Figures>,
     /// Its end.

@@ -32,5 +32,7 @@ pub(super) mod outbox;
 pub(super) mod owners;
 #[path = "sql/recordings.rs"]
 pub(super) mod recordings;
+#[path = "sql/steps.rs"]
+pub(super) mod steps;
 #[path = "sql/turns.rs"]
 pub(super) mod turns;

@@ -89,6 +89,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    call_steps (call_id, kind, number) {
+        call_id -> BigInt,
+        kind -> Text,
+        number -> BigInt,
+        at_ms -> BigInt,
+        tool_call_id -> Nullable<Text>,
+        name -> Nullable<Text>,
+        wait_ms -> Nullable<BigInt>,
+        output -> Nullable<Text>,
+        input -> Text,
+    }
+}
+
+diesel::table! {
     recordings (id) {
         id -> BigInt,
         call_id -> BigInt,

@@ -178,6 +178,7 @@ pub(crate) fn update(sid: &str) -> CallUpdate {
         reopened: false,
         media: None,
         turns: vec![],
+        steps: vec![],
         figures: None,
         finish: None,
     }

@@ -49,7 +49,10 @@ const COUNTERS: &[(&str, &str)] = &[
     ("callgate_model_lost_total", "Connections to the model that were lost in a call"),
     ("callgate_model_refused_total", "Times that the model's provider refused (a key, a model, a quota), by reason"),
     ("callgate_model_texts_cut_total", "Events of the model that said more than is kept of one"),
-    ("callgate_record_dropped_total", "Records of calls dropped because too many waited"),
+    (
+        "callgate_record_dropped_total",
+        "Records of calls, and of what happened in them, dropped because too many waited",
+    ),
     ("callgate_record_superseded_total", "Records of calls dropped because another gateway has the call"),
     ("callgate_recording_dropped_total", "Pieces of recorded audio dropped because the disk was too slow"),
     ("callgate_recordings_failed_total", "Recordings that failed, by where"),

@@ -8,6 +8,7 @@ use protocol::call::fact::{Fact, Turn, Who};
 use protocol::realtime::event::Usage;
 use protocol::wire::without_nul;
 
+use super::steps::Steps;
 use crate::store::{Call, CallUpdate, Figures, Finish, MediaStart, NodeId, Tokens};
 use protocol::ids::CallSid;
 
@@ -27,13 +28,16 @@ pub(super) struct Held {
     pub(super) streams: i32,
     /// When the first of them did.
     pub(super) media_at: Option<DateTime<Utc>>,
+    /// What it came to so far.
+    pub(super) figures: Figures,
 }
 
 impl Held {
     /// As its row was found.
     pub(super) fn found(was: &Call, generation: i32) -> Self {
         let streams = i32::try_from(was.streams()).unwrap_or(i32::MAX);
-        Self { generation, before: was.ownership.owner.clone(), streams, media_at: was.times.media_at }
+        let (before, media_at) = (was.ownership.owner.clone(), was.times.media_at);
+        Self { generation, before, streams, media_at, figures: was.figures.clone() }
     }
 }
 
@@ -59,7 +63,18 @@ pub(super) struct Fold {
     end: Option<Finish>,
     /// When that was told, unless the call goes on.
     over: Option<DateTime<Utc>>,
+    before: Before,
+    steps: Steps,
     unwritten: Unwritten,
+}
+
+/// What the record has of turns that were not seen here.
+#[derive(Debug, Default)]
+struct Before {
+    turns: u32,
+    caller_ms: u64,
+    agent_ms: u64,
+    longest_answer_ms: Option<u64>,
 }
 
 /// What has to be written.
@@ -73,23 +88,32 @@ struct Unwritten {
 }
 
 impl Fold {
+    /// A call goes on from what its record says of it.
     pub(super) fn new(held: Option<&Held>) -> Self {
+        let figures = held.map(|held| held.figures.clone()).unwrap_or_default();
         Self {
             generation: held.map(|held| held.generation),
             streams: held.map_or(0, |held| held.streams),
             media_at: held.and_then(|held| held.media_at),
             turns: BTreeMap::new(),
             answers_ms: Vec::new(),
-            interruptions: 0,
-            unheard_ms: 0,
-            first_audio_ms: None,
-            dials: 0,
-            frames_lost: 0,
-            tokens: None,
+            interruptions: figures.interruptions.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+            unheard_ms: natural(figures.unheard_ms),
+            first_audio_ms: figures.first_audio_ms.and_then(|ms| u64::try_from(ms).ok()),
+            dials: figures.model_reconnects.and_then(|n| u32::try_from(n).ok()).map_or(0, |n| n.saturating_add(1)),
+            frames_lost: natural(figures.frames_lost),
+            tokens: figures.tokens,
             duration_ms: None,
             left_at: None,
             end: None,
             over: None,
+            before: Before {
+                turns: figures.turn_count.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+                caller_ms: natural(figures.caller_talk_ms),
+                agent_ms: natural(figures.agent_talk_ms),
+                longest_answer_ms: figures.answer_max_ms.and_then(|ms| u64::try_from(ms).ok()),
+            },
+            steps: Steps::default(),
             unwritten: Unwritten::default(),
         }
     }
@@ -113,9 +137,16 @@ impl Fold {
             }
             Fact::Turn(mut turn) => {
                 turn.text = without_nul(turn.text);
-                self.turns.insert(turn.index, (turn.who, turn.heard_ms));
+                // What the record had when the call came here is in its figures.
+                if turn.index >= self.before.turns {
+                    self.turns.insert(turn.index, (turn.who, turn.heard_ms));
+                }
                 self.unwritten.turns.insert(turn.index, turn);
                 self.unwritten.figures = true;
+            }
+            fact @ (Fact::ToolCalled(_) | Fact::ToolReturned { .. } | Fact::KeysEntered { .. }) => {
+                let at_ms = self.media_at.and_then(|media| u64::try_from((at - media).num_milliseconds()).ok());
+                self.steps.apply(at_ms.unwrap_or(0), fact);
             }
             Fact::Usage(usage) => add(self.tokens.get_or_insert_default(), &usage),
             Fact::Counted { what, count } if LOST.contains(&what) => self.frames_lost += count,
@@ -180,7 +211,8 @@ impl Fold {
     /// What has to be written, if anything.
     pub(super) fn update(&self, call_sid: &CallSid, owner: &NodeId) -> Option<CallUpdate> {
         let Unwritten { reopened, media, turns, figures, finish } = &self.unwritten;
-        if !reopened && media.is_none() && turns.is_empty() && !figures && finish.is_none() {
+        if !reopened && media.is_none() && turns.is_empty() && self.steps.are_written() && !figures && finish.is_none()
+        {
             return None;
         }
         Some(CallUpdate {
@@ -190,6 +222,7 @@ impl Fold {
             reopened: *reopened,
             media: media.clone(),
             turns: turns.values().cloned().collect(),
+            steps: self.steps.unwritten(),
             figures: figures.then(|| self.figures()),
             finish: finish.clone(),
         })
@@ -198,6 +231,7 @@ impl Fold {
     /// Everything was written.
     pub(super) fn written(&mut self) {
         self.unwritten = Unwritten::default();
+        self.steps.written();
     }
 
     fn figures(&self) -> Figures {
@@ -206,14 +240,14 @@ impl Fold {
         answers.sort_unstable();
         Figures {
             duration_ms: self.duration_ms.map(big),
-            caller_talk_ms: Some(big(talk(Who::Caller))),
-            agent_talk_ms: Some(big(talk(Who::Agent))),
-            turn_count: Some(i32::try_from(self.turns.len()).unwrap_or(i32::MAX)),
+            caller_talk_ms: Some(big(self.before.caller_ms.saturating_add(talk(Who::Caller)))),
+            agent_talk_ms: Some(big(self.before.agent_ms.saturating_add(talk(Who::Agent)))),
+            turn_count: Some(i32::try_from(self.before.turns as usize + self.turns.len()).unwrap_or(i32::MAX)),
             interruptions: Some(i32::try_from(self.interruptions).unwrap_or(i32::MAX)),
             first_audio_ms: self.first_audio_ms.map(big),
             answer_p50_ms: percentile(&answers, 50).map(big),
             answer_p95_ms: percentile(&answers, 95).map(big),
-            answer_max_ms: answers.last().copied().map(big),
+            answer_max_ms: answers.last().copied().max(self.before.longest_answer_ms).map(big),
             unheard_ms: Some(big(self.unheard_ms)),
             model_reconnects: Some(i32::try_from(self.dials.saturating_sub(1)).unwrap_or(i32::MAX)),
             frames_lost: Some(big(self.frames_lost)),
@@ -221,6 +255,11 @@ impl Fold {
             cost_microusd: None,
         }
     }
+}
+
+/// A column's number; what is not known is nothing.
+fn natural(number: Option<i64>) -> u64 {
+    number.and_then(|number| u64::try_from(number).ok()).unwrap_or(0)
 }
 
 fn big(number: u64) -> i64 {

@@ -7,7 +7,7 @@ use protocol::call::end::{EndCode, EndRank, EndedBy};
 use protocol::exotel::status::ENDS;
 use protocol::ids::CallSid;
 
-use super::{Conn, RunQueryDsl, calls, jobs, turns};
+use super::{Conn, RunQueryDsl, calls, jobs, steps, turns};
 use crate::store::columns::coalesce;
 use crate::store::ends::{EndColumns, next_rev, outranked};
 use crate::store::engine::prepared::prepared;
@@ -33,6 +33,9 @@ pub(in crate::store) async fn write_call(
     }
     for turn in &update.turns {
         turns::upsert(conn, id, turn).await?;
+    }
+    for step in &update.steps {
+        steps::upsert(conn, id, step).await?;
     }
     // Figures first: a finished call's are closed.
     if let Some(figures) = &update.figures {

@@ -6,7 +6,10 @@ use diesel::sql_query;
 use diesel::sql_types::Text;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
 use protocol::call::end::EndedBy;
-use protocol::ids::{CallSid, PhoneNumber, StreamSid};
+use protocol::call::fact::ToolCall;
+use protocol::call::history::StoredStep;
+use protocol::call::io::{ConnId, EffectId};
+use protocol::ids::{CallSid, PhoneNumber, ResponseId, StreamSid};
 use serde_json::json;
 
 use super::{ALL, Backend, Conn, Db, SHAPE};
@@ -103,6 +106,37 @@ async fn of_several_reports_the_most_final_status_counts() {
     assert_eq!((call.status.as_str(), call.is_over()), ("in-progress", false));
     assert_eq!(call.carrier_status.as_deref(), Some("teleported"));
     assert_eq!(store.report_call(report("c", "busy")).await.unwrap().status, "busy");
+}
+
+#[tokio::test]
+async fn what_happened_between_the_turns_is_had_back_with_them() {
+    let db = Db::new();
+    let store = db.store().await;
+    let acme = store.add_client(new_client("+918047112233")).await.unwrap();
+    store.begin_call(new_call("c1", acme.id)).await.unwrap();
+    let call = ToolCall {
+        id: EffectId(1),
+        conn: ConnId(0),
+        response: ResponseId::new(""),
+        call_id: "k1".to_owned(),
+        name: "hours".to_owned(),
+        arguments: "{}".to_owned(),
+        at_ms: 50,
+        wait_ms: Some(15_000),
+    };
+    let keys = StoredStep::Keys { keys: "42".to_owned(), at_ms: 40 };
+    let called = |result: Option<&str>| StoredStep::Tool { call: call.clone(), result: result.map(str::to_owned) };
+    let steps = vec![called(None), keys.clone()];
+    let first = CallUpdate { media: Some(media()), turns: vec![turn(0, "Hello")], steps, ..update("c1") };
+    let returned = CallUpdate { steps: vec![called(Some("nine to five"))], ..update("c1") };
+    store.write_batch(batch(vec![first])).await.unwrap();
+    let row = async || store.call(&CallSid::new("c1")).await.unwrap().unwrap().call;
+    assert_eq!(store.stored_history(&row().await).await.unwrap().steps, [called(None), keys.clone()]);
+    store.write_batch(batch(vec![returned])).await.unwrap();
+    let stored = store.stored_history(&row().await).await.unwrap();
+    assert_eq!(stored.steps, [called(Some("nine to five")), keys], "one row a function");
+    assert_eq!((stored.turns, stored.streams), (vec![turn(0, "Hello")], 1));
+    assert_eq!(stored.started, Some(at(2).into()));
 }
 
 #[tokio::test]

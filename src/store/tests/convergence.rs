@@ -53,6 +53,7 @@ async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str
         reopened: false,
         media: None,
         turns: vec![],
+        steps: vec![],
         figures: None,
         finish: None,
     };

@@ -2,7 +2,14 @@
 
 use chrono::TimeDelta;
 
+use protocol::call::fact::ToolCall;
+use protocol::call::history::{History, StoredStep};
+use protocol::call::io::{ConnId, EffectId};
+use protocol::ids::ResponseId;
+
 use super::*;
+use crate::store::tests::neighbour;
+use crate::store::{NewStream, Taken};
 
 fn hung_up(reason: Option<&str>) -> Fact {
     Fact::Ended(Ended::CallerHungUp { reason: reason.map(str::to_owned) })
@@ -90,4 +97,79 @@ async fn an_end_and_the_return_that_an_outage_held_up_are_written_together() {
     tell(&mut pending, &store, began, &[(30, hung_up(Some("callended")))]).await;
     let call = store.call(&CallSid::new("c1")).await.unwrap().unwrap().call;
     assert_eq!((call.status.as_str(), call.figures.duration_ms, pending.folds()), ("completed", Some(30_000), 0));
+}
+
+#[tokio::test]
+async fn a_call_whose_gateway_died_goes_on_at_another_from_its_record_and_nothing_is_counted_twice() {
+    let db = TempDb::new();
+    let store = db.store().await;
+    begin(&store, &["c1"]).await;
+    let (mut here, began) = (pending(), Utc::now() - TimeDelta::seconds(50));
+    let usage = Fact::Usage(Usage { input_audio: 10, ..Usage::default() });
+    let tool = Fact::ToolCalled(ToolCall {
+        id: EffectId(1),
+        conn: ConnId(1),
+        response: ResponseId::new("r1"),
+        call_id: "k1".to_owned(),
+        name: "hours".to_owned(),
+        arguments: "{}".to_owned(),
+        at_ms: 4_000,
+        wait_ms: Some(15_000),
+    });
+    let cut = |ms| Fact::Interrupted { item: ItemId::new("a"), heard_ms: 1, unheard_ms: ms, at_ms: 5_000 };
+    let first = [
+        (0, Fact::ModelDialled { attempt: 1 }),
+        (0, media_started()),
+        (1, Fact::FirstAudio { after_ms: 900 }),
+        (2, Fact::Answered { after_ms: 700 }),
+        (2, cut(300)),
+        (3, usage.clone()),
+        (3, Fact::Counted { what: "caller_lost", count: 2 }),
+        (3, turn(0, Who::Agent, "Hello", 800)),
+        (3, turn(1, Who::Caller, "Hi", 400)),
+        (4, tool),
+        (5, Fact::KeysEntered { keys: "42".to_owned() }),
+    ];
+    tell(&mut here, &store, began, &first).await;
+    // It dies. Another has the next stream.
+    let stream = NewStream {
+        call_sid: CallSid::new("c1"),
+        number: None,
+        stream: StreamSid::new("s2"),
+        owner: neighbour(),
+        at: Utc::now(),
+    };
+    let Taken::Taken { was, generation, .. } = store.take_stream(stream).await.unwrap() else { panic!("not taken") };
+    let stored = store.stored_history(&was).await.unwrap();
+    assert_eq!((stored.turns.len(), stored.dials), (2, 1));
+    assert!(
+        matches!(&stored.steps[..], [StoredStep::Keys { keys, at_ms: 5_000 }, StoredStep::Tool { result: None, .. }]
+        if keys == "42")
+    );
+    assert_eq!(History::stored(stored).effects(), 1, "the next function is another one");
+    let mut there = Pending::new(neighbour(), "gpt-realtime-2.1".to_owned(), Prices::default());
+    there.owns(CallSid::new("c1"), &Held::found(&was, generation));
+    let second = [
+        (20, Fact::ModelDialled { attempt: 2 }),
+        (20, media_started()),
+        (21, Fact::Answered { after_ms: 500 }),
+        (21, cut(100)),
+        (22, usage),
+        (22, Fact::Counted { what: "caller_lost", count: 1 }),
+        (23, turn(2, Who::Agent, "Sorry", 600)),
+        (30, hung_up(Some("callended"))),
+    ];
+    tell(&mut there, &store, began, &second).await;
+    let CallWithTurns { call, turns, .. } = store.call(&CallSid::new("c1")).await.unwrap().unwrap();
+    let figures = call.figures;
+    assert_eq!((turns.len(), figures.turn_count), (3, Some(3)));
+    assert_eq!((figures.caller_talk_ms, figures.agent_talk_ms), (Some(400), Some(1_400)));
+    assert_eq!((figures.interruptions, figures.unheard_ms, figures.frames_lost), (Some(2), Some(400), Some(3)));
+    assert_eq!((figures.first_audio_ms, figures.answer_max_ms), (Some(900), Some(700)));
+    assert_eq!((figures.model_reconnects, figures.duration_ms), (Some(1), Some(30_000)));
+    assert_eq!(figures.tokens, Some(Tokens { input_audio: 20, ..Tokens::default() }));
+    // The old one, should it live, writes nothing more.
+    tell(&mut here, &store, began, &[(31, turn(2, Who::Agent, "From the dead", 1))]).await;
+    assert_eq!(here.take_superseded().len(), 1);
+    assert_eq!(store.call(&CallSid::new("c1")).await.unwrap().unwrap().turns[2].text, "Sorry");
 }
