@@ -48,7 +48,7 @@ pub(super) struct Fold {
     generation: Option<i32>,
     streams: i32,
     media_at: Option<DateTime<Utc>>,
-    turns: BTreeMap<u32, (Who, u64)>,
+    talk: Talk,
     answers_ms: Vec<u64>,
     interruptions: u32,
     unheard_ms: u64,
@@ -63,18 +63,41 @@ pub(super) struct Fold {
     end: Option<Finish>,
     /// When that was told, unless the call goes on.
     over: Option<DateTime<Utc>>,
-    before: Before,
-    steps: Steps,
     unwritten: Unwritten,
 }
 
-/// What the record has of turns that were not seen here.
+/// Who spoke for how long.
 #[derive(Debug, Default)]
-struct Before {
-    turns: u32,
+struct Talk {
+    /// Turns that the record had when the call came here, and what was spoken and heard in them.
+    turns_before: u32,
     caller_ms: u64,
     agent_ms: u64,
     longest_answer_ms: Option<u64>,
+    /// Those that were told here.
+    turns: BTreeMap<u32, (Who, u64)>,
+}
+
+impl Talk {
+    fn before(figures: &Figures) -> Self {
+        Self {
+            turns_before: figures.turn_count.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+            caller_ms: natural(figures.caller_talk_ms),
+            agent_ms: natural(figures.agent_talk_ms),
+            longest_answer_ms: figures.answer_max_ms.and_then(|ms| u64::try_from(ms).ok()),
+            turns: BTreeMap::new(),
+        }
+    }
+
+    fn of(&self, side: Who) -> u64 {
+        let before = if side == Who::Caller { self.caller_ms } else { self.agent_ms };
+        let here: u64 = self.turns.values().filter(|(who, _)| *who == side).map(|(_, heard_ms)| heard_ms).sum();
+        before.saturating_add(here)
+    }
+
+    fn count(&self) -> usize {
+        self.turns_before as usize + self.turns.len()
+    }
 }
 
 /// What has to be written.
@@ -83,6 +106,7 @@ struct Unwritten {
     reopened: bool,
     media: Option<MediaStart>,
     turns: BTreeMap<u32, Turn>,
+    steps: Steps,
     figures: bool,
     finish: Option<Finish>,
 }
@@ -95,7 +119,7 @@ impl Fold {
             generation: held.map(|held| held.generation),
             streams: held.map_or(0, |held| held.streams),
             media_at: held.and_then(|held| held.media_at),
-            turns: BTreeMap::new(),
+            talk: Talk::before(&figures),
             answers_ms: Vec::new(),
             interruptions: figures.interruptions.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
             unheard_ms: natural(figures.unheard_ms),
@@ -107,13 +131,6 @@ impl Fold {
             left_at: None,
             end: None,
             over: None,
-            before: Before {
-                turns: figures.turn_count.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
-                caller_ms: natural(figures.caller_talk_ms),
-                agent_ms: natural(figures.agent_talk_ms),
-                longest_answer_ms: figures.answer_max_ms.and_then(|ms| u64::try_from(ms).ok()),
-            },
-            steps: Steps::default(),
             unwritten: Unwritten::default(),
         }
     }
@@ -138,15 +155,15 @@ impl Fold {
             Fact::Turn(mut turn) => {
                 turn.text = without_nul(turn.text);
                 // What the record had when the call came here is in its figures.
-                if turn.index >= self.before.turns {
-                    self.turns.insert(turn.index, (turn.who, turn.heard_ms));
+                if turn.index >= self.talk.turns_before {
+                    self.talk.turns.insert(turn.index, (turn.who, turn.heard_ms));
                 }
                 self.unwritten.turns.insert(turn.index, turn);
                 self.unwritten.figures = true;
             }
             fact @ (Fact::ToolCalled(_) | Fact::ToolReturned { .. } | Fact::KeysEntered { .. }) => {
                 let at_ms = self.media_at.and_then(|media| u64::try_from((at - media).num_milliseconds()).ok());
-                self.steps.apply(at_ms.unwrap_or(0), fact);
+                self.unwritten.steps.apply(at_ms.unwrap_or(0), fact);
             }
             Fact::Usage(usage) => add(self.tokens.get_or_insert_default(), &usage),
             Fact::Counted { what, count } if LOST.contains(&what) => self.frames_lost += count,
@@ -210,9 +227,8 @@ impl Fold {
 
     /// What has to be written, if anything.
     pub(super) fn update(&self, call_sid: &CallSid, owner: &NodeId) -> Option<CallUpdate> {
-        let Unwritten { reopened, media, turns, figures, finish } = &self.unwritten;
-        if !reopened && media.is_none() && turns.is_empty() && self.steps.are_written() && !figures && finish.is_none()
-        {
+        let Unwritten { reopened, media, turns, steps, figures, finish } = &self.unwritten;
+        if !reopened && media.is_none() && turns.is_empty() && steps.are_written() && !figures && finish.is_none() {
             return None;
         }
         Some(CallUpdate {
@@ -222,7 +238,7 @@ impl Fold {
             reopened: *reopened,
             media: media.clone(),
             turns: turns.values().cloned().collect(),
-            steps: self.steps.unwritten(),
+            steps: steps.unwritten(),
             figures: figures.then(|| self.figures()),
             finish: finish.clone(),
         })
@@ -230,24 +246,24 @@ impl Fold {
 
     /// Everything was written.
     pub(super) fn written(&mut self) {
-        self.unwritten = Unwritten::default();
-        self.steps.written();
+        let mut steps = std::mem::take(&mut self.unwritten.steps);
+        steps.written();
+        self.unwritten = Unwritten { steps, ..Unwritten::default() };
     }
 
     fn figures(&self) -> Figures {
-        let talk = |side: Who| self.turns.values().filter(|(who, _)| *who == side).map(|(_, heard_ms)| heard_ms).sum();
         let mut answers = self.answers_ms.clone();
         answers.sort_unstable();
         Figures {
             duration_ms: self.duration_ms.map(big),
-            caller_talk_ms: Some(big(self.before.caller_ms.saturating_add(talk(Who::Caller)))),
-            agent_talk_ms: Some(big(self.before.agent_ms.saturating_add(talk(Who::Agent)))),
-            turn_count: Some(i32::try_from(self.before.turns as usize + self.turns.len()).unwrap_or(i32::MAX)),
+            caller_talk_ms: Some(big(self.talk.of(Who::Caller))),
+            agent_talk_ms: Some(big(self.talk.of(Who::Agent))),
+            turn_count: Some(i32::try_from(self.talk.count()).unwrap_or(i32::MAX)),
             interruptions: Some(i32::try_from(self.interruptions).unwrap_or(i32::MAX)),
             first_audio_ms: self.first_audio_ms.map(big),
             answer_p50_ms: percentile(&answers, 50).map(big),
             answer_p95_ms: percentile(&answers, 95).map(big),
-            answer_max_ms: answers.last().copied().max(self.before.longest_answer_ms).map(big),
+            answer_max_ms: answers.last().copied().max(self.talk.longest_answer_ms).map(big),
             unheard_ms: Some(big(self.unheard_ms)),
             model_reconnects: Some(i32::try_from(self.dials.saturating_sub(1)).unwrap_or(i32::MAX)),
             frames_lost: Some(big(self.frames_lost)),
