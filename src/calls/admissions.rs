@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use actors::{Admission, Returning};
 use chrono::{DateTime, Utc};
-use protocol::call::history::{History, StoredCall};
+use protocol::call::history::History;
 use protocol::call::policy::{GreetedBy, Policy};
 use protocol::exotel::webhook::FieldError;
 use protocol::exotel::{normalise_number, warm_numbers};
@@ -143,23 +143,10 @@ impl Admissions {
             return Ok(admission);
         }
         let remembered = here.is_some_and(|here| was_under == Some(here.generation));
-        let history = if remembered { None } else { Some(Box::new(self.recorded(&row.call_sid).await?)) };
+        let history =
+            if remembered { None } else { Some(Box::new(History::stored(self.store.stored_history(row).await?))) };
         admission.returns = Some(Returning { history, stream, since, dial_status: row.ownership.dial_status.clone() });
         Ok(admission)
-    }
-
-    /// What is on record of a call, as it goes on from there.
-    async fn recorded(&self, call: &CallSid) -> Result<History, Refused> {
-        let Some(found) = self.store.call(call).await? else { return Ok(History::default()) };
-        let dials =
-            found.call.figures.model_reconnects.and_then(|again| u32::try_from(again).ok()).map_or(0, |n| n + 1);
-        Ok(History::stored(StoredCall {
-            started: found.call.times.media_at.map(SystemTime::from),
-            streams: found.call.streams(),
-            turns: found.turns,
-            steps: Vec::new(),
-            dials,
-        }))
     }
 }
 

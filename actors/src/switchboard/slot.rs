@@ -85,7 +85,9 @@ impl CallSlot {
         let tape = before.as_ref().and_then(|before| before.tape().cloned()).or_else(new_tape);
         let remembered = || before.as_ref().map(|before| before.history()).unwrap_or_default();
         let recorded = returns.as_ref().and_then(|returns| returns.history.as_deref().cloned());
-        let history = recorded.unwrap_or_else(remembered);
+        let mut history = recorded.unwrap_or_else(remembered);
+        let dial_status = returns.as_ref().and_then(|returns| returns.dial_status.as_deref());
+        dial_status.into_iter().for_each(|status| history.came_back_from_transfer(status));
         let clock = before.as_ref().map_or_else(both_clocks, |before| before.clock);
         let conversed = history.turns().next().is_some();
         let streams = match (&returns, &before) {

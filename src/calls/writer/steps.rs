@@ -8,7 +8,8 @@ use protocol::wire::without_nul;
 
 /// Steps of one call that wait to be written: those that come while as many wait are counted, and left out of the record.
 const MOST_WAITING: usize = 256;
-/// Functions of one call whose results are waited for: more than run at once, for some return nothing.
+/// Functions of one call whose results are waited for: more than run at once, for some return nothing. The result of the one that waits
+/// longest is left out of the record.
 const MOST_OPEN: usize = 32;
 
 /// A function by its number, or keys by when they were entered.
@@ -19,6 +20,8 @@ type Key = (bool, u64);
 pub(super) struct Steps {
     open: VecDeque<ToolCall>,
     unwritten: BTreeMap<Key, StoredStep>,
+    /// Keys are entered then or later.
+    next_keys_ms: u64,
 }
 
 impl Steps {
@@ -30,6 +33,7 @@ impl Steps {
                 let call = ToolCall { call_id: without_nul(call.call_id), name, arguments, ..call };
                 if self.open.len() >= MOST_OPEN {
                     self.open.pop_front();
+                    dropped();
                 }
                 self.open.push_back(call.clone());
                 self.put((true, call.id.0.into()), StoredStep::Tool { call, result: None });
@@ -40,6 +44,9 @@ impl Steps {
                 self.put((true, id.0.into()), StoredStep::Tool { call, result: Some(without_nul(output)) });
             }
             Fact::KeysEntered { keys } => {
+                // One after another, however fast they come.
+                let at_ms = self.next_keys_ms.max(at_ms);
+                self.next_keys_ms = at_ms + 1;
                 self.put((false, at_ms), StoredStep::Keys { keys: without_nul(keys), at_ms });
             }
             _ => {}
@@ -48,8 +55,7 @@ impl Steps {
 
     fn put(&mut self, key: Key, step: StoredStep) {
         if self.unwritten.len() >= MOST_WAITING && !self.unwritten.contains_key(&key) {
-            metrics::counter!("callgate_record_dropped_total").increment(1);
-            return;
+            return dropped();
         }
         self.unwritten.insert(key, step);
     }
@@ -68,4 +74,8 @@ impl Steps {
     pub(super) fn written(&mut self) {
         self.unwritten.clear();
     }
+}
+
+fn dropped() {
+    metrics::counter!("callgate_record_dropped_total").increment(1);
 }

@@ -9,7 +9,7 @@ use protocol::ids::ResponseId;
 
 use super::*;
 use crate::store::tests::neighbour;
-use crate::store::{NewStream, Taken};
+use crate::store::{NewStream, StreamClaim};
 
 fn hung_up(reason: Option<&str>) -> Fact {
     Fact::Ended(Ended::CallerHungUp { reason: reason.map(str::to_owned) })
@@ -139,7 +139,8 @@ async fn a_call_whose_gateway_died_goes_on_at_another_from_its_record_and_nothin
         owner: neighbour(),
         at: Utc::now(),
     };
-    let Taken::Taken { was, generation, .. } = store.take_stream(stream).await.unwrap() else { panic!("not taken") };
+    let claim = store.take_stream(stream).await.unwrap();
+    let StreamClaim::Granted { was, generation, .. } = claim else { panic!("not granted") };
     let stored = store.stored_history(&was).await.unwrap();
     assert_eq!((stored.turns.len(), stored.dials), (2, 1));
     assert!(
