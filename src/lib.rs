@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "what a room shows its siblings is `pub`; what leaves the crate is below")]
 
 mod address;
+mod agent;
 mod audit;
 mod calls;
 mod cli;
@@ -29,6 +30,10 @@ pub use cli::main;
 
 /// What tests and benches ask for, and nobody else.
 pub mod testing {
+    pub use crate::agent::{
+        AgentFile, AgentSection, Answer, ContextConfig, Document, Effect, EventsConfig, Listening, McpConfig, Method,
+        ToolConfig,
+    };
     pub use crate::audit::AuditNumbers;
     pub use crate::calls::token::TokenKey;
     pub use crate::http::address::client_address;

@@ -1,0 +1,323 @@
+//! The agent file, typed. In TOML for people, as JSON in the API and on record: the same keys.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::tenant::{INSTRUCTIONS, LANGUAGE, REGION, TIME_ZONE};
+
+/// A whole file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentFile {
+    /// For people.
+    pub name: String,
+    /// ExoPhones, in E.164 once checked; the first is the one that the client is known by.
+    pub numbers: Vec<String>,
+    /// Takes calls.
+    #[serde(default = "yes")]
+    pub active: bool,
+    /// IANA name.
+    #[serde(default = "time_zone")]
+    pub time_zone: String,
+    /// ISO 3166 region in which numbers without a country code are read.
+    #[serde(default = "region")]
+    pub region: String,
+    /// Calls are recorded.
+    #[serde(default)]
+    pub recording: bool,
+    /// Live calls; none: as many as the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrent: Option<i32>,
+    /// Calls a minute, over all callers; none: the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_per_minute: Option<i32>,
+    /// Calls a minute of one caller; none: the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller_calls_per_minute: Option<i32>,
+    /// Longest call, s; none: the node's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_call_secs: Option<i32>,
+    /// What callers meet.
+    #[serde(default)]
+    pub agent: AgentSection,
+    /// How callers are understood.
+    #[serde(default, skip_serializing_if = "Listening::is_empty")]
+    pub listening: Listening,
+    /// Who is asked who calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<ContextConfig>,
+    /// Where the client is told of its calls; none: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<EventsConfig>,
+    /// Functions that are HTTP endpoints of the client's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolConfig>,
+    /// Servers of functions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mcp: Vec<McpConfig>,
+}
+
+/// `[agent]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentSection {
+    /// What callers are greeted with; a template.
+    #[serde(default)]
+    pub greeting: String,
+    /// System prompt; a template.
+    #[serde(default = "instructions")]
+    pub instructions: String,
+    /// BCP 47, e.g. `hi-IN`.
+    #[serde(default = "language")]
+    pub language: String,
+    /// A voice of the usual server; none: the model's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voice: Option<String>,
+    /// A voice that is none of these, instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlisted_voice: Option<String>,
+    /// Model; none: the gateway's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+}
+
+/// `[listening]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listening {
+    /// ISO 639-1: the language that callers are written down in; none: whichever they speak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcription_language: Option<String>,
+}
+
+/// `[events]`. Its secret is no part of the file: it is made when the URL is set first, and shown once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventsConfig {
+    /// Where.
+    pub url: String,
+}
+
+/// `[context]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContextConfig {
+    /// Who is asked.
+    pub url: String,
+    /// What goes with it; a value `secret:NAME` stands for a sealed secret.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// How long the call's beginning waits for it, ms.
+    #[serde(default = "deadline_ms")]
+    pub deadline_ms: u64,
+}
+
+/// One of `[[tools]]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToolConfig {
+    /// As the model calls it.
+    pub name: String,
+    /// What the model is told of it.
+    pub description: String,
+    /// JSON Schema of its arguments: an object's.
+    #[serde(default = "no_parameters")]
+    pub parameters: Value,
+    /// The endpoint.
+    pub url: String,
+    /// How it is asked.
+    #[serde(default)]
+    pub method: Method,
+    /// What goes with it; a value `secret:NAME` stands for a sealed secret.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// How long an answer is waited for, ms.
+    #[serde(default = "timeout_ms")]
+    pub timeout_ms: u64,
+    /// Whether it changes something.
+    #[serde(default)]
+    pub effect: Effect,
+    /// What the caller hears while it runs: one of these at a time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub say_while: Vec<String>,
+    /// Whether the model says something once it has returned.
+    #[serde(default)]
+    pub answer: Answer,
+}
+
+/// One of `[[mcp]]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct McpConfig {
+    /// Its tools are called `LABEL_NAME`.
+    pub label: String,
+    /// The server: streamable HTTP.
+    pub url: String,
+    /// What goes with each request; a value `secret:NAME` stands for a sealed secret.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// The tools that are offered, by the server's own names; none: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Vec<String>>,
+    /// Whether they change something.
+    #[serde(default)]
+    pub effect: Effect,
+    /// Whether it may be given keys that the caller pressed in secret.
+    #[serde(default)]
+    pub secret_digits: bool,
+}
+
+/// Whether a function changes something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// It only looks: it may be asked again, and given up.
+    Read,
+    /// It does, or may: it is asked once.
+    #[default]
+    Write,
+}
+
+/// Whether the model says something once a function has returned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It does.
+    #[default]
+    Speak,
+    /// It does not.
+    Silent,
+}
+
+/// How an endpoint is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// The usual one.
+    #[default]
+    Post,
+    /// Another with a body.
+    Put,
+    /// Another with a body.
+    Patch,
+}
+
+/// What is on record of a client's agent beside the columns of its row.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    /// See [`AgentFile::context`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<ContextConfig>,
+    /// See [`AgentFile::tools`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolConfig>,
+    /// See [`AgentFile::mcp`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mcp: Vec<McpConfig>,
+}
+
+impl Document {
+    /// Whether it says nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self == &Self::default()
+    }
+}
+
+impl ContextConfig {
+    /// How long the call's beginning waits for it.
+    #[must_use]
+    pub const fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+}
+
+impl ToolConfig {
+    /// How long an answer is waited for.
+    #[must_use]
+    pub const fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms)
+    }
+}
+
+impl Listening {
+    fn is_empty(&self) -> bool {
+        self == &Self::default()
+    }
+}
+
+impl Default for AgentSection {
+    fn default() -> Self {
+        Self {
+            greeting: String::new(),
+            instructions: instructions(),
+            language: language(),
+            voice: None,
+            unlisted_voice: None,
+            model: None,
+        }
+    }
+}
+
+const fn yes() -> bool {
+    true
+}
+
+fn time_zone() -> String {
+    TIME_ZONE.to_owned()
+}
+
+fn region() -> String {
+    REGION.to_owned()
+}
+
+fn instructions() -> String {
+    INSTRUCTIONS.to_owned()
+}
+
+fn language() -> String {
+    LANGUAGE.to_owned()
+}
+
+const fn deadline_ms() -> u64 {
+    800
+}
+
+const fn timeout_ms() -> u64 {
+    15_000
+}
+
+/// The schema of a function without arguments.
+fn no_parameters() -> Value {
+    serde_json::json!({ "type": "object", "properties": {} })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_leaves_out_is_as_it_is_with_a_new_client() {
+        let told = r#"{
+            "name": "City Clinic", "numbers": ["+918047112233"],
+            "tools": [{ "name": "book", "description": "Books a slot.", "url": "https://clinic.example/book" }],
+            "mcp": [{ "label": "crm", "url": "https://clinic.example/mcp" }],
+            "context": { "url": "https://clinic.example/who" }
+        }"#;
+        let file: AgentFile = serde_json::from_str(told).unwrap();
+        assert!(file.active && !file.recording);
+        assert_eq!(file.agent, AgentSection::default());
+        assert_eq!(file.agent.instructions, INSTRUCTIONS);
+        let [book] = file.tools.as_slice() else { panic!("one tool") };
+        assert_eq!((book.effect, book.answer, book.method), (Effect::Write, Answer::Speak, Method::Post));
+        assert_eq!(book.timeout(), Duration::from_secs(15));
+        assert_eq!(file.mcp[0].effect, Effect::Write);
+        assert_eq!(file.context.as_ref().map(ContextConfig::deadline), Some(Duration::from_millis(800)));
+        // As it is told again, it says the same.
+        let again: AgentFile = serde_json::from_value(serde_json::to_value(&file).unwrap()).unwrap();
+        assert_eq!(again, file);
+    }
+}
