@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{carry_on, closing, keypad, last_words, media, patience, playout, session, tools, turn, uplink};
+use super::{carry_on, closing, holding, keypad, last_words, media, patience, playout, session, tools, turn, uplink};
 
 /// A timer, by the part that owns it. At most one of each is armed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,7 @@ pub(super) enum Timer {
     Keypad(keypad::Timer),
     Closing(closing::Timer),
     LastWords(last_words::Timer),
+    Holding(holding::Timer),
     /// One for each function that runs.
     Tools(tools::Timer),
 }
@@ -44,11 +45,12 @@ of_parts! {
     Keypad: keypad,
     Closing: closing,
     LastWords: last_words,
+    Holding: holding,
     Tools: tools,
 }
 
 /// The rows of the table, of the timers that there is one of each. Pacing comes first: [`Deadlines::next`] looks at it apart.
-const ROWS: [Timer; 20] = [
+const ROWS: [Timer; 21] = [
     Timer::Playout(playout::Timer::Pace),
     Timer::Playout(playout::Timer::Voice),
     Timer::Playout(playout::Timer::KeepAlive),
@@ -69,6 +71,7 @@ const ROWS: [Timer; 20] = [
     Timer::Keypad(keypad::Timer::Key),
     Timer::Closing(closing::Timer::Goodbye),
     Timer::LastWords(last_words::Timer::TooLate),
+    Timer::Holding(holding::Timer::Filler),
 ];
 
 impl Timer {
@@ -85,6 +88,7 @@ impl Timer {
             Self::Keypad(timer) => 17 + timer as usize,
             Self::Closing(timer) => 18 + timer as usize,
             Self::LastWords(timer) => 19 + timer as usize,
+            Self::Holding(timer) => 20 + timer as usize,
             Self::Tools(_) => return None,
         })
     }

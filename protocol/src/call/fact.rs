@@ -82,6 +82,15 @@ pub enum Fact {
         /// When.
         at_ms: u64,
     },
+    /// A fixed sentence is played: the agent's for the caller, and unknown to the model.
+    ClipBegan {
+        /// Its item, which no model knows.
+        item: ItemId,
+        /// What is said in it.
+        words: String,
+        /// When.
+        at_ms: u64,
+    },
     /// More of the agent's words are known (they run ahead of the audio).
     AgentText {
         /// Its item.

@@ -39,6 +39,8 @@ pub struct History {
     before: Vec<Aside>,
     /// Functions called so far.
     effects: u32,
+    /// Fixed sentences played so far.
+    clips: u32,
     /// Keys pressed since the last entry of them.
     keys: String,
     /// The carrier's side is over, and the end is not yet told.
@@ -69,6 +71,8 @@ struct Entry {
     ended: bool,
     /// The record knows it as it stands.
     told: bool,
+    /// A fixed sentence: no model said it, and none is told.
+    clip: bool,
     /// What happened before the next turn.
     asides: Vec<Aside>,
     /// So many of those, in the first turn, happened before it.
@@ -86,6 +90,7 @@ impl History {
         let (kept, what) = match fact {
             Fact::CallerSpoke { item, at_ms } => (self.open(item, Who::Caller, *at_ms), "turn_dropped"),
             Fact::AgentBegan { item, at_ms } => (self.open(item, Who::Agent, *at_ms), "turn_dropped"),
+            Fact::ClipBegan { item, words, at_ms } => (self.clip(item, words, *at_ms), "turn_dropped"),
             Fact::CallerText { item, text } => (self.words(item, text, true), "words_cut"),
             Fact::AgentText { item, delta } => (self.words(item, delta, false), "words_cut"),
             Fact::ToolCalled(call) => {
@@ -178,10 +183,19 @@ impl History {
             broken: false,
             ended: false,
             told: false,
+            clip: false,
             before: self.before.len(),
             asides: std::mem::take(&mut self.before),
         });
         true
+    }
+
+    /// A fixed sentence is a turn whose words are known from the beginning.
+    fn clip(&mut self, item: &ItemId, words: &str, at_ms: u64) -> bool {
+        let kept = self.open(item, Who::Agent, at_ms) && self.words(item, words, true);
+        self.with(item, |e| e.clip = true);
+        self.clips += 1;
+        kept
     }
 
     /// The newest turns are the ones that move: search from the end.
@@ -287,6 +301,11 @@ impl History {
     #[must_use]
     pub fn resumes(&self) -> u32 {
         self.resumes
+    }
+
+    /// Fixed sentences played so far.
+    pub(crate) fn clips(&self) -> u32 {
+        self.clips
     }
 
     /// Whether the agent was ever heard.

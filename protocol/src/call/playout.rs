@@ -1,5 +1,6 @@
 //! What was generated, sent and heard: the heard-truth ledger, what waits to be sent, and the truncation point. Only marks move `heard`.
 
+mod clip;
 mod heard;
 mod ledger;
 mod order;

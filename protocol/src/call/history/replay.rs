@@ -66,8 +66,8 @@ impl History {
 
     /// The last turn in which anything was said aloud.
     fn tail(&self) -> Option<usize> {
-        // Words that no audio followed were no answer.
-        self.entries.iter().rposition(|e| e.who == Who::Caller || e.generated_ms > 0)
+        // Words that no audio followed were no answer, nor is a fixed sentence.
+        self.entries.iter().rposition(|e| e.who == Who::Caller || e.generated_ms > 0 && !e.clip)
     }
 }
 
@@ -78,7 +78,7 @@ impl Entry {
         let said = match self.who {
             Who::Caller if words.is_empty() => Some(NewItem::User(prompts::INAUDIBLE.to_owned())),
             Who::Caller => Some(NewItem::User(words.to_owned())),
-            Who::Agent if words.is_empty() => None,
+            Who::Agent if words.is_empty() || self.clip => None,
             Who::Agent => Some(NewItem::Assistant(words.to_owned())),
         };
         let (before, after) = self.asides.split_at(self.before);

@@ -20,7 +20,7 @@ struct Entry {
     whole: bool,
     /// `heard` or `done` moved since it was last told.
     moved: bool,
-    /// Its session is gone: no model can be told about it.
+    /// Its session is gone, or it never was a model's: none can be told about it.
     orphan: bool,
 }
 
@@ -76,6 +76,16 @@ impl Ledger {
         };
         self.entries.push(entry);
         (serial, true)
+    }
+
+    /// An entry for audio that is there whole, and that no model is told of.
+    pub(crate) fn open_unknown(&mut self, key: &ContentKey, bytes: usize) -> u64 {
+        let (serial, _) = self.open(key);
+        if let Some(entry) = self.find(serial) {
+            entry.generated = bytes;
+            (entry.done, entry.whole, entry.orphan) = (true, true, true);
+        }
+        serial
     }
 
     fn find(&mut self, serial: u64) -> Option<&mut Entry> {
@@ -151,6 +161,11 @@ impl Ledger {
     /// Whether a content of that response is being generated.
     pub(crate) fn is_generating(&self, response: &ResponseId) -> bool {
         self.entries.iter().any(|e| !e.done && e.key.response == *response)
+    }
+
+    /// Whether a content of any response is being generated.
+    pub(crate) fn is_any_generating(&self) -> bool {
+        self.entries.iter().any(|e| !e.done)
     }
 
     /// The item of a content of which nothing was sent yet.
