@@ -13,6 +13,7 @@
 mod answering;
 mod beginning;
 mod carry_on;
+pub mod clips;
 mod clock;
 mod closing;
 mod context;
@@ -22,6 +23,7 @@ mod ending;
 pub mod fact;
 mod handover;
 pub mod history;
+mod holding;
 pub mod io;
 mod keypad;
 mod last_words;
@@ -50,6 +52,7 @@ use deadlines::Timer;
 pub use end::COMES_BACK_WITHIN;
 use end::Ended;
 use history::History;
+use holding::Holding;
 use io::{CallerEvent, ConnId, Control, Input, ModelEvent, Output};
 use last_words::LastWords;
 use opening::Opening;
@@ -75,6 +78,7 @@ pub struct Call {
     opening: Opening,
     closing: Closing,
     tools: Tools,
+    holding: Holding,
     carry: CarryOn,
     last_words: LastWords,
 }
@@ -220,6 +224,7 @@ impl Call {
                 why.into_iter().for_each(|why| self.end(why));
             }
             Timer::LastWords(_) => self.finish_left(),
+            Timer::Holding(_) => self.fill_the_wait(),
         }
     }
 
@@ -228,6 +233,7 @@ impl Call {
         if self.playout.take_sent() {
             self.audio_went_out();
         }
+        self.holding.watch(&mut self.cx, self.tools.keep_the_caller_waiting(), !self.playout.is_idle());
         if !self.playout.is_idle() {
             return;
         }

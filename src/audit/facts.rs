@@ -55,6 +55,7 @@ pub(crate) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
         | Fact::CallerText { .. }
         | Fact::Answered { .. }
         | Fact::AgentBegan { .. }
+        | Fact::ClipBegan { .. }
         | Fact::AgentText { .. }
         | Fact::PlaybackBegan { .. }
         | Fact::Heard { .. }

@@ -24,6 +24,8 @@ pub(super) fn admission(call: &CallSid, client: &Client, greeted_by: GreetedBy, 
         voice: agent.voice.clone(),
         // Rows of earlier days may name functions: none is offered that cannot run.
         tools: Vec::new(),
+        hold_words: Vec::new(),
+        clips: std::sync::Arc::default(),
     };
     let mut policy = node.clone();
     policy.record = client.recording;

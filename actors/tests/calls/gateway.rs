@@ -78,6 +78,8 @@ pub(crate) fn admission(call: &str) -> Admission {
         transcription_language: None,
         voice: None,
         tools: vec![Tool { name: "look_up".to_owned(), description: String::new(), parameters: "{}".to_owned() }],
+        hold_words: Vec::new(),
+        clips: std::sync::Arc::default(),
     };
     Admission {
         call_sid: CallSid::new(call),

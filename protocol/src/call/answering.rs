@@ -189,6 +189,15 @@ impl Call {
         }
     }
 
+    /// The caller has waited for a function in silence: a fixed sentence says that somebody is there.
+    pub(super) fn fill_the_wait(&mut self) {
+        let free = self.playout.is_free() && !self.turn.caller_speaks() && !self.closing.is_pending();
+        let words = self.tools.words_meanwhile(&self.cx);
+        if let Some(clip) = self.holding.expired(&mut self.cx, free, &words) {
+            self.playout.play(&mut self.cx, &clip);
+        }
+    }
+
     pub(super) fn verdict(&mut self, verdict: Verdict) {
         match verdict {
             Verdict::Continue => {}

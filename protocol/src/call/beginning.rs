@@ -10,6 +10,7 @@ use super::closing::Closing;
 use super::context::Context;
 use super::fact::Fact;
 use super::history::{History, Owed};
+use super::holding::Holding;
 use super::io::Output;
 use super::last_words::LastWords;
 use super::opening::Opening;
@@ -67,6 +68,7 @@ impl Call {
             opening: Opening::new(&setup, &history),
             closing: Closing::default(),
             tools: Tools::default(),
+            holding: Holding::default(),
             carry: CarryOn::default(),
             last_words: LastWords::default(),
             cx: Context::new(now, clock, policy, setup, history),

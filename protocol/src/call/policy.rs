@@ -1,7 +1,9 @@
 //! Every limit of a call, in one place, validated once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::clips::Clips;
 use crate::realtime::command::{Tool, Vad};
 use crate::realtime::event::AudioFormat;
 
@@ -22,6 +24,10 @@ pub struct Setup {
     pub voice: Option<String>,
     /// Functions the client's agent may call besides the built-in `end_call` and `transfer_call`.
     pub tools: Vec<Tool>,
+    /// Sentences for a caller who waits for a function that has none of its own.
+    pub hold_words: Vec<String>,
+    /// Fixed sentences, as audio.
+    pub clips: Arc<Clips>,
 }
 
 /// Who speaks the greeting: never both.

@@ -8,6 +8,7 @@ mod elsewhere;
 mod ending;
 mod floor;
 mod greeting;
+mod holding;
 mod keypad;
 mod refusals;
 mod rolls;
@@ -61,6 +62,8 @@ fn setup(greeted_by: GreetedBy) -> Setup {
         transcription_language: None,
         voice: None,
         tools: Vec::new(),
+        hold_words: Vec::new(),
+        clips: std::sync::Arc::default(),
     }
 }
 

@@ -220,6 +220,16 @@ impl Tools {
         self.running.iter().any(|running| !running.overtaken)
     }
 
+    /// Whether the caller hears nothing from the model until a function returns.
+    pub(super) fn keep_the_caller_waiting(&self) -> bool {
+        !self.running.is_empty()
+    }
+
+    /// What may be said meanwhile.
+    pub(super) fn words_meanwhile(&self, _cx: &Context) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether results wait for an answer, whatever else is to come.
     pub(super) fn are_due(&self) -> bool {
         !self.due.is_empty()

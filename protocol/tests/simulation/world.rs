@@ -96,6 +96,8 @@ impl World {
             transcription_language: None,
             voice: None,
             tools: scenario.functions.then(look_up).into_iter().collect(),
+            hold_words: Vec::new(),
+            clips: Arc::default(),
         });
         let call = Call::new(base, Clock { now: base, wall: wall(0) }, Arc::clone(&policy), Arc::clone(&setup));
         let mut world = Self {

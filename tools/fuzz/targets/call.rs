@@ -34,6 +34,8 @@ fuzz_target!(|data: &[u8]| {
         transcription_language: None,
         voice: None,
         tools: vec![Tool { name: "look_up".to_owned(), description: String::new(), parameters: "{}".to_owned() }],
+        hold_words: Vec::new(),
+        clips: std::sync::Arc::default(),
     };
     let (policy, setup) = (Arc::new(Policy::default()), Arc::new(setup));
     let mut now = Instant::now();

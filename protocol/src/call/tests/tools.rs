@@ -3,14 +3,14 @@
 use super::*;
 use crate::realtime::command::{NewItem, Tool};
 
-fn with_tools() -> Setup {
+pub(super) fn with_tools() -> Setup {
     let tool = |name: &str| Tool { name: name.to_owned(), description: String::new(), parameters: "{}".to_owned() };
     Setup { tools: vec![tool("look_up"), tool("book")], ..setup(GreetedBy::Carrier) }
 }
 
 /// A live call whose caller asked for something that takes a function.
-fn asked() -> Desk {
-    let mut desk = Desk::about(Policy::default(), with_tools());
+pub(super) fn asked(setup: Setup) -> Desk {
+    let mut desk = Desk::about(Policy::default(), setup);
     desk.ready(1);
     desk.start_media();
     desk.caller_turn(1, "u1");
@@ -22,7 +22,7 @@ fn asked() -> Desk {
 
 /// And the model called it.
 fn running() -> Desk {
-    let mut desk = asked();
+    let mut desk = asked(with_tools());
     desk.calls(1, "r1", "c1", "look_up");
     desk.response_done(1, "r1", ResponseStatus::Completed);
     desk
@@ -87,7 +87,7 @@ fn what_went_wrong_with_a_function_is_told_as_its_result_and_a_long_one_is_cut()
 
 #[test]
 fn functions_of_one_response_are_answered_together_when_all_have_returned_and_it_is_over() {
-    let mut desk = asked();
+    let mut desk = asked(with_tools());
     desk.calls(1, "r1", "c1", "look_up");
     desk.ran(1, "one");
     desk.calls(1, "r1", "c2", "book");
@@ -102,7 +102,7 @@ fn functions_of_one_response_are_answered_together_when_all_have_returned_and_it
 
 #[test]
 fn a_function_is_called_with_an_object_and_so_many_run_at_once() {
-    let mut desk = asked();
+    let mut desk = asked(with_tools());
     for arguments in ["[]", "{", "12"] {
         let (response, item) = (ResponseId::new("r1"), ItemId::new("f"));
         let (call_id, name, arguments) = (arguments.to_owned(), "look_up".to_owned(), arguments.to_owned());
@@ -161,7 +161,7 @@ fn what_returns_while_there_is_no_session_is_told_to_the_next_and_answered() {
 
 #[test]
 fn what_returns_while_an_answer_plays_on_is_told_once_and_after_it() {
-    let mut desk = asked();
+    let mut desk = asked(with_tools());
     desk.words(1, &key("r1", "a1"), "One moment, let me look that up for you.");
     desk.audio(1, &key("r1", "a1"), 3_000);
     desk.calls(1, "r1", "c1", "look_up");
