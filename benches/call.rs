@@ -44,8 +44,8 @@ impl Line {
             transcription_language: None,
             voice: None,
             tools: Vec::new(),
-        hold_words: Vec::new(),
-        clips: std::sync::Arc::default(),
+            hold_words: Vec::new(),
+            clips: std::sync::Arc::default(),
         };
         let now = Instant::now();
         let call = Call::new(now, Clock { now, wall: SystemTime::now() }, Arc::new(policy), Arc::new(setup));

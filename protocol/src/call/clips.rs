@@ -14,7 +14,7 @@ pub const LONGEST_CLIP_MS: usize = 15_000;
 /// One sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clip {
-    words: Arc<str>,
+    text: Arc<str>,
     /// s16le mono at [`CLIP_RATE`].
     pcm: Arc<[u8]>,
 }
@@ -22,16 +22,16 @@ pub struct Clip {
 impl Clip {
     /// A sentence and its audio, s16le mono at [`CLIP_RATE`]; none if that is empty, or longer than [`LONGEST_CLIP_MS`].
     #[must_use]
-    pub fn new(words: &str, pcm: impl Into<Arc<[u8]>>) -> Option<Self> {
+    pub fn new(text: &str, pcm: impl Into<Arc<[u8]>>) -> Option<Self> {
         let pcm = pcm.into();
         let longest = LONGEST_CLIP_MS * CLIP_RATE as usize / 1000 * 2;
-        (pcm.len() >= 2 && pcm.len() <= longest).then(|| Self { words: words.into(), pcm })
+        (pcm.len() >= 2 && pcm.len() <= longest).then(|| Self { text: text.into(), pcm })
     }
 
     /// What is said in it.
     #[must_use]
-    pub fn words(&self) -> &str {
-        &self.words
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Its audio at a carrier's rate.
@@ -49,7 +49,7 @@ impl Clip {
     }
 }
 
-/// The fixed sentences of a client, found by their words.
+/// The fixed sentences of a client, found by their text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Clips(Vec<Clip>);
 
@@ -60,9 +60,9 @@ impl Clips {
         Self(clips.into_iter().take(MOST_CLIPS).collect())
     }
 
-    /// The one with those words.
+    /// The one of that text.
     #[must_use]
-    pub fn find(&self, words: &str) -> Option<&Clip> {
-        self.0.iter().find(|clip| clip.words() == words)
+    pub fn find(&self, text: &str) -> Option<&Clip> {
+        self.0.iter().find(|clip| clip.text() == text)
     }
 }

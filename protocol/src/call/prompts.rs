@@ -21,6 +21,11 @@ pub(super) const NO_SUCH_FUNCTION: &str = r#"{"error":"this function is not avai
 pub(super) const BAD_ARGUMENTS: &str = r#"{"error":"the arguments are not a JSON object, or too long"}"#;
 /// The result of a function that was called while too many others ran.
 pub(super) const TOO_MANY_FUNCTIONS: &str = r#"{"error":"too many functions are running: wait for one of them"}"#;
+/// The result of a function that is called with the same arguments again and again.
+pub(super) const CALLED_AGAIN: &str = r#"{"error":"this was called with the same arguments several times just now: use the result that you have, or ask the caller"}"#;
+/// The result of a function when so many were called that something must be wrong.
+pub(super) const CALLED_TOO_OFTEN: &str =
+    r#"{"error":"too many functions were called within a minute: go on without, and tell the caller so"}"#;
 /// The result of ending or handing on a call whose caller speaks into the goodbye.
 pub(super) const NOT_ENDED: &str = r#"{"error":"not ended: the caller is speaking"}"#;
 /// The result of a function that was running when its gateway was lost.

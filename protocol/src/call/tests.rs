@@ -197,6 +197,11 @@ impl Desk {
 
     /// The model calls a function in a response.
     fn calls(&mut self, conn: u32, response: &str, call_id: &str, name: &str) {
+        self.calls_with(conn, response, call_id, name, "{}");
+    }
+
+    /// The same with arguments.
+    fn calls_with(&mut self, conn: u32, response: &str, call_id: &str, name: &str, arguments: &str) {
         self.server(
             conn,
             ServerEvent::FunctionCall(FunctionCall {
@@ -204,7 +209,7 @@ impl Desk {
                 item: ItemId::new(format!("f-{call_id}")),
                 call_id: call_id.to_owned(),
                 name: name.to_owned(),
-                arguments: "{}".to_owned(),
+                arguments: arguments.to_owned(),
                 complete: true,
             }),
         );

@@ -5,7 +5,9 @@
 //! then. The model is asked for an answer once all functions of a response have returned and the response is over; not when the caller has
 //! spoken since: who answers them has read the results.
 
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::{Duration, Instant};
 
 use super::context::{Context, millis};
 use super::end::Ended;
@@ -28,6 +30,12 @@ const TRANSFER_CALL: &str = "transfer_call";
 const KNOWN: usize = 64;
 /// Functions of one call that run at once.
 const MOST_RUNNING: usize = 8;
+/// A model that calls the same function with the same arguments so often within [`REPEATS_WITHIN`] is told no more of it.
+const MOST_REPEATS: usize = 3;
+/// See there.
+const REPEATS_WITHIN: Duration = Duration::from_secs(30);
+/// Functions called in a minute.
+const MOST_A_MINUTE: usize = 20;
 /// Bytes of the result of a function that a model is told.
 const LONGEST_RESULT: usize = 8 * 1024;
 
@@ -41,6 +49,8 @@ pub(super) struct Tools {
     /// Calls of this session that were taken.
     taken: Recent<String, KNOWN>,
     running: Vec<Running>,
+    /// Calls of the last minute: when, and of what.
+    lately: VecDeque<(Instant, u64)>,
     /// Responses whose functions have returned, one at least, and that no answer followed.
     due: Recent<ResponseId, MOST_RUNNING>,
 }
@@ -116,7 +126,7 @@ impl Tools {
             cx.record(Fact::ToolCalled(call.clone()));
             return Called::Closes(why, Asked(call));
         }
-        if let Some(problem) = self.problem(cx, &call) {
+        if let Some(problem) = self.problem(cx, &call).or_else(|| self.too_often(cx, &call)) {
             cx.count("tool_refused", 1);
             cx.record(Fact::ToolCalled(call.clone()));
             self.due.insert(call.response.clone());
@@ -144,6 +154,24 @@ impl Tools {
         } else {
             None
         }
+    }
+
+    /// A model that runs in circles is stopped: why the function is not run.
+    fn too_often(&mut self, cx: &mut Context, call: &ToolCall) -> Option<&'static str> {
+        let what = fingerprint(&call.name, &call.arguments);
+        let age = |at: Instant| cx.now.saturating_duration_since(at);
+        self.lately.retain(|(at, _)| age(*at) < Duration::from_secs(60));
+        let repeats = self.lately.iter().filter(|(at, known)| *known == what && age(*at) < REPEATS_WITHIN).count();
+        let why = match () {
+            () if repeats >= MOST_REPEATS => prompts::CALLED_AGAIN,
+            () if self.lately.len() >= MOST_A_MINUTE => prompts::CALLED_TOO_OFTEN,
+            () => {
+                self.lately.push_back((cx.now, what));
+                return None;
+            }
+        };
+        cx.count("tool_breaker", 1);
+        Some(why)
     }
 
     /// Gives a call its result. A session that took over since knows of no such call, and a result without its call is refused.
@@ -250,6 +278,13 @@ impl Tools {
     pub(super) fn forget_session(&mut self) {
         self.taken.clear();
     }
+}
+
+/// The same for the same call.
+fn fingerprint(name: &str, arguments: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (name, arguments).hash(&mut hasher);
+    hasher.finish()
 }
 
 fn transfer_reason(arguments: &str) -> String {

@@ -37,7 +37,7 @@ fn every_timer_has_a_row_of_its_own() {
 }
 
 /// The parts: how their keys are called, and their modules.
-const PARTS: [(&str, &str); 11] = [
+const PARTS: [(&str, &str); 12] = [
     ("Playout", "playout"),
     ("Media", "media"),
     ("Session", "session"),
@@ -48,6 +48,7 @@ const PARTS: [(&str, &str); 11] = [
     ("Keypad", "keypad"),
     ("Closing", "closing"),
     ("LastWords", "last_words"),
+    ("Holding", "holding"),
     ("Tools", "tools"),
 ];
 

@@ -18,7 +18,7 @@ impl Playout {
         let name = format!("clip-{}", cx.history.clips() + 1);
         let key = ContentKey { response: ResponseId::new(&name), item: ItemId::new(&name), content_index: 0 };
         let at_ms = cx.at_ms();
-        cx.record(Fact::ClipBegan { item: key.item.clone(), words: clip.words().to_owned(), at_ms });
+        cx.record(Fact::ClipBegan { item: key.item.clone(), words: clip.text().to_owned(), at_ms });
         let pcm = clip.at(self.rate);
         let serial = self.ledger.open_unknown(&key, pcm.len());
         self.queue.push(serial, &pcm);

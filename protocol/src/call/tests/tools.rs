@@ -111,7 +111,7 @@ fn a_function_is_called_with_an_object_and_so_many_run_at_once() {
     }
     assert!(desk.runs().is_empty() && desk.results(1).iter().all(|(_, output)| output.contains("JSON object")));
     for n in 0..12 {
-        desk.calls(1, "r1", &format!("c{n}"), "look_up");
+        desk.calls_with(1, "r1", &format!("c{n}"), "look_up", &format!(r#"{{"n":{n}}}"#));
     }
     assert_eq!((desk.runs().len(), desk.results(1).len()), (8, 7));
     desk.response_done(1, "r1", ResponseStatus::Completed);
@@ -217,4 +217,40 @@ fn what_runs_is_not_run_again_after_a_fault_of_ours_and_is_waited_for_no_longer(
     desk.response_created(2, "r2");
     desk.calls(2, "r2", "c1", "look_up");
     assert_eq!(desk.runs().iter().map(|(id, _)| *id).collect::<Vec<_>>(), [2], "the next has a number of its own");
+}
+
+#[test]
+fn a_model_that_calls_a_function_in_circles_is_told_so_instead() {
+    let mut desk = asked(with_tools());
+    for n in 0..5 {
+        desk.calls(1, "r1", &format!("c{n}"), "look_up");
+        desk.ran(n + 1, "on Monday");
+    }
+    let results = desk.results(1);
+    assert_eq!(results.iter().filter(|(_, output)| *output == "on Monday").count(), 3);
+    assert!(results[3..].iter().all(|(_, output)| output.contains("same arguments")), "{results:?}");
+    // The next question of the caller's, a while later, is another matter.
+    desk.response_done(1, "r1", ResponseStatus::Completed);
+    desk.response_created(1, "r2");
+    desk.response_done(1, "r2", ResponseStatus::Completed);
+    desk.pass(30_000);
+    desk.caller_turn(1, "u2");
+    desk.response_created(1, "r3");
+    desk.calls(1, "r3", "c9", "look_up");
+    assert_eq!(desk.runs().len(), 4);
+}
+
+#[test]
+fn a_model_that_calls_functions_without_end_is_stopped_and_the_call_goes_on() {
+    let mut desk = asked(with_tools());
+    for n in 0..30 {
+        desk.calls_with(1, "r1", &format!("c{n}"), "look_up", &format!(r#"{{"n":{n}}}"#));
+        desk.ran(n + 1, "on Monday");
+    }
+    assert_eq!(desk.runs().len(), 20);
+    assert!(desk.results(1)[20..].iter().all(|(_, output)| output.contains("too many")));
+    desk.response_done(1, "r1", ResponseStatus::Completed);
+    assert_eq!(desk.asked(), 1);
+    desk.caller(CallerEvent::Gone);
+    assert_eq!(desk.counted("tool_breaker"), 10);
 }
