@@ -1,9 +1,10 @@
 //! For whoever writes calls down: the facts of a call, its sound, and what its supervisor did.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use codecs::SampleRate;
+use protocol::call::Clock;
 use protocol::call::fact::Fact;
 use protocol::call::tape::Taped;
 use protocol::ids::CallSid;
@@ -16,8 +17,9 @@ pub trait Recorder: Send + Sync + 'static {
     /// One event of a call's supervision. It was logged already.
     fn supervised(&self, call: &CallSid, at: SystemTime, event: &SupervisorEvent<'_>);
 
-    /// What takes the sound of a call whose policy asks for a recording; none where recordings are not kept.
-    fn tape(&self, _call: &CallSid) -> Option<Arc<dyn Tape>> {
+    /// What takes the sound of a call whose policy asks for a recording, and which this node has under that generation; none where
+    /// recordings are not kept.
+    fn tape(&self, _call: &CallSid, _generation: i32) -> Option<Arc<dyn Tape>> {
         None
     }
 }
@@ -25,8 +27,9 @@ pub trait Recorder: Send + Sync + 'static {
 /// Takes what each side of one call heard, over all the actors that drive it. Called on call arbiters: it must not block, and must
 /// not fail.
 pub trait Tape: Send + Sync + 'static {
-    /// A media stream began: what is taped is at this rate. Of the first one, the clock starts here.
-    fn began(&self, rate: SampleRate, at: Instant);
+    /// A media stream began: what is taped is at this rate, and counted from `zero`, where the call's first stream began. That one may have
+    /// been another node's.
+    fn began(&self, rate: SampleRate, zero: Clock);
 
     /// Something was heard.
     fn take(&self, taped: Taped);

@@ -127,13 +127,17 @@ impl Switchboard {
         }
     }
 
-    /// A call comes under a newer generation than it is here: it leaves first. What it came to here stays with the one that comes only
-    /// where the record says no more.
+    /// A call comes under a newer generation than it is here: it leaves first. What it came to here stays with the one that comes where the
+    /// record says no more.
     pub(crate) async fn clear_way(&self, admission: &Admission) {
-        if let Some(old) = self.find(&admission.call_sid).filter(|old| old.generation < admission.generation) {
-            old.control(Control::HangUp(Ended::TakenOver));
-            self.0.registry.without(&old).await;
+        let Some(old) = self.find(&admission.call_sid).filter(|old| old.generation < admission.generation) else {
+            return;
+        };
+        if admission.returns.as_ref().is_some_and(|returns| returns.history.is_none()) {
+            return self.loses_its_stream(&old).await;
         }
+        old.control(Control::HangUp(Ended::TakenOver));
+        self.0.registry.without(&old).await;
     }
 
     /// Whether a call was here and may come back: admitted again, it goes on from where it was left.
@@ -168,12 +172,17 @@ impl Switchboard {
 
     /// Gives a live call to a further stream of it: ends it where it is, and begins it here from what it came to.
     pub(crate) async fn replace(&self, old: &Arc<CallSlot>) -> Result<(), MediaRefusal> {
+        self.loses_its_stream(old).await;
+        self.recall(&old.sid)
+    }
+
+    /// Ends a call as if its socket had broken, so that it may come back.
+    async fn loses_its_stream(&self, old: &Arc<CallSlot>) {
         // The second one for its caller's last words: they are not waited for.
         for _ in 0..2 {
             old.control(Control::HangUp(Ended::CallerHungUp { reason: None }));
         }
         self.0.registry.without(old).await;
-        self.recall(&old.sid)
     }
 
     /// Admits a call that was here as it was admitted before.

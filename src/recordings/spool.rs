@@ -21,13 +21,14 @@ use std::time::{Instant, SystemTime};
 use actors::{Recorder, SupervisorEvent, Tape, lock};
 use codecs::SampleRate;
 use metrics::Counter;
+use protocol::call::Clock;
 use protocol::call::fact::Fact;
 use protocol::call::tape::Taped;
 use protocol::ids::CallSid;
 
 pub use keep::{EncodeRecording, Spool};
 pub use press::{Press, PressError};
-pub use reel::{Finished, find, left_behind};
+pub use reel::{Finished, Part, find, left_behind};
 
 /// Pieces that wait to be written. A thousand calls fill a third of it between two ticks.
 const QUEUE: usize = 16_384;
@@ -60,9 +61,10 @@ struct Piece {
     taped: Taped,
 }
 
-/// One recorded call, as its tape and the writer know it.
+/// One recording of a call, as its tape and the writer know it.
 struct Live {
     call: CallSid,
+    part: Part,
     begun: OnceLock<Begun>,
     /// When its stream ended, while there is none.
     paused: Mutex<Option<Instant>>,
@@ -108,14 +110,14 @@ impl Deck {
         Ok((Self(Arc::clone(&shared)), Spooling { shared, thread: Some(thread) }, receiver))
     }
 
-    /// What takes the sound of one call.
+    /// What takes the sound of one call, which this node has under that generation.
     #[must_use]
-    pub fn tape(&self, call: &CallSid) -> Arc<dyn Tape> {
-        Arc::new(self.call_tape(call))
+    pub fn tape(&self, call: &CallSid, generation: i32) -> Arc<dyn Tape> {
+        Arc::new(self.call_tape(call, generation))
     }
 
-    fn call_tape(&self, call: &CallSid) -> CallTape {
-        CallTape { shared: Arc::clone(&self.0), live: Mutex::new(Live::of(call)) }
+    fn call_tape(&self, call: &CallSid, generation: i32) -> CallTape {
+        CallTape { shared: Arc::clone(&self.0), live: Mutex::new(Live::of(call, Part { generation, number: 1 })) }
     }
 }
 
@@ -147,15 +149,16 @@ impl<R: Recorder> Recorder for TapingRecorder<R> {
         self.record.supervised(call, at, event);
     }
 
-    fn tape(&self, call: &CallSid) -> Option<Arc<dyn Tape>> {
-        Some(self.deck.tape(call))
+    fn tape(&self, call: &CallSid, generation: i32) -> Option<Arc<dyn Tape>> {
+        Some(self.deck.tape(call, generation))
     }
 }
 
 impl Live {
-    fn of(call: &CallSid) -> Arc<Self> {
+    fn of(call: &CallSid, part: Part) -> Arc<Self> {
         Arc::new(Self {
             call: call.clone(),
+            part,
             begun: OnceLock::new(),
             paused: Mutex::default(),
             ended: OnceLock::new(),
@@ -190,19 +193,17 @@ impl CallTape {
 impl Tape for CallTape {
     /// A further stream goes on where the clock is, and the time between is silence. One at another rate is a recording of its own, on the
     /// clock of the first.
-    fn began(&self, rate: SampleRate, at: Instant) {
+    fn began(&self, rate: SampleRate, zero: Clock) {
         let mut live = lock(&self.live);
-        let mut begun = Begun { rate, at, wall: SystemTime::now() };
-        if let Some(first) = live.begun.get().copied() {
+        if let Some(first) = live.begun.get() {
             if first.rate == rate {
                 *lock(&live.paused) = None;
                 return;
             }
-            begun = Begun { rate, ..first };
             live.end();
-            *live = Live::of(&live.call);
+            *live = Live::of(&live.call, live.part.next());
         }
-        if live.begun.set(begun).is_err() {
+        if live.begun.set(Begun { rate, at: zero.now, wall: zero.wall }).is_err() {
             return;
         }
         lock(&self.shared.begun).push(Arc::clone(&live));

@@ -1,9 +1,10 @@
 //! Our own recordings, held against what the simulated carrier really said and played.
 
+use std::io::Cursor;
 use std::time::Duration;
 
 use actors::Fault;
-use callgate::testing::{CallWithTurns, NewClient, Store};
+use callgate::testing::{CallWithTurns, NewClient, Recording, RecordingStatus, Store};
 use codecs::ogg::Decoded;
 use protocol::ids::CallSid;
 use simulator::exotel::{CallPlan, CallReport, EndedBy, EventKind, Mode, Say, Stereo, Voice, WebhookAuth, place_call};
@@ -294,13 +295,8 @@ fn plan(process: &TestProcess) -> CallPlan {
     plan
 }
 
-#[actix_rt::test]
-async fn a_gateway_that_is_killed_in_the_middle_of_a_call_loses_at_most_the_last_second_of_its_recording() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut process = process();
-    let mut serve = process.command(&["serve"]);
-    process.serve(&mut serve).await;
-    let mut plan = plan(&process);
+/// A call of that id whose gateway is killed in the middle of its first answer.
+async fn is_killed(process: &mut TestProcess, mut plan: CallPlan) -> CallReport {
     let (observer, mut events) = mpsc::channel(256);
     plan.observer = Some(observer);
     let killed = async {
@@ -316,6 +312,17 @@ async fn a_gateway_that_is_killed_in_the_middle_of_a_call_loses_at_most_the_last
     let (report, ()) = tokio::join!(place_call(plan), killed);
     let report: CallReport = report.unwrap();
     assert_eq!(report.ended_by, EndedBy::Broken, "{report:?}");
+    report
+}
+
+#[actix_rt::test]
+async fn a_gateway_that_is_killed_in_the_middle_of_a_call_loses_at_most_the_last_second_of_its_recording() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut process = process();
+    let mut serve = process.command(&["serve"]);
+    process.serve(&mut serve).await;
+    let plan = plan(&process);
+    let report = is_killed(&mut process, plan).await;
     process.serve(&mut serve).await;
     let (_, decoded) = stored(&store(&process).await, &report.call_sid).await;
     let (heard, carrier) = (Heard::of(&decoded), Heard::by_carrier(&report.sound));
@@ -324,6 +331,77 @@ async fn a_gateway_that_is_killed_in_the_middle_of_a_call_loses_at_most_the_last
     assert_caller_in_place(&heard, &carrier);
     // The last second may be lost, and what was ahead at the carrier was played.
     assert_agent_alike(&heard, &carrier, 1_500);
+}
+
+/// All recordings of a call, once they are stored, in the order of their names.
+async fn parts(store: &Store, sid: &str, count: usize) -> Vec<(Recording, Heard)> {
+    let rows = async {
+        let mut look = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            look.tick().await;
+            let rows = store.recordings_of_call(&CallSid::new(sid)).await.unwrap();
+            assert!(rows.len() <= count && rows.iter().all(|row| row.error.is_none()), "{rows:?}");
+            if rows.len() == count && rows.iter().all(|row| row.status == RecordingStatus::Stored) {
+                return rows;
+            }
+        }
+    };
+    let mut rows = tokio::time::timeout(PATIENCE, rows).await.expect("all are stored");
+    rows.sort_by(|one, other| one.source_url.cmp(&other.source_url));
+    let heard = |row: &Recording| {
+        let url: url::Url = row.stored_url.as_deref().unwrap().parse().unwrap();
+        let file = std::fs::read(url.to_file_path().unwrap()).unwrap();
+        assert_eq!(row.bytes, Some(file.len() as i64), "{row:?}");
+        Heard::of(&codecs::ogg::read(Cursor::new(file)).unwrap())
+    };
+    rows.into_iter().map(|row| (row.clone(), heard(&row))).collect()
+}
+
+#[actix_rt::test]
+async fn a_call_that_goes_on_after_its_gateway_was_killed_has_a_recording_of_each_life_and_each_once() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut process = process();
+    let mut serve = process.command(&["serve"]);
+    process.serve(&mut serve).await;
+    let mut plan = plan(&process);
+    plan.call_sid = Some(SID.into());
+    let first = is_killed(&mut process, plan.clone()).await;
+    process.serve(&mut serve).await;
+    // What is left of the first is stored, and gone from the spool, before the second begins.
+    let store = store(&process).await;
+    parts(&store, SID, 1).await;
+    plan.script = vec![Say::AgentSpeaks, question(), Say::AgentSpeaks, Say::Wait(Duration::from_millis(500))];
+    let second = place_call(plan).await.unwrap();
+    assert!(answered(&second), "{second:?}");
+    let both = parts(&store, SID, 2).await;
+    let sources = [&both[0].0, &both[1].0].map(|row| row.source_url.as_str());
+    assert_eq!(sources, [format!("own:{SID}"), format!("own:{SID}.2")]);
+    let (before, after) = (&both[0].1, &both[1].1);
+    let lost = first.media_ms as i64 - before.ms() as i64;
+    assert!((-200..=1_000).contains(&lost), "{lost} ms of {} ms are lost", first.media_ms);
+    assert_caller_in_place(before, &Heard::by_carrier(&first.sound));
+    let said = after.caller.speech();
+    assert!(said[0].0 > before.ms(), "silent until its own stream: {said:?} after {} ms", before.ms());
+    let ended = async {
+        let mut look = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            look.tick().await;
+            let found = store.call(&CallSid::new(SID)).await.unwrap().unwrap();
+            if found.call.is_over() {
+                return found;
+            }
+        }
+    };
+    let record = tokio::time::timeout(PATIENCE, ended).await.expect("the call is over");
+    let took = (record.call.times.ended_at.unwrap() - record.call.times.media_at.unwrap()).num_milliseconds();
+    assert!((after.ms() as i64 - took).abs() < 300, "{} of {took} ms", after.ms());
+    // And nothing of it again at the next start.
+    process.kill();
+    process.serve(&mut serve).await;
+    assert_eq!(std::fs::read_dir(process.folder().join("spool")).unwrap().count(), 0);
+    assert_eq!(parts(&store, SID, 2).await.iter().map(|part| part.0.clone()).collect::<Vec<_>>(), {
+        both.into_iter().map(|part| part.0).collect::<Vec<_>>()
+    });
 }
 
 #[actix_rt::test]

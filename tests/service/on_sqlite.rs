@@ -14,6 +14,10 @@ mod nodes;
 mod operators;
 #[path = "page.rs"]
 mod page;
+#[path = "races.rs"]
+mod races;
+#[path = "recorded.rs"]
+mod recorded;
 #[path = "refusals.rs"]
 mod refusals;
 #[path = "reports.rs"]

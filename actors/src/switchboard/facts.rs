@@ -47,13 +47,17 @@ impl FactLog {
             _ => {}
         }
         history.apply(fact);
+        let started = history.started();
         self.meters.fact(&self.sid, fact);
         self.recorder.record(&self.sid, SystemTime::now(), fact);
         drop(history);
         match (fact, &self.tape) {
             // Whether it is over for good is known when the call is gone.
             (Fact::Left(_) | Fact::Ended(_), Some(tape)) => tape.paused(),
-            (Fact::MediaStarted { rate, wall, .. }, Some(tape)) => tape.began(*rate, self.clock.moment(*wall)),
+            (Fact::MediaStarted { rate, wall, .. }, Some(tape)) => {
+                let wall = started.unwrap_or(*wall);
+                tape.began(*rate, Clock { now: self.clock.moment(wall), wall });
+            }
             _ => {}
         }
     }

@@ -76,15 +76,29 @@ fn both_clocks() -> Clock {
     Clock { now: Instant::now(), wall: SystemTime::now() }
 }
 
+/// What takes the sound of a call: what took it before, or, if the call was at another node meanwhile, something new.
+fn tape(
+    admission: &Admission,
+    recorder: &dyn Recorder,
+    before: Option<&CallSlot>,
+    was_elsewhere: bool,
+) -> Option<Arc<dyn Tape>> {
+    match before.and_then(CallSlot::tape) {
+        Some(tape) if !was_elsewhere => return Some(Arc::clone(tape)),
+        Some(tape) => tape.ended(),
+        None => {}
+    }
+    if admission.policy.record { recorder.tape(&admission.call_sid, admission.generation) } else { None }
+}
+
 impl CallSlot {
     /// A call that waits for its stream.
     pub(crate) fn new(beginning: Beginning) -> Self {
         let Beginning { mut admission, target, seat, recorder, limits, meters, before } = beginning;
         let returns = admission.returns.take();
-        let new_tape = || if admission.policy.record { recorder.tape(&admission.call_sid) } else { None };
-        let tape = before.as_ref().and_then(|before| before.tape().cloned()).or_else(new_tape);
         let remembered = || before.as_ref().map(|before| before.history()).unwrap_or_default();
         let recorded = returns.as_ref().and_then(|returns| returns.history.as_deref().cloned());
+        let tape = tape(&admission, &*recorder, before.as_deref(), recorded.is_some());
         let mut history = recorded.unwrap_or_else(remembered);
         let dial_status = returns.as_ref().and_then(|returns| returns.dial_status.as_deref());
         dial_status.into_iter().for_each(|status| history.came_back_from_transfer(status));

@@ -1,7 +1,7 @@
 //! The files of one recorded call: two tracks of raw samples, and a note of what they are.
 //!
-//! `SPOOL_DIR/CALL_SID/`: `caller.s16` and `agent.s16` (s16le mono from the start of the media stream, holes are silence) and
-//! `call.json`. Every sample has its place in its file, so a cut is a truncation, and whatever a crash leaves can be read. The caller's
+//! `SPOOL_DIR/CALL_SID/`: `caller.s16` and `agent.s16` (s16le mono from the start of the call's first media stream, holes are silence)
+//! and `call.json`. Every sample has its place in its file, so a cut is a truncation, and whatever a crash leaves can be read. The caller's
 //! track is the clock: it reaches as far as the call did, and what the agent's has beyond it was sent and never heard.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -21,11 +21,39 @@ const CALLER: &str = "caller.s16";
 const AGENT: &str = "agent.s16";
 const NOTE: &str = "call.json";
 
-/// Recordings of one call: more than one only where a call came back after its gateway died.
+/// Recordings of one call that one gateway makes: as many as its streams change their rate.
 const MOST: u32 = 99;
 
 /// A folder that another process has just made holds nothing yet; one of that age will not any more.
 const ABANDONED: Duration = Duration::from_secs(60);
+
+/// Which recording of a call: its streams were had by several gateways, or were of several rates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Under which the gateway has the call: no two gateways, and no two runs of one, ever have the same.
+    pub generation: i32,
+    /// Counts from 1.
+    pub number: u32,
+}
+
+impl Part {
+    /// The one after it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self { number: self.number + 1, ..self }
+    }
+
+    /// Its name below `SPOOL_DIR`, in the row and in the bucket: no other recording of the call has it, whatever was stored and removed
+    /// meanwhile, and wherever.
+    #[must_use]
+    pub fn folder(self, call: &CallSid) -> String {
+        match (self.generation, self.number) {
+            (1, 1) => call.as_str().to_owned(),
+            (generation, 1) => format!("{call}.{generation}"),
+            (generation, number) => format!("{call}.{generation}-{number}"),
+        }
+    }
+}
 
 /// The spooled files of a call that is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +62,7 @@ pub struct Finished {
     pub call: CallSid,
     /// Their folder, which may not be there when the recording is incomplete.
     pub folder: PathBuf,
-    /// When its first sample was heard.
+    /// When its first sample was heard, or would have been: the start of the call's first stream.
     pub began: DateTime<Utc>,
     /// Rate of both tracks.
     pub rate: SampleRate,
@@ -74,11 +102,17 @@ impl Reel {
     ///
     /// # Errors
     /// When they cannot be made: no room, no right.
-    pub fn create(root: &Path, call: &CallSid, rate: SampleRate, began: SystemTime) -> io::Result<Self> {
+    pub fn create(
+        root: &Path,
+        call: &CallSid,
+        part: Part,
+        rate: SampleRate,
+        began: SystemTime,
+    ) -> io::Result<Self> {
         if !is_sid(call.as_str()) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the call's id is no file name"));
         }
-        let folder = new_folder(root, call)?;
+        let folder = new_folder(root, call, part)?;
         let made = Self::fill(folder.clone(), call, rate, began);
         if made.is_err() {
             // What cannot be removed either is at the next start.
@@ -210,12 +244,13 @@ impl Note {
     }
 }
 
-fn new_folder(root: &Path, call: &CallSid) -> io::Result<PathBuf> {
+/// A folder of its own. One of that name is there only where a database began anew and the spool did not.
+fn new_folder(root: &Path, call: &CallSid, part: Part) -> io::Result<PathBuf> {
     fs::create_dir_all(root)?;
-    let names = std::iter::once(call.as_str().to_owned()).chain((2..=MOST).map(|n| format!("{call}.{n}")));
-    for name in names {
-        match fs::create_dir(root.join(&name)) {
-            Ok(()) => return Ok(root.join(name)),
+    for number in part.number..=MOST {
+        let folder = root.join(Part { number, ..part }.folder(call));
+        match fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }

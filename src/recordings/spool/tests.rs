@@ -9,6 +9,13 @@ use proptest::prelude::*;
 use super::reel::Reel;
 use super::*;
 
+const FIRST: Part = Part { generation: 1, number: 1 };
+
+/// The moment so long ago, by both clocks.
+fn ago(time: Duration) -> Clock {
+    Clock { now: Instant::now().checked_sub(time).unwrap(), wall: SystemTime::now() - time }
+}
+
 /// A spool of a test's own, gone with it.
 struct Spool(PathBuf);
 
@@ -18,7 +25,11 @@ impl Spool {
     }
 
     fn reel(&self, call: &str) -> Reel {
-        Reel::create(&self.0, &CallSid::new(call), SampleRate::Hz8000, SystemTime::now()).unwrap()
+        self.part(call, FIRST)
+    }
+
+    fn part(&self, call: &str, part: Part) -> Reel {
+        Reel::create(&self.0, &CallSid::new(call), part, SampleRate::Hz8000, SystemTime::now()).unwrap()
     }
 
     fn track(&self, call: &str, name: &str) -> Vec<i16> {
@@ -112,13 +123,24 @@ fn a_call_that_is_recorded_is_nobody_elses_and_one_that_is_not_is_found() {
 }
 
 #[test]
-fn a_call_that_comes_back_after_a_crash_is_a_second_recording() {
+fn no_two_recordings_of_a_call_have_one_name_whoever_made_them() {
+    let parts = (1..4).flat_map(|generation| (1..4).map(move |number| Part { generation, number }));
+    let mut names: Vec<String> = parts.map(|part| part.folder(&CallSid::new("a"))).collect();
+    assert_eq!(names[..4], ["a", "a.1-2", "a.1-3", "a.2"]);
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 9);
+}
+
+#[test]
+fn what_is_in_the_spool_under_that_name_is_not_recorded_over() {
     let spool = Spool::new();
-    drop(spool.reel("a"));
-    drop(spool.reel("a"));
+    for generation in [1, 1, 2, 2] {
+        drop(spool.part("a", Part { generation, number: 1 }));
+    }
     let mut folders: Vec<_> = left_behind(&spool.0).unwrap().into_iter().map(|found| found.folder).collect();
     folders.sort();
-    assert_eq!(folders, [spool.0.join("a"), spool.0.join("a.2")]);
+    assert_eq!(folders, ["a", "a.1-2", "a.2", "a.2-2"].map(|name| spool.0.join(name)));
 }
 
 #[test]
@@ -129,7 +151,7 @@ fn a_spool_that_was_never_used_is_empty() {
 #[test]
 fn an_id_that_is_no_file_name_records_nothing() {
     let spool = Spool::new();
-    let made = Reel::create(&spool.0, &CallSid::new("../../a"), SampleRate::Hz8000, SystemTime::now());
+    let made = Reel::create(&spool.0, &CallSid::new("../../a"), FIRST, SampleRate::Hz8000, SystemTime::now());
     assert!(made.is_err());
 }
 
@@ -142,7 +164,7 @@ fn a_recording_that_could_not_begin_leaves_nothing_behind() {
         root.push("d".repeat(80));
     }
     root.push("d".repeat(4_088 - root.as_os_str().len() - 1));
-    let error = Reel::create(&root, &CallSid::new("a"), SampleRate::Hz8000, SystemTime::now()).unwrap_err();
+    let error = Reel::create(&root, &CallSid::new("a"), FIRST, SampleRate::Hz8000, SystemTime::now()).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidFilename);
     assert_eq!(fs::read_dir(&root).unwrap().count(), 0, "the folder is gone again");
 }
@@ -182,9 +204,8 @@ async fn finished(receiver: &mut tokio::sync::mpsc::Receiver<Finished>) -> Finis
 async fn a_call_goes_through_the_deck_and_the_press_and_can_be_listened_to() {
     let spool = Spool::new();
     let (deck, spooling, mut receiver) = Deck::start(&spool.0).unwrap();
-    let tape = deck.tape(&CallSid::new("a"));
-    let began = Instant::now().checked_sub(Duration::from_secs(3)).unwrap();
-    tape.began(SampleRate::Hz8000, began);
+    let tape = deck.tape(&CallSid::new("a"), 1);
+    tape.began(SampleRate::Hz8000, ago(Duration::from_secs(3)));
     for n in 0..100 {
         tape.take(caller(n * 160, 160));
     }
@@ -231,19 +252,19 @@ async fn a_fault_in_the_encoder_costs_its_recording_an_attempt_and_the_next_one_
 async fn a_call_that_comes_back_has_one_recording_with_silence_between_its_streams() {
     let spool = Spool::new();
     let (deck, spooling, mut receiver) = Deck::start(&spool.0).unwrap();
-    let tape = deck.call_tape(&CallSid::new("a"));
-    let began = Instant::now().checked_sub(Duration::from_secs(3)).unwrap();
-    tape.began(SampleRate::Hz8000, began);
+    let tape = deck.call_tape(&CallSid::new("a"), 1);
+    let zero = ago(Duration::from_secs(3));
+    tape.began(SampleRate::Hz8000, zero);
     tape.take(caller(0, 160));
     // Sent ahead, and not played when the line broke.
     tape.take(agent(8_000, 160));
     tape.take(agent(40_000, 160));
-    tape.paused_at(began + Duration::from_secs(2));
-    tape.began(SampleRate::Hz8000, began + Duration::from_millis(2_500));
+    tape.paused_at(zero.now + Duration::from_secs(2));
+    tape.began(SampleRate::Hz8000, zero);
     let back = 20_000;
     tape.take(caller(back, 160));
     tape.take(agent(back + 200, 160));
-    tape.paused_at(began + Duration::from_secs(3));
+    tape.paused_at(zero.now + Duration::from_secs(3));
     tape.ended();
     let finished = finished(&mut receiver).await;
     assert_eq!(finished.folder, spool.0.join("a"));
@@ -259,11 +280,11 @@ async fn a_call_that_comes_back_has_one_recording_with_silence_between_its_strea
 async fn a_recording_ends_where_the_last_stream_did_however_long_the_call_was_awaited() {
     let spool = Spool::new();
     let (deck, _spooling, mut receiver) = Deck::start(&spool.0).unwrap();
-    let tape = deck.call_tape(&CallSid::new("a"));
-    let began = Instant::now().checked_sub(Duration::from_secs(2)).unwrap();
-    tape.began(SampleRate::Hz8000, began);
+    let tape = deck.call_tape(&CallSid::new("a"), 1);
+    let zero = ago(Duration::from_secs(2));
+    tape.began(SampleRate::Hz8000, zero);
     tape.take(caller(0, 160));
-    tape.paused_at(began + Duration::from_secs(1));
+    tape.paused_at(zero.now + Duration::from_secs(1));
     tape.ended();
     finished(&mut receiver).await;
     assert_eq!(spool.track("a", "caller.s16").len(), 8_000);
@@ -273,18 +294,48 @@ async fn a_recording_ends_where_the_last_stream_did_however_long_the_call_was_aw
 async fn a_stream_at_another_rate_is_a_recording_of_its_own_on_the_same_clock() {
     let spool = Spool::new();
     let (deck, _spooling, mut receiver) = Deck::start(&spool.0).unwrap();
-    let tape = deck.tape(&CallSid::new("a"));
-    tape.began(SampleRate::Hz8000, Instant::now().checked_sub(Duration::from_secs(2)).unwrap());
-    tape.take(caller(0, 160));
-    tape.paused();
-    tape.began(SampleRate::Hz16000, Instant::now());
-    tape.take(caller(16_000, 320));
-    let first = finished(&mut receiver).await;
+    let tape = deck.tape(&CallSid::new("a"), 1);
+    let zero = ago(Duration::from_secs(2));
+    let rates = [SampleRate::Hz8000, SampleRate::Hz16000, SampleRate::Hz8000, SampleRate::Hz24000];
+    let mut folders = Vec::new();
+    tape.began(rates[0], zero);
+    // There, back, and to another one: each is stored, and gone from the spool, before the next one is.
+    for (rate, at) in rates.into_iter().zip([0_usize, 8_000, 8_000, 8_000]) {
+        tape.take(caller(at as u64, 320));
+        tape.paused();
+        match rates.get(folders.len() + 1) {
+            Some(next) => tape.began(*next, zero),
+            None => tape.ended(),
+        }
+        let part = finished(&mut receiver).await;
+        assert_eq!((part.rate, part.began), (rate, zero.wall.into()));
+        let folder = part.folder.file_name().unwrap().to_str().unwrap().to_owned();
+        assert_eq!(sounds(&spool.track(&folder, "caller.s16")), [(at, at + 320)]);
+        part.remove().unwrap();
+        folders.push(folder);
+    }
+    assert_eq!(folders, ["a", "a.1-2", "a.1-3", "a.1-4"]);
+}
+
+#[tokio::test]
+async fn a_call_that_comes_to_another_gateway_is_recorded_there_on_the_clock_that_it_has() {
+    let spool = Spool::new();
+    let (deck, _spooling, mut receiver) = Deck::start(&spool.0).unwrap();
+    // Its first stream began a minute ago, somewhere else.
+    let zero = ago(Duration::from_secs(60));
+    let tape = deck.call_tape(&CallSid::new("a"), 3);
+    tape.began(SampleRate::Hz8000, zero);
+    let now = 60 * 8_000;
+    tape.take(caller(now, 160));
+    tape.take(agent(now + 200, 160));
+    tape.paused_at(zero.now + Duration::from_secs(61));
     tape.ended();
-    let second = finished(&mut receiver).await;
-    assert_eq!((first.rate, second.rate), (SampleRate::Hz8000, SampleRate::Hz16000));
-    assert_eq!((first.began, second.folder), (second.began, spool.0.join("a.2")));
-    assert_eq!(sounds(&spool.track("a.2", "caller.s16")), [(16_000, 16_320)]);
+    let part = finished(&mut receiver).await;
+    assert_eq!((&part.folder, part.began), (&spool.0.join("a.3"), zero.wall.into()));
+    let now = now as usize;
+    assert_eq!(sounds(&spool.track("a.3", "caller.s16")), [(now, now + 160)]);
+    assert_eq!(sounds(&spool.track("a.3", "agent.s16")), [(now + 200, now + 360)]);
+    assert_eq!(spool.track("a.3", "caller.s16").len(), now + 8_000);
 }
 
 #[tokio::test]
@@ -293,8 +344,8 @@ async fn a_disk_that_will_not_have_it_says_so_and_no_more() {
     let spool = Spool::new();
     fs::write(&spool.0, "in the way").unwrap();
     let (deck, spooling, mut receiver) = Deck::start(&spool.0).unwrap();
-    let tape = deck.tape(&CallSid::new("a"));
-    tape.began(SampleRate::Hz8000, Instant::now());
+    let tape = deck.tape(&CallSid::new("a"), 1);
+    tape.began(SampleRate::Hz8000, ago(Duration::ZERO));
     tape.take(caller(0, 160));
     tape.ended();
     let finished = finished(&mut receiver).await;
@@ -308,8 +359,8 @@ async fn a_disk_that_will_not_have_it_says_so_and_no_more() {
 fn what_the_queue_cannot_take_is_silence_and_the_rest_is_in_place() {
     let spool = Spool::new();
     let (deck, spooling, mut receiver) = Deck::start(&spool.0).unwrap();
-    let tape = deck.tape(&CallSid::new("a"));
-    tape.began(SampleRate::Hz8000, Instant::now().checked_sub(Duration::from_secs(60)).unwrap());
+    let tape = deck.tape(&CallSid::new("a"), 1);
+    tape.began(SampleRate::Hz8000, ago(Duration::from_secs(60)));
     // Much more at once than it holds: how much gets in depends on how soon the writer looks.
     (0..40_000).for_each(|n| tape.take(caller(n * 10, 10)));
     tape.ended();

@@ -93,10 +93,10 @@ impl Writer {
     fn begin(&mut self) {
         for live in std::mem::take(&mut *lock(&self.shared.begun)) {
             let Some(begun) = live.begun.get().copied() else { continue };
-            let state = match Reel::create(&self.shared.root, &live.call, begun.rate, begun.wall) {
+            let state = match Reel::create(&self.shared.root, &live.call, live.part, begun.rate, begun.wall) {
                 Ok(reel) => State::Writing(Box::new(reel)),
                 Err(error) => {
-                    let folder = self.shared.root.join(live.call.as_str());
+                    let folder = self.shared.root.join(live.part.folder(&live.call));
                     let (call, began) = (live.call.clone(), begun.wall.into());
                     let incomplete = Some(failed(&live.call, "nothing was recorded", &error));
                     State::Failed(Finished { call, folder, began, rate: begun.rate, incomplete })
