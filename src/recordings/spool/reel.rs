@@ -102,13 +102,7 @@ impl Reel {
     ///
     /// # Errors
     /// When they cannot be made: no room, no right.
-    pub fn create(
-        root: &Path,
-        call: &CallSid,
-        part: Part,
-        rate: SampleRate,
-        began: SystemTime,
-    ) -> io::Result<Self> {
+    pub fn create(root: &Path, call: &CallSid, part: Part, rate: SampleRate, began: SystemTime) -> io::Result<Self> {
         if !is_sid(call.as_str()) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the call's id is no file name"));
         }
