@@ -105,6 +105,7 @@ impl CallActor {
                 },
                 Output::Record(fact) => self.slot.record(&fact),
                 Output::Run { id, effect } => self.slot.run(id, effect),
+                Output::Cancel { id } => self.slot.cancel(id),
                 Output::Tape(taped) => {
                     if let Some(tape) = self.slot.tape() {
                         tape.take(taped);

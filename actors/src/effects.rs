@@ -2,6 +2,7 @@
 
 use std::sync::Weak;
 
+use protocol::call::functions::Ran;
 use protocol::call::io::{Effect, EffectId};
 use protocol::ids::CallSid;
 
@@ -13,6 +14,9 @@ use crate::switchboard::registry::Registry;
 pub trait Effects: Send + Sync + 'static {
     /// Does one thing for one call. The call and the number are the key by which a peer that is asked twice can tell.
     fn run(&self, call: &CallSid, id: EffectId, effect: Effect, answer: EffectAnswer);
+
+    /// Nobody waits for it any more: it may be given up.
+    fn cancel(&self, _call: &CallSid, _id: EffectId) {}
 }
 
 /// Where the result of an effect goes, from any thread, now or later. The call counts the time: an answer that is dropped, or comes when it
@@ -29,7 +33,7 @@ impl EffectAnswer {
     }
 
     /// What the model is told; of an effect that failed, what is wrong. A call that is over for good hears nothing any more.
-    pub fn give(self, result: Result<String, String>) {
+    pub fn give(self, result: Result<Ran, String>) {
         if let Some(registry) = self.registry.upgrade() {
             registry.effect_ran(&self.call, self.id, result);
         }

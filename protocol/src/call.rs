@@ -21,6 +21,7 @@ mod deadlines;
 pub mod end;
 mod ending;
 pub mod fact;
+pub mod functions;
 mod handover;
 pub mod history;
 mod holding;

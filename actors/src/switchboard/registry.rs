@@ -8,6 +8,7 @@ use std::time::Instant;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use protocol::call::end::Ended;
+use protocol::call::functions::Ran;
 use protocol::call::io::{Control, Effect, EffectId, Input};
 use protocol::ids::CallSid;
 use tokio::sync::Notify;
@@ -70,8 +71,15 @@ impl Registry {
         }
     }
 
+    /// Nobody waits for an effect of a call any more.
+    fn cancel(&self, call: &CallSid, id: EffectId) {
+        if let Some(effects) = self.effects.get() {
+            effects.cancel(call, id);
+        }
+    }
+
     /// An effect of a call came to something. One whose stream has ended hears it when it comes back.
-    pub(crate) fn effect_ran(&self, call: &CallSid, id: EffectId, result: Result<String, String>) {
+    pub(crate) fn effect_ran(&self, call: &CallSid, id: EffectId, result: Result<Ran, String>) {
         match self.find(call).or_else(|| self.shelf.find(call)) {
             Some(slot) => slot.deliver(Input::Ran { id, result }),
             None => metrics::counter!("callgate_effects_unheard_total").increment(1),

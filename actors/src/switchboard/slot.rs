@@ -158,6 +158,12 @@ impl CallSlot {
         presence.iter().for_each(|presence| presence.run(id, effect.clone()));
     }
 
+    /// Nobody waits for that any more.
+    pub(crate) fn cancel(&self, id: EffectId) {
+        let presence = lock(&self.state).presence.upgrade();
+        presence.iter().for_each(|presence| presence.cancel(id));
+    }
+
     /// What effects came to while the call was away.
     fn take_ran(&self) -> impl Iterator<Item = Input> {
         let held = lock(&self.state).home.take_held();

@@ -30,7 +30,7 @@ impl Desk {
 
     fn answer(&self, result: &str) {
         let (.., answer) = self.0.lock().unwrap().remove(0);
-        answer.give(Ok(result.to_owned()));
+        answer.give(Ok(result.to_owned().into()));
     }
 }
 

@@ -12,6 +12,7 @@ use actors::{
 };
 use protocol::call::end::Ended;
 use protocol::call::fact::Fact;
+use protocol::call::functions::Function;
 use protocol::call::policy::{GreetedBy, Policy, Setup};
 use protocol::ids::{CallSid, Secret};
 use protocol::realtime::command::Tool;
@@ -77,7 +78,11 @@ pub(crate) fn admission(call: &str) -> Admission {
         language: "en-IN".to_owned(),
         transcription_language: None,
         voice: None,
-        tools: vec![Tool { name: "look_up".to_owned(), description: String::new(), parameters: "{}".to_owned() }],
+        tools: vec![Function::new(Tool {
+            name: "look_up".to_owned(),
+            description: String::new(),
+            parameters: "{}".to_owned(),
+        })],
         hold_words: Vec::new(),
         clips: std::sync::Arc::default(),
     };

@@ -2,10 +2,11 @@
 
 use super::end::Ended;
 use super::fact::{BrokenBy, Fact};
+use super::functions::Ran;
 use super::io::{ConnId, EffectId};
 use super::patience::{Patience, Verdict};
 use super::playout::Pushed;
-use super::tools::{Called, Listener, Tools};
+use super::tools::{Called, Listener, Steered, Tools};
 use super::turn::{Began, Over, Turn, truncate};
 use super::{Call, CarryOn, prompts};
 use crate::ids::{ItemId, ResponseId};
@@ -30,6 +31,7 @@ impl Call {
             return;
         }
         self.tools.asked();
+        self.closing.answer_begins();
         self.patience.asked(&mut self.cx);
         self.turn.request(&mut self.cx, conn, instructions);
     }
@@ -88,7 +90,10 @@ impl Call {
     /// A response began.
     pub(super) fn response_began(&mut self, conn: ConnId, response: &ResponseId) {
         match self.turn.response_began(&mut self.cx, conn, response) {
-            Began::Answer => Patience::expect_answer(&mut self.cx),
+            Began::Answer => {
+                self.closing.answer_begins();
+                Patience::expect_answer(&mut self.cx);
+            }
             Began::InDoubt => {
                 self.playout.hold(&mut self.cx, true);
                 let silent = self.uplink.is_silent(self.cx.now, self.closing_silence());
@@ -168,10 +173,16 @@ impl Call {
     }
 
     /// What was run for a function came to something.
-    pub(super) fn effect_ran(&mut self, id: EffectId, result: Result<String, String>) {
+    pub(super) fn effect_ran(&mut self, id: EffectId, result: Result<Ran, String>) {
         let to = self.listener();
-        self.tools.ran(&mut self.cx, id, result, to);
+        let steered = self.tools.ran(&mut self.cx, id, result, to);
+        if let Some(Steered { why, answered }) = steered {
+            self.closing.steer(why, answered);
+        }
         self.answer_tools();
+        if !self.turn.generates() {
+            self.goodbye_generated();
+        }
     }
 
     /// Who is told what a function came to.
@@ -181,7 +192,7 @@ impl Call {
 
     /// If all functions of a response have returned: the model is asked for an answer, when what still plays was heard and told.
     pub(super) fn answer_tools(&mut self) {
-        let due = self.tools.want_answer(|response| self.turn.is_open(response)) && !self.closing.is_pending();
+        let due = self.tools.want_answer(|response| self.turn.is_open(response)) && !self.closing.is_said_for();
         if let Some(conn) = self.session.ready().filter(|_| due)
             && !self.carry.ask_then()
         {

@@ -20,8 +20,11 @@ pub(super) struct Closing(Option<Goodbye>);
 #[derive(Debug)]
 struct Goodbye {
     why: Ended,
-    /// The call of a function that asked for it.
-    by: Asked,
+    /// The call of a function of ours that asked for it, whose result depends on whether it comes to the end; none: a function of the
+    /// client's said so, and is not asked again.
+    by: Option<Asked>,
+    /// What belongs before the end is yet to begin.
+    unasked: bool,
     /// The audio that belongs before the end was generated whole.
     said: bool,
 }
@@ -29,7 +32,26 @@ struct Goodbye {
 impl Closing {
     /// The agent asked for the end.
     pub(super) fn begin(&mut self, why: Ended, by: Asked) {
-        self.0 = Some(Goodbye { why, by, said: false });
+        self.0 = Some(Goodbye { why, by: Some(by), unasked: false, said: false });
+    }
+
+    /// A function of the client's says that the call ends: `answered` if the model says something of it first.
+    pub(super) fn steer(&mut self, why: Ended, answered: bool) {
+        if self.0.is_none() {
+            self.0 = Some(Goodbye { why, by: None, unasked: answered, said: false });
+        }
+    }
+
+    /// The model was asked for an answer, or began one.
+    pub(super) fn answer_begins(&mut self) {
+        if let Some(goodbye) = &mut self.0 {
+            goodbye.unasked = false;
+        }
+    }
+
+    /// Whether the agent says nothing more, since it said goodbye by itself.
+    pub(super) fn is_said_for(&self) -> bool {
+        self.0.as_ref().is_some_and(|goodbye| !goodbye.unasked)
     }
 
     /// Whether the call is about to end.
@@ -39,7 +61,7 @@ impl Closing {
 
     /// No more of the goodbye will come; so much of it is still to be played.
     pub(super) fn generated(&mut self, cx: &mut Context, remaining: Duration) {
-        if let Some(goodbye) = &mut self.0 {
+        if let Some(goodbye) = self.0.as_mut().filter(|goodbye| !goodbye.unasked) {
             goodbye.said = true;
             cx.deadlines.set(Timer::Goodbye, cx.now + remaining + cx.policy.goodbye_slack);
         }
@@ -57,9 +79,14 @@ impl Closing {
 
     /// The caller has more to say: the call whose result the agent waits for, if it said goodbye.
     pub(super) fn cancel(&mut self, cx: &mut Context) -> Option<Asked> {
-        let goodbye = self.0.take()?;
         cx.deadlines.clear(Timer::Goodbye);
-        Some(goodbye.by)
+        let goodbye = self.0.as_mut()?;
+        if goodbye.by.is_none() {
+            // It ends all the same, once they are answered.
+            (goodbye.unasked, goodbye.said) = (true, false);
+            return None;
+        }
+        self.0.take().and_then(|goodbye| goodbye.by)
     }
 
     /// The call ends otherwise.

@@ -68,6 +68,9 @@ impl Call {
     /// Nothing follows.
     pub(super) fn finish(&mut self, why: Ended) {
         self.settle();
+        if !why.is_provisional() {
+            self.tools.leave(&mut self.cx);
+        }
         self.session.close(&mut self.cx);
         self.phase = Phase::Over;
         self.cx.deadlines.clear_all();

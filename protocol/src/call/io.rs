@@ -4,6 +4,7 @@ use codecs::SampleRate;
 
 use super::end::Ended;
 use super::fact::Fact;
+use super::functions::Ran;
 use super::tape::Taped;
 use crate::ids::{MarkId, StreamSid};
 use crate::realtime::command::ClientEvent;
@@ -22,8 +23,8 @@ pub enum Input {
     Ran {
         /// Which.
         id: EffectId,
-        /// What the model is told: of one that failed, what is wrong.
-        result: Result<String, String>,
+        /// What, or of one that failed what is wrong, for the model.
+        result: Result<Ran, String>,
     },
     /// From us.
     Control(Control),
@@ -146,6 +147,11 @@ pub enum Output {
         id: EffectId,
         /// What.
         effect: Effect,
+    },
+    /// Nobody waits for that effect any more: it may be given up.
+    Cancel {
+        /// Which.
+        id: EffectId,
     },
     /// Something happened that others must know.
     Record(Fact),

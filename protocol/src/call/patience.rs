@@ -148,6 +148,8 @@ impl Patience {
 
     /// The answer waits for what a function comes to, and the caller with it.
     pub(super) fn hold_the_answer(cx: &mut Context) {
+        // The function has a deadline of its own, and the caller hears meanwhile that somebody is there.
+        cx.deadlines.clear(Timer::Patience);
         cx.deadlines.clear(Timer::Answer);
     }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::clips::Clips;
-use crate::realtime::command::{Tool, Vad};
+use super::functions::Function;
+use crate::realtime::command::Vad;
 use crate::realtime::event::AudioFormat;
 
 /// What one call is about: from its client's row.
@@ -23,11 +24,18 @@ pub struct Setup {
     /// Voice name, or the server's default.
     pub voice: Option<String>,
     /// Functions the client's agent may call besides the built-in `end_call` and `transfer_call`.
-    pub tools: Vec<Tool>,
+    pub tools: Vec<Function>,
     /// Sentences for a caller who waits for a function that has none of its own.
     pub hold_words: Vec<String>,
     /// Fixed sentences, as audio.
     pub clips: Arc<Clips>,
+}
+
+impl Setup {
+    /// The function of that name.
+    pub(crate) fn function(&self, name: &str) -> Option<&Function> {
+        self.tools.iter().find(|function| function.tool.name == name)
+    }
 }
 
 /// Who speaks the greeting: never both.

@@ -225,7 +225,7 @@ impl Desk {
 
     /// What was run for a function comes to something.
     fn ran(&mut self, id: u32, result: &str) {
-        self.input(Input::Ran { id: EffectId(id), result: Ok(result.to_owned()) });
+        self.input(Input::Ran { id: EffectId(id), result: Ok(result.to_owned().into()) });
     }
 
     /// What is to be run.

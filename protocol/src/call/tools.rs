@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::context::{Context, millis};
 use super::end::Ended;
 use super::fact::{Fact, ToolCall};
+use super::functions::{Function, FunctionAnswer, FunctionEffect, Ran, Returned, Steer};
 use super::io::{ConnId, Effect, EffectId, Output};
 use super::policy::Setup;
 use super::prompts;
@@ -61,11 +62,28 @@ struct Running {
     call: ToolCall,
     /// The caller has spoken since.
     overtaken: bool,
+    /// The model says nothing of its result.
+    silent: bool,
+}
+
+impl Running {
+    fn new(cx: &Context, call: ToolCall, overtaken: bool) -> Self {
+        let silent = cx.setup.function(&call.name).is_some_and(|function| function.answer == FunctionAnswer::Silent);
+        Self { call, overtaken, silent }
+    }
 }
 
 /// A call whose result a session waits for, and that nothing is run for.
 #[derive(Debug)]
 pub(super) struct Asked(ToolCall);
+
+/// A function says what is to become of the call.
+#[derive(Debug)]
+pub(super) struct Steered {
+    pub(super) why: Ended,
+    /// The model speaks of the result first.
+    pub(super) answered: bool,
+}
 
 /// Who is told a result.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +113,7 @@ pub(super) fn declared(setup: &Setup) -> Vec<Tool> {
         parameters: parameters.to_owned(),
     };
     let ours = [own(END_CALL, prompts::END_CALL), own(TRANSFER_CALL, prompts::TRANSFER_CALL)];
-    setup.tools.iter().cloned().chain(ours).collect()
+    setup.tools.iter().map(|function| function.tool.clone()).chain(ours).collect()
 }
 
 impl Tools {
@@ -104,7 +122,7 @@ impl Tools {
         for (call, overtaken) in cx.history.running().into_iter().take(MOST_RUNNING) {
             let left = (call.at_ms + call.wait_ms.unwrap_or_default()).saturating_sub(cx.at_ms());
             cx.deadlines.set(Timer(call.id), cx.now + Duration::from_millis(left));
-            self.running.push(Running { call, overtaken });
+            self.running.push(Running::new(cx, call, overtaken));
         }
     }
 
@@ -133,19 +151,20 @@ impl Tools {
             Self::answer(cx, Some(conn), Asked(call), problem);
             return Called::Answered;
         }
-        call.wait_ms = Some(millis(cx.policy.tool_wait));
+        let wait = cx.setup.function(&call.name).and_then(|function| function.wait).unwrap_or(cx.policy.tool_wait);
+        call.wait_ms = Some(millis(wait));
         // Recorded before it is done: after a fault it may not have been, but it never is twice.
         cx.record(Fact::ToolCalled(call.clone()));
         let (call_id, name, arguments) = (call.call_id.clone(), call.name.clone(), call.arguments.clone());
         cx.out.push_back(Output::Run { id, effect: Effect::Function { call_id, name, arguments } });
-        cx.deadlines.set(Timer(id), cx.now + cx.policy.tool_wait);
-        self.running.push(Running { call, overtaken: false });
+        cx.deadlines.set(Timer(id), cx.now + wait);
+        self.running.push(Running::new(cx, call, false));
         Called::Nothing
     }
 
     /// Why a function is not run: the result of its call.
     fn problem(&self, cx: &Context, call: &ToolCall) -> Option<&'static str> {
-        if !cx.setup.tools.iter().any(|tool| tool.name == call.name) {
+        if cx.setup.function(&call.name).is_none() {
             Some(prompts::NO_SUCH_FUNCTION)
         } else if !arguments::is_object(&call.arguments) {
             Some(prompts::BAD_ARGUMENTS)
@@ -184,17 +203,37 @@ impl Tools {
     }
 
     /// An effect came to something.
-    pub(super) fn ran(&mut self, cx: &mut Context, id: EffectId, result: Result<String, String>, to: Listener) {
-        let Some(running) = self.take(cx, id) else { return cx.count("tool_result_late", 1) };
-        let output = match result {
-            Ok(output) if output.len() > LONGEST_RESULT => {
-                cx.count("tool_result_cut", 1);
-                prompts::cut_result(&clip(&output, LONGEST_RESULT))
-            }
-            Ok(output) => output,
-            Err(problem) => arguments::error(&clip(&problem, LONGEST_RESULT)),
+    pub(super) fn ran(
+        &mut self,
+        cx: &mut Context,
+        id: EffectId,
+        result: Result<Ran, String>,
+        to: Listener,
+    ) -> Option<Steered> {
+        let Some(running) = self.take(cx, id) else {
+            cx.count("tool_result_late", 1);
+            return None;
         };
+        let (output, steer) = match result {
+            Ok(Ran::Function(Returned { output, steer })) if output.len() > LONGEST_RESULT => {
+                cx.count("tool_result_cut", 1);
+                (prompts::cut_result(&clip(&output, LONGEST_RESULT)), steer)
+            }
+            Ok(Ran::Function(Returned { output, steer })) => (output, steer),
+            Ok(Ran::Context(_)) => (arguments::error("it came to nothing"), None),
+            Err(problem) => (arguments::error(&clip(&problem, LONGEST_RESULT)), None),
+        };
+        let answered = !running.silent && !running.overtaken;
         self.settle(cx, running, output, to);
+        steer.map(|steer| Steered {
+            why: match steer {
+                Steer::HangUp => Ended::AgentHungUp,
+                Steer::Transfer(to) => {
+                    Ended::Transferred { reason: format!("a function said so: to {}", clip(&to, 64)) }
+                }
+            },
+            answered,
+        })
     }
 
     /// An effect took too long: what it comes to is told nobody any more.
@@ -213,9 +252,9 @@ impl Tools {
     }
 
     fn settle(&mut self, cx: &mut Context, running: Running, output: String, to: Listener) {
-        let Running { call, overtaken } = running;
+        let Running { call, overtaken, silent } = running;
         cx.record(Fact::ToolReturned { id: call.id, call_id: call.call_id.clone(), output: output.clone() });
-        if !overtaken {
+        if !overtaken && !silent {
             self.due.insert(call.response.clone());
         }
         let Some(conn) = to.conn else { return };
@@ -245,17 +284,28 @@ impl Tools {
 
     /// Whether the answer waits for a function.
     pub(super) fn hold_the_answer(&self) -> bool {
-        self.running.iter().any(|running| !running.overtaken)
+        self.running.iter().any(|running| !running.overtaken && !running.silent)
     }
 
     /// Whether the caller hears nothing from the model until a function returns.
     pub(super) fn keep_the_caller_waiting(&self) -> bool {
-        !self.running.is_empty()
+        self.running.iter().any(|running| !running.silent)
     }
 
     /// What may be said meanwhile.
-    pub(super) fn words_meanwhile(&self, _cx: &Context) -> Vec<String> {
-        Vec::new()
+    pub(super) fn words_meanwhile(&self, cx: &Context) -> Vec<String> {
+        let first = self.running.iter().find(|running| !running.silent);
+        let function: Option<&Function> = first.and_then(|running| cx.setup.function(&running.call.name));
+        function.map_or_else(Vec::new, |function| function.say_while.clone())
+    }
+
+    /// The call is over for good: what only looks is given up, and what changes something is let finish.
+    pub(super) fn leave(&self, cx: &mut Context) {
+        for Running { call, .. } in &self.running {
+            if cx.setup.function(&call.name).is_some_and(|function| function.effect == FunctionEffect::Read) {
+                cx.out.push_back(Output::Cancel { id: call.id });
+            }
+        }
     }
 
     /// Whether results wait for an answer, whatever else is to come.

@@ -90,7 +90,12 @@ pub(super) struct Turn {
 impl Turn {
     /// Whether nobody speaks, and nothing is generated or to be generated.
     pub(super) fn is_quiet(&self) -> bool {
-        self.speaking.is_none() && self.open.is_empty() && self.requested.is_none() && self.wanted.is_none()
+        self.speaking.is_none() && !self.generates()
+    }
+
+    /// Whether anything is generated or to be generated.
+    pub(super) fn generates(&self) -> bool {
+        !self.open.is_empty() || self.requested.is_some() || self.wanted.is_some()
     }
 
     pub(super) fn caller_speaks(&self) -> bool {

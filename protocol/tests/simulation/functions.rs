@@ -43,6 +43,6 @@ impl Functions {
     pub(crate) fn pop(&mut self, now: Micros) -> Option<Input> {
         let due = self.results.iter().position(|(at, ..)| *at <= now)?;
         let (_, id, result) = self.results.remove(due);
-        Some(Input::Ran { id, result })
+        Some(Input::Ran { id, result: result.map(Into::into) })
     }
 }

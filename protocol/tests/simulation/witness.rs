@@ -228,6 +228,7 @@ impl Witness {
                 assert!(self.running.contains_key(id), "{id:?} is on record before it is run");
                 self.tally.add("functions run", 1);
             }
+            Output::Cancel { id } => assert!(self.running.contains_key(id), "{id:?} is given up, and was not run"),
             Output::Record(fact) => {
                 self.fact(fact, scene);
                 self.history.apply(fact);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use protocol::call::end::Ended;
+use protocol::call::functions::Function;
 use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Control, Input, ModelCommand, Output};
 use protocol::call::policy::Setup;
 use protocol::call::{Call, Clock};
@@ -36,12 +37,12 @@ const MOST_OUTPUTS: usize = 1_000;
 const KEYS: [char; 9] = ['1', '2', '3', '5', '8', '0', '#', '*', '?'];
 
 /// The function that the agent may call.
-fn look_up() -> Tool {
-    Tool {
+fn look_up() -> Function {
+    Function::new(Tool {
         name: "look_up".to_owned(),
         description: "Looks up.".to_owned(),
         parameters: r#"{"type":"object"}"#.to_owned(),
-    }
+    })
 }
 
 /// See the module.
@@ -384,7 +385,7 @@ impl World {
                 Output::Run { id, effect } => {
                     self.functions.run(self.now, id, effect, self.policy.tool_wait, &mut self.dice);
                 }
-                Output::Record(_) | Output::Tape(_) | Output::Ended(_) => {}
+                Output::Cancel { .. } | Output::Record(_) | Output::Tape(_) | Output::Ended(_) => {}
             }
         }
         if !refused.is_empty() && most == usize::MAX {

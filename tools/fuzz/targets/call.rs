@@ -14,6 +14,7 @@ use protocol::call::{Call, Clock};
 use protocol::call::end::Ended;
 use protocol::call::fact::Fact;
 use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Control, EffectId, Input, ModelCommand, ModelEvent, Output};
+use protocol::call::functions::Function;
 use protocol::call::policy::{GreetedBy, Policy, Setup};
 use protocol::exotel::stream::{self, AudioIn, CarrierMessage};
 use protocol::ids::MarkId;
@@ -33,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
         language: "hi-IN".to_owned(),
         transcription_language: None,
         voice: None,
-        tools: vec![Tool { name: "look_up".to_owned(), description: String::new(), parameters: "{}".to_owned() }],
+        tools: vec![Function::new(Tool { name: "look_up".to_owned(), description: String::new(), parameters: "{}".to_owned() })],
         hold_words: Vec::new(),
         clips: std::sync::Arc::default(),
     };
@@ -150,7 +151,7 @@ fn input(from: u8, text: &[u8], newest: u32) -> Option<Input> {
         b'e' => {
             let (id, result) = text?.split_at_checked(1)?;
             let result = if result.is_empty() { Err(result.to_owned()) } else { Ok(result.to_owned()) };
-            Input::Ran { id: EffectId(id.parse().ok()?), result }
+            Input::Ran { id: EffectId(id.parse().ok()?), result: result.map(Into::into) }
         }
         b'g' => Input::Caller(CallerEvent::Gone),
         b'l' => Input::Caller(CallerEvent::Lost { messages: u32::from(text?.bytes().next()?) }),

@@ -30,6 +30,11 @@ impl Presence {
         self.registry.run(&self.slot.sid, id, effect);
     }
 
+    /// Nobody waits for something that is done for the call.
+    pub(in crate::switchboard) fn cancel(&self, id: EffectId) {
+        self.registry.cancel(&self.slot.sid, id);
+    }
+
     /// The caller has left. Whether the call has to end now.
     pub(in crate::switchboard) fn leave(&self) -> bool {
         self.registry.seats.vacate(&self.slot.client, &self.slot.seat, Instant::now());

@@ -1,10 +1,13 @@
 //! Functions that the model calls: run once, waited for so long, answered once a session.
 
 use super::*;
+use crate::call::functions::{Function, FunctionAnswer, FunctionEffect, Returned, Steer};
 use crate::realtime::command::{NewItem, Tool};
 
 pub(super) fn with_tools() -> Setup {
-    let tool = |name: &str| Tool { name: name.to_owned(), description: String::new(), parameters: "{}".to_owned() };
+    let tool = |name: &str| {
+        Function::new(Tool { name: name.to_owned(), description: String::new(), parameters: "{}".to_owned() })
+    };
     Setup { tools: vec![tool("look_up"), tool("book")], ..setup(GreetedBy::Carrier) }
 }
 
@@ -253,4 +256,111 @@ fn a_model_that_calls_functions_without_end_is_stopped_and_the_call_goes_on() {
     assert_eq!(desk.asked(), 1);
     desk.caller(CallerEvent::Gone);
     assert_eq!(desk.counted("tool_breaker"), 10);
+}
+
+/// What a function of the client's says.
+fn returned(desk: &mut Desk, id: u32, output: &str, steer: Steer) {
+    let returned = Returned { output: output.to_owned(), steer: Some(steer) };
+    desk.input(Input::Ran { id: EffectId(id), result: Ok(returned.into()) });
+}
+
+/// The agent's answer to what it returned: so much audio, and that was heard.
+fn answers(desk: &mut Desk, response: &str, ms: usize) {
+    desk.response_created(1, response);
+    desk.audio(1, &key(response, response), ms);
+    desk.response_done(1, response, ResponseStatus::Completed);
+    desk.play_out();
+}
+
+#[test]
+fn a_function_that_hangs_up_does_so_once_the_agent_has_spoken_of_its_result() {
+    let mut desk = running();
+    returned(&mut desk, 1, "you are cancelled", Steer::HangUp);
+    assert_eq!((desk.results(1), desk.asked(), desk.ended()), (vec![("c1", "you are cancelled")], 1, None));
+    answers(&mut desk, "r2", 800);
+    assert_eq!(desk.ended(), Some(&Ended::AgentHungUp));
+}
+
+#[test]
+fn a_function_that_returns_before_its_response_is_over_ends_the_call_no_sooner_than_its_answer() {
+    let mut desk = asked(with_tools());
+    desk.calls(1, "r1", "c1", "look_up");
+    returned(&mut desk, 1, "bye", Steer::HangUp);
+    desk.response_done(1, "r1", ResponseStatus::Completed);
+    desk.pass(1_000);
+    assert_eq!((desk.asked(), desk.ended()), (1, None));
+    answers(&mut desk, "r2", 800);
+    assert_eq!(desk.ended(), Some(&Ended::AgentHungUp));
+}
+
+#[test]
+fn a_caller_who_speaks_into_the_answer_of_a_function_that_hands_them_on_is_answered_and_handed_on() {
+    let mut desk = running();
+    returned(&mut desk, 1, "a nurse takes this", Steer::Transfer("nurse".to_owned()));
+    desk.response_created(1, "r2");
+    desk.audio(1, &key("r2", "r2"), 2_000);
+    desk.pass(600);
+    desk.caller_turn(1, "u2");
+    desk.response_done(1, "r2", ResponseStatus::Cancelled);
+    desk.pass(2_000);
+    assert_eq!(desk.ended(), None);
+    desk.transcript(1, "u2", "Wait, which one?");
+    answers(&mut desk, "r3", 800);
+    assert!(
+        matches!(desk.ended(), Some(Ended::Transferred { reason }) if reason.contains("nurse")),
+        "{:?}",
+        desk.ended()
+    );
+}
+
+fn with(change: impl Fn(&mut Function)) -> Setup {
+    let mut setup = with_tools();
+    setup.tools.iter_mut().for_each(change);
+    setup
+}
+
+#[test]
+fn the_result_of_a_silent_function_starts_no_answer_and_nobody_waits_for_it() {
+    let mut desk = asked(with(|function| function.answer = FunctionAnswer::Silent));
+    desk.audio(1, &key("r1", "a1"), 400);
+    desk.calls(1, "r1", "c1", "look_up");
+    desk.response_done(1, "r1", ResponseStatus::Completed);
+    desk.play_out();
+    desk.ran(1, "noted");
+    desk.pass(5_000);
+    assert_eq!((desk.results(1), desk.asked()), (vec![("c1", "noted")], 0));
+    let mut desk = asked(with(|function| function.answer = FunctionAnswer::Silent));
+    desk.calls(1, "r1", "c1", "look_up");
+    desk.response_done(1, "r1", ResponseStatus::Completed);
+    returned(&mut desk, 1, "blocked", Steer::HangUp);
+    desk.pass(3_000);
+    assert_eq!(desk.ended(), Some(&Ended::AgentHungUp), "it may end the call all the same");
+}
+
+#[test]
+fn a_function_may_take_longer_than_a_caller_waits_for_an_answer() {
+    let mut desk = asked(with(|function| function.wait = Some(Duration::from_secs(90))));
+    desk.calls(1, "r1", "c1", "look_up");
+    desk.response_done(1, "r1", ResponseStatus::Completed);
+    desk.pass(89_000);
+    assert_eq!((desk.ended(), desk.dialled().len(), desk.asked()), (None, 0, 0));
+    desk.pass(1_000);
+    assert!(desk.results(1)[0].1.contains("90000 ms"), "{:?}", desk.results(1));
+}
+
+#[test]
+fn when_the_caller_hangs_up_what_only_looks_is_given_up_and_what_changes_something_goes_on() {
+    let mut setup = with_tools();
+    setup.tools[0].effect = FunctionEffect::Read;
+    for (reason, given_up) in [(Some("callended".to_owned()), vec![1]), (None, vec![])] {
+        let mut desk = asked(setup.clone());
+        desk.calls(1, "r1", "c1", "look_up");
+        desk.calls(1, "r1", "c2", "book");
+        desk.response_done(1, "r1", ResponseStatus::Completed);
+        desk.caller(reason.clone().map_or(CallerEvent::Gone, |reason| CallerEvent::Stopped(Some(reason))));
+        desk.wait(5_000);
+        let cancelled =
+            desk.said.iter().filter_map(|output| if let Output::Cancel { id } = output { Some(id.0) } else { None });
+        assert_eq!(cancelled.collect::<Vec<_>>(), given_up, "{reason:?}: a line that broke may come back");
+    }
 }
