@@ -1,5 +1,5 @@
 # The front door. Every target installs what is missing (and says so) and needs nothing run before it.
-.PHONY: demo run test check bench load fuzz drill siege setup
+.PHONY: demo demo-crash run test check bench load fuzz drill siege setup
 CARGO ?= cargo
 # A debug build is a third of a release build's time, and carries a call with ease.
 BIN = $(CARGO) run --quiet --locked --bin callgate --
@@ -11,6 +11,10 @@ demo: setup ## places one simulated call through the real webhooks and the real 
 	@echo "Building callgate (the first time takes a minute or two)."
 	@$(CARGO) build --locked --bin callgate
 	@$(BIN) demo
+
+demo-crash: setup ## two gateways; the one that has the call is killed, and the call goes on at the other
+	@$(CARGO) build --locked --bin callgate
+	@$(BIN) demo --fault crash
 
 run: setup ## serves; with no settings at all on loopback, with a webhook key and the simulated model
 	@$(CARGO) build --locked --bin callgate

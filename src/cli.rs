@@ -93,10 +93,14 @@ async fn run(command: Command, odd: Vec<String>) -> Result<bool, Failure> {
         }
         Command::Demo(args) => {
             telemetry::install(telemetry::LogFormat::Auto, &args.log);
+            if args.fault == Some(args::DemoFault::Crash) {
+                return Ok(demo::crash::run(&mut screen).await?);
+            }
             let demo = demo::Demo { stay: args.stay, wav: args.wav, port: args.port };
             return Ok(demo::run(&demo, &mut screen).await?);
         }
         Command::Simulate(args::Simulate::Model(args)) => simulate::model(&args, &mut screen).await?,
+        Command::Simulate(args::Simulate::Balancer(args)) => simulate::flow::balancer(&args, &mut screen).await?,
         Command::Simulate(args::Simulate::Call(args)) => return simulate::call(&args, &mut screen).await,
         Command::Load(args) => return load::run(&args, &mut screen).await,
         Command::Client(args) => client::run(args, &mut screen).await?,

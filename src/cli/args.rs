@@ -11,9 +11,11 @@ use crate::settings::{SettingsArgs, SettingsError};
 use crate::store::DatabaseUrl;
 
 mod client;
+mod flow;
 mod jobs;
 
 pub use client::{AddArgs, Client, ClientFields, SetArgs, Switch};
+pub use flow::{BalancerArgs, Dial, Flow, FlowArgs};
 pub use jobs::{JobsAction, JobsArgs, RetryArgs};
 
 /// The version, and which build it is (`build.rs`).
@@ -54,9 +56,19 @@ pub enum Command {
     Check(Box<SettingsArgs>),
 }
 
+/// What a demo has go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DemoFault {
+    /// The gateway that has the call is killed; another goes on with it.
+    Crash,
+}
+
 /// `demo`.
 #[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
+    /// What goes wrong.
+    #[arg(long, value_enum, conflicts_with_all = ["stay", "wav", "port"])]
+    pub fault: Option<DemoFault>,
     /// Keep serving after the call.
     #[arg(long)]
     pub stay: bool,
@@ -78,6 +90,8 @@ pub enum Simulate {
     Model(ModelArgs),
     /// One call from Exotel to a running gateway.
     Call(Box<CallArgs>),
+    /// A balancer before several gateways: each connection goes to the next one that takes it.
+    Balancer(BalancerArgs),
 }
 
 /// `simulate model`.
@@ -177,6 +191,9 @@ pub struct CallArgs {
     /// Where the stereo recording goes: left the caller, right the agent as heard.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// What is around it.
+    #[command(flatten)]
+    pub flow: FlowArgs,
     /// Credentials.
     #[command(flatten)]
     pub auth: AuthArgs,

@@ -1,5 +1,6 @@
 //! `callgate demo`: one call, through the real webhooks and the real media socket, shown as it happens.
 
+pub(super) mod crash;
 mod verdict;
 
 use std::io::Write;

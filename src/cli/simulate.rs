@@ -1,5 +1,7 @@
 //! `simulate model` and `simulate call`.
 
+pub(super) mod flow;
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
@@ -42,6 +44,9 @@ pub(super) async fn model(args: &ModelArgs, screen: &mut impl Write) -> Result<(
 /// Places one call and prints it; true when the agent was heard.
 pub(super) async fn call(args: &CallArgs, screen: &mut impl Write) -> Result<bool, Failure> {
     let mut plan = plan(args)?;
+    if let Some(flow) = args.flow.flow {
+        return flow::call(plan, flow, &args.flow, screen).await;
+    }
     let (observer, mut events) = mpsc::channel(256);
     plan.observer = Some(observer);
     let (report, shown) = tokio::join!(place_call(plan), async {
