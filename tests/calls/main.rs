@@ -10,6 +10,7 @@ mod conversation;
 #[path = "../support/database.rs"]
 mod database;
 mod faults;
+mod flows;
 mod load;
 mod log;
 mod model;

@@ -4,6 +4,8 @@
 
 #[path = "conversation.rs"]
 mod conversation;
+#[path = "flows.rs"]
+mod flows;
 
 mod support {
     pub(super) use crate::support::*;
