@@ -1,7 +1,6 @@
 //! Flows of applets, end to end: a call ends, comes back, and goes on, here and at another gateway. On either database.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use simulator::balancer::Balancer;
 use simulator::exotel::{
