@@ -1,5 +1,7 @@
 //! The media socket of one call, driven in real time.
 
+mod hearing;
+
 use std::time::{Duration, Instant};
 
 use codecs::SampleRate;
@@ -12,20 +14,18 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::dial::Socket;
-use super::ear::{Ear, Heeded};
+use super::ear::Ear;
 use super::journal::Journal;
 use super::plan::{FrameShape, HangUp};
 use super::report::{CallReport, EndedBy, EventKind, Stereo};
 use super::rude::{Ending, Line, Outgoing};
 use super::script::{Caller, Cue};
-use super::wire::{FromGateway, Speaker, understand};
+use super::wire::Speaker;
 
 /// A peer that does not take a message within this is gone.
 const SEND_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a closing handshake is waited for.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
-/// Faults kept for the report.
-const MOST_FAULTS: usize = 32;
 
 /// An open media socket and both ends of the line behind it.
 pub(crate) struct Media {
@@ -129,99 +129,6 @@ impl Media {
             due = due.min(self.when(playback));
         }
         self.late_marks.iter().fold(due, |due, (when, _)| due.min(*when))
-    }
-
-    /// Takes in a message of the gateway.
-    fn hear(
-        &mut self,
-        message: Option<Result<Message, tokio_tungstenite::tungstenite::Error>>,
-        report: &mut CallReport,
-        journal: &mut Journal,
-    ) -> Option<EndedBy> {
-        let text = match message {
-            None | Some(Err(_)) => return Some(EndedBy::Broken),
-            Some(Ok(Message::Close(frame))) => {
-                report.close_code = frame.map(|frame| frame.code.into());
-                return Some(EndedBy::Gateway);
-            }
-            Some(Ok(Message::Text(text))) => text,
-            Some(Ok(Message::Binary(_))) => {
-                fault(report, journal, "a binary message; Exotel reads text");
-                return None;
-            }
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => return None,
-        };
-        let (said, remark) = understand(text.as_str(), &self.speaker.stream_sid);
-        if let Some(remark) = remark {
-            fault(report, journal, remark);
-        }
-        let now = self.now();
-        match said {
-            FromGateway::Fault(why) => fault(report, journal, why),
-            FromGateway::Media(pcm) => {
-                let ms = self.ms(now);
-                // Silence says that somebody is there, and answers nothing.
-                if pcm.iter().any(|&byte| byte != 0) {
-                    report.first_audio_ms.get_or_insert(ms);
-                    if let Some(last) = self.caller.utterances.last_mut().filter(|last| last.ended_ms <= ms) {
-                        last.reply_ms.get_or_insert(ms - last.ended_ms);
-                    }
-                }
-                self.ear.audio(now, pcm);
-            }
-            FromGateway::Mark(name) => {
-                journal.note(EventKind::Mark, name.clone());
-                report.marks.push(name.clone());
-                self.ear.mark(name);
-            }
-            FromGateway::Clear => self.clear(now, report, journal),
-        }
-        None
-    }
-
-    fn clear(&mut self, now: u64, report: &mut CallReport, journal: &mut Journal) {
-        self.listen(now, journal);
-        report.clears += 1;
-        let ms = self.ms(now);
-        if let Some(last) =
-            self.caller.utterances.last_mut().filter(|last| last.began_ms <= ms && last.reply_ms.is_none())
-        {
-            last.clear_ms.get_or_insert(ms - last.began_ms);
-        }
-        let cleared = self.ear.clear(now);
-        let (dropped, playing) = (self.ms(cleared.samples), self.ms(cleared.still_playing));
-        journal.note(
-            EventKind::Clear,
-            format!(
-                "drops {} messages ({dropped} ms); {playing} ms of the one being played are still heard",
-                cleared.messages
-            ),
-        );
-        if self.echo_cleared {
-            self.late_marks.extend(cleared.marks.into_iter().map(|name| (Instant::now(), name)));
-        }
-    }
-
-    /// Plays what is due; names of the marks reached go to those to be echoed.
-    fn listen(&mut self, now: u64, journal: &mut Journal) {
-        for heeded in self.ear.listen(now) {
-            match heeded {
-                Heeded::Began(at) => journal.note_at(self.ms(at) as i64, EventKind::AgentSpeaks, ""),
-                Heeded::Ended(at) => {
-                    let ms = self.ms(at);
-                    journal.note_at(ms as i64, EventKind::AgentStops, "");
-                    let over = |last: &&mut _| is_silenced(last, ms);
-                    if let Some(last) = self.caller.utterances.last_mut().filter(over) {
-                        last.silenced_ms = Some(ms - last.began_ms);
-                    }
-                }
-                Heeded::Reached(name) => {
-                    if let Some(delay) = self.line.mark_delay_ms() {
-                        self.late_marks.push((Instant::now() + Duration::from_millis(delay), name));
-                    }
-                }
-            }
-        }
     }
 
     /// Does what is due: playback, marks, the next frame, the end.
@@ -348,17 +255,5 @@ impl Media {
         report.heard = self.ear.heard;
         report.rude = self.line.done;
         report.sound = Stereo { rate: self.cut.rate, left: self.cut.said, right: self.ear.sound };
-    }
-}
-
-fn is_silenced(last: &super::report::Utterance, ms: u64) -> bool {
-    last.barge_in && last.silenced_ms.is_none() && last.began_ms <= ms
-}
-
-fn fault(report: &mut CallReport, journal: &mut Journal, what: impl Into<String>) {
-    let what = what.into();
-    if report.faults.len() < MOST_FAULTS && !report.faults.contains(&what) {
-        journal.note(EventKind::Fault, what.clone());
-        report.faults.push(what);
     }
 }
