@@ -29,6 +29,7 @@ macro_rules! recordings {
 const RECORDINGS: &[(&str, &[u8])] = recordings![
     "greeting_en",
     "greeting_hi",
+    "apology_en",
     "answer_en_hours",
     "answer_en_booking",
     "answer_hi_hours",

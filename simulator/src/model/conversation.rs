@@ -39,6 +39,13 @@ impl Conversation {
         self.items.iter().filter(|item| item.json["role"] == "user").count()
     }
 
+    /// Whether the newest item tells the model something with that word in it.
+    pub(super) fn was_last_told(&self, word: &str) -> bool {
+        let told = self.items.last().filter(|item| item.json["role"] == "system");
+        let mut texts = told.into_iter().flat_map(|item| item.json["content"].as_array().into_iter().flatten());
+        texts.any(|part| part["text"].as_str().is_some_and(|text| text.contains(word)))
+    }
+
     /// Characters of all text: a measure for tokens.
     pub(super) fn text_chars(&self) -> usize {
         let texts = self.items.iter().flat_map(|item| item.json["content"].as_array().into_iter().flatten());

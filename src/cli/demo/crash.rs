@@ -23,6 +23,8 @@ use super::{Folder, RECORDED_WITHIN, clinic};
 use crate::cli::transcript;
 use crate::store::{CallWithTurns, Store};
 
+/// So the simulated model apologises.
+const SORRY: &str = "I am sorry";
 /// How long a gateway may take to start.
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 /// From the further stream's start to the agent's first word.
@@ -131,6 +133,8 @@ fn plan(gateway: SocketAddr, key: &str, observer: mpsc::Sender<Event>) -> anyhow
     call.observer = Some(observer);
     let script = vec![
         Say::agent_finished(),
+        Say::Speak(Voice::clip("caller_en_interrupt")),
+        Say::agent_finished(),
         Say::Speak(Voice::clip("caller_hi_booking")),
         Say::agent_finished(),
         Say::Speak(Voice::clip("caller_en_bye")),
@@ -207,6 +211,10 @@ fn verdict(
         (
             "the model at B was told what had been said",
             sessions.len() >= 2 && sessions.last().is_some_and(|session| session.items.len() >= 3),
+        ),
+        (
+            "the agent said that it was sorry, and answered what the caller had asked",
+            record.turns.iter().any(|turn| turn.who == Who::Agent && turn.text.starts_with(SORRY)),
         ),
         (
             "the conversation went on: the caller's next question was answered",

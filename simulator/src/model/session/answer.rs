@@ -17,6 +17,8 @@ use crate::speech::Clip;
 const LATENCY_MS: std::ops::Range<u64> = 60..160;
 /// What in the instructions of a response makes it a greeting.
 const GREETING_WORDS: [&str; 5] = ["greet", "welcome", "say hello", "नमस्ते", "स्वागत"];
+/// What in the last that the model was told makes its answer begin with an apology.
+const APOLOGY_WORD: &str = "Apologise";
 
 /// What a `response.create` asks for, of what matters here.
 pub(super) struct Request<'a> {
@@ -52,7 +54,7 @@ impl Session {
         }
         let answer = match self.greeting(&request) {
             Some(clip) => Answer::Parts(vec![Part::Say(clip)]),
-            None => self.next_answer(),
+            None => self.apologising(),
         };
         self.respond(now, answer, &request);
     }
@@ -69,6 +71,17 @@ impl Session {
         let hindi =
             words.to_lowercase().contains("hindi") || words.chars().any(|c| ('\u{900}'..='\u{97f}').contains(&c));
         self.shared.options.script.greeting_in(if hindi { "hi" } else { "en" })
+    }
+
+    /// The script's answer, behind an apology if that is what was last asked for.
+    fn apologising(&mut self) -> Answer {
+        let asked = lock(&self.tracked.conversation).was_last_told(APOLOGY_WORD);
+        match (self.next_answer(), self.shared.options.script.apology.filter(|_| asked)) {
+            (Answer::Parts(parts), Some(clip)) => {
+                Answer::Parts(std::iter::once(Part::Say(clip)).chain(parts).collect())
+            }
+            (answer, _) => answer,
+        }
     }
 
     /// The script's answer to the caller's latest turn: turns replayed from an earlier session count.

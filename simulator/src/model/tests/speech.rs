@@ -106,6 +106,21 @@ async fn a_greeting_is_spoken_in_the_language_asked_for() {
 }
 
 #[tokio::test]
+async fn an_answer_begins_with_an_apology_when_it_is_asked_to() {
+    let (mut client, _handle) = Client::configured(Script::default(), pcm(), json!({})).await;
+    for (role, kind, text) in
+        [("user", "input_text", "When are you open?"), ("system", "input_text", "Apologise in one short sentence.")]
+    {
+        let item = json!({"type": "message", "role": role, "content": [{"type": kind, "text": text}]});
+        client.send(json!({"type": "conversation.item.create", "item": item})).await;
+    }
+    client.send(json!({"type": "response.create"})).await;
+    client.until("response.done").await;
+    let said = [pcm24("apology_en"), pcm24("answer_en_hours")].concat();
+    assert_eq!(client.audio(None).len(), said.len());
+}
+
+#[tokio::test]
 async fn speech_during_a_response_cancels_it_after_a_few_late_deltas() {
     let (mut client, handle) = Client::configured(Script::default(), pcm(), json!({})).await;
     client.speak("caller_en_hours").await;
