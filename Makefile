@@ -42,10 +42,11 @@ load: setup ## many simulated calls at once against a release build; CALLS, SECS
 fuzz: setup ## inputs nobody thought of, to the parsers and to the call itself; SECS of each target, TARGETS
 	@tools/fuzz.sh
 
-drill: ## what on-call engineers fear, done to a gateway with live calls: the model, the gateway and the database die
+drill: ## what on-call engineers fear, done to gateways with live calls: the model, the gateway and the database die, and one of two gateways again and again
 	@tools/setup.sh tests
 	@$(CARGO) build --locked --bin callgate
 	@tools/drill.sh
+	@ulimit -n "$$(ulimit -Hn)"; $(CARGO) bench --locked --bench crash
 
 siege: setup ## what somebody who means ill does, to a release build with live calls: floods, idle connections, key presses, calls without media
 	@$(CARGO) build --release --locked --bin callgate

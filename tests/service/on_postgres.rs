@@ -2,6 +2,8 @@
 
 #![allow(clippy::duplicate_mod)]
 
+#[path = "cut_off.rs"]
+mod cut_off;
 #[path = "every_hook.rs"]
 mod every_hook;
 #[path = "lost.rs"]

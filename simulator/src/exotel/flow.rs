@@ -13,7 +13,7 @@ use super::rude::{Ending, Rudeness};
 use super::webhook::{Answered, DialFields, StreamFields};
 
 /// Applets passed at most: a flow has no arrows back.
-const MOST_APPLETS: usize = 32;
+const MOST_APPLETS: usize = 128;
 /// How long Exotel is taken to wait before it asks again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Salts of further streams' ids lie beyond those of the call and its first stream.

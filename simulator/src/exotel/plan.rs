@@ -1,5 +1,7 @@
 //! What a simulated call is to do.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use codecs::SampleRate;
@@ -138,6 +140,8 @@ pub enum Say {
     AgentFinished(Duration),
     /// Waits.
     Wait(Duration),
+    /// Waits until somebody sets it.
+    Until(Arc<AtomicBool>),
     /// Speaks.
     Speak(Voice),
     /// Speaks over the agent, that long after it began (since the caller last spoke).

@@ -2,6 +2,8 @@
 //! opened.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::report::Utterance;
 use super::voice::Spoken;
@@ -15,6 +17,7 @@ pub(crate) enum Step {
     AgentSpeaks,
     AgentFinished(u64),
     Wait(u64),
+    Until(Arc<AtomicBool>),
     Speak(Spoken),
     BargeIn(u64, Spoken),
     Dtmf(char),
@@ -107,6 +110,7 @@ impl Caller {
             None => return false,
             Some(Step::Speak(_) | Step::Dtmf(_)) => (true, ""),
             Some(Step::Wait(length)) => (waited >= *length, ""),
+            Some(Step::Until(set)) => (set.load(Ordering::Relaxed), ""),
             Some(Step::AgentSpeaks) => (began.is_some(), "the agent to speak"),
             Some(Step::AgentFinished(silence)) => {
                 let since = began.and(agent.silent_since);
