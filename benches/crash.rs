@@ -4,6 +4,7 @@
 
 #![allow(
     clippy::expect_used,
+    clippy::panic,
     clippy::unwrap_used,
     clippy::print_stdout,
     missing_docs,
@@ -65,7 +66,7 @@ fn tell(outcome: &Outcome) {
         words.get((words.len() * percent).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default()
     };
     let generations = outcome.rows.iter().map(|row| row.generation);
-    println!("   {} calls, {} rows, {} further streams", last, outcome.rows.len(), outcome.further());
+    println!("   {} calls, {} rows, {} further streams", last, outcome.rows.len(), words.len());
     println!(
         "   from a further stream's start to the agent's first word: median {} ms, p95 {} ms, p99 {} ms, worst {} ms",
         at(50),

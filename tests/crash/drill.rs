@@ -47,12 +47,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Streams that took a call on.
-    pub fn further(&self) -> usize {
-        self.flows.iter().map(|flow| flow.streams.iter().skip(1).filter(|stream| stream.failed.is_none()).count()).sum()
-    }
-
-    /// From a further stream's start to the agent's first word, ms, sorted.
+    /// Of every stream that took a call on: from a further stream's start to the agent's first word, ms, sorted.
     pub fn first_words_ms(&self) -> Vec<u64> {
         let further = self.flows.iter().flat_map(|flow| flow.streams.iter().skip(1));
         let mut all: Vec<u64> = further.filter_map(|stream| stream.report.first_audio_ms).collect();

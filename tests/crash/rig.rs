@@ -70,6 +70,8 @@ pub struct Rig {
 
 impl Rig {
     pub async fn start(binary: &Path, calls: usize) -> Self {
+        // Another may have been there first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let database = Database::postgres();
         let mut model = TestProcess::of(binary);
         let script = model.folder().join("script");
