@@ -1,6 +1,12 @@
 //! The service as others meet it: over loopback, with a database of its own and a simulated model. Once for each database.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test's helpers fail the test, and say what they measured"
+)]
 
 #[path = "support/account.rs"]
 mod account;

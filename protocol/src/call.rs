@@ -231,8 +231,8 @@ impl Call {
 
     /// What follows from the state after any event of a live call.
     fn after(&mut self) {
-        if self.playout.take_sent() {
-            self.audio_went_out();
+        if let Some(serial) = self.playout.take_sent() {
+            self.audio_went_out(serial);
         }
         self.holding.watch(&mut self.cx, self.tools.keep_the_caller_waiting(), !self.playout.is_idle());
         if !self.playout.is_idle() {

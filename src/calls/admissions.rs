@@ -138,13 +138,14 @@ impl Admissions {
     ) -> Result<Admission, Refused> {
         let GoesOn { generation, was_under, stream, since } = goes_on;
         admission.generation = generation;
-        self.writer.owns(row, generation);
+        let remembered = here.is_some_and(|here| was_under == Some(here.generation));
+        let stored = if stream <= 1 || remembered { None } else { Some(self.store.stored_history(row).await?) };
+        let turns = stored.iter().flat_map(|stored| &stored.turns);
+        self.writer.owns(row, generation, turns.filter_map(|turn| turn.answer_ms).collect());
         if stream <= 1 {
             return Ok(admission);
         }
-        let remembered = here.is_some_and(|here| was_under == Some(here.generation));
-        let history =
-            if remembered { None } else { Some(Box::new(History::stored(self.store.stored_history(row).await?))) };
+        let history = stored.map(|stored| Box::new(History::stored(stored)));
         admission.returns = Some(Returning { history, stream, since, dial_status: row.ownership.dial_status.clone() });
         Ok(admission)
     }

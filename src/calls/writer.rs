@@ -114,10 +114,10 @@ impl RecordWriter {
         &self.node
     }
 
-    /// This gateway has a call from now on, whose row was found like this, and writes under that generation. To be said before the call
-    /// is admitted.
-    pub fn owns(&self, was: &Call, generation: i32) {
-        let held = Held::found(was, generation);
+    /// This gateway has a call from now on, whose row was found like this, and writes under that generation; `answers_ms`: how long its
+    /// answers took, if the turns on record were read. To be said before the call is admitted.
+    pub fn owns(&self, was: &Call, generation: i32, answers_ms: Vec<u64>) {
+        let held = Held::found(was, generation, answers_ms);
         if was.entry.is_some() && generation > was.ownership.generation && held.before.as_ref() != Some(&self.node) {
             self.journal.push(Lane::Steps, facts::taken_over(was, generation, held.before.as_ref()));
         }

@@ -187,6 +187,7 @@ pub(super) struct TurnRow {
     heard_ms: i64,
     generated_ms: i64,
     interrupted: bool,
+    answer_ms: Option<i64>,
 }
 
 impl TurnRow {
@@ -200,6 +201,7 @@ impl TurnRow {
             heard_ms: whole(self.heard_ms),
             generated_ms: whole(self.generated_ms),
             interrupted: self.interrupted,
+            answer_ms: self.answer_ms.map(whole),
         }
     }
 }

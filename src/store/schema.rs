@@ -85,6 +85,7 @@ diesel::table! {
         heard_ms -> BigInt,
         generated_ms -> BigInt,
         interrupted -> Bool,
+        answer_ms -> Nullable<BigInt>,
     }
 }
 

@@ -167,7 +167,16 @@ pub(crate) fn report(sid: &str, status: &str) -> CallEndReport {
 
 pub(crate) fn turn(index: u32, text: &str) -> Turn {
     let (who, text) = (if index.is_multiple_of(2) { Who::Agent } else { Who::Caller }, text.to_owned());
-    Turn { index, who, text, at_ms: 100, heard_ms: 900, generated_ms: 1000, interrupted: index == 2 }
+    Turn {
+        index,
+        who,
+        text,
+        at_ms: 100,
+        heard_ms: 900,
+        generated_ms: 1000,
+        interrupted: index == 2,
+        answer_ms: (index == 2).then_some(700),
+    }
 }
 
 pub(crate) fn update(sid: &str) -> CallUpdate {

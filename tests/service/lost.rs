@@ -1,6 +1,6 @@
 //! A gateway that is killed in the middle of its calls.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::media::{self, open, path};
-use super::support::{Gateway, WEBHOOK_KEY, eventually, incoming, sid, urlencoded};
+use super::support::{Gateway, PATIENCE, WEBHOOK_KEY, eventually, incoming, sid, urlencoded};
 use super::work::neighbour;
 use crate::process::TestProcess;
 
@@ -114,4 +114,66 @@ async fn calls_of_a_gateway_that_was_killed_are_ended_a_lease_later_and_the_carr
     assert_eq!((ends(&on_air), ends(&announced)), (1, 1));
     second.stop().await;
     first.stop().await;
+}
+
+/// A stream on which the agent is heard out, until what it said is on record.
+async fn greeted(gateway: &Gateway, socket: &mut media::Socket, sid: &str) {
+    let call = CallSid::new(sid);
+    let mut look = tokio::time::interval(Duration::from_millis(50));
+    let heard_out = async {
+        loop {
+            tokio::select! {
+                message = socket.next() => {
+                    let message = message.unwrap().unwrap();
+                    if message.to_text().unwrap().contains("\"event\":\"mark\"") {
+                        socket.send(message).await.unwrap();
+                    }
+                }
+                _ = look.tick() => {
+                    let found = gateway.running.store().call(&call).await.unwrap().unwrap();
+                    if !found.turns.is_empty() {
+                        return;
+                    }
+                }
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, heard_out).await.expect("what was said is on record");
+}
+
+#[actix_web::test]
+async fn a_call_whose_gateway_was_killed_goes_on_at_another_with_its_conversation_and_an_apology() {
+    let other = Gateway::start().await;
+    let mut killed = beside(&other).await;
+    let sid = sid();
+    let url = announce(&killed, &sid).await;
+    let stream = TcpStream::connect(killed.address()).await.unwrap();
+    let (mut socket, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
+    media::start(&mut socket, &sid).await;
+    greeted(&other, &mut socket, &sid).await;
+    let was = stored(&other, &sid).await;
+    killed.kill();
+
+    // The flow goes on to its next applet.
+    let answer = other.get("/exotel/voicebot", &incoming(&sid)).await.json();
+    let mut socket = open(&other, &path(answer["url"].as_str().unwrap()), None).await.expect("the stream");
+    let began = Instant::now();
+    media::start(&mut socket, &sid).await;
+    media::hears_a_word(&mut socket).await;
+    eprintln!("the first word at another gateway after {:?}", began.elapsed());
+    let told = serde_json::to_string(&other.model.sessions()[0].items).unwrap();
+    assert!(told.contains("Apologise in one short sentence"), "{told}");
+    let said = other.running.store().call(&was.call_sid).await.unwrap().unwrap().turns[0].text.clone();
+    assert!(!said.is_empty() && told.contains(&said), "{said:?} in {told}");
+    let call = stored(&other, &sid).await;
+    assert_eq!((call.streams(), call.ownership.generation), (2, was.ownership.generation + 1));
+    assert_eq!((call.status.as_str(), call.times.media_at), ("in-progress", was.times.media_at));
+
+    // It was as long as both streams and what was between them.
+    other.post("/exotel/call-end", &[("CallSid", &sid), ("Status", "completed")]).await;
+    eventually("it is over", || async { other.running.switchboard().live() == 0 }).await;
+    assert!(other.running.recorder().flush().await);
+    let figures = stored(&other, &sid).await.figures;
+    assert!(figures.turn_count >= Some(2) && figures.agent_talk_ms >= was.figures.agent_talk_ms, "{figures:?}");
+    other.stop().await;
 }

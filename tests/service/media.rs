@@ -56,6 +56,21 @@ pub(super) async fn is_closed(socket: &mut Socket) -> bool {
     tokio::time::timeout(PATIENCE, closed).await.is_ok()
 }
 
+/// Waits for the first word of the agent's. Silence is none: it only says that somebody is there.
+pub(super) async fn hears_a_word(socket: &mut Socket) {
+    let spoken = async {
+        while let Some(message) = socket.next().await {
+            let message: serde_json::Value = serde_json::from_str(message.unwrap().to_text().unwrap()).unwrap();
+            let payload = STANDARD.decode(message["media"]["payload"].as_str().unwrap_or_default()).unwrap();
+            if payload.iter().any(|byte| *byte != 0) {
+                return;
+            }
+        }
+        panic!("closed before a word was said");
+    };
+    tokio::time::timeout(PATIENCE, spoken).await.expect("a word of the agent's");
+}
+
 pub(super) fn path(url: &str) -> String {
     url::Url::parse(url).unwrap().path().to_owned()
 }

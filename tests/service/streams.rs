@@ -1,15 +1,16 @@
 //! A call that comes back: the flow enters the voice applet again, or its socket broke.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use callgate::testing::{Call, EventsTarget};
 use futures_util::{SinkExt, StreamExt};
 use protocol::ids::{CallSid, Secret};
 use serde_json::json;
+use simulator::model::SessionLog;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::media::{Socket, is_closed, open, path, start};
-use super::support::{API_KEY, API_TOKEN, Answer, Gateway, eventually, incoming, sid};
+use super::media::{Socket, hears_a_word, is_closed, open, path, start};
+use super::support::{API_KEY, API_TOKEN, Answer, Gateway, PATIENCE, eventually, incoming, sid};
 use super::work::neighbour;
 
 pub(super) async fn voicebot(gateway: &Gateway, sid: &str) -> Answer {
@@ -87,6 +88,25 @@ async fn a_flow_that_enters_the_voice_applet_again_gets_a_working_stream() {
     assert!(call.figures.turn_count >= Some(3), "the turns of all streams: {call:?}");
     let page = gateway.operate(reqwest::Method::GET, "/metrics").await.body;
     assert!(page.contains("callgate_calls_returned_total "), "{page}");
+    gateway.stop().await;
+}
+
+#[actix_web::test]
+async fn the_agent_has_its_next_words_ready_when_a_caller_comes_back() {
+    let gateway = Gateway::start().await;
+    let sid = sid();
+    drop(live(&gateway, &stream_path(&voicebot(&gateway, &sid).await), &sid).await);
+    has_left(&gateway, &sid).await;
+    let url = stream_path(&voicebot(&gateway, &sid).await);
+    // Before there is a stream.
+    let spoken = |session: &SessionLog| session.responses.iter().any(|response| response.generated_ms > 0);
+    let ready = gateway.model.wait_for(|sessions| sessions.get(1).is_some_and(spoken), PATIENCE);
+    assert!(ready.await, "{:?}", gateway.model.sessions());
+    let mut socket = open(&gateway, &url, None).await.expect("the stream is let in");
+    let began = Instant::now();
+    start(&mut socket, &sid).await;
+    hears_a_word(&mut socket).await;
+    eprintln!("a further stream at the same gateway: the first word after {:?}", began.elapsed());
     gateway.stop().await;
 }
 

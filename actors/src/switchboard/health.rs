@@ -127,7 +127,7 @@ mod tests {
         let health = keeper.now();
         assert_eq!((health.refusals, health.answered_at), (2, None));
         assert_eq!(lock(&keeper.0).unsaid, 1, "said once a minute");
-        keeper.fact(&call, &Fact::Answered { after_ms: 1 });
+        keeper.fact(&call, &Fact::Answered { item: protocol::ids::ItemId::new("a"), after_ms: 1 });
         let health = keeper.now();
         assert_eq!((health.answered_at.is_some(), health.reason(), health.refusals), (true, Some("quota"), 0));
     }

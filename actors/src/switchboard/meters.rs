@@ -109,7 +109,7 @@ impl Meters {
                 counter!("callgate_answers_broken_off_total", "by" => by.name()).increment(1);
             }
             Fact::FirstAudio { after_ms } => self.waits.first_audio.record(Duration::from_millis(*after_ms)),
-            Fact::Answered { after_ms } => self.waits.answer.record(Duration::from_millis(*after_ms)),
+            Fact::Answered { after_ms, .. } => self.waits.answer.record(Duration::from_millis(*after_ms)),
             Fact::Counted { what, count } => counter!("callgate_counted_total", "what" => *what).increment(*count),
             Fact::Ended(ended) => {
                 counter!("callgate_calls_ended_total", "status" => ended.status(), "code" => ended.code().name())

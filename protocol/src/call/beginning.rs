@@ -105,12 +105,16 @@ impl Call {
         self.playout.start(&mut self.cx, rate);
     }
 
-    /// The agent is heard.
-    pub(super) fn audio_went_out(&mut self) {
+    /// The agent is heard: audio of that content part went out.
+    pub(super) fn audio_went_out(&mut self, serial: u64) {
         if self.opening.first_audio() {
             let after_ms = self.cx.at_ms();
             self.cx.record(Fact::FirstAudio { after_ms });
         }
-        self.patience.answered(&mut self.cx);
+        if let Some(after_ms) = self.patience.answered(&mut self.cx)
+            && let Some(item) = self.playout.item(serial).cloned()
+        {
+            self.cx.record(Fact::Answered { item, after_ms });
+        }
     }
 }

@@ -72,6 +72,8 @@ pub enum Fact {
     },
     /// The first audio of an answer went to the caller.
     Answered {
+        /// The item that it begins with.
+        item: ItemId,
         /// ms from the caller's last speech.
         after_ms: u64,
     },
@@ -269,6 +271,8 @@ pub struct Turn {
     pub generated_ms: u64,
     /// It was cut short: by the caller, or it broke off.
     pub interrupted: bool,
+    /// An answer began with it: ms from the caller's last speech.
+    pub answer_ms: Option<u64>,
 }
 
 /// A side of the conversation.

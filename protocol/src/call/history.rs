@@ -67,6 +67,8 @@ struct Entry {
     interrupted: bool,
     /// Not the caller cut it short: what it still had to say is owed.
     broken: bool,
+    /// An answer began with it: how long the caller had waited, ms.
+    answer_ms: Option<u64>,
     /// The caller stopped speaking, or the agent was heard out or cut.
     ended: bool,
     /// The record knows it as it stands.
@@ -135,6 +137,7 @@ impl History {
                 e.interrupted = true;
                 e.ended = true;
             }),
+            Fact::Answered { item, after_ms } => self.with(item, |e| e.answer_ms = e.answer_ms.or(Some(*after_ms))),
             Fact::BrokenOff { item, .. } => self.with(item, |e| (e.interrupted, e.broken) = (true, true)),
             Fact::Turn(turn) => {
                 if let Some(entry) = self.entries.get_mut(turn.index as usize) {
@@ -181,6 +184,7 @@ impl History {
             whole: false,
             interrupted: false,
             broken: false,
+            answer_ms: None,
             ended: false,
             told: false,
             clip: false,
@@ -259,6 +263,7 @@ impl History {
             heard_ms: entry.heard_ms,
             generated_ms: entry.generated_ms,
             interrupted: entry.interrupted,
+            answer_ms: entry.answer_ms,
         }
     }
 

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::context::{Context, millis};
-use super::fact::Fact;
 use crate::realtime::event::ResponseStatus;
 use crate::realtime::failure::{Failure, ProviderRefusal, retry_after};
 
@@ -124,12 +123,10 @@ impl Patience {
         cx.deadlines.clear(Timer::Answer);
     }
 
-    /// The first audio of an answer goes out: how long the caller waited for it.
-    pub(super) fn answered(&mut self, cx: &mut Context) {
+    /// Audio goes out. If an answer begins with it: how long the caller waited for it, ms.
+    pub(super) fn answered(&mut self, cx: &mut Context) -> Option<u64> {
         self.is_over(cx);
-        if let Some(last) = self.unanswered.take() {
-            cx.record(Fact::Answered { after_ms: millis(cx.now.saturating_duration_since(last)) });
-        }
+        self.unanswered.take().map(|last| millis(cx.now.saturating_duration_since(last)))
     }
 
     /// A response ended that nobody cut, and nothing follows it.

@@ -107,7 +107,7 @@ async fn a_gateway_that_was_cut_off_goes_on_with_its_calls_and_their_end_is_told
         &Handle::current(),
     );
     let call = CallSid::new("c1");
-    there.owns(&house.row("c1").await, 1);
+    there.owns(&house.row("c1").await, 1, Vec::new());
     let media = Fact::MediaStarted {
         stream: StreamSid::new("s1"),
         rate: codecs::SampleRate::Hz8000,
@@ -145,9 +145,10 @@ async fn a_call_that_was_reaped_too_early_is_open_again_with_the_next_word() {
         at_ms: 0,
         heard_ms: 1,
         generated_ms: 1,
+        answer_ms: None,
         interrupted: false,
     };
-    house.recorder.owns(&house.row("c1").await, 1);
+    house.recorder.owns(&house.row("c1").await, 1, Vec::new());
     house.recorder.record(&CallSid::new("c1"), SystemTime::now(), &Fact::Turn(turn));
     assert!(house.recorder.flush().await);
     assert_eq!((house.code("c1").await, house.ends().await.len()), (None, 0));

@@ -14,8 +14,6 @@ use protocol::ids::CallSid;
 
 /// What is counted as a frame lost.
 const LOST: [&str; 3] = ["caller_lost", "uplink_dropped", "playout_overflow"];
-/// Answers whose times are kept: beyond it a call is no conversation, and its percentiles are settled.
-const MAX_ANSWERS: usize = 10_000;
 
 /// A call that this gateway has from now on, and what is on record of it.
 #[derive(Clone, Debug)]
@@ -30,14 +28,16 @@ pub(super) struct Held {
     pub(super) media_at: Option<DateTime<Utc>>,
     /// What it came to so far.
     pub(super) figures: Figures,
+    /// How long its answers took, as far as the turns on record say.
+    pub(super) answers_ms: Vec<u64>,
 }
 
 impl Held {
     /// As its row was found.
-    pub(super) fn found(was: &Call, generation: i32) -> Self {
+    pub(super) fn found(was: &Call, generation: i32, answers_ms: Vec<u64>) -> Self {
         let streams = i32::try_from(was.streams()).unwrap_or(i32::MAX);
         let (before, media_at) = (was.ownership.owner.clone(), was.times.media_at);
-        Self { generation, before, streams, media_at, figures: was.figures.clone() }
+        Self { generation, before, streams, media_at, figures: was.figures.clone(), answers_ms }
     }
 }
 
@@ -49,7 +49,6 @@ pub(super) struct Fold {
     streams: i32,
     media_at: Option<DateTime<Utc>>,
     talk: Talk,
-    answers_ms: Vec<u64>,
     interruptions: u32,
     unheard_ms: u64,
     first_audio_ms: Option<u64>,
@@ -66,21 +65,31 @@ pub(super) struct Fold {
     unwritten: Unwritten,
 }
 
-/// Who spoke for how long.
+/// Who spoke for how long, and how long the caller waited for it.
 #[derive(Debug, Default)]
 struct Talk {
     /// Turns that the record had when the call came here, and what was spoken and heard in them.
     turns_before: u32,
     caller_ms: u64,
     agent_ms: u64,
+    answers_ms: Vec<u64>,
     longest_answer_ms: Option<u64>,
     /// Those that were told here.
-    turns: BTreeMap<u32, (Who, u64)>,
+    turns: BTreeMap<u32, Spoken>,
+}
+
+/// What counts of a turn.
+#[derive(Debug)]
+struct Spoken {
+    who: Who,
+    heard_ms: u64,
+    answer_ms: Option<u64>,
 }
 
 impl Talk {
-    fn before(figures: &Figures) -> Self {
+    fn before(figures: &Figures, answers_ms: Vec<u64>) -> Self {
         Self {
+            answers_ms,
             turns_before: figures.turn_count.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
             caller_ms: natural(figures.caller_talk_ms),
             agent_ms: natural(figures.agent_talk_ms),
@@ -91,12 +100,20 @@ impl Talk {
 
     fn of(&self, side: Who) -> u64 {
         let before = if side == Who::Caller { self.caller_ms } else { self.agent_ms };
-        let here: u64 = self.turns.values().filter(|(who, _)| *who == side).map(|(_, heard_ms)| heard_ms).sum();
+        let here: u64 = self.turns.values().filter(|turn| turn.who == side).map(|turn| turn.heard_ms).sum();
         before.saturating_add(here)
     }
 
     fn count(&self) -> usize {
         self.turns_before as usize + self.turns.len()
+    }
+
+    /// How long each answer took, the longest last.
+    fn answers_ms(&self) -> Vec<u64> {
+        let here = self.turns.values().filter_map(|turn| turn.answer_ms);
+        let mut all: Vec<u64> = self.answers_ms.iter().copied().chain(here).collect();
+        all.sort_unstable();
+        all
     }
 }
 
@@ -115,12 +132,12 @@ impl Fold {
     /// A call goes on from what its record says of it.
     pub(super) fn new(held: Option<&Held>) -> Self {
         let figures = held.map(|held| held.figures.clone()).unwrap_or_default();
+        let answers_ms = held.map(|held| held.answers_ms.clone()).unwrap_or_default();
         Self {
             generation: held.map(|held| held.generation),
             streams: held.map_or(0, |held| held.streams),
             media_at: held.and_then(|held| held.media_at),
-            talk: Talk::before(&figures),
-            answers_ms: Vec::new(),
+            talk: Talk::before(&figures, answers_ms),
             interruptions: figures.interruptions.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
             unheard_ms: natural(figures.unheard_ms),
             first_audio_ms: figures.first_audio_ms.and_then(|ms| u64::try_from(ms).ok()),
@@ -147,7 +164,6 @@ impl Fold {
             Fact::FirstAudio { after_ms } => {
                 self.first_audio_ms.get_or_insert(after_ms);
             }
-            Fact::Answered { after_ms } if self.answers_ms.len() < MAX_ANSWERS => self.answers_ms.push(after_ms),
             Fact::Interrupted { unheard_ms, .. } => {
                 self.interruptions += 1;
                 self.unheard_ms += unheard_ms;
@@ -156,7 +172,8 @@ impl Fold {
                 turn.text = without_nul(turn.text);
                 // What the record had when the call came here is in its figures.
                 if turn.index >= self.talk.turns_before {
-                    self.talk.turns.insert(turn.index, (turn.who, turn.heard_ms));
+                    let Turn { who, heard_ms, answer_ms, .. } = turn;
+                    self.talk.turns.insert(turn.index, Spoken { who, heard_ms, answer_ms });
                 }
                 self.unwritten.turns.insert(turn.index, turn);
                 self.unwritten.figures = true;
@@ -252,8 +269,7 @@ impl Fold {
     }
 
     fn figures(&self) -> Figures {
-        let mut answers = self.answers_ms.clone();
-        answers.sort_unstable();
+        let answers = self.talk.answers_ms();
         Figures {
             duration_ms: self.duration_ms.map(big),
             caller_talk_ms: Some(big(self.talk.of(Who::Caller))),

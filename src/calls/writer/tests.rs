@@ -34,7 +34,14 @@ fn at(ms: u64) -> SystemTime {
 }
 
 fn turn(index: u32, who: Who, text: &str, heard_ms: u64) -> Fact {
-    Fact::Turn(Turn { index, who, text: text.to_owned(), at_ms: 0, heard_ms, generated_ms: 0, interrupted: false })
+    let (text, answer_ms) = (text.to_owned(), None);
+    Fact::Turn(Turn { index, who, text, at_ms: 0, heard_ms, generated_ms: 0, interrupted: false, answer_ms })
+}
+
+/// A turn of the agent's that began an answer.
+fn answer(index: u32, text: &str, heard_ms: u64, answer_ms: u64) -> Fact {
+    let Fact::Turn(turn) = turn(index, Who::Agent, text, heard_ms) else { unreachable!() };
+    Fact::Turn(Turn { answer_ms: Some(answer_ms), ..turn })
 }
 
 fn media_started() -> Fact {
@@ -91,15 +98,13 @@ async fn a_call_is_folded_into_its_transcript_figures_and_end() {
     writer.record(&sid, at(0), &Fact::ModelDialled { attempt: 1 });
     writer.record(&sid, at(1000), &media_started());
     writer.record(&sid, at(1100), &Fact::FirstAudio { after_ms: 100 });
-    writer.record(&sid, at(2000), &turn(0, Who::Agent, "Hello", 800));
+    writer.record(&sid, at(2000), &answer(0, "Hello", 800, 400));
     writer.record(&sid, at(3000), &turn(1, Who::Caller, "", 500));
     assert!(writer.flush().await);
-    for after_ms in [400, 900, 500] {
-        writer.record(&sid, at(4000), &Fact::Answered { after_ms });
-    }
+    writer.record(&sid, at(4000), &answer(2, "As", 100, 900));
     writer.record(&sid, at(5000), &Fact::Heard { item: item.clone(), generated_ms: 9, heard_ms: 9, whole: true });
     writer.record(&sid, at(5000), &Fact::Interrupted { item, heard_ms: 300, unheard_ms: 700, at_ms: 4000 });
-    writer.record(&sid, at(5000), &turn(2, Who::Agent, "As I", 300));
+    writer.record(&sid, at(5000), &answer(2, "As I", 300, 900));
     writer.record(&sid, at(5100), &turn(1, Who::Caller, "What?", 600));
     writer.record(&sid, at(5200), &Fact::ModelDialled { attempt: 2 });
     writer.record(&sid, at(5300), &Fact::Counted { what: "caller_lost", count: 4 });
@@ -120,7 +125,7 @@ async fn a_call_is_folded_into_its_transcript_figures_and_end() {
     assert_eq!((figures.caller_talk_ms, figures.agent_talk_ms, figures.turn_count), (Some(600), Some(1100), Some(3)));
     assert_eq!(
         (figures.answer_p50_ms, figures.answer_p95_ms, figures.answer_max_ms),
-        (Some(500), Some(900), Some(900))
+        (Some(400), Some(900), Some(900))
     );
     assert_eq!((figures.interruptions, figures.unheard_ms), (Some(1), Some(700)));
     assert_eq!((figures.model_reconnects, figures.frames_lost), (Some(1), Some(4)));
@@ -252,7 +257,7 @@ async fn a_stray_fact_of_a_finished_call_is_not_kept_for_ever_and_changes_nothin
     pending.fact(sid.clone(), Utc::now(), Fact::Ended(Ended::Operator));
     assert!(pending.write(&store).await);
     assert_eq!(store.call(&sid).await.unwrap(), before);
-    pending.fact(sid.clone(), Utc::now(), Fact::Answered { after_ms: 7 });
+    pending.fact(sid.clone(), Utc::now(), Fact::Answered { item: ItemId::new("i"), after_ms: 7 });
     assert!(pending.write(&store).await);
     assert_eq!(pending.folds(), 0);
 }

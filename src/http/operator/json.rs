@@ -88,6 +88,7 @@ pub(super) fn turn_json(turn: &Turn) -> Value {
         "heard_ms": turn.heard_ms,
         "generated_ms": turn.generated_ms,
         "interrupted": turn.interrupted,
+        "answer_ms": turn.answer_ms,
     })
 }
 

@@ -23,6 +23,7 @@ pub(in crate::store) async fn upsert(conn: &mut Conn, call_id: i64, turn: &Turn)
             dsl::heard_ms.eq(whole(turn.heard_ms)),
             dsl::generated_ms.eq(whole(turn.generated_ms)),
             dsl::interrupted.eq(turn.interrupted),
+            dsl::answer_ms.eq(turn.answer_ms.map(whole)),
         ))
         .on_conflict((dsl::call_id, dsl::index))
         .do_update()
@@ -33,6 +34,7 @@ pub(in crate::store) async fn upsert(conn: &mut Conn, call_id: i64, turn: &Turn)
             dsl::heard_ms.eq(excluded(dsl::heard_ms)),
             dsl::generated_ms.eq(excluded(dsl::generated_ms)),
             dsl::interrupted.eq(excluded(dsl::interrupted)),
+            dsl::answer_ms.eq(excluded(dsl::answer_ms)),
         ));
     prepared(written).execute(conn).await?;
     Ok(())

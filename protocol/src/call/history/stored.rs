@@ -154,6 +154,7 @@ fn facts(item: &ItemId, turn: &Turn, is_last: bool) -> Vec<Fact> {
         }
         _ => {}
     }
+    facts.extend(turn.answer_ms.map(|after_ms| Fact::Answered { item: item.clone(), after_ms }));
     facts.push(Fact::Turn(turn.clone()));
     facts
 }

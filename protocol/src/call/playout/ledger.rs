@@ -168,6 +168,11 @@ impl Ledger {
         self.entries.iter().any(|e| !e.done)
     }
 
+    /// Whose item a content is.
+    pub(crate) fn item(&self, serial: u64) -> Option<&ItemId> {
+        self.entries.iter().find(|e| e.serial == serial).map(|e| &e.key.item)
+    }
+
     /// The item of a content of which nothing was sent yet.
     pub(crate) fn unsent(&self, serial: u64) -> Option<&ItemId> {
         self.entries.iter().find(|e| e.serial == serial && e.sent == 0).map(|e| &e.key.item)

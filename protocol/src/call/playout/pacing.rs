@@ -11,7 +11,7 @@ use crate::call::context::{Context, millis};
 use crate::call::fact::Fact;
 use crate::call::io::CallerCommand;
 use crate::call::marks::{Offered, Sent};
-use crate::ids::MarkId;
+use crate::ids::{ItemId, MarkId};
 
 /// Playback this close to running dry takes what there is instead of waiting for a whole message.
 const STARVING: Duration = Duration::from_millis(40);
@@ -34,8 +34,8 @@ pub(super) struct Pacing {
     play_end: Option<Instant>,
     /// Something was refused: nothing is offered before.
     ask_at: Option<Instant>,
-    /// Audio went out since this was last asked.
-    went_out: bool,
+    /// Whose audio went out last, since this was asked.
+    went_out: Option<u64>,
 }
 
 impl Pacing {
@@ -104,7 +104,7 @@ impl Playout {
         let Some(offered) = self.marks.answered(mark) else { return };
         let begins = self.pacing.play_end.map_or(cx.now, |end| end.max(cx.now));
         let due = begins + self.duration(offered.bytes);
-        self.pacing = Pacing { play_end: Some(due), ask_at: None, went_out: true };
+        self.pacing = Pacing { play_end: Some(due), ask_at: None, went_out: Some(offered.serial) };
         Self::not_quiet(cx);
         let serial = offered.serial;
         if let Some(item) = self.ledger.unsent(serial).cloned() {
@@ -132,9 +132,14 @@ impl Playout {
         cx.deadlines.set(Timer::Pace, at);
     }
 
-    /// Whether audio went out since this was last asked.
-    pub(crate) fn take_sent(&mut self) -> bool {
-        std::mem::take(&mut self.pacing.went_out)
+    /// The content part whose audio went out last, if any did since this was asked.
+    pub(crate) fn take_sent(&mut self) -> Option<u64> {
+        self.pacing.went_out.take()
+    }
+
+    /// The item of a content part that was not yet heard whole.
+    pub(crate) fn item(&self, serial: u64) -> Option<&ItemId> {
+        self.ledger.item(serial)
     }
 
     /// How far ahead of real time that is which the driver was given.

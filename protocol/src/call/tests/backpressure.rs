@@ -214,7 +214,7 @@ fn an_answer_counts_as_given_when_it_is_handed_on() {
     desk.pass(700);
     assert!(!desk.facts().iter().any(|f| matches!(f, Fact::FirstAudio { .. } | Fact::PlaybackBegan { .. })));
     desk.thaw();
-    let waited = |f: &&Fact| matches!(f, Fact::Answered { after_ms: 1_000.. });
+    let waited = |f: &&Fact| matches!(f, Fact::Answered { after_ms: 1_000.., .. });
     assert!(desk.facts().iter().any(waited), "{:?}", desk.facts());
 }
 

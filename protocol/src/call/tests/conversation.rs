@@ -201,7 +201,7 @@ fn the_wait_for_an_answer_is_counted_from_the_callers_last_word() {
     desk.response_created(1, "r1");
     desk.audio(1, &key("r1", "a1"), 250);
     assert!(
-        desk.facts().contains(&&Fact::Answered { after_ms: 800 }),
+        desk.facts().contains(&&Fact::Answered { item: ItemId::new("a1"), after_ms: 800 }),
         "500 ms of closing silence and 300 ms of thought"
     );
 }

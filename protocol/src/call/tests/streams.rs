@@ -188,7 +188,7 @@ fn what_is_kept_of_a_long_call_is_what_a_session_is_told() {
 }
 
 /// A call whose gateway died, and that comes back to another, from what is on record of it: an answer was owed.
-fn from_the_record(greeted_by: GreetedBy, dial_status: Option<&str>) -> Desk {
+fn from_the_record(policy: Policy, greeted_by: GreetedBy, dial_status: Option<&str>) -> Desk {
     let (now, at_ms) = (clock().now + Duration::from_secs(30), 1_000);
     let caller = |index| Turn {
         index,
@@ -198,6 +198,7 @@ fn from_the_record(greeted_by: GreetedBy, dial_status: Option<&str>) -> Desk {
         heard_ms: 900,
         generated_ms: 0,
         interrupted: false,
+        answer_ms: None,
     };
     let stored = StoredCall {
         started: Some(clock().wall),
@@ -210,7 +211,7 @@ fn from_the_record(greeted_by: GreetedBy, dial_status: Option<&str>) -> Desk {
     if let Some(status) = dial_status {
         history.came_back_from_transfer(status);
     }
-    let call = Call::resume(now, clock(), Arc::new(Policy::default()), Arc::new(setup(greeted_by)), history);
+    let call = Call::resume(now, clock(), Arc::new(policy), Arc::new(setup(greeted_by)), history);
     Desk { start: clock().now, ..Desk::of(call, now) }
 }
 
@@ -227,7 +228,7 @@ fn told_and_asked(desk: &Desk) -> (Vec<String>, usize) {
 #[test]
 fn a_call_whose_gateway_died_goes_on_with_an_apology_and_the_answer_that_was_owed() {
     for greeted_by in [GreetedBy::Carrier, GreetedBy::Model] {
-        let mut desk = from_the_record(greeted_by, None);
+        let mut desk = from_the_record(Policy::default(), greeted_by, None);
         assert_eq!(desk.dialled(), [2], "at once");
         // The model is there only after the stream is.
         second_stream(&mut desk, SampleRate::Hz8000);
@@ -243,8 +244,21 @@ fn a_call_whose_gateway_died_goes_on_with_an_apology_and_the_answer_that_was_owe
 }
 
 #[test]
+fn the_longest_call_counts_from_its_first_stream_at_another_gateway_too() {
+    // Half a minute of it was over when it came here.
+    let policy = Policy { max_call: Duration::from_secs(35), ..Policy::default() };
+    let mut desk = from_the_record(policy, GreetedBy::Carrier, None);
+    second_stream(&mut desk, SampleRate::Hz8000);
+    desk.ready(2);
+    desk.pass(4_900);
+    assert_eq!(desk.ended(), None);
+    desk.pass(100);
+    assert_eq!(desk.ended(), Some(&Ended::TooLong));
+}
+
+#[test]
 fn a_caller_back_from_a_transfer_that_nobody_answered_is_told_so() {
-    let mut desk = from_the_record(GreetedBy::Carrier, Some("no-answer"));
+    let mut desk = from_the_record(Policy::default(), GreetedBy::Carrier, Some("no-answer"));
     second_stream(&mut desk, SampleRate::Hz8000);
     desk.ready(2);
     let (told, asked) = told_and_asked(&desk);

@@ -69,7 +69,7 @@ async fn on_postgres_what_was_committed_but_not_confirmed_is_not_doubled() {
     for (n, text) in [(0, "Hello"), (1, "Hi")] {
         cut.store(true, Ordering::Relaxed);
         writer.record(&sid, at(1000 + n), &turn(u32::try_from(n).unwrap(), Who::Agent, text, 800));
-        writer.record(&sid, at(1000 + n), &Fact::Answered { after_ms: 7 });
+        writer.record(&sid, at(1000 + n), &Fact::Answered { item: ItemId::new("i"), after_ms: 7 });
         writer.record(
             &sid,
             at(1000 + n),

@@ -99,14 +99,9 @@ async fn an_end_and_the_return_that_an_outage_held_up_are_written_together() {
     assert_eq!((call.status.as_str(), call.figures.duration_ms, pending.folds()), ("completed", Some(30_000), 0));
 }
 
-#[tokio::test]
-async fn a_call_whose_gateway_died_goes_on_at_another_from_its_record_and_nothing_is_counted_twice() {
-    let db = TempDb::new();
-    let store = db.store().await;
-    begin(&store, &["c1"]).await;
-    let (mut here, began) = (pending(), Utc::now() - TimeDelta::seconds(50));
-    let usage = Fact::Usage(Usage { input_audio: 10, ..Usage::default() });
-    let tool = Fact::ToolCalled(ToolCall {
+/// A function that is called, and does not return.
+fn asked_for_the_hours() -> Fact {
+    Fact::ToolCalled(ToolCall {
         id: EffectId(1),
         conn: ConnId(1),
         response: ResponseId::new("r1"),
@@ -115,19 +110,27 @@ async fn a_call_whose_gateway_died_goes_on_at_another_from_its_record_and_nothin
         arguments: "{}".to_owned(),
         at_ms: 4_000,
         wait_ms: Some(15_000),
-    });
+    })
+}
+
+#[tokio::test]
+async fn a_call_whose_gateway_died_goes_on_at_another_from_its_record_and_nothing_is_counted_twice() {
+    let db = TempDb::new();
+    let store = db.store().await;
+    begin(&store, &["c1"]).await;
+    let (mut here, began) = (pending(), Utc::now() - TimeDelta::seconds(50));
+    let usage = Fact::Usage(Usage { input_audio: 10, ..Usage::default() });
     let cut = |ms| Fact::Interrupted { item: ItemId::new("a"), heard_ms: 1, unheard_ms: ms, at_ms: 5_000 };
     let first = [
         (0, Fact::ModelDialled { attempt: 1 }),
         (0, media_started()),
         (1, Fact::FirstAudio { after_ms: 900 }),
-        (2, Fact::Answered { after_ms: 700 }),
         (2, cut(300)),
         (3, usage.clone()),
         (3, Fact::Counted { what: "caller_lost", count: 2 }),
-        (3, turn(0, Who::Agent, "Hello", 800)),
+        (3, answer(0, "Hello", 800, 700)),
         (3, turn(1, Who::Caller, "Hi", 400)),
-        (4, tool),
+        (4, asked_for_the_hours()),
         (5, Fact::KeysEntered { keys: "42".to_owned() }),
     ];
     tell(&mut here, &store, began, &first).await;
@@ -147,17 +150,20 @@ async fn a_call_whose_gateway_died_goes_on_at_another_from_its_record_and_nothin
         matches!(&stored.steps[..], [StoredStep::Keys { keys, at_ms: 5_000 }, StoredStep::Tool { result: None, .. }]
         if keys == "42")
     );
-    assert_eq!(History::stored(stored).effects(), 1, "the next function is another one");
+    let answers_ms: Vec<u64> = stored.turns.iter().filter_map(|turn| turn.answer_ms).collect();
+    let history = History::stored(stored);
+    assert_eq!(history.effects(), 1, "the next function is another one");
+    assert_eq!(history.turns().next().and_then(|turn| turn.answer_ms), Some(700));
     let mut there = Pending::new(neighbour(), "gpt-realtime-2.1".to_owned(), Prices::default());
-    there.owns(CallSid::new("c1"), &Held::found(&was, generation));
+    there.owns(CallSid::new("c1"), &Held::found(&was, generation, answers_ms));
     let second = [
         (20, Fact::ModelDialled { attempt: 2 }),
         (20, media_started()),
-        (21, Fact::Answered { after_ms: 500 }),
         (21, cut(100)),
         (22, usage),
         (22, Fact::Counted { what: "caller_lost", count: 1 }),
-        (23, turn(2, Who::Agent, "Sorry", 600)),
+        (23, answer(2, "Sorry", 600, 500)),
+        (23, answer(0, "Hello", 800, 700)),
         (30, hung_up(Some("callended"))),
     ];
     tell(&mut there, &store, began, &second).await;
@@ -167,6 +173,7 @@ async fn a_call_whose_gateway_died_goes_on_at_another_from_its_record_and_nothin
     assert_eq!((figures.caller_talk_ms, figures.agent_talk_ms), (Some(400), Some(1_400)));
     assert_eq!((figures.interruptions, figures.unheard_ms, figures.frames_lost), (Some(2), Some(400), Some(3)));
     assert_eq!((figures.first_audio_ms, figures.answer_max_ms), (Some(900), Some(700)));
+    assert_eq!((figures.answer_p50_ms, figures.answer_p95_ms), (Some(500), Some(700)), "of all streams");
     assert_eq!((figures.model_reconnects, figures.duration_ms), (Some(1), Some(30_000)));
     assert_eq!(figures.tokens, Some(Tokens { input_audio: 20, ..Tokens::default() }));
     // The old one, should it live, writes nothing more.

@@ -35,6 +35,7 @@ fn facts_of_a_call() -> Vec<Fact> {
         Fact::AgentBegan { item: item("a1"), at_ms: 3_000 },
         Fact::AgentText { item: item("a1"), delta: "From nine to five on weekdays".to_owned() },
         Fact::PlaybackBegan { item: item("a1"), at_ms: 3_100 },
+        Fact::Answered { item: item("a1"), after_ms: 600 },
         Fact::Heard { item: item("a1"), generated_ms: 4_000, heard_ms: 2_000, whole: true },
         Fact::Interrupted { item: item("a1"), heard_ms: 2_000, unheard_ms: 2_000, at_ms: 5_100 },
         Fact::KeysEntered { keys: "42".to_owned() },
@@ -63,7 +64,8 @@ fn a_call_from_its_record_is_told_as_the_gateway_that_had_it_would_have() {
     assert_eq!(stored.owed(), lived.owed());
     assert_eq!((stored.effects(), stored.dials()), (lived.effects(), lived.dials()));
     assert_eq!(stored.unsettled(), [], "the record knows it all");
-    let words = |history: &History| history.turns().map(|turn| (turn.text, turn.heard_ms)).collect::<Vec<_>>();
+    let words =
+        |history: &History| history.turns().map(|turn| (turn.text, turn.heard_ms, turn.answer_ms)).collect::<Vec<_>>();
     assert_eq!(words(&stored), words(&lived));
 }
 
@@ -99,6 +101,7 @@ fn a_turn_that_could_not_be_written_moves_no_other() {
         heard_ms: 500,
         generated_ms: 0,
         interrupted: false,
+        answer_ms: None,
     };
     let turns = vec![turn(3, "three"), turn(1, "one")];
     let stored = History::stored(StoredCall { turns, streams: 1, ..StoredCall::default() });
@@ -114,7 +117,7 @@ fn any_turn() -> impl Strategy<Value = Turn> {
     (numbers, any::<bool>(), any::<bool>(), ".{0,20}").prop_map(|(numbers, agent, interrupted, text)| {
         let (index, at_ms, heard_ms, generated_ms) = numbers;
         let who = if agent { Who::Agent } else { Who::Caller };
-        Turn { index, who, text, at_ms, heard_ms, generated_ms, interrupted }
+        Turn { index, who, text, at_ms, heard_ms, generated_ms, interrupted, answer_ms: None }
     })
 }
 
