@@ -17,6 +17,8 @@ mod link;
 mod log;
 #[path = "simulation/person.rs"]
 mod person;
+#[path = "simulation/record.rs"]
+mod record;
 #[path = "simulation/recording.rs"]
 mod recording;
 #[path = "simulation/response.rs"]
@@ -141,6 +143,8 @@ fn a_thousand_seeded_calls_keep_the_ledgers_invariants() {
         ("failed responses", 40),
         ("refusals", 50),
         ("restarts", 30),
+        ("gateways lost", 60),
+        ("spoken to again", 40),
         ("refused", 300),
         ("functions run", 30),
         ("functions returned", 40),
@@ -285,6 +289,24 @@ fn a_call_outlives_faults_of_ours() {
     assert!(all.of("restarts") > 80, "{all:#?}");
     assert_eq!(all.of("ended: caller hung up"), 40, "{all:#?}");
     assert!(all.of("longest silence ms") < 15_000, "{all:#?}");
+}
+
+#[test]
+fn a_call_whose_gateway_dies_goes_on_at_another_from_its_record() {
+    let all = run_all(&calm(60, |it| {
+        it.mishaps.deaths = 3;
+        it.mishaps.dtmf = 0.002;
+        it.mishaps.panics = 0.0005;
+        it.functions = true;
+        it.temper.calls_tool = 0.4;
+        it.policy.tool_wait = Duration::from_secs(4);
+        it.policy.max_call = Duration::from_secs(200);
+        it.troubled = true;
+    }));
+    let (lost, back) = (all.of("gateways lost"), all.of("spoken to again"));
+    assert!(lost > 100 && back <= lost && back * 10 >= lost * 9, "{all:#?}");
+    assert!(all.of("functions returned") > 20 && all.of("entries of keys") > 20, "{all:#?}");
+    assert_eq!(all.of("ended: caller hung up"), 60, "{all:#?}");
 }
 
 #[test]

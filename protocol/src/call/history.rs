@@ -45,6 +45,8 @@ pub struct History {
     keys: String,
     /// The carrier's side is over, and the end is not yet told.
     left: Option<Ended>,
+    /// The caller's stream ended, and nothing was said to them since.
+    away: bool,
     /// It is from the record: whoever began the call is not here.
     recorded: bool,
     /// What became of the transfer that the call comes back from, in the carrier's word.
@@ -125,10 +127,13 @@ impl History {
                 e.ended = true;
             }),
             // Of an item's contents the first one begins it.
-            Fact::PlaybackBegan { item, at_ms } => self.with(item, |e| {
-                e.at_ms = if e.played { e.at_ms } else { *at_ms };
-                e.played = true;
-            }),
+            Fact::PlaybackBegan { item, at_ms } => {
+                self.away = false;
+                self.with(item, |e| {
+                    e.at_ms = if e.played { e.at_ms } else { *at_ms };
+                    e.played = true;
+                });
+            }
             Fact::Heard { item, generated_ms, heard_ms, whole } => self.with(item, |e| {
                 (e.generated_ms, e.heard_ms, e.whole) = (*generated_ms, *heard_ms, *whole);
             }),
@@ -147,7 +152,7 @@ impl History {
             Fact::Left(why) => self.left = Some(why.clone()),
             // Of this stream: there may be another.
             Fact::Ended(_) => {
-                (self.left, self.stream) = (None, None);
+                (self.left, self.stream, self.away) = (None, None, true);
                 (self.recorded, self.dial_status) = (false, None);
             }
             Fact::ToolReturned { id, output, .. } => self.returned(*id, output),

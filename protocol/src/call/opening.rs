@@ -19,7 +19,8 @@ impl Opening {
     pub(super) fn new(setup: &Setup, history: &History) -> Self {
         let spoken = history.agent_heard();
         let conversed = history.turns().next().is_some();
-        let returned = history.resumes() > 0 && history.stream().is_none() && (conversed || history.is_recorded());
+        // A fault of ours on the way back leaves it to be said.
+        let returned = history.is_away() && (conversed || history.is_recorded());
         // What was heard of the agent when its gateway was lost is not on record; whoever spoke since was greeted.
         let greeted = spoken || conversed && history.is_recorded();
         Self { greeting: setup.greeted_by == GreetedBy::Model && !greeted, returned, spoken }

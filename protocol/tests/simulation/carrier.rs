@@ -107,6 +107,19 @@ impl Carrier {
         self.to_call.push(now, dice, goodbye);
     }
 
+    /// The socket is gone from one moment to the next: nothing more of it is played.
+    pub(crate) fn cut_off(&mut self, now: Micros, tape: &mut Tape) {
+        if let Some(Playing { content: Some(content), audio, from, .. }) = self.playing.take() {
+            tape.contents[content].played += audio.min(self.bytes(now.saturating_sub(from)));
+        }
+        self.queue.clear();
+        self.echoes.clear();
+        self.sounded = false;
+        (self.next_frame, self.next_echo) = (NEVER, NEVER);
+        self.to_call.clear();
+        self.from_call.clear();
+    }
+
     /// When something happens here next.
     pub(crate) fn next_at(&self) -> Micros {
         let playing = self.playing.as_ref().map_or(NEVER, |p| p.until);

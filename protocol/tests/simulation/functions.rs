@@ -34,6 +34,12 @@ impl Functions {
         }
     }
 
+    /// The gateway is lost, and with it what ran there. Of what is not on record nobody knows that it ran.
+    pub(crate) fn gateway_lost(&mut self, on_record: u32) {
+        self.results.clear();
+        self.ran.retain(|(id, _)| id.0 <= on_record);
+    }
+
     /// When the next result is there.
     pub(crate) fn next_at(&self) -> Micros {
         self.results.iter().map(|(at, ..)| *at).min().unwrap_or(NEVER)

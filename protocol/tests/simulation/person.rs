@@ -102,6 +102,13 @@ impl Person {
         }
     }
 
+    /// They are on the line again: somebody has to tell them what happened.
+    pub(crate) fn reconnected(&mut self, now: Micros, dice: &mut Dice) {
+        (self.talking, self.agent_was_audible) = (None, false);
+        self.owed_since = Some(now);
+        self.next_talk = now + dice.within(self.manners.patience_ms) * MS;
+    }
+
     /// Nothing more to say, and no answer to wait for.
     pub(crate) fn has_said_all(&self) -> bool {
         self.talking.is_none() && self.turns_left == 0 && self.owed_since.is_none()

@@ -119,6 +119,8 @@ pub(crate) enum Fate {
 pub(crate) struct Mishaps {
     /// Chance, by event handled, of a fault of our own.
     pub(crate) panics: f64,
+    /// So many gateways that have the call die in the middle of it, one after the other.
+    pub(crate) deaths: u32,
     /// The carrier says `start` twice.
     pub(crate) starts_twice: bool,
     /// Chance, by frame, of a key pressed.
@@ -190,6 +192,7 @@ impl Scenario {
             },
             mishaps: Mishaps {
                 panics: 0.0,
+                deaths: 0,
                 starts_twice: false,
                 dtmf: 0.0,
                 hangs_up: 0.0,
@@ -214,6 +217,7 @@ impl Scenario {
         it.sayings(&mut Dice::new(seed ^ 0x5a75));
         if dice.chance(0.35) {
             it.slow_carrier(&mut Dice::new(seed ^ 0x510));
+            it.lost_gateways(&mut Dice::new(seed ^ 0xdead));
             return it;
         }
         // Each kind of trouble on its own in some seeds, and with the others in the rest.
@@ -246,6 +250,7 @@ impl Scenario {
             // A call that is built anew is as patient as the first: such sessions would never be given up.
             (it.temper.deaf, it.temper.mute) = (0.0, 0.0);
         }
+        it.lost_gateways(&mut Dice::new(seed ^ 0xdead));
         it
     }
 
@@ -324,6 +329,19 @@ impl Scenario {
             2 => (self.reading.reads_ms, self.reading.stalls_ms) = ((20, 400), (50, 600)),
             _ => self.reading.stops_at = dice.within((3, 40)) * SEC,
         }
+    }
+
+    /// Gateways that die: another has the call's next stream. They have dice of their own, too.
+    fn lost_gateways(&mut self, dice: &mut Dice) {
+        // What is prepared at another rate than the stream's is not told apart here.
+        if !dice.chance(0.15) || self.rate != SampleRate::Hz8000 {
+            return;
+        }
+        self.mishaps.deaths = u32::try_from(dice.within((1, 3))).unwrap_or(1);
+        self.troubled = true;
+        self.manners.patience_ms = (9_000, 14_000);
+        // As after a fault: each of them is as patient as the first.
+        (self.temper.deaf, self.temper.mute) = (0.0, 0.0);
     }
 
     /// What the server says of sessions and events.

@@ -13,6 +13,7 @@ use protocol::realtime::event::{ResponseStatus, ServerEvent};
 
 use super::carrier::Carrier;
 use super::link::{MS, Micros, NEVER, SEC};
+use super::record::Record;
 use super::recording::Recording;
 use super::scenario::Scenario;
 use super::tally::Tally;
@@ -26,6 +27,8 @@ const LONGEST_QUIET: Micros = 8 * SEC;
 const LONGEST_WAIT: Micros = 12 * SEC;
 /// A function that is given up is so within this of its deadline, faults of ours included.
 const RETURNS_BY: Micros = 2 * SEC;
+/// What a model is asked for whose caller's gateway was lost.
+const APOLOGY: &str = "Apologise in one short sentence";
 
 /// A model connection as the call should see it.
 #[derive(Default)]
@@ -37,6 +40,8 @@ struct Conn {
     /// Responses that are being generated, and one that was asked for.
     open: Vec<ResponseId>,
     requested: bool,
+    /// It was told what to say first: to greet, or to apologise.
+    told_first: bool,
 }
 
 impl Conn {
@@ -114,6 +119,16 @@ pub(crate) struct Witness {
     /// Since when nothing goes on and a replacement is ready.
     quiet_since: Option<Micros>,
     recording: Recording,
+    /// What another gateway would find.
+    record: Record,
+    /// Turns that this one found there.
+    found: u32,
+    /// What it numbers its connections from.
+    conns_from: u32,
+    /// The caller is back after their gateway was lost, and was not spoken to yet.
+    back: bool,
+    /// How long answers took, by the item that they began with.
+    answers: HashMap<ItemId, u64>,
     pub(crate) tally: Tally,
 }
 
@@ -130,7 +145,8 @@ impl Witness {
         let policy = &scenario.policy;
         let chunk_ms = u64::from(policy.chunk_ms);
         let reads = !scenario.reading.stalls();
-        let honest = scenario.habits.honest() && reads && scenario.mishaps.panics == 0.0;
+        let mended = scenario.mishaps.panics > 0.0 || scenario.mishaps.deaths > 0;
+        let honest = scenario.habits.honest() && reads && !mended;
         Self {
             bytes_per_ms,
             lead: u64::try_from(policy.lead.as_micros()).unwrap_or(u64::MAX),
@@ -158,6 +174,11 @@ impl Witness {
             step: Step::default(),
             quiet_since: None,
             recording: Recording::default(),
+            record: Record::default(),
+            found: 0,
+            conns_from: 0,
+            back: false,
+            answers: HashMap::new(),
             tally: Tally::default(),
         }
     }
@@ -231,6 +252,7 @@ impl Witness {
             Output::Cancel { id } => assert!(self.running.contains_key(id), "{id:?} is given up, and was not run"),
             Output::Record(fact) => {
                 self.fact(fact, scene);
+                self.record.tell(scene.now, fact);
                 self.history.apply(fact);
             }
             Output::Tape(taped) => self.recording.taped(taped, scene.now - self.started, self.bytes_per_ms),
@@ -319,7 +341,12 @@ impl Witness {
         let configures = matches!(event, ClientEvent::SessionUpdate(_));
         assert!(conn.updated != configures, "{event:?} when session.updated is {}", conn.updated);
         conn.requested |= matches!(event, ClientEvent::CreateResponse { .. });
+        conn.told_first |= matches!(event, ClientEvent::CreateResponse { instructions: Some(_) });
         match event {
+            ClientEvent::CreateItem(NewItem::System(told)) if told.contains(APOLOGY) => {
+                conn.told_first = true;
+                assert!(self.back, "an apology for what the caller was told already");
+            }
             ClientEvent::Truncate { item, content_index: 0, audio_end_ms } => {
                 self.truncation(id, item, *audio_end_ms, scene);
             }
@@ -337,7 +364,7 @@ impl Witness {
     fn truncation(&mut self, conn: u32, item: &ItemId, audio_end_ms: u64, scene: &mut Scene<'_>) {
         assert!(self.step.cleared || !self.step.must_clear, "clear comes before truncate");
         let (index, content) = scene.tape.find_item(item.as_str()).expect("a known item is truncated");
-        assert_eq!(content.conn, conn, "{item} is truncated in another session");
+        assert_eq!(content.conn, self.conns_from + conn, "{item} is truncated in another session");
         let asked = usize::try_from(audio_end_ms).unwrap_or(usize::MAX).saturating_mul(self.bytes_per_ms);
         assert!(content.generated > 0, "{item} has no audio");
         assert!(asked <= content.delivered, "{audio_end_ms} ms is more than came of {item}");
@@ -355,7 +382,12 @@ impl Witness {
     fn fact(&mut self, fact: &Fact, scene: &mut Scene<'_>) {
         match fact {
             Fact::CallerSpoke { item, .. } => self.caller_spoke(item, scene),
-            Fact::MediaStarted { .. } => (self.started, self.media_due) = (scene.now, scene.now + FIRST_QUIET),
+            Fact::MediaStarted { .. } => {
+                let first = self.started == 0;
+                self.started = if first { scene.now } else { self.started };
+                self.media_due = scene.now + FIRST_QUIET;
+            }
+            Fact::PlaybackBegan { item, .. } if self.back => self.spoken_to_again(item, scene),
             Fact::Left(_) => {
                 self.media_due = NEVER;
                 self.running.clear();
@@ -387,13 +419,28 @@ impl Witness {
                 self.tally.add("unheard ms", *unheard_ms);
             }
             Fact::Turn(turn) => self.turn(turn, scene),
-            Fact::Answered { .. } => self.tally.add("answers", 1),
+            Fact::Answered { item, after_ms } => {
+                self.answers.insert(item.clone(), *after_ms);
+                self.tally.add("answers", 1);
+            }
             Fact::Resumed => self.tally.add("restarts", 1),
             Fact::ResponseFailed { .. } => self.tally.add("failed responses", 1),
             Fact::Counted { what, count } => self.tally.add(what, *count),
             Fact::Ended(_) => assert!(!std::mem::replace(&mut self.tally.told, true), "the end is told once"),
             _ => {}
         }
+    }
+
+    /// Whoever comes back hears why first, or the greeting if nobody had spoken yet: once.
+    fn spoken_to_again(&mut self, item: &ItemId, scene: &mut Scene<'_>) {
+        let (_, content) = scene.tape.find_item(item.as_str()).expect("a known item");
+        let conn = content.conn.checked_sub(self.conns_from).and_then(|conn| self.conns.get(&conn));
+        assert!(
+            conn.is_some_and(|conn| conn.told_first),
+            "{item} is heard first of one who knows nothing of the fault"
+        );
+        self.back = false;
+        self.tally.add("spoken to again", 1);
     }
 
     /// An entry of keys is a turn of the caller's: nothing is lost of it, and the agent stops.
@@ -516,6 +563,37 @@ impl Witness {
         self.conns.values_mut().for_each(|c| c.closed = true);
     }
 
+    /// The gateway is lost with all it knew, and what it had not written: another goes on from the record. `conns_from`: connections so far.
+    pub(crate) fn gateway_lost(&mut self, written_until: Micros, conns_from: u32, tape: &mut Tape) {
+        self.restarted();
+        self.running.clear();
+        self.keys.clear();
+        self.marks.clear();
+        self.voices.clear();
+        self.crossed.clear();
+        self.conns.clear();
+        (self.media_due, self.quiet_since, self.conns_from) = (NEVER, None, conns_from);
+        tape.contents.iter_mut().for_each(|content| content.dead = true);
+        let stored = self.record.lost(written_until);
+        self.rows = stored.turns.iter().map(|turn| (turn.index, turn.clone())).collect();
+        self.history = History::stored(stored);
+        let found = self.history.turns().count();
+        self.items.truncate(found);
+        let on_record = |item: &ItemId| {
+            let index = self.items.iter().position(|known| known == item);
+            index.and_then(|index| u32::try_from(index).ok()).is_some_and(|index| self.rows.contains_key(&index))
+        };
+        self.answers.retain(|item, _| on_record(item));
+        (self.found, self.back) = (u32::try_from(found).unwrap_or(u32::MAX), true);
+        self.tally.add("gateways lost", 1);
+    }
+
+    /// A turn as it was told. Of one that another gateway told it is on record what was generated, and here nobody knows.
+    fn told(&self, turn: &Turn) -> Turn {
+        let generated_ms = if turn.index < self.found { 0 } else { turn.generated_ms };
+        Turn { generated_ms, ..turn.clone() }
+    }
+
     /// On the way out.
     pub(crate) fn finish(&self, call: &Call, tape: &Tape) {
         assert!(self.tally.ended.is_some(), "the call ended");
@@ -523,8 +601,12 @@ impl Witness {
         let recorded: Vec<Turn> = self.history.turns().collect();
         let known: Vec<Turn> = call.history().turns().collect();
         assert_eq!(recorded, known, "what was recorded is what the call knows");
-        let rows: Vec<Turn> = self.rows.values().cloned().collect();
+        let rows: Vec<Turn> = self.rows.values().map(|turn| self.told(turn)).collect();
+        // Of a turn that was lost before it was written there is the place only.
+        let written = known.iter().filter(|turn| turn.index >= self.found || self.rows.contains_key(&turn.index));
+        let known: Vec<Turn> = written.map(|turn| self.told(turn)).collect();
         assert_eq!(rows, known, "the transcript is whole, to the caller's last words");
+        self.answers_are_true();
         for content in &tape.contents {
             let heard = content.heard_ms as usize * self.bytes_per_ms;
             assert!(
@@ -537,5 +619,16 @@ impl Witness {
         if let Some(bound_ms) = self.short_ms {
             self.recording.is_true(tape, bound_ms as usize * self.bytes_per_ms);
         }
+    }
+
+    /// Each answer stands with the turn that it began, and no turn began one that was none: none is counted twice, and none is lost.
+    fn answers_are_true(&self) {
+        for (item, after_ms) in &self.answers {
+            let index = self.items.iter().position(|known| known == item).and_then(|index| u32::try_from(index).ok());
+            let row = index.and_then(|index| self.rows.get(&index));
+            assert_eq!(row.and_then(|row| row.answer_ms), Some(*after_ms), "{item}: how long its answer took");
+        }
+        let rows = self.rows.values().filter(|row| row.answer_ms.is_some()).count();
+        assert_eq!(rows, self.answers.len(), "answers on record");
     }
 }

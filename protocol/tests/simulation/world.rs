@@ -33,6 +33,9 @@ pub(crate) const GREETING: &str = "Welcome to the clinic.";
 /// More than any step has to say: 3 s of held audio in the shortest frames, a conversation, five minutes of counts.
 const MOST_OUTPUTS: usize = 1_000;
 
+/// A call whose gateway is lost has its next stream within this.
+const LONGEST_AWAY: Micros = 4 * SEC;
+
 /// Keys that are pressed, and what stands in the place of one.
 const KEYS: [char; 9] = ['1', '2', '3', '5', '8', '0', '#', '*', '?'];
 
@@ -67,6 +70,9 @@ pub(crate) struct World {
     functions: Functions,
     witness: Witness,
     agenda: Agenda,
+    /// Connections of gateways that are lost: each counts its own from there.
+    conns_from: u32,
+    newest_conn: u32,
     log: Option<Log>,
 }
 
@@ -77,6 +83,9 @@ struct Agenda {
     media_at: Micros,
     leaves_at: Micros,
     operator_at: Micros,
+    /// The gateway that has the call dies then, and so many more do.
+    dies_at: Micros,
+    deaths: u32,
     started: Option<Micros>,
     /// The carrier said its last word.
     gone: bool,
@@ -121,10 +130,14 @@ impl World {
                 media_at: scenario.media_at,
                 leaves_at: scenario.mishaps.leaves_at,
                 operator_at: scenario.mishaps.operator_at,
+                dies_at: NEVER,
+                deaths: scenario.mishaps.deaths,
                 started: None,
                 gone: false,
                 spins: 0,
             },
+            conns_from: 0,
+            newest_conn: 0,
             log: logged.then(Log::default),
             dice,
             scenario,
@@ -178,7 +191,7 @@ impl World {
         let moves_at = self.leg.moves_at(self.now);
         let leg = self.leg.next_at(self.now);
         let agenda = &self.agenda;
-        let own = agenda.media_at.min(agenda.leaves_at).min(agenda.operator_at).min(self.back_at);
+        let own = agenda.media_at.min(agenda.leaves_at).min(agenda.operator_at).min(agenda.dies_at).min(self.back_at);
         let carrier = self.carrier.next_at().min(self.carrier.to_call.next_at().max(moves_at)).min(leg);
         let servers = self.servers.iter().map(Server::next_at).min().unwrap_or(NEVER);
         // What is there while a fault is being mended waits.
@@ -231,7 +244,10 @@ impl World {
             return;
         }
         let start = self.agenda.started.unwrap_or(0);
+        // A call that is nowhere is ended by whoever gets its stream.
+        let away = if self.scenario.mishaps.deaths > 0 { LONGEST_AWAY } else { 0 };
         let limit = self.policy.max_call.max(self.policy.media_wait) + Duration::from_secs(2);
+        let limit = limit + Duration::from_micros(away);
         let age = Duration::from_micros(self.now - start);
         assert!(age <= limit, "the call is {age:?} old");
     }
@@ -240,13 +256,30 @@ impl World {
         let now = self.now;
         if self.agenda.media_at <= now {
             self.agenda.media_at = NEVER;
-            self.agenda.started = Some(now);
+            let again = self.agenda.started.is_some();
+            self.agenda.started.get_or_insert(now);
             self.carrier.start(now);
             for _ in 0..1 + u32::from(self.scenario.mishaps.starts_twice) {
                 let started = self.started();
                 self.carrier.to_call.push(now, &mut self.dice, started);
             }
-            self.person.connected(now, self.scenario.greeted_by, &mut self.dice);
+            if again {
+                self.person.reconnected(now, &mut self.dice);
+            } else {
+                self.person.connected(now, self.scenario.greeted_by, &mut self.dice);
+            }
+            if self.agenda.deaths > 0 {
+                self.agenda.deaths -= 1;
+                self.agenda.dies_at = now + self.dice.within((2_000, 20_000)) * MS;
+            }
+        }
+        if self.agenda.dies_at <= now {
+            self.agenda.dies_at = NEVER;
+            // Of a call that is over for its caller nobody goes on with.
+            let goes_on = self.witness.tally.ended.is_none() && self.witness.history.left().is_none();
+            if self.call.is_some() && !self.agenda.gone && !self.carrier.closed && goes_on {
+                self.gateway_dies();
+            }
         }
         if self.agenda.leaves_at <= now {
             let goodbye = match self.dice.within((0, 2)) {
@@ -339,7 +372,7 @@ impl World {
         }
         let (dice, tape, temper) = (&mut self.dice, &mut self.tape, &self.scenario.temper);
         server.advance(&mut Air { now, dice, tape, temper, rate: self.scenario.rate });
-        let conn = ConnId(server.id);
+        let conn = ConnId(server.id - self.conns_from);
         while let Some(event) = self.servers[index].to_call.pop(now) {
             if self.call.is_some() {
                 self.handle(Input::Model(conn, event));
@@ -409,12 +442,14 @@ impl World {
     }
 
     fn tell_server(&mut self, id: u32, command: ModelCommand) {
+        let id = self.conns_from + id;
         let (now, dice) = (self.now, &mut self.dice);
         let server = self.servers.iter_mut().find(|s| s.id == id);
         match (command, server) {
             (ModelCommand::Dial, _) => {
                 let (tape, temper) = (&mut self.tape, &self.scenario.temper);
                 let mut air = Air { now, dice, tape, temper, rate: self.scenario.rate };
+                self.newest_conn = id;
                 self.servers.push(Server::dial(id, self.scenario.model_way, &mut air));
             }
             (ModelCommand::Send(event, id), Some(server)) if !server.closed => {
@@ -437,6 +472,32 @@ impl World {
         self.witness.restarted();
     }
 
+    /// The gateway that has the call dies. What it did not write in the last second is lost, and the caller's socket with it; the carrier
+    /// comes to another gateway, with a further stream or with a webhook first.
+    fn gateway_dies(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.note(self.now, "!!", &"the gateway dies");
+        }
+        (self.call, self.agenda.timeout) = (None, NEVER);
+        self.missed.clear();
+        self.carrier.cut_off(self.now, &mut self.tape);
+        self.leg = Leg::new(self.scenario.seed, self.scenario.reading.clone());
+        self.conns_from = self.newest_conn;
+        for server in self.servers.drain(..) {
+            self.witness.tally.add("refusals", u64::from(server.refusals));
+            self.witness.tally.add("collisions", u64::from(server.collisions));
+        }
+        let written_until = self.now - self.dice.within((0, 1_000)) * MS;
+        self.witness.gateway_lost(written_until, self.conns_from, &mut self.tape);
+        self.functions.gateway_lost(self.witness.history.effects());
+        self.back_at = self.now + self.dice.within((200, 2_500)) * MS;
+        let asked_before = if self.dice.chance(0.5) { self.dice.within((0, 1_000)) * MS } else { 0 };
+        self.agenda.media_at = self.back_at + asked_before;
+        if self.agenda.leaves_at != NEVER {
+            self.agenda.leaves_at = self.agenda.leaves_at.max(self.agenda.media_at + SEC);
+        }
+    }
+
     /// The supervisor builds another from what was recorded; the carrier's leg tells it what it may have missed. It may as well be
     /// another process, whose monotonic clock counts from elsewhere.
     fn restart(&mut self) {
@@ -451,7 +512,7 @@ impl World {
         self.arm();
         let missed = std::mem::take(&mut self.missed);
         let told = missed.iter().any(|e| matches!(e, CallerEvent::Started { .. }));
-        if self.agenda.started.is_some() && !streaming && !told {
+        if self.agenda.started.is_some() && self.agenda.media_at == NEVER && !streaming && !told {
             let started = self.started();
             self.handle(Input::Caller(started));
         }

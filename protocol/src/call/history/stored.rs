@@ -74,6 +74,7 @@ impl History {
             history.stored_turn(&turn, Some(turn.index) == last);
         }
         steps.for_each(|step| history.step(step));
+        history.away = history.recorded;
         history
     }
 
@@ -120,6 +121,11 @@ impl History {
             None if self.recorded => prompts::Back::LostGateway,
             None => prompts::Back::BrokenLine,
         }
+    }
+
+    /// Whether the caller's stream ended and nothing was said to them since.
+    pub(crate) const fn is_away(&self) -> bool {
+        self.away
     }
 
     /// Whether the call was begun by a gateway that nobody here remembers.
