@@ -18,6 +18,8 @@ mod account;
 mod database;
 #[path = "../tests/crash/drill.rs"]
 mod drill;
+#[path = "support/drill.rs"]
+mod harness;
 #[path = "../tests/support/port.rs"]
 mod port;
 #[path = "../tests/support/process.rs"]
@@ -25,27 +27,17 @@ mod process;
 #[path = "../tests/crash/rig.rs"]
 mod rig;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use drill::{Outcome, Scale};
+use harness::{binary, setting};
 
 fn main() {
-    if !std::env::args().any(|word| word == "--bench") {
-        return println!("crash: run it by `make drill`");
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let good = runtime.block_on(run());
-    std::process::exit(i32::from(!good));
-}
-
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
+    harness::run("crash", "drill", run());
 }
 
 async fn run() -> bool {
-    let binary =
-        std::env::var_os("CALLGATE").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_callgate")), PathBuf::from);
+    let binary = binary();
     let (calls, secs, every) = (setting("CALLS", 200), setting("SECS", 300), setting("EVERY", 20).max(1));
     let scale = Scale {
         calls: usize::try_from(calls).expect("calls"),

@@ -14,6 +14,8 @@
 mod account;
 #[path = "../tests/siege/attacks.rs"]
 mod attacks;
+#[path = "support/drill.rs"]
+mod harness;
 #[path = "../tests/support/port.rs"]
 mod port;
 #[path = "../tests/support/process.rs"]
@@ -23,10 +25,10 @@ mod rig;
 #[path = "../tests/siege/siege.rs"]
 mod siege;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use attacks::Attack;
+use harness::{binary, setting};
 use rig::Ground;
 use siege::{Outcome, Scale, besiege, refuse};
 
@@ -36,21 +38,11 @@ const REFUSED: usize = 60_000;
 const BOUND_MS: f64 = 10.0;
 
 fn main() {
-    if !std::env::args().any(|word| word == "--bench") {
-        return println!("siege: run it by `make siege`");
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let held = runtime.block_on(run());
-    std::process::exit(i32::from(!held));
-}
-
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
+    harness::run("siege", "siege", run());
 }
 
 async fn run() -> bool {
-    let binary =
-        std::env::var_os("CALLGATE").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_callgate")), PathBuf::from);
+    let binary = binary();
     let (rounds, secs, live) = (setting("ROUNDS", 3), setting("SECS", 30), setting("CALLS", 50));
     let ground = Ground { soft_files: None, max_calls: 1_000 };
     let attacks = [

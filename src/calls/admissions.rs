@@ -94,8 +94,26 @@ impl Admissions {
         Ok(LetIn { client, admission, place })
     }
 
-    /// Writes the call down: whoever does so first has begun it. One that had begun with another client stays that one's.
-    pub(super) async fn begin<P>(&self, arrival: Arrival, let_in: &mut LetIn<P>) -> Result<Begun, Refused> {
+    /// Writes the call down: whoever does so first has begun it. Of one that was here and is not any more (`is_here`), the end may be on its
+    /// way to the row: it is looked at again behind that.
+    pub(super) async fn begin<P>(
+        &self,
+        arrival: Arrival,
+        let_in: &mut LetIn<P>,
+        is_here: bool,
+    ) -> Result<Begun, Refused> {
+        let begun = self.write_down(arrival.clone(), let_in).await?;
+        if is_here || !matches!(begun, Begun::Ours(_)) {
+            return Ok(begun);
+        }
+        if !self.writer.flush().await {
+            return Err(Refused::StorageAway);
+        }
+        self.write_down(arrival, let_in).await
+    }
+
+    /// One that had begun with another client stays that one's.
+    async fn write_down<P>(&self, arrival: Arrival, let_in: &mut LetIn<P>) -> Result<Begun, Refused> {
         let client = &let_in.client;
         let new = NewCall {
             parties: self.parties(&arrival, client),

@@ -63,14 +63,7 @@ impl Calls {
             false => Ok(Some(self.switchboard.reserve(admission, false)?)),
         };
         let mut let_in = admissions.let_in(&arrival, take_place).await?;
-        let mut begun = admissions.begin(arrival.clone(), &mut let_in).await?;
-        if matches!(begun, Begun::Ours(_)) && here.is_none() {
-            // It was here, and is not any more: its end may be on its way to the row.
-            if !admissions.writer.flush().await {
-                return Err(Refused::StorageAway);
-            }
-            begun = admissions.begin(arrival, &mut let_in).await?;
-        }
+        let begun = admissions.begin(arrival, &mut let_in, here.is_some()).await?;
         let LetIn { client, admission, place } = let_in;
         let (row, goes_on, how) = match begun {
             Begun::Over(_) => return Err(Refused::Over),

@@ -58,13 +58,7 @@ impl Admissions {
         let arrival = arrival(&join.start)?;
         let no_place = |_: &Admission| Ok(None::<Reservation>);
         let mut let_in = self.let_in(&arrival, no_place).await?;
-        let mut begun = self.begin(arrival.clone(), &mut let_in).await?;
-        if matches!(begun, Begun::Ours(_)) && join.here.is_none() {
-            if !self.writer.flush().await {
-                return Err(Refused::StorageAway);
-            }
-            begun = self.begin(arrival, &mut let_in).await?;
-        }
+        let begun = self.begin(arrival, &mut let_in, join.here.is_some()).await?;
         let (row, goes_on) = match begun {
             Begun::Over(_) => return Err(Refused::Over),
             Begun::New(row) if row.is_over() => return Err(Refused::Over),
