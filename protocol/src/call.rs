@@ -39,6 +39,7 @@ mod prompts;
 mod recent;
 mod session;
 pub mod tape;
+pub mod template;
 mod tools;
 mod turn;
 mod uplink;

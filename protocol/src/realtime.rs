@@ -5,3 +5,4 @@ pub mod command;
 pub mod event;
 pub mod event_id;
 pub mod failure;
+pub mod models;
