@@ -34,6 +34,8 @@ pub struct Client {
     pub recording: bool,
     /// Where it is told of its calls; none: nowhere.
     pub events_url: Option<String>,
+    /// Grows with every change.
+    pub version: i32,
     /// When it was added.
     #[diesel(deserialize_as = Time)]
     pub created_at: DateTime<Utc>,

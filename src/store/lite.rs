@@ -4,6 +4,8 @@ pub(super) use diesel::SqliteConnection as Conn;
 
 pub(super) use super::engine::sqlite::RunQueryDsl;
 
+#[path = "sql/agents.rs"]
+pub(super) mod agents;
 #[path = "sql/audit.rs"]
 pub(super) mod audit;
 #[path = "sql/batch.rs"]
@@ -30,6 +32,8 @@ pub(super) mod outbox;
 pub(super) mod owners;
 #[path = "sql/recordings.rs"]
 pub(super) mod recordings;
+#[path = "sql/secrets.rs"]
+pub(super) mod secrets;
 #[path = "sql/steps.rs"]
 pub(super) mod steps;
 #[path = "sql/turns.rs"]

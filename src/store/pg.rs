@@ -6,6 +6,8 @@ pub(super) use super::engine::postgres::run::RunQueryDsl;
 
 pub(super) use super::engine::postgres::PgConn as Conn;
 
+#[path = "sql/agents.rs"]
+pub(super) mod agents;
 #[path = "sql/audit.rs"]
 pub(super) mod audit;
 #[path = "sql/batch.rs"]
@@ -32,6 +34,8 @@ pub(super) mod outbox;
 pub(super) mod owners;
 #[path = "sql/recordings.rs"]
 pub(super) mod recordings;
+#[path = "sql/secrets.rs"]
+pub(super) mod secrets;
 #[path = "sql/steps.rs"]
 pub(super) mod steps;
 #[path = "sql/turns.rs"]

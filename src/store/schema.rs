@@ -22,8 +22,35 @@ diesel::table! {
         recording -> Bool,
         events_url -> Nullable<Text>,
         events_secret -> Nullable<Text>,
+        document -> Nullable<Text>,
+        version -> Integer,
         created_at -> Timestamp,
         updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    client_numbers (number) {
+        number -> Text,
+        client_id -> BigInt,
+    }
+}
+
+diesel::table! {
+    client_secrets (client_id, name) {
+        client_id -> BigInt,
+        name -> Text,
+        sealed -> Text,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    client_tokens (id) {
+        id -> BigInt,
+        client_id -> BigInt,
+        hash -> Text,
+        created_at -> Timestamp,
     }
 }
 
@@ -170,9 +197,12 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(client_numbers -> clients (client_id));
+diesel::joinable!(client_tokens -> clients (client_id));
 diesel::joinable!(calls -> clients (client_id));
 diesel::joinable!(turns -> calls (call_id));
 diesel::joinable!(recordings -> calls (call_id));
+diesel::allow_tables_to_appear_in_same_query!(clients, client_numbers, client_tokens);
 diesel::allow_tables_to_appear_in_same_query!(clients, calls, turns, recordings);
 diesel::allow_tables_to_appear_in_same_query!(jobs, calls);
 diesel::allow_tables_to_appear_in_same_query!(nodes, calls);

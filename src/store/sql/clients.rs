@@ -9,6 +9,7 @@ use protocol::exotel::normalise_number;
 use protocol::ids::PhoneNumber;
 
 use super::{Conn, RunQueryDsl};
+use crate::store::schema::client_numbers as numbers;
 use crate::store::schema::clients::dsl;
 use crate::store::{Client, ClientChanges, EventsTarget, NewClient, StoreError};
 use crate::tenant::REGION;
@@ -56,8 +57,8 @@ pub(in crate::store) async fn page(conn: &mut Conn, after: i64, limit: i64) -> R
 }
 
 pub(in crate::store) async fn by_number(conn: &mut Conn, number: &PhoneNumber) -> Result<Option<Client>, StoreError> {
-    let found = dsl::clients.filter(dsl::exotel_number.eq(number.reveal())).select(Client::as_select());
-    Ok(found.get_result(conn).await.optional()?)
+    let found = numbers::table.inner_join(dsl::clients).filter(numbers::number.eq(number.reveal()));
+    Ok(found.select(Client::as_select()).get_result(conn).await.optional()?)
 }
 
 /// The client whose number is the first of those, as the carrier spelt them. Nearly always it is the first, and of [`REGION`].
@@ -83,14 +84,15 @@ pub(in crate::store) async fn by_lines(conn: &mut Conn, lines: &[PhoneNumber]) -
 }
 
 /// The client of the first number that is one's.
-async fn first_of(conn: &mut Conn, numbers: &[PhoneNumber]) -> Result<Option<Client>, StoreError> {
-    if numbers.is_empty() {
+async fn first_of(conn: &mut Conn, lines: &[PhoneNumber]) -> Result<Option<Client>, StoreError> {
+    if lines.is_empty() {
         return Ok(None);
     }
-    let known: Vec<&str> = numbers.iter().map(PhoneNumber::reveal).collect();
-    let found = dsl::clients.filter(dsl::exotel_number.eq_any(known)).select(Client::as_select());
-    let found: Vec<Client> = found.load(conn).await?;
-    Ok(numbers.iter().find_map(|number| found.iter().find(|client| client.exotel_number == *number)).cloned())
+    let known: Vec<&str> = lines.iter().map(PhoneNumber::reveal).collect();
+    let found = numbers::table.inner_join(dsl::clients).filter(numbers::number.eq_any(known));
+    let mut found: Vec<(String, Client)> = found.select((numbers::number, Client::as_select())).load(conn).await?;
+    let first = lines.iter().find_map(|line| found.iter().position(|(number, _)| number == line.reveal()));
+    Ok(first.map(|first| found.swap_remove(first).1))
 }
 
 pub(in crate::store) async fn by_id(conn: &mut Conn, id: i64) -> Result<Option<Client>, StoreError> {
@@ -132,6 +134,7 @@ pub(in crate::store) async fn change(
                 let secret = to.map(|to| to.secret.reveal());
                 (dsl::events_url.eq(to.map(|to| &to.url)), dsl::events_secret.eq(secret))
             }),
+            dsl::version.eq(dsl::version + 1),
             dsl::updated_at.eq(Utc::now().naive_utc()),
         ))
         .returning(Client::as_returning())

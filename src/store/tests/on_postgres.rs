@@ -11,6 +11,8 @@ use super::database::{self, Database};
 use crate::store::engine::migrations;
 use crate::store::{DatabaseUrl, Store};
 
+#[path = "agents.rs"]
+mod agents;
 #[path = "beside_the_old.rs"]
 mod beside_the_old;
 #[path = "both.rs"]

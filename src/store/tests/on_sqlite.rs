@@ -9,6 +9,8 @@ use diesel_migrations::EmbeddedMigrations;
 use super::TempDb as Db;
 use crate::store::engine::migrations;
 
+#[path = "agents.rs"]
+mod agents;
 #[path = "beside_the_old.rs"]
 mod beside_the_old;
 #[path = "both.rs"]

@@ -1,0 +1,10 @@
+DROP TRIGGER client_changed ON clients;
+DROP FUNCTION count_client_version();
+DROP TRIGGER client_number_changed ON clients;
+DROP TRIGGER client_number_added ON clients;
+DROP FUNCTION keep_client_number();
+DROP TABLE client_tokens;
+DROP TABLE client_secrets;
+DROP TABLE client_numbers;
+ALTER TABLE clients DROP COLUMN version;
+ALTER TABLE clients DROP COLUMN document;
