@@ -9,6 +9,7 @@ mod demo;
 mod jobs;
 mod load;
 pub(crate) mod screen;
+mod secret;
 mod simulate;
 mod table;
 mod transcript;
@@ -38,6 +39,9 @@ pub enum Failure {
     /// Mend the command line: exit 64.
     #[error("{0}")]
     Usage(String),
+    /// Mend a file, of which each line names a mistake: exit 64.
+    #[error("{}", .0.join("; "))]
+    File(Vec<String>),
     /// Anything else: exit 1.
     #[error("{0:#}")]
     Other(#[from] anyhow::Error),
@@ -89,7 +93,7 @@ async fn run(command: Command, odd: Vec<String>) -> Result<bool, Failure> {
             let settings = Settings::read_to_serve(&args)?;
             telemetry::install(settings.log.format, &settings.log.filter);
             odd.iter().for_each(|odd| tracing::warn!("{odd}"));
-            serve(settings, signals()).await?;
+            serve(settings, signals()).await.map_err(mended_by_settings)?;
         }
         Command::Demo(args) => {
             telemetry::install(telemetry::LogFormat::Auto, &args.log);
@@ -104,6 +108,7 @@ async fn run(command: Command, odd: Vec<String>) -> Result<bool, Failure> {
         Command::Simulate(args::Simulate::Call(args)) => return simulate::call(&args, &mut screen).await,
         Command::Load(args) => return load::run(&args, &mut screen).await,
         Command::Client(args) => client::run(args, &mut screen).await?,
+        Command::Secret(args) => secret::run(args, &mut screen).await?,
         Command::Calls(args) => return calls::run(&args, &mut screen).await,
         Command::Audit(args) => return audit::run(args, &mut screen).await,
         Command::Jobs(args) => jobs::run(&args, &mut screen).await?,
@@ -113,8 +118,19 @@ async fn run(command: Command, odd: Vec<String>) -> Result<bool, Failure> {
     Ok(true)
 }
 
+/// What a start stumbles over may be a setting all the same.
+fn mended_by_settings(error: anyhow::Error) -> Failure {
+    match error.downcast::<SettingsError>() {
+        Ok(error) => error.into(),
+        Err(error) => Failure::Other(error),
+    }
+}
+
 fn fail(failure: &Failure) -> ExitCode {
-    tell(&failure.to_string());
+    match failure {
+        Failure::File(lines) => lines.iter().for_each(|line| tell(line)),
+        failure => tell(&failure.to_string()),
+    }
     ExitCode::from(if matches!(failure, Failure::Other(_)) { 1 } else { USAGE })
 }
 

@@ -31,8 +31,8 @@ pub use cli::main;
 /// What tests and benches ask for, and nobody else.
 pub mod testing {
     pub use crate::agent::{
-        AgentFile, AgentSection, Answer, ContextConfig, Document, Effect, EventsConfig, Listening, McpConfig, Method,
-        ToolConfig,
+        AgentFile, AgentSection, Answer, ContextConfig, Document, Documents, Effect, EventsConfig, Listening,
+        McpConfig, Method, ToolConfig, new_token,
     };
     pub use crate::audit::AuditNumbers;
     pub use crate::calls::token::TokenKey;

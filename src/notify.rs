@@ -21,7 +21,7 @@ mod wish;
 #[cfg(test)]
 mod tests;
 
-pub use targets::{RefusedTarget, refused_targets, unpark};
+pub use targets::{RefusedTarget, check_url, refused_targets, unpark};
 pub use wish::{EventsGrant, EventsWish, WishError};
 
 use crate::crypto::{hex, hmac_sha256};

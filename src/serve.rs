@@ -140,6 +140,7 @@ async fn start_on<F>(
         None => None,
     };
     let store = Store::open(&settings.database).await?;
+    begin::agents(&settings, &store).await?;
     let background = Background::start()?;
     let runtime = background.handle();
     let work = work::start(&settings, &store, runtime)?;

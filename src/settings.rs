@@ -30,6 +30,7 @@ mod node;
 mod open;
 pub(crate) mod private;
 mod read;
+mod seal;
 mod secrets;
 
 #[cfg(test)]
@@ -42,6 +43,7 @@ pub use error::{SettingsError, SettingsErrors};
 pub use files::SecretFiles;
 pub(crate) use files::read_secret;
 pub(crate) use read::{database, private_hosts};
+pub use seal::{SealArgs, SealSettings};
 
 use need::Need;
 
@@ -70,6 +72,8 @@ pub struct Settings {
     pub calls: CallSettings,
     /// `ADMIN_TOKEN`.
     pub admin_token: Option<Secret>,
+    /// `SECRETS_KEY`, and the one before it.
+    pub seal: SealSettings,
     /// `AUDIT_NUMBERS`.
     pub audit_numbers: AuditNumbers,
     /// What is logged.
@@ -205,8 +209,9 @@ impl Settings {
     /// All that must not be written down.
     #[must_use]
     pub fn secrets(&self) -> Secrets {
-        let Self { webhooks, exotel, model, admin_token, .. } = self;
-        let secrets = [&webhooks.key, &exotel.api_token, &exotel.api_key, &model.key, admin_token];
+        let Self { webhooks, exotel, model, admin_token, seal, .. } = self;
+        let secrets =
+            [&webhooks.key, &exotel.api_token, &exotel.api_key, &model.key, admin_token, &seal.key, &seal.old];
         Secrets::new(secrets.map(Option::as_ref))
     }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
 
+mod agents;
 mod audit;
 mod batch;
 mod calls;
@@ -28,11 +29,13 @@ mod owners;
 mod pg;
 mod recordings;
 mod schema;
+mod secrets;
 mod steps;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use agents::{AppliedAgent, Apply};
 pub use audit::{AuditEntry, Whole};
 pub use batch::{Batch, CallUpdate, Finish, MediaStart};
 pub use calls::{Call, CallEndReport, CallPage, CallWithTurns, Entry, Parties};
@@ -48,6 +51,7 @@ pub use owners::{Begun, FlowResumed, NewCall, NewStream, Ownership, StreamClaim}
 pub use recordings::{
     Announced, FETCH_RECORDING, Kept, MOST_OF_CALL, MOST_WAITING, Recording, RecordingStatus, Stored,
 };
+pub use secrets::ClientToken;
 
 use engine::pools::Pools;
 

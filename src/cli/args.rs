@@ -13,10 +13,13 @@ use crate::store::DatabaseUrl;
 mod client;
 mod flow;
 mod jobs;
+mod secret;
 
 pub use client::{AddArgs, Client, ClientFields, SetArgs, Switch};
 pub use flow::{BalancerArgs, Dial, Flow, FlowArgs};
+pub use client::{AddArgs, ApplyArgs, Client, ClientFields, OneArgs, SetArgs, Switch};
 pub use jobs::{JobsAction, JobsArgs, RetryArgs};
+pub use secret::{Secret, Token};
 
 /// The version, and which build it is (`build.rs`).
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CALLGATE_BUILD"), ")");
@@ -45,6 +48,9 @@ pub enum Command {
     /// The tenants.
     #[command(subcommand)]
     Client(Client),
+    /// Secrets that the agents of tenants need.
+    #[command(subcommand)]
+    Secret(Secret),
     /// Recent calls; or one call's timeline, transcript, figures and why it ended.
     Calls(CallsArgs),
     /// The audit log.

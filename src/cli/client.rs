@@ -13,6 +13,7 @@ use crate::settings::{private_hosts, read_secret};
 use crate::store::{Agent, Client, ClientChanges, ClientLimits, NewClient, Store};
 use crate::tenant::{self, INSTRUCTIONS, LANGUAGE, REGION, TIME_ZONE};
 
+mod agent;
 mod fields;
 
 use fields::{Spoken, check, instructions};
@@ -32,6 +33,9 @@ pub(super) async fn run(ask: Ask, screen: &mut impl Write) -> Result<(), Failure
             let changes = ClientChanges { active: Some(false), ..ClientChanges::default() };
             show(&store, &change(&store, client.id, changes).await?, screen).await
         }
+        Ask::Apply(args) => agent::apply(&args, screen).await,
+        Ask::Export(args) => agent::export(&args, screen).await,
+        Ask::Token(ask) => super::secret::tokens(ask, screen).await,
     }
 }
 
@@ -163,7 +167,7 @@ async fn change(store: &Store, id: i64, changes: ClientChanges) -> anyhow::Resul
 }
 
 /// By id, or by number in any spelling.
-async fn find(store: &Store, named: &str) -> Result<Client, Failure> {
+pub(super) async fn find(store: &Store, named: &str) -> Result<Client, Failure> {
     let found = match named.parse::<i64>() {
         Ok(id) if named.len() < 7 => store.client(id).await,
         _ => store.client_by_number(&parse(named, REGION)?).await,

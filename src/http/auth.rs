@@ -197,6 +197,12 @@ impl Gate {
     }
 }
 
+/// What `Authorization: Bearer` brings, if it is text.
+pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case("bearer ").then(|| token.trim())
+}
+
 /// Checks `Authorization: Bearer` against a token.
 pub(crate) fn bearer(headers: &HeaderMap, expected: &Secret) -> bool {
     let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().split_at_checked(7));

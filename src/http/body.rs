@@ -21,12 +21,12 @@ const ARRIVAL: Duration = Duration::from_secs(5);
 /// How much longer a refusal waits for what will be kept of a body: as a rule it came with the head.
 const GLANCE: Duration = Duration::from_millis(20);
 
-/// Reads a body within its bounds of size and time.
+/// Reads a body of so many bytes at most, within its bound of time.
 ///
 /// # Errors
 /// `TooLarge`, `Slow` or `Broken`.
-pub(super) async fn read(payload: Payload) -> Result<Bytes, Refused> {
-    let mut incoming = Incoming::new(payload);
+pub(super) async fn read_at_most(payload: Payload, most: usize) -> Result<Bytes, Refused> {
+    let mut incoming = Incoming { most, ..Incoming::new(payload) };
     incoming.read().await?;
     Ok(incoming.came.freeze())
 }
@@ -37,11 +37,13 @@ pub(super) struct Incoming {
     came: BytesMut,
     /// Bytes that came, those that were dropped included.
     total: usize,
+    /// More are not kept.
+    most: usize,
 }
 
 impl Incoming {
     pub(super) fn new(payload: Payload) -> Self {
-        Self { payload, came: BytesMut::new(), total: 0 }
+        Self { payload, came: BytesMut::new(), total: 0, most: MAX_BODY }
     }
 
     /// Reads it whole, within the bounds of size and time.
@@ -50,7 +52,7 @@ impl Incoming {
     /// `TooLarge`, `Slow` or `Broken`.
     pub(super) async fn read(&mut self) -> Result<(), Refused> {
         timeout(ARRIVAL, self.collect(MAX_DRAINED)).await.map_err(|_| Refused::Slow)??;
-        if self.total > MAX_BODY { Err(Refused::TooLarge(self.total)) } else { Ok(()) }
+        if self.total > self.most { Err(Refused::TooLarge(self.total)) } else { Ok(()) }
     }
 
     /// Takes what is here of it, for a request that is refused whatever it may hold. Whether that is all of it.
@@ -64,7 +66,7 @@ impl Incoming {
         while let Some(chunk) = self.payload.next().await {
             let chunk = chunk.map_err(|_| Refused::Broken)?;
             self.total += chunk.len();
-            if self.total <= MAX_BODY {
+            if self.total <= self.most {
                 self.came.extend_from_slice(&chunk);
             } else if self.total > most {
                 break;

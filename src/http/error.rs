@@ -8,6 +8,7 @@ use actors::Refusal;
 use protocol::exotel::webhook::{FieldError, FieldProblem};
 
 use super::auth::AuthError;
+use crate::agent::Mistake;
 use crate::calls;
 use crate::calls::token::TokenError;
 use crate::store::StoreError;
@@ -21,6 +22,17 @@ pub enum Refused {
     /// 400: the body is not what its content type says.
     #[error("the body is not {0}")]
     Body(&'static str),
+    /// 400: an agent file with mistakes.
+    #[error("the agent has mistakes, and nothing was applied: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    AgentFile(Vec<Mistake>),
+    /// 400: an agent file that is not one client's.
+    #[error("{0}")]
+    NotApplied(String),
+    /// 409: a client that was changed since it was read.
+    #[error(
+        "the client was changed meanwhile, and nothing was applied: GET its agent again, and PUT with that `version`"
+    )]
+    Stale,
     /// 400: a body that broke off.
     #[error("the body is not whole")]
     Broken,
@@ -73,7 +85,7 @@ pub enum Refused {
     #[error("the number belongs to another client (id {0})")]
     NumberTaken(i64),
     /// 413: more than a webhook can be; so many bytes came, at least.
-    #[error("the body is larger than 64 KiB")]
+    #[error("the body is larger than 64 KiB, or as a client's agent larger than 256 KiB")]
     TooLarge(usize),
     /// 415: a body in a form we do not read.
     #[error("the content type must be application/json, application/x-www-form-urlencoded or multipart/form-data")]
@@ -103,15 +115,19 @@ impl Refused {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Field(_) | Self::Body(_) | Self::Broken | Self::UnknownField(_) | Self::UnknownParameter(..) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::AgentFile(_)
+            | Self::NotApplied(_)
+            | Self::Field(_)
+            | Self::Body(_)
+            | Self::Broken
+            | Self::UnknownField(_)
+            | Self::UnknownParameter(..) => StatusCode::BAD_REQUEST,
             Self::Auth(_) | Self::Operator | Self::Token(_) => StatusCode::UNAUTHORIZED,
             Self::Address | Self::Host | Self::Origin | Self::ApiOff => StatusCode::FORBIDDEN,
             Self::NoSuchClient | Self::UnknownCall | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
-            Self::NotLive | Self::NumberTaken(_) => StatusCode::CONFLICT,
+            Self::NotLive | Self::NumberTaken(_) | Self::Stale => StatusCode::CONFLICT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType | Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NoUpgrade => StatusCode::UPGRADE_REQUIRED,
@@ -149,6 +165,8 @@ impl Refused {
             Self::Slow => "body_timeout",
             Self::NotLive => "not_live",
             Self::NumberTaken(_) => "number_taken",
+            Self::AgentFile(_) | Self::NotApplied(_) => "malformed_agent",
+            Self::Stale => "stale_version",
             Self::TooLarge(_) => "body_too_large",
             Self::MediaType | Self::NotJson => "unsupported_media_type",
             Self::NoUpgrade => "upgrade_required",
@@ -225,6 +243,10 @@ impl Refused {
         let mut error = serde_json::json!({ "code": self.code(), "message": self.to_string() });
         if let Some(field) = self.field() {
             error["field"] = field.into();
+        }
+        if let Self::AgentFile(mistakes) = self {
+            let told = |mistake: &Mistake| serde_json::json!({ "key": mistake.key, "problem": mistake.problem });
+            error["mistakes"] = mistakes.iter().map(told).collect();
         }
         answer.json(serde_json::json!({ "error": error }))
     }

@@ -12,8 +12,10 @@ use tokio::time::timeout;
 use super::audit::Seen;
 use super::error::Refused;
 use super::{Gateway, auth, let_in};
+use crate::agent as agent_room;
 use crate::store::{CallPage, StoreError};
 
+pub(super) mod agent;
 mod asked;
 pub(super) mod clients;
 mod json;
@@ -24,12 +26,12 @@ use json::{call_json, recording_json, step_json, turn_json};
 /// `GET /api/v1/calls`: the latest, newest first, a page at a time.
 pub(super) async fn calls(gateway: web::Data<Gateway>, request: HttpRequest) -> HttpResponse {
     answer(async {
-        check(&gateway, &request).await?;
+        let reader = reader(&gateway, &request).await?;
         let asked = Asked::of(&request, &["client", "status", "since", "until", "after", "limit"])?;
         let page = CallPage {
             client: match asked.text("client") {
-                Some(named) => Some(clients::find(&gateway, named).await?.id),
-                None => None,
+                Some(named) => Some(reader.may_see(clients::find(&gateway, named).await?.id, Refused::NoSuchClient)?),
+                None => reader.only(),
             },
             status: asked.status()?,
             since: asked.time("since")?,
@@ -51,10 +53,11 @@ pub(super) async fn calls(gateway: web::Data<Gateway>, request: HttpRequest) -> 
 /// `GET /api/v1/calls/{sid}`: one call with its transcript and its timeline.
 pub(super) async fn call(gateway: web::Data<Gateway>, request: HttpRequest, sid: web::Path<String>) -> HttpResponse {
     answer(async {
-        check(&gateway, &request).await?;
+        let reader = reader(&gateway, &request).await?;
         Asked::of(&request, &[])?;
         let sid = named(&sid)?;
         let found = ask(&gateway, gateway.store.call(&sid)).await?.ok_or(Refused::UnknownCall)?;
+        reader.may_see(found.call.client_id.unwrap_or(NOBODYS), Refused::UnknownCall)?;
         let steps = ask(&gateway, gateway.store.audit_of_call(&sid)).await?;
         let mut call = call_json(&gateway, &found.call, found.client.as_deref());
         call["turns"] = found.turns.iter().map(turn_json).collect();
@@ -121,6 +124,45 @@ async fn answer<T: Into<Done>>(work: impl Future<Output = Result<T, Refused>>) -
         Ok(Done { status, body }) => HttpResponse::build(status).json(body),
         Err(refused) => refused.answer(),
     }
+}
+
+/// Of no client.
+const NOBODYS: i64 = -1;
+
+/// Who reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// Whoever has the `ADMIN_TOKEN`: everything.
+    Operator,
+    /// Whoever has a token of that client: what is the client's, and nothing else is there for them.
+    Client(i64),
+}
+
+impl Reader {
+    /// The one client that is read of, if not all are.
+    const fn only(self) -> Option<i64> {
+        match self {
+            Self::Operator => None,
+            Self::Client(own) => Some(own),
+        }
+    }
+
+    /// The client, if it may be seen.
+    fn may_see(self, client: i64, not_there: Refused) -> Result<i64, Refused> {
+        if self.only().is_none_or(|own| own == client) { Ok(client) } else { Err(not_there) }
+    }
+}
+
+/// Lets in whoever may read, with the token of a client or as [`check`] does.
+pub(super) async fn reader(gateway: &Gateway, request: &HttpRequest) -> Result<Reader, Refused> {
+    if let Some(token) = auth::bearer_token(request.headers()).filter(|_| gateway.rules.admin_token.is_some()) {
+        gateway.may_guess(gateway.address(request))?;
+        if let Some(client) = ask(gateway, agent_room::client_of(&gateway.store, token)).await? {
+            let_in(request);
+            return Ok(Reader::Client(client.id));
+        }
+    }
+    check(gateway, request).await.map(|()| Reader::Operator)
 }
 
 /// Wrong tokens are audited, and counted against their address like every failed authentication. An address that guessed too often is

@@ -58,6 +58,7 @@ fn probes(config: &mut web::ServiceConfig) {
 
 fn operators(config: &mut web::ServiceConfig) {
     config
+        .configure(operator::agent::routes)
         .configure(operator::clients::routes)
         .service(get("/api/v1/calls").route(web::get().to(operator::calls)))
         .service(get("/api/v1/calls/{sid}").route(web::get().to(operator::call)))

@@ -5,11 +5,11 @@ use url::Url;
 use crate::outgoing::{Forbidden, LONGEST_URL, PrivateHosts};
 use crate::store::{Client, SEND_EVENT, Store, StoreError};
 
-/// Checks the URL of a client's events by the rule that holds when it is told, as far as the URL tells.
+/// Checks a URL that a client is asked or told at by the rule that holds then, as far as the URL tells.
 ///
 /// # Errors
 /// What is wrong with it, and the mend.
-pub(super) fn check_url(text: &str, private: &PrivateHosts) -> Result<(), String> {
+pub fn check_url(text: &str, private: &PrivateHosts) -> Result<(), String> {
     let mend = "write it as https://host/path";
     let url = Url::parse(text).map_err(|error| format!("is not a URL ({error}): {mend}"))?;
     private.check(&url).map_err(|why| match why {

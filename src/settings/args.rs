@@ -4,7 +4,7 @@
 
 use clap::Args;
 
-use super::SecretFiles;
+use super::{SealArgs, SecretFiles};
 use crate::calls::writer::DEFAULT_MODEL;
 
 pub(super) const HOST: &str = "0.0.0.0";
@@ -171,6 +171,10 @@ pub struct SettingsArgs {
     /// What is logged: off, error, warn, info, debug, trace, or directives such as info,supervisor=debug. Libraries are not asked for more than info: below it they show keys and bodies.
     #[arg(long, env = "RUST_LOG", hide_env_values = true, value_name = "FILTER", default_value = RUST_LOG)]
     pub rust_log: String,
+
+    /// What clients' secrets are sealed with.
+    #[command(flatten)]
+    pub seal: SealArgs,
 
     /// Secrets that are held in files.
     #[command(flatten)]

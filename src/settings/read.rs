@@ -64,6 +64,7 @@ fn whole(args: &SettingsArgs, serving: bool, wrong: &mut SettingsErrors) -> Opti
     let node = wrong.take(super::node::name(set(&args.node_name)));
     let calls = calls(args, wrong);
     let admin_token = wrong.take(secrets::chosen("ADMIN_TOKEN", &args.admin_token));
+    let seal = wrong.take(args.seal.read());
     let audit_numbers = wrong.take(audit_numbers(args));
     let log = wrong.take(log(args));
     Some(Settings {
@@ -82,6 +83,7 @@ fn whole(args: &SettingsArgs, serving: bool, wrong: &mut SettingsErrors) -> Opti
         node: node?,
         calls: calls?,
         admin_token: admin_token?,
+        seal: seal?,
         audit_numbers: audit_numbers?,
         log: log?,
     })

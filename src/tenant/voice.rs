@@ -1,7 +1,7 @@
 //! What a client's agent speaks with, and in which language its callers are written down.
 
-/// Voices of OpenAI's Realtime models, November 2026.
-const VOICES: [&str; 10] = ["alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse"];
+use protocol::realtime::models::VOICES;
+
 /// What the id of an own voice begins with, of an account that has some.
 const OWN: &str = "voice_";
 /// Longest name of a voice.

@@ -269,3 +269,121 @@ fn an_audit_log_that_was_tampered_with_is_named_and_exit_1() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("row 1 was changed"), "{said}");
 }
+
+const CLINIC: &str = r#"
+name = "City Clinic"
+numbers = ["080 4711 2233", "08047112234"]
+
+[agent]
+greeting = "Welcome, {{caller}}."
+instructions_file = "clinic.txt"
+voice = "marin"
+
+[[tools]]
+name = "book_slot"
+description = "Books a slot."
+url = "https://clinic.example/book"
+effect = "write"
+headers = { Authorization = "secret:CRM_KEY" }
+parameters = { type = "object", properties = { day = { type = "string" } } }
+"#;
+
+#[test]
+fn one_file_makes_a_client_and_changes_nothing_when_it_is_applied_again() {
+    let folder = Folder::new();
+    let write = |name: &str, text: &str| std::fs::write(folder.0.join(name), text).unwrap();
+    write("clinic.txt", "You answer the phone of a clinic.\nIt is {{now}}.");
+    write("agent.toml", CLINIC);
+    let dry = folder.said(&["client", "apply", "agent.toml", "--dry-run"]);
+    assert!(dry.contains("+ agent.greeting = \"Welcome, {{caller}}.\"") && dry.contains("a new client"), "{dry}");
+    assert!(folder.said(&["client", "list"]).contains("No clients yet"));
+    let applied = folder.said(&["client", "apply", "agent.toml"]);
+    assert!(applied.contains("client 1 (City Clinic): applied"), "{applied}");
+    assert!(applied.contains("CRM_KEY"), "{applied}");
+    assert!(folder.said(&["client", "apply", "agent.toml"]).contains("nothing to change"));
+    for number in ["08047112233", "+91 80471 12234"] {
+        assert!(folder.said(&["client", "show", number]).contains("City Clinic"), "{number}");
+    }
+    let exported = folder.said(&["client", "export", "08047112234"]);
+    write("exported.toml", &exported);
+    assert!(folder.said(&["client", "apply", "exported.toml"]).contains("nothing to change"), "{exported}");
+    write("changed.toml", &exported.replace("marin", "cedar"));
+    let dry = folder.said(&["client", "apply", "changed.toml", "--dry-run"]);
+    assert!(dry.contains("~ agent.voice = \"cedar\" (was \"marin\")") && dry.contains("1 changes, none"), "{dry}");
+}
+
+#[test]
+fn what_client_add_made_is_a_file_and_a_file_with_mistakes_is_refused_with_their_lines() {
+    let folder = Folder::new();
+    folder.said(&[
+        "client",
+        "add",
+        "--name",
+        "Acme \"A\"",
+        "--number",
+        "08047112233",
+        "--unlisted-voice",
+        "Asha v2",
+        "--recording",
+        "on",
+    ]);
+    let exported = folder.said(&["client", "export", "08047112233"]);
+    std::fs::write(folder.0.join("agent.toml"), &exported).unwrap();
+    assert!(folder.said(&["client", "apply", "agent.toml"]).contains("nothing to change"), "{exported}");
+    let wrong = format!("{exported}\n[keypad]\nsecret = \"always\"\n\n[[tools]]\nname = \"a b\"\n");
+    std::fs::write(folder.0.join("wrong.toml"), &wrong).unwrap();
+    let output = folder.run(&["client", "apply", "wrong.toml"]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    let lines: Vec<&str> = error.lines().collect();
+    let line = |of: &str| wrong.lines().position(|line| line == of).unwrap() + 1;
+    let expected = format!("callgate: wrong.toml, line {}: keypad is not supported", line("[keypad]"));
+    assert!(lines[0].starts_with(&expected), "{error}");
+    assert!(
+        error.contains(&format!("wrong.toml, line {}: tools[0].name is no name", line("name = \"a b\""))),
+        "{error}"
+    );
+    assert!(
+        error.contains("tools[0].url is missing") && lines.last().unwrap().contains("nothing was applied"),
+        "{error}"
+    );
+    folder.refused(&["client", "apply", "nowhere.toml"], 64);
+}
+
+#[test]
+fn a_secret_is_sealed_and_without_the_key_nothing_is_served_while_it_is_stored() {
+    let folder = Folder::new();
+    folder.said(&["client", "add", "--name", "Acme", "--number", "08047112233"]);
+    std::fs::write(folder.0.join("value"), "hush-hush\n").unwrap();
+    let set = |name: &str, envs: &[(&str, &str)]| {
+        let words = ["secret", "set", "08047112233", name, "--file", "value"];
+        folder.command(&words).envs(envs.iter().copied()).output().unwrap()
+    };
+    let (first, second) = ("0123456789-0123456789-0123456789", "abcdefghij-abcdefghij-abcdefghij");
+    assert!(one_line(&set("CRM", &[]), 64).contains("SECRETS_KEY"));
+    assert!(one_line(&set("CRM", &[("SECRETS_KEY", "0123456789-0123456789")]), 64).contains("32 characters"));
+    assert!(set("CRM", &[("SECRETS_KEY", first)]).status.success());
+    assert_eq!(folder.said(&["secret", "list", "1"]), "CRM\n");
+    let kept = std::fs::read(folder.0.join("callgate.db")).unwrap();
+    assert!(!kept.windows(9).any(|bytes| bytes == b"hush-hush"));
+
+    let serve =
+        ["serve", "--port", "0", "--webhook-auth", "key", "--webhook-key", "sixteen-letters-", "--simulated-model"];
+    let refused = |envs: &[(&str, &str)]| {
+        let output = folder.command(&serve).env("RUST_LOG", "off").envs(envs.iter().copied()).output().unwrap();
+        one_line(&output, 64)
+    };
+    assert!(refused(&[]).contains("SECRETS_KEY: not set"));
+    assert!(refused(&[("SECRETS_KEY", second)]).contains("SECRETS_KEY_OLD"));
+    let reseal =
+        folder.command(&["secret", "reseal"]).env("SECRETS_KEY", second).env("SECRETS_KEY_OLD", first).output();
+    assert!(String::from_utf8(reseal.unwrap().stdout).unwrap().starts_with("1 secrets are sealed"));
+    assert!(refused(&[("SECRETS_KEY", first)]).contains("CRM was sealed with another key"));
+    folder.said(&["secret", "remove", "1", "CRM"]);
+    folder.refused(&["secret", "remove", "1", "CRM"], 1);
+    let made = folder.said(&["client", "token", "create", "1"]);
+    assert!(made.contains("shown this once: cgct_"), "{made}");
+    assert!(folder.said(&["client", "token", "list", "1"]).contains('1'));
+    folder.said(&["client", "token", "revoke", "1", "1"]);
+    folder.refused(&["client", "token", "revoke", "1", "1"], 1);
+}

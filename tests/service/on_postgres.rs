@@ -4,6 +4,8 @@
 
 #[path = "cut_off.rs"]
 mod cut_off;
+#[path = "agents.rs"]
+mod agents;
 #[path = "every_hook.rs"]
 mod every_hook;
 #[path = "lost.rs"]

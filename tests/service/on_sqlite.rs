@@ -2,6 +2,8 @@
 
 #![allow(clippy::duplicate_mod)]
 
+#[path = "agents.rs"]
+mod agents;
 #[path = "every_hook.rs"]
 mod every_hook;
 #[path = "lost.rs"]

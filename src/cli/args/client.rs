@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::Database;
+use super::{Database, Token};
 
 /// `client`.
 #[derive(Debug, Subcommand)]
@@ -19,6 +19,30 @@ pub enum Client {
     Set(Box<SetArgs>),
     /// Takes one's calls no more.
     Disable(OneArgs),
+    /// Makes a client's agent what a file says (docs/agent.md): a new client, or the one that has its numbers.
+    Apply(ApplyArgs),
+    /// Prints the file that says what a client's agent is.
+    Export(OneArgs),
+    /// Tokens with which a client reads what is its own.
+    #[command(subcommand)]
+    Token(Token),
+}
+
+/// `client apply`.
+#[derive(Args, Clone, Debug)]
+pub struct ApplyArgs {
+    /// The agent file, TOML.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Show what would change, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The gateway's PRIVATE_HOSTS, which the file's URLs may name.
+    #[arg(long, env = "PRIVATE_HOSTS", hide_env_values = true, value_name = "HOSTS")]
+    pub private_hosts: Option<String>,
+    /// Where it goes.
+    #[command(flatten)]
+    pub database: Database,
 }
 
 /// Names one tenant.

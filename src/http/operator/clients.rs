@@ -137,7 +137,10 @@ pub(super) async fn find(gateway: &Gateway, named: &str) -> Result<Client, Refus
 }
 
 /// A write whose failure may be the operator's doing: that is told apart from a database that is away.
-async fn ask_write<T>(gateway: &Gateway, write: impl Future<Output = Result<T, StoreError>>) -> Result<T, Refused> {
+pub(super) async fn ask_write<T>(
+    gateway: &Gateway,
+    write: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, Refused> {
     let judged = async {
         match write.await {
             Err(StoreError::Taken { id, .. }) => Ok(Err(Refused::NumberTaken(id))),
@@ -148,7 +151,12 @@ async fn ask_write<T>(gateway: &Gateway, write: impl Future<Output = Result<T, S
     ask(gateway, judged).await?
 }
 
-async fn write_down(kind: &'static str, gateway: &Gateway, request: &HttpRequest, mut told: Map<String, Value>) {
+pub(super) async fn write_down(
+    kind: &'static str,
+    gateway: &Gateway,
+    request: &HttpRequest,
+    mut told: Map<String, Value>,
+) {
     let path = Value::String(request.path().to_owned());
     told.insert("path".to_owned(), path);
     // A secret is nobody's to read, here least of all.
@@ -159,7 +167,15 @@ async fn write_down(kind: &'static str, gateway: &Gateway, request: &HttpRequest
 }
 
 async fn read(request: &HttpRequest, payload: web::Payload) -> Result<Map<String, Value>, Refused> {
-    let body = body::read(payload).await?;
+    read_at_most(request, payload, body::MAX_BODY).await
+}
+
+pub(super) async fn read_at_most(
+    request: &HttpRequest,
+    payload: web::Payload,
+    most: usize,
+) -> Result<Map<String, Value>, Refused> {
+    let body = body::read_at_most(payload, most).await?;
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
         return Err(Refused::NotJson);

@@ -1,0 +1,109 @@
+//! The documents of clients whose calls come in: each is read and parsed once for each version of it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::file::Document;
+use super::record::parsed;
+use crate::store::{Client, Store, StoreError};
+
+/// Bytes of documents that are kept, as they are on record.
+const MOST_BYTES: usize = 32 * 1024 * 1024;
+/// Clients whose documents are kept; one without any counts too.
+const MOST_CLIENTS: usize = 10_000;
+
+/// See the module.
+pub struct Documents {
+    store: Store,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    by_client: std::collections::HashMap<i64, Held>,
+    /// Clients, those whose documents were read first at the front.
+    order: VecDeque<i64>,
+    bytes: usize,
+}
+
+struct Held {
+    version: i32,
+    document: Arc<Document>,
+    bytes: usize,
+}
+
+impl Documents {
+    /// Of the clients of a database.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self { store, kept: Mutex::default() }
+    }
+
+    /// The document of a client whose row was read just now.
+    ///
+    /// # Errors
+    /// When it has to be read, and the database fails.
+    pub async fn of(&self, client: &Client) -> Result<Arc<Document>, StoreError> {
+        // Nothing was ever applied to it.
+        if client.version == 0 {
+            return Ok(Arc::default());
+        }
+        if let Some(document) = self.kept().get(client.id, client.version) {
+            return Ok(document);
+        }
+        let (version, text) = self.store.document_of_client(client.id).await?.unwrap_or_default();
+        let text = text.unwrap_or_default();
+        let document = if text.is_empty() { Arc::default() } else { Arc::new(parsed(&text)) };
+        let held = Held { version, document: Arc::clone(&document), bytes: text.len() };
+        self.kept().put(client.id, held);
+        Ok(document)
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn get(&self, client: i64, version: i32) -> Option<Arc<Document>> {
+        let held = self.by_client.get(&client).filter(|held| held.version == version)?;
+        Some(Arc::clone(&held.document))
+    }
+
+    fn put(&mut self, client: i64, held: Held) {
+        self.bytes += held.bytes;
+        match self.by_client.insert(client, held) {
+            Some(before) => self.bytes -= before.bytes,
+            None => self.order.push_back(client),
+        }
+        while self.bytes > MOST_BYTES || self.order.len() > MOST_CLIENTS {
+            let Some(oldest) = self.order.pop_front() else { break };
+            if let Some(gone) = self.by_client.remove(&oldest) {
+                self.bytes -= gone.bytes;
+                metrics::counter!("callgate_agents_forgotten_total").increment(1);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documents_of_many_clients_stay_within_their_bound() {
+        let mut kept = Kept::default();
+        let held = |version, bytes| Held { version, document: Arc::default(), bytes };
+        for client in 0..2_000 {
+            kept.put(client, held(1, 256 * 1024));
+            kept.put(client, held(2, 256 * 1024));
+        }
+        assert!(kept.bytes <= MOST_BYTES, "{}", kept.bytes);
+        assert_eq!(kept.bytes, kept.by_client.values().map(|held| held.bytes).sum::<usize>());
+        assert!(kept.get(1_999, 2).is_some() && kept.get(1_999, 1).is_none() && kept.get(0, 2).is_none());
+        for client in 0..20_000 {
+            kept.put(client, held(1, 0));
+        }
+        assert!(kept.by_client.len() <= MOST_CLIENTS && kept.order.len() == kept.by_client.len());
+    }
+}

@@ -1,0 +1,118 @@
+//! `/api/v1/clients/{client}/agent`: a client's agent as one document, and the JSON Schema of such documents.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::{Map, Value};
+
+use super::clients::{ask_write, find, read_at_most, write_down};
+use super::{Asked, Gateway, Refused, answer, ask, check, malformed, reader};
+use crate::agent::{ApplyError, Change, LONGEST_FILE, OnRecord, Plan, Rules, json_schema, read_json};
+use crate::http::wrong_method;
+use crate::store::StoreError;
+
+/// Keys of a change that the audit log names.
+const NAMED: usize = 50;
+
+/// Its routes.
+pub(in crate::http) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::resource("/api/v1/clients/{client}/agent")
+                .route(web::get().to(show))
+                .route(web::put().to(put))
+                .default_service(web::to(|| wrong_method("GET, PUT"))),
+        )
+        .service(
+            web::resource("/api/v1/schemas/agent.json")
+                .route(web::get().to(schema))
+                .default_service(web::to(|| wrong_method("GET"))),
+        );
+}
+
+/// `GET /api/v1/schemas/agent.json`.
+async fn schema(gateway: web::Data<Gateway>, request: HttpRequest) -> HttpResponse {
+    answer(async {
+        reader(&gateway, &request).await?;
+        Asked::of(&request, &[])?;
+        Ok(json_schema())
+    })
+    .await
+}
+
+/// `GET /api/v1/clients/{id or number}/agent`: the file as JSON, and its `version`.
+async fn show(gateway: web::Data<Gateway>, request: HttpRequest, named: web::Path<String>) -> HttpResponse {
+    answer(async {
+        let reader = reader(&gateway, &request).await?;
+        Asked::of(&request, &[])?;
+        let client = find(&gateway, &named).await?;
+        reader.may_see(client.id, Refused::NoSuchClient)?;
+        let stands = ask(&gateway, OnRecord::of(&gateway.store, client)).await?;
+        Ok(shown(&stands))
+    })
+    .await
+}
+
+/// `PUT /api/v1/clients/{id or number}/agent`: what it is from now on, whole. With the `version` that was read it is applied over that
+/// one alone.
+async fn put(
+    gateway: web::Data<Gateway>,
+    request: HttpRequest,
+    named: web::Path<String>,
+    payload: web::Payload,
+) -> HttpResponse {
+    answer(async {
+        check(&gateway, &request).await?;
+        Asked::of(&request, &[])?;
+        let mut told = read_at_most(&request, payload, LONGEST_FILE).await?;
+        let seen = told.remove("version").map(|version| version_of(&version)).transpose()?;
+        let private = &gateway.rules.private_hosts;
+        let rules = Rules { private, folder: None };
+        let file = read_json(&Value::Object(told), rules).map_err(Refused::AgentFile)?;
+        let client = find(&gateway, &named).await?;
+        let id = client.id;
+        if seen.is_some_and(|seen| seen != client.version) {
+            return Err(Refused::Stale);
+        }
+        let stands = ask(&gateway, OnRecord::of(&gateway.store, client)).await?;
+        let plan = Plan::over(stands, file);
+        let changes = plan.changes();
+        let applied = ask_write(&gateway, stored(plan.carry_out(&gateway.store, private))).await??;
+        if !changes.is_empty() {
+            write_down("api.agent-applied", &gateway, &request, keys(&changes)).await;
+        }
+        let client = ask(&gateway, gateway.store.client(id)).await?.ok_or(Refused::NoSuchClient)?;
+        let mut body = shown(&ask(&gateway, OnRecord::of(&gateway.store, client)).await?);
+        if let Some(secret) = applied.made {
+            body["events_secret"] = Value::String(secret.reveal().to_owned());
+        }
+        Ok(body)
+    })
+    .await
+}
+
+/// What failed of the database stays apart from what the file is refused for.
+async fn stored<T>(work: impl Future<Output = Result<T, ApplyError>>) -> Result<Result<T, Refused>, StoreError> {
+    match work.await {
+        Ok(done) => Ok(Ok(done)),
+        Err(ApplyError::Store(error)) => Err(error),
+        Err(ApplyError::Stale) => Ok(Err(Refused::Stale)),
+        Err(ApplyError::Taken { id, .. }) => Ok(Err(Refused::NumberTaken(id))),
+        Err(error) => Ok(Err(Refused::NotApplied(error.to_string()))),
+    }
+}
+
+fn shown(stands: &OnRecord) -> Value {
+    let mut body = serde_json::to_value(stands.file()).unwrap_or_default();
+    body["version"] = stands.client.version.into();
+    body
+}
+
+fn version_of(told: &Value) -> Result<i32, Refused> {
+    let version = told.as_i64().and_then(|version| i32::try_from(version).ok());
+    version.ok_or_else(|| malformed("version", "the one that GET answered with"))
+}
+
+/// Which keys were changed: what they hold is on record.
+fn keys(changes: &[Change]) -> Map<String, Value> {
+    let named: Value = changes.iter().take(NAMED).map(|change| change.key.clone()).collect();
+    Map::from_iter([("changed".to_owned(), named), ("changes".to_owned(), changes.len().into())])
+}
