@@ -32,6 +32,7 @@ pub use secrets::{SecretError, Secrets};
 pub use sense::{Rules, read_bounded, read_json, read_toml};
 pub use shape::LONGEST_FILE;
 pub use tokens::{TokenError, client_of, new_token};
+pub use words::Field;
 
 /// Mistakes of one file that are told.
 const MOST_MISTAKES: usize = 100;

@@ -32,7 +32,7 @@ pub use cli::main;
 pub mod testing {
     pub use crate::agent::{
         AgentFile, AgentSection, Answer, ContextConfig, Document, Documents, Effect, EventsConfig, Listening,
-        McpConfig, Method, ToolConfig, new_token,
+        McpConfig, Method, Secrets, ToolConfig, new_token,
     };
     pub use crate::audit::AuditNumbers;
     pub use crate::calls::token::TokenKey;

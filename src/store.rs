@@ -51,7 +51,6 @@ pub use owners::{Begun, FlowResumed, NewCall, NewStream, Ownership, StreamClaim}
 pub use recordings::{
     Announced, FETCH_RECORDING, Kept, MOST_OF_CALL, MOST_WAITING, Recording, RecordingStatus, Stored,
 };
-pub use secrets::ClientToken;
 
 use engine::pools::Pools;
 

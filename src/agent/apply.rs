@@ -188,7 +188,7 @@ impl Plan {
             over: self.stands.as_ref().map(|stands| (stands.client.id, stands.client.version)),
         };
         match store.apply_agent(apply).await? {
-            AppliedAgent::Done(client) => Ok(Applied { client, made }),
+            AppliedAgent::Done(client) => Ok(Applied { client: *client, made }),
             AppliedAgent::Stale => Err(ApplyError::Stale),
         }
     }

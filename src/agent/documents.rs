@@ -89,6 +89,51 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::{OnRecord, Plan, Rules, read_json};
+    use crate::outgoing::PrivateHosts;
+    use crate::store::tests::{TempDb, new_client};
+
+    #[actix_rt::test]
+    async fn a_document_is_parsed_once_for_each_version_and_the_one_in_force_is_had_at_once() {
+        let db = TempDb::new();
+        let store = db.store().await;
+        let documents = Documents::new(store.clone());
+        let client = store.add_client(new_client("+918047112233")).await.unwrap();
+        assert!(documents.of(&client).await.unwrap().is_empty());
+        let private = PrivateHosts::default();
+        let apply = async |description: &str| {
+            let client = store.client(client.id).await.unwrap().unwrap();
+            let stands = OnRecord::of(&store, client).await.unwrap();
+            let mut told = serde_json::to_value(stands.file()).unwrap();
+            told["tools"] =
+                serde_json::json!([{ "name": "book", "description": description, "url": "https://a.example/" }]);
+            let file = read_json(&told, Rules { private: &private, folder: None }).unwrap();
+            Plan::over(stands, file).carry_out(&store, &private).await.unwrap().client
+        };
+        let client = apply("Books.").await;
+        let (one, same) = (documents.of(&client).await.unwrap(), documents.of(&client).await.unwrap());
+        assert!(Arc::ptr_eq(&one, &same));
+        assert_eq!(one.tools[0].description, "Books.");
+        let client = apply("Books a slot.").await;
+        assert_eq!(documents.of(&client).await.unwrap().tools[0].description, "Books a slot.");
+    }
+
+    #[actix_rt::test]
+    async fn functions_that_an_earlier_version_kept_are_found_and_dropped_when_a_file_is_applied() {
+        let db = TempDb::new();
+        let store = db.store().await;
+        let mut new = new_client("+918047112233");
+        new.agent.tools = "[{\"name\":\"old\"}]".to_owned();
+        let client = store.add_client(new).await.unwrap();
+        assert_eq!(store.clients_with_old_tools().await.unwrap(), ["Acme"]);
+        let stands = OnRecord::of(&store, client).await.unwrap();
+        let plan = Plan::over(stands.clone(), stands.file());
+        let told: Vec<String> = plan.changes().iter().map(ToString::to_string).collect();
+        assert!(told.len() == 1 && told[0].starts_with("- tools"), "{told:?}");
+        let applied = plan.carry_out(&store, &PrivateHosts::default()).await.unwrap();
+        assert_eq!(applied.client.agent.tools, "[]");
+        assert!(store.clients_with_old_tools().await.unwrap().is_empty());
+    }
 
     #[test]
     fn the_documents_of_many_clients_stay_within_their_bound() {

@@ -141,7 +141,7 @@ fn value(node: &Node, key: &Key, path: &str, mistakes: &mut Mistakes) -> Option<
         (Kind::Flag, Held::Flag(flag)) => Ok(Value::Bool(*flag)),
         (Kind::Flag, Held::Text(told)) if told == "on" || told == "off" => Ok(Value::Bool(told == "on")),
         (Kind::Count { least, most }, Held::Whole(count)) if (least..=most).contains(count) => Ok(Value::from(*count)),
-        (Kind::OneOf(words), Held::Text(told)) if words.contains(&told.as_str()) => Ok(Value::String(told.clone())),
+        (Kind::OneOf(listed), Held::Text(told)) if listed.contains(&told.as_str()) => Ok(Value::String(told.clone())),
         (Kind::Schema, Held::Table(_)) => schema::judge(&node.json()).map(|()| node.json()),
         (Kind::Schema, Held::Text(told)) => match serde_json::from_str::<Value>(told) {
             Ok(read) => schema::judge(&read).map(|()| read),
@@ -151,7 +151,7 @@ fn value(node: &Node, key: &Key, path: &str, mistakes: &mut Mistakes) -> Option<
         (Kind::Texts { .. }, _) => Err(format!("is {}, and must be a list of texts", node.kind())),
         (Kind::Flag, _) => Err("must be true or false".to_owned()),
         (Kind::Count { least, most }, _) => Err(format!("must be a whole number from {least} to {most}")),
-        (Kind::OneOf(words), _) => Err(format!("must be one of {}", words.join(", "))),
+        (Kind::OneOf(listed), _) => Err(format!("must be one of {}", listed.join(", "))),
         (Kind::Headers, _) => Err(format!("is {}, and must be a table of names and values", node.kind())),
         (Kind::Schema, _) => Err(format!("is {}, and must be a JSON Schema: a table, or JSON in a text", node.kind())),
         (Kind::Tables { .. }, _) => Err(format!("is {}, and must be a list of tables: [[{path}]]", node.kind())),

@@ -27,6 +27,9 @@ pub const LONGEST_SAID: usize = 4 * 1024;
 /// Bytes of a name for people.
 pub const LONGEST_NAME: usize = 256;
 
+/// Bytes of a model's name.
+pub const LONGEST_MODEL: usize = 128;
+
 /// What stands behind a key.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
@@ -145,7 +148,7 @@ const AGENT: Shape = Shape {
         key("language", text(64, words::language), "BCP 47 (default en-IN)"),
         key("voice", text(64, words::voice), "A voice of OpenAI's, or an own voice's id (default: the model's)"),
         key("unlisted_voice", text(64, words::unlisted_voice), "A voice of another server, or a newer one, instead"),
-        key("model", text(128, words::model), "The model (default: the gateway's)"),
+        key("model", text(LONGEST_MODEL, words::model), "The model (default: the gateway's)"),
         later("speed"),
         later("hold_words"),
         later("closed_words"),

@@ -281,6 +281,28 @@ fn the_json_schema_says_what_the_types_hold_and_is_the_one_in_docs() {
     );
 }
 
+#[test]
+fn the_file_in_the_documentation_is_one_that_applies() {
+    let page = std::fs::read_to_string("docs/agent.md").unwrap();
+    let file = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let folder = std::env::temp_dir().join(format!("callgate-agent-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("clinic.txt"), "You answer for {{called}}.\n").unwrap();
+    let private = PrivateHosts::default();
+    let read = read_toml(file, Rules { private: &private, folder: Some(&folder) }).unwrap();
+    assert_eq!(read.agent.instructions, "You answer for {{called}}.\n");
+    assert_eq!((read.tools.len(), read.mcp.len(), read.numbers.len()), (1, 1, 2));
+    for (text, told) in [
+        (file.replace("clinic.txt", "nowhere.txt"), "agent.instructions_file names"),
+        (file.replace("clinic.txt", "/dev/zero"), "agent.instructions_file names a file of more than"),
+    ] {
+        let wrong = read_toml(&text, Rules { private: &private, folder: Some(&folder) }).unwrap_err();
+        assert!(wrong.len() == 1 && wrong[0].to_string().contains(told), "{wrong:?}");
+    }
+    assert!(read_toml(file, rules(&private)).unwrap_err()[0].problem.contains("give the text itself"));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
 fn anything(most: usize) -> impl Strategy<Value = String> {
     let text = proptest::collection::vec(
         prop_oneof![4 => "[ -~]{1,12}", 1 => "[\\n\\r\\t\"'\\\\#]{1,4}", 1 => "\\PC{1,8}"],

@@ -3,6 +3,7 @@
 use protocol::call::template::Template;
 use url::Url;
 
+use super::shape::{LONGEST_INSTRUCTIONS, LONGEST_MODEL, LONGEST_NAME, LONGEST_SAID};
 use crate::tenant::{self, voice};
 
 type Read = Result<String, String>;
@@ -51,8 +52,7 @@ pub(super) fn transcription_language(told: &str) -> Read {
 
 /// A model, of whichever server.
 pub(super) fn model(told: &str) -> Read {
-    let told = told.trim();
-    if told.is_empty() || told.chars().any(char::is_control) {
+    if told.is_empty() || told.trim() != told || told.chars().any(char::is_control) {
         return Err("is no name of a model: give one such as gpt-realtime-2.1, or leave it out".to_owned());
     }
     Ok(told.to_owned())
@@ -124,4 +124,44 @@ pub(super) fn secret_name(name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err("names no secret: a name has letters, digits, _ and -, at most 64, as in secret:CRM_KEY".to_owned())
+}
+
+/// What a client may be called, say or use, where it is told field by field: as in a file, so that it exports to one that applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// Its name.
+    Name,
+    /// What callers are greeted with.
+    Greeting,
+    /// The system prompt.
+    Instructions,
+    /// The model.
+    Model,
+}
+
+impl Field {
+    /// Checks it. `asks`: a context may be asked for what its places name.
+    ///
+    /// # Errors
+    /// What is wrong with it, and the mend.
+    pub fn check(self, told: &str, asks: bool) -> Result<(), String> {
+        let most = match self {
+            Self::Name => LONGEST_NAME,
+            Self::Greeting => LONGEST_SAID,
+            Self::Instructions => LONGEST_INSTRUCTIONS,
+            Self::Model => LONGEST_MODEL,
+        };
+        if told.len() > most {
+            return Err(format!("has {} bytes: {most} are the most", told.len()));
+        }
+        match self {
+            Self::Name => filled(told).map(drop),
+            Self::Model => model(told).map(drop),
+            Self::Greeting | Self::Instructions => {
+                template(told)?;
+                let unfilled = Template::parse(told).map(|template| template.unfilled(asks)).unwrap_or_default();
+                unfilled.first().map_or(Ok(()), |first| Err(first.to_string()))
+            }
+        }
+    }
 }

@@ -15,9 +15,8 @@ mod flow;
 mod jobs;
 mod secret;
 
-pub use client::{AddArgs, Client, ClientFields, SetArgs, Switch};
-pub use flow::{BalancerArgs, Dial, Flow, FlowArgs};
 pub use client::{AddArgs, ApplyArgs, Client, ClientFields, OneArgs, SetArgs, Switch};
+pub use flow::{BalancerArgs, Dial, Flow, FlowArgs};
 pub use jobs::{JobsAction, JobsArgs, RetryArgs};
 pub use secret::{Secret, Token};
 

@@ -16,7 +16,7 @@ use crate::tenant::{self, INSTRUCTIONS, LANGUAGE, REGION, TIME_ZONE};
 mod agent;
 mod fields;
 
-use fields::{Spoken, check, instructions};
+use fields::{Spoken, check, instructions, said};
 
 pub(super) async fn run(ask: Ask, screen: &mut impl Write) -> Result<(), Failure> {
     match ask {
@@ -60,10 +60,11 @@ async fn add(args: AddArgs, screen: &mut impl Write) -> Result<(), Failure> {
     let wish = wish(&mut fields)?;
     let instructions = instructions(&fields)?;
     check(&fields)?;
+    said(Some(&name), &fields, instructions.as_deref(), false)?;
     let spoken = Spoken::of(&mut fields)?;
     let region = fields.region.as_deref().and_then(tenant::region).unwrap_or_else(|| REGION.to_owned());
     let new = NewClient {
-        name: filled("--name", name)?,
+        name,
         exotel_number: parse(&number, &region)?,
         region,
         time_zone: fields.time_zone.unwrap_or_else(|| TIME_ZONE.to_owned()),
@@ -101,12 +102,13 @@ async fn set(args: SetArgs, screen: &mut impl Write) -> Result<(), Failure> {
     let wish = wish(&mut fields)?;
     let instructions = instructions(&fields)?;
     check(&fields)?;
+    said(name.as_deref(), &fields, instructions.as_deref(), true)?;
     let spoken = Spoken::of(&mut fields)?;
     let emptied = |text: Option<String>| text.map(|t| Some(t).filter(|t| !t.is_empty()));
     let limit = |count: Option<i32>| count.map(|n| Some(n).filter(|&n| n > 0));
     let region = fields.region.as_deref().and_then(tenant::region);
     let changes = ClientChanges {
-        name: name.map(|name| filled("--name", name)).transpose()?,
+        name,
         exotel_number: number.map(|number| parse(&number, region.as_deref().unwrap_or(REGION))).transpose()?,
         active: active.map(|s| s == Switch::On),
         region,
@@ -180,10 +182,6 @@ fn parse(number: &str, region: &str) -> Result<PhoneNumber, Failure> {
     normalise_number(number, region)
         .map(PhoneNumber::new)
         .ok_or_else(|| Failure::Usage(format!("{number} is no phone number: give it as +918047112233, or 08047112233")))
-}
-
-fn filled(flag: &str, text: String) -> Result<String, Failure> {
-    if text.trim().is_empty() { Err(Failure::Usage(format!("{flag} is empty: give it a value"))) } else { Ok(text) }
 }
 
 async fn list(store: &Store, screen: &mut impl Write) -> Result<(), Failure> {

@@ -26,7 +26,7 @@ pub struct Apply {
 #[derive(Clone, Debug, PartialEq)]
 pub enum AppliedAgent {
     /// It is on record.
-    Done(Client),
+    Done(Box<Client>),
     /// The client was changed meanwhile, or is gone: it is left alone.
     Stale,
 }

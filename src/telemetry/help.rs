@@ -5,6 +5,7 @@ use metrics::{describe_counter, describe_gauge, describe_histogram};
 const COUNTERS: &[(&str, &str)] = &[
     ("callgate_accept_errors_total", "Connections that could not be accepted, for want of files as a rule"),
     ("callgate_account_events_total", "Webhooks that told of the account and of no call, by kind"),
+    ("callgate_agents_forgotten_total", "Documents of clients no longer kept at hand: too many of them"),
     (
         "callgate_answers_broken_off_total",
         "Answers that ended in the middle though nobody cut in, by what broke them off",

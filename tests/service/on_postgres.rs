@@ -2,10 +2,10 @@
 
 #![allow(clippy::duplicate_mod)]
 
-#[path = "cut_off.rs"]
-mod cut_off;
 #[path = "agents.rs"]
 mod agents;
+#[path = "cut_off.rs"]
+mod cut_off;
 #[path = "every_hook.rs"]
 mod every_hook;
 #[path = "lost.rs"]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::super::Failure;
 use super::super::args::ClientFields;
+use crate::agent::Field;
 use crate::tenant;
 use crate::tenant::voice::{self, TRANSCRIPTION_WANTED, UNLISTED_WANTED, VOICE_WANTED};
 
@@ -31,6 +32,26 @@ impl Spoken {
             read("--transcription-language", told, voice::transcription_language, TRANSCRIPTION_WANTED)?;
         Ok(Self { voice: listed.or(unlisted), transcription })
     }
+}
+
+/// Texts as an agent file would take them. `asks`: the client may have a context that fills what nobody else knows.
+pub(super) fn said(
+    name: Option<&str>,
+    fields: &ClientFields,
+    instructions: Option<&str>,
+    asks: bool,
+) -> Result<(), Failure> {
+    let model = fields.model.as_deref().filter(|model| !model.is_empty());
+    for (flag, kind, told) in [
+        ("--name", Field::Name, name),
+        ("--greeting", Field::Greeting, fields.greeting.as_deref()),
+        ("--instructions", Field::Instructions, instructions),
+        ("--model", Field::Model, model),
+    ] {
+        let Some(told) = told else { continue };
+        kind.check(told, asks).map_err(|problem| Failure::Usage(format!("{flag} {problem}")))?;
+    }
+    Ok(())
 }
 
 pub(super) fn check(fields: &ClientFields) -> Result<(), Failure> {

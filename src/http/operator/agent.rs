@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::clients::{ask_write, find, read_at_most, write_down};
 use super::{Asked, Gateway, Refused, answer, ask, check, malformed, reader};
-use crate::agent::{ApplyError, Change, LONGEST_FILE, OnRecord, Plan, Rules, json_schema, read_json};
+use crate::agent::{AgentFile, ApplyError, Change, LONGEST_FILE, OnRecord, Plan, Rules, json_schema, read_json};
 use crate::http::wrong_method;
 use crate::store::StoreError;
 
@@ -64,29 +64,42 @@ async fn put(
         Asked::of(&request, &[])?;
         let mut told = read_at_most(&request, payload, LONGEST_FILE).await?;
         let seen = told.remove("version").map(|version| version_of(&version)).transpose()?;
-        let private = &gateway.rules.private_hosts;
-        let rules = Rules { private, folder: None };
+        // Shown once, by a PUT: whoever puts that answer back means nothing by it.
+        told.remove("events_secret");
+        let rules = Rules { private: &gateway.rules.private_hosts, folder: None };
         let file = read_json(&Value::Object(told), rules).map_err(Refused::AgentFile)?;
-        let client = find(&gateway, &named).await?;
-        let id = client.id;
-        if seen.is_some_and(|seen| seen != client.version) {
-            return Err(Refused::Stale);
-        }
-        let stands = ask(&gateway, OnRecord::of(&gateway.store, client)).await?;
-        let plan = Plan::over(stands, file);
-        let changes = plan.changes();
-        let applied = ask_write(&gateway, stored(plan.carry_out(&gateway.store, private))).await??;
+        let (changes, body) = Box::pin(apply(&gateway, &named, seen, file)).await?;
         if !changes.is_empty() {
             write_down("api.agent-applied", &gateway, &request, keys(&changes)).await;
-        }
-        let client = ask(&gateway, gateway.store.client(id)).await?.ok_or(Refused::NoSuchClient)?;
-        let mut body = shown(&ask(&gateway, OnRecord::of(&gateway.store, client)).await?);
-        if let Some(secret) = applied.made {
-            body["events_secret"] = Value::String(secret.reveal().to_owned());
         }
         Ok(body)
     })
     .await
+}
+
+/// Applies a file over what stands of a client, and says what was changed and what stands now.
+async fn apply(
+    gateway: &Gateway,
+    named: &str,
+    seen: Option<i32>,
+    file: AgentFile,
+) -> Result<(Vec<Change>, Value), Refused> {
+    let client = find(gateway, named).await?;
+    let id = client.id;
+    if seen.is_some_and(|seen| seen != client.version) {
+        return Err(Refused::Stale);
+    }
+    let stands = ask(gateway, OnRecord::of(&gateway.store, client)).await?;
+    let plan = Plan::over(stands, file);
+    let changes = plan.changes();
+    let carried_out = stored(plan.carry_out(&gateway.store, &gateway.rules.private_hosts));
+    let applied = ask_write(gateway, Box::pin(carried_out)).await??;
+    let client = ask(gateway, gateway.store.client(id)).await?.ok_or(Refused::NoSuchClient)?;
+    let mut body = shown(&ask(gateway, OnRecord::of(&gateway.store, client)).await?);
+    if let Some(secret) = applied.made {
+        body["events_secret"] = Value::String(secret.reveal().to_owned());
+    }
+    Ok((changes, body))
 }
 
 /// What failed of the database stays apart from what the file is refused for.

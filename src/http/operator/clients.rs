@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::json::client_json;
 use super::{Asked, Done, Gateway, Refused, answer, ask, check, malformed, next};
+use crate::agent::Field;
 use crate::http::audit::Seen;
 use crate::http::{body, wrong_method};
 use crate::notify::{EventsGrant, EventsWish, WishError};
@@ -185,6 +186,13 @@ pub(super) async fn read_at_most(
 
 fn new_client(changes: ClientChanges) -> Result<NewClient, Refused> {
     let missing = |field| FieldError::missing(field, "a new client needs one");
+    for (field, kind, told) in
+        [("greeting", Field::Greeting, &changes.greeting), ("instructions", Field::Instructions, &changes.instructions)]
+    {
+        // It has no context yet that could be asked.
+        let checked = told.as_deref().map_or(Ok(()), |told| kind.check(told, false));
+        checked.map_err(|problem| FieldError::malformed(field, problem))?;
+    }
     Ok(NewClient {
         name: changes.name.ok_or_else(|| missing("name"))?,
         exotel_number: changes.exotel_number.ok_or_else(|| missing("number"))?,
@@ -214,12 +222,12 @@ fn changes(told: &Map<String, Value>) -> Result<ClientChanges, Refused> {
     let mut changes = ClientChanges::default();
     for (name, value) in told {
         match name.as_str() {
-            "name" => changes.name = Some(filled("name", value)?),
+            "name" => changes.name = Some(said("name", Field::Name, filled("name", value)?)?),
             "number" => changes.exotel_number = Some(number(value, told.get("region"))?),
             "active" => changes.active = Some(flag("active", value)?),
             "region" => changes.region = Some(region(value)?),
             "time_zone" => changes.time_zone = Some(time_zone(value)?),
-            "greeting" => changes.greeting = Some(text("greeting", value)?),
+            "greeting" => changes.greeting = Some(said("greeting", Field::Greeting, text("greeting", value)?)?),
             "language" => {
                 changes.language = Some(checked("language", value, tenant::is_language, tenant::LANGUAGE_WANTED)?);
             }
@@ -233,8 +241,13 @@ fn changes(told: &Map<String, Value>) -> Result<ClientChanges, Refused> {
                 let voice = kept("unlisted_voice", value, voice::unlisted_voice, UNLISTED_WANTED)?;
                 changes.voice = Some(voice);
             }
-            "instructions" => changes.instructions = Some(text("instructions", value)?),
-            "model" => changes.model = Some(optional("model", value)?),
+            "instructions" => {
+                changes.instructions = Some(said("instructions", Field::Instructions, text("instructions", value)?)?);
+            }
+            "model" => {
+                let model = optional("model", value)?.map(|model| said("model", Field::Model, model));
+                changes.model = Some(model.transpose()?);
+            }
             "tools" => changes.tools = Some(tools(value)?),
             "recording" => changes.recording = Some(flag("recording", value)?),
             "max_concurrent" => changes.max_concurrent = Some(count("max_concurrent", value)?),
@@ -276,6 +289,14 @@ fn text(field: &'static str, value: &Value) -> Result<String, Refused> {
     // Not every database keeps NUL.
     let text = value.as_str().filter(|text| !text.contains('\0'));
     text.map(str::to_owned).ok_or_else(|| malformed(field, "a text"))
+}
+
+/// A text as an agent file would take it. A client's context is not looked up: it may fill any place.
+fn said(field: &'static str, kind: Field, told: String) -> Result<String, Refused> {
+    match kind.check(&told, true) {
+        Ok(()) => Ok(told),
+        Err(problem) => Err(FieldError::malformed(field, problem).into()),
+    }
 }
 
 fn filled(field: &'static str, value: &Value) -> Result<String, Refused> {

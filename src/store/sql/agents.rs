@@ -10,6 +10,11 @@ use crate::store::{AppliedAgent, Apply, Client, StoreError};
 
 /// Needs a transaction. Of two at once the later finds another version than it saw.
 pub(in crate::store) async fn apply(conn: &mut Conn, apply: &Apply) -> Result<AppliedAgent, StoreError> {
+    // It is large, and whoever asks for it would carry it on the stack of a thread that serves.
+    Box::pin(apply_all(conn, apply)).await
+}
+
+async fn apply_all(conn: &mut Conn, apply: &Apply) -> Result<AppliedAgent, StoreError> {
     let known: Vec<&str> = apply.numbers.iter().map(PhoneNumber::reveal).collect();
     let owned = dsl::client_numbers.filter(dsl::number.eq_any(&known)).select((dsl::number, dsl::client_id));
     let owned: Vec<(String, i64)> = owned.load(conn).await?;
@@ -51,7 +56,7 @@ pub(in crate::store) async fn apply(conn: &mut Conn, apply: &Apply) -> Result<Ap
         let new = (dsl::number.eq(number.reveal()), dsl::client_id.eq(client.id));
         diesel::insert_into(dsl::client_numbers).values(new).execute(conn).await?;
     }
-    Ok(AppliedAgent::Done(client))
+    Ok(AppliedAgent::Done(Box::new(client)))
 }
 
 pub(in crate::store) async fn numbers(conn: &mut Conn, client: i64) -> Result<Vec<PhoneNumber>, StoreError> {

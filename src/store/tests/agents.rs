@@ -24,7 +24,7 @@ fn apply(numbers: &[&str], over: Option<&Client>) -> Apply {
 
 async fn done(store: &Store, wanted: Apply) -> Client {
     match store.apply_agent(wanted).await.unwrap() {
-        AppliedAgent::Done(client) => client,
+        AppliedAgent::Done(client) => *client,
         AppliedAgent::Stale => panic!("it was changed meanwhile"),
     }
 }
