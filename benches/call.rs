@@ -44,6 +44,8 @@ impl Line {
             transcription_language: None,
             voice: None,
             tools: Vec::new(),
+            known: std::collections::BTreeMap::new(),
+            context: None,
             hold_words: Vec::new(),
             clips: std::sync::Arc::default(),
         };

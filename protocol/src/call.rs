@@ -4,8 +4,8 @@
 //! which), and says with a small enum what follows for the others: `media` (the carrier's stream), `uplink` (the caller's audio),
 //! `session` (the model's connection), `turn` (who has the floor), `patience` (how long the caller waits, and what follows), `playout`
 //! (what was generated, sent and heard), `opening` and `closing` (the first word, and the goodbye that must be heard), `tools` (functions:
-//! run once, with a deadline), `keypad` (keys, collected to entries), `carry_on` (the rest of an answer that was broken off),
-//! `last_words` (of a caller who has left), `prompts` (every sentence that we say to a model).
+//! run once, with a deadline), `context_lookup` (who calls, as the client knows it), `keypad` (keys, collected to entries), `carry_on` (the
+//! rest of an answer that was broken off), `last_words` (of a caller who has left), `prompts` (every sentence that we say to a model).
 //!
 //! What takes several parts stands beside them: `beginning`, `listening` (the caller's turns), `answering` (the model's), `handover` (from
 //! one session to the next), `ending`. None of them can block, fail, or reach a socket or a clock.
@@ -17,6 +17,7 @@ pub mod clips;
 mod clock;
 mod closing;
 mod context;
+mod context_lookup;
 mod deadlines;
 pub mod end;
 mod ending;
@@ -44,12 +45,14 @@ mod tools;
 mod turn;
 mod uplink;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use carry_on::CarryOn;
 pub use clock::Clock;
 use closing::Closing;
 use context::Context;
+use context_lookup::ContextLookup;
 use deadlines::Timer;
 pub use end::COMES_BACK_WITHIN;
 use end::Ended;
@@ -60,6 +63,7 @@ use last_words::LastWords;
 use opening::Opening;
 use patience::Patience;
 use playout::Playout;
+use policy::Setup;
 use session::Session;
 use tools::Tools;
 use turn::Turn;
@@ -80,6 +84,9 @@ pub struct Call {
     opening: Opening,
     closing: Closing,
     tools: Tools,
+    /// What the call is about, as it is on file: with the places of its templates.
+    on_file: Arc<Setup>,
+    context_lookup: ContextLookup,
     holding: Holding,
     carry: CarryOn,
     last_words: LastWords,
@@ -227,6 +234,10 @@ impl Call {
             }
             Timer::LastWords(_) => self.finish_left(),
             Timer::Holding(_) => self.fill_the_wait(),
+            Timer::ContextLookup(timer) => {
+                self.context_lookup.expired(&mut self.cx, timer);
+                self.session.release(&mut self.cx);
+            }
         }
     }
 

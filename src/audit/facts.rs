@@ -44,6 +44,10 @@ pub(crate) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
             let answers = answers.map(EventKind::name);
             ("call.model-error", "failed", json!({ "code": code, "message": message, "answers": answers }))
         }
+        // What it says of the caller is the client's own.
+        Fact::ContextKnown(context) => {
+            ("call.context", "ok", json!({ "variables": context.variables.keys().collect::<Vec<_>>() }))
+        }
         Fact::Counted { what, count } => ("call.counted", "ok", json!({ "what": what, "count": count })),
         // Here nothing more is told of it.
         Fact::Ended(Ended::TakenOver) => return None,
@@ -56,6 +60,7 @@ pub(crate) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
         | Fact::Answered { .. }
         | Fact::AgentBegan { .. }
         | Fact::ClipBegan { .. }
+        | Fact::ContextAsked { .. }
         | Fact::AgentText { .. }
         | Fact::PlaybackBegan { .. }
         | Fact::Heard { .. }

@@ -24,6 +24,8 @@ pub(super) fn admission(call: &CallSid, client: &Client, greeted_by: GreetedBy, 
         voice: agent.voice.clone(),
         // Rows of earlier days may name functions: none is offered that cannot run.
         tools: Vec::new(),
+        known: std::collections::BTreeMap::new(),
+        context: None,
         hold_words: Vec::new(),
         clips: std::sync::Arc::default(),
     };

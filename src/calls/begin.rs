@@ -109,7 +109,7 @@ impl Calls {
         let announced = self.switchboard.announce(&here.call_sid, TOKEN_LIFE).ok_or(Refused::StorageAway)?;
         Ok(Answered {
             url: self.urls.of(&here.call_sid, announced),
-            greeting: if announced.conversed { String::new() } else { here.setup.greeting },
+            greeting: if announced.conversed { String::new() } else { here.setup.greeting_as_known() },
             language: here.setup.language,
             how: if live { How::Replayed } else { How::Returned },
         })

@@ -83,6 +83,8 @@ pub(crate) fn admission(call: &str) -> Admission {
             description: String::new(),
             parameters: "{}".to_owned(),
         })],
+        known: std::collections::BTreeMap::new(),
+        context: None,
         hold_words: Vec::new(),
         clips: std::sync::Arc::default(),
     };

@@ -1,5 +1,7 @@
 //! The model's answers: asked for, heard, broken off, missed; and the functions that it calls with them.
 
+use std::sync::Arc;
+
 use super::end::Ended;
 use super::fact::{BrokenBy, Fact};
 use super::functions::Ran;
@@ -10,7 +12,7 @@ use super::tools::{Called, Listener, Steered, Tools};
 use super::turn::{Began, Over, Turn, truncate};
 use super::{Call, CarryOn, prompts};
 use crate::ids::{ItemId, ResponseId};
-use crate::realtime::command::ClientEvent;
+use crate::realtime::command::{ClientEvent, NewItem};
 use crate::realtime::event::{ContentKey, FunctionCall, ResponseDone, ResponseStatus};
 
 impl Call {
@@ -174,6 +176,9 @@ impl Call {
 
     /// What was run for a function came to something.
     pub(super) fn effect_ran(&mut self, id: EffectId, result: Result<Ran, String>) {
+        if let Some(in_time) = self.context_lookup.answered(&mut self.cx, id) {
+            return self.context_known(result, in_time);
+        }
         let to = self.listener();
         let steered = self.tools.ran(&mut self.cx, id, result, to);
         if let Some(Steered { why, answered }) = steered {
@@ -182,6 +187,30 @@ impl Call {
         self.answer_tools();
         if !self.turn.generates() {
             self.goodbye_generated();
+        }
+    }
+
+    /// The client said who calls, or that it does not know.
+    fn context_known(&mut self, result: Result<Ran, String>, in_time: bool) {
+        let context = match result {
+            Ok(Ran::Context(context)) => context,
+            Ok(Ran::Function(_)) | Err(_) => {
+                self.cx.count("context_failed", 1);
+                return self.session.release(&mut self.cx);
+            }
+        };
+        if let Some(reason) = context.refuse {
+            return self.end(Ended::ContextRefused { reason });
+        }
+        let context = Arc::new(context);
+        self.cx.record(Fact::ContextKnown(Arc::clone(&context)));
+        // The texts as they are on file: what was filled already is filled anew.
+        self.cx.setup = self.on_file.filled(Some(&context));
+        match self.session.ready().filter(|_| !in_time) {
+            Some(conn) => {
+                self.cx.send(conn, ClientEvent::CreateItem(NewItem::System(prompts::context(&context))));
+            }
+            None => self.session.release(&mut self.cx),
         }
     }
 

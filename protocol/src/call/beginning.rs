@@ -8,6 +8,7 @@ use codecs::SampleRate;
 use super::carry_on::CarryOn;
 use super::closing::Closing;
 use super::context::Context;
+use super::context_lookup::ContextLookup;
 use super::fact::Fact;
 use super::history::{History, Owed};
 use super::holding::Holding;
@@ -30,8 +31,17 @@ impl Call {
     pub fn new(now: Instant, clock: Clock, policy: Arc<Policy>, setup: Arc<Setup>) -> Self {
         let mut call = Self::with_history(now, clock, policy, setup, History::default());
         media::awaits_start(&mut call.cx);
-        call.session.dial(&mut call.cx);
+        call.begin_session();
         call
+    }
+
+    /// The model is dialled; if the client is asked who calls, it is told that first.
+    fn begin_session(&mut self) {
+        self.context_lookup.begin(&mut self.cx);
+        if self.context_lookup.is_awaited() {
+            self.session.hold();
+        }
+        self.session.dial(&mut self.cx);
     }
 
     /// A call rebuilt from its history, after a fault or for a further stream: a fresh session is dialled and told the conversation.
@@ -53,12 +63,14 @@ impl Call {
             Some((_, rate, at)) => call.go_live(rate, at),
             None => media::awaits_start(&mut call.cx),
         }
-        call.session.dial(&mut call.cx);
+        call.begin_session();
         call
     }
 
     fn with_history(now: Instant, clock: Clock, policy: Arc<Policy>, setup: Arc<Setup>, history: History) -> Self {
+        let (on_file, setup) = (Arc::clone(&setup), setup.filled(history.context()));
         Self {
+            on_file,
             phase: Phase::Waiting,
             session: Session::new(history.dials()),
             turn: Turn::default(),
@@ -68,6 +80,7 @@ impl Call {
             opening: Opening::new(&setup, &history),
             closing: Closing::default(),
             tools: Tools::default(),
+            context_lookup: ContextLookup::default(),
             holding: Holding::default(),
             carry: CarryOn::default(),
             last_words: LastWords::default(),

@@ -4,7 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{carry_on, closing, holding, keypad, last_words, media, patience, playout, session, tools, turn, uplink};
+use super::{
+    carry_on, closing, context_lookup, holding, keypad, last_words, media, patience, playout, session, tools, turn,
+    uplink,
+};
 
 /// A timer, by the part that owns it. At most one of each is armed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +23,7 @@ pub(super) enum Timer {
     Closing(closing::Timer),
     LastWords(last_words::Timer),
     Holding(holding::Timer),
+    ContextLookup(context_lookup::Timer),
     /// One for each function that runs.
     Tools(tools::Timer),
 }
@@ -46,11 +50,12 @@ of_parts! {
     Closing: closing,
     LastWords: last_words,
     Holding: holding,
+    ContextLookup: context_lookup,
     Tools: tools,
 }
 
 /// The rows of the table, of the timers that there is one of each. Pacing comes first: [`Deadlines::next`] looks at it apart.
-const ROWS: [Timer; 21] = [
+const ROWS: [Timer; 22] = [
     Timer::Playout(playout::Timer::Pace),
     Timer::Playout(playout::Timer::Voice),
     Timer::Playout(playout::Timer::KeepAlive),
@@ -72,6 +77,7 @@ const ROWS: [Timer; 21] = [
     Timer::Closing(closing::Timer::Goodbye),
     Timer::LastWords(last_words::Timer::TooLate),
     Timer::Holding(holding::Timer::Filler),
+    Timer::ContextLookup(context_lookup::Timer::Late),
 ];
 
 impl Timer {
@@ -89,6 +95,7 @@ impl Timer {
             Self::Closing(timer) => 18 + timer as usize,
             Self::LastWords(timer) => 19 + timer as usize,
             Self::Holding(timer) => 20 + timer as usize,
+            Self::ContextLookup(timer) => 21 + timer as usize,
             Self::Tools(_) => return None,
         })
     }

@@ -53,6 +53,11 @@ pub enum Ended {
     },
     /// The gateway is stopping.
     Shutdown,
+    /// The client does not want the call.
+    ContextRefused {
+        /// Why, in its words.
+        reason: String,
+    },
     /// Another gateway has a further stream of the call: it goes on there, and here nothing more is said of it.
     TakenOver,
 }
@@ -75,6 +80,7 @@ impl Ended {
             Self::ModelFailed { .. } => EndCode::ModelFailed,
             Self::GaveUp { .. } => EndCode::GaveUp,
             Self::Shutdown => EndCode::Shutdown,
+            Self::ContextRefused { .. } => EndCode::ContextRefused,
             Self::TakenOver => EndCode::TakenOver,
         }
     }
@@ -108,6 +114,7 @@ impl Ended {
             Self::ModelFailed { cause } => format!("the model failed: {cause}"),
             Self::GaveUp { cause } => format!("the gateway gave up after repeated faults: {cause}"),
             Self::Shutdown => "the gateway stopped".to_owned(),
+            Self::ContextRefused { reason } => format!("the client does not take the call: {reason}"),
             Self::TakenOver => "another gateway has the call".to_owned(),
         }
     }

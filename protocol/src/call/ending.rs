@@ -17,6 +17,7 @@ fn has_time(why: &Ended) -> bool {
             | Ended::NoMedia
             | Ended::GaveUp { .. }
             | Ended::Shutdown
+            | Ended::ContextRefused { .. }
             | Ended::TakenOver
     )
 }

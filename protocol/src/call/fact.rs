@@ -1,11 +1,13 @@
 //! What happened in a call, as told to its record, its supervisor and its history. Nothing here is audio, and nothing means something
 //! in one process only: facts can be written down, and read by another.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use codecs::SampleRate;
 
 use super::end::Ended;
+use super::functions::CallContext;
 use super::io::{ConnId, EffectId};
 use crate::ids::{ItemId, ResponseId, StreamSid};
 use crate::realtime::command::NewItem;
@@ -138,6 +140,13 @@ pub enum Fact {
     },
     /// A turn of the transcript is final (or known better: the same `index` again replaces it).
     Turn(Turn),
+    /// The client is asked who calls.
+    ContextAsked {
+        /// By what the answer is known.
+        id: EffectId,
+    },
+    /// It has said so.
+    ContextKnown(Arc<CallContext>),
     /// The model called a function.
     ToolCalled(ToolCall),
     /// A function returned, or was given up: this is its result for the model.

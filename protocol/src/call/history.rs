@@ -7,12 +7,15 @@ mod replay;
 mod stored;
 mod words;
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use codecs::SampleRate;
 
 use super::end::Ended;
 use super::fact::{Fact, Turn, Who};
+use super::functions::CallContext;
+use super::io::EffectId;
 use super::keypad::LONGEST_ENTRY;
 use crate::ids::{ItemId, StreamSid};
 
@@ -39,6 +42,8 @@ pub struct History {
     before: Vec<Aside>,
     /// Functions called so far.
     effects: u32,
+    /// The client was asked who calls; what it said.
+    context: Option<(EffectId, Option<Arc<CallContext>>)>,
     /// Fixed sentences played so far.
     clips: u32,
     /// Keys pressed since the last entry of them.
@@ -147,6 +152,15 @@ impl History {
             Fact::Turn(turn) => {
                 if let Some(entry) = self.entries.get_mut(turn.index as usize) {
                     (entry.ended, entry.told) = (true, true);
+                }
+            }
+            Fact::ContextAsked { id } => {
+                self.effects = self.effects.max(id.0);
+                self.context = Some((*id, None));
+            }
+            Fact::ContextKnown(context) => {
+                if let Some((_, known)) = &mut self.context {
+                    *known = Some(Arc::clone(context));
                 }
             }
             Fact::Left(why) => self.left = Some(why.clone()),
@@ -311,6 +325,16 @@ impl History {
     #[must_use]
     pub fn resumes(&self) -> u32 {
         self.resumes
+    }
+
+    /// By what the client's word of who calls is known, and whether it is there.
+    pub(crate) fn context_asked(&self) -> Option<(EffectId, bool)> {
+        self.context.as_ref().map(|(id, known)| (*id, known.is_some()))
+    }
+
+    /// What the client says of who calls.
+    pub(crate) fn context(&self) -> Option<&CallContext> {
+        self.context.as_ref()?.1.as_deref()
     }
 
     /// Fixed sentences played so far.

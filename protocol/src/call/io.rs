@@ -105,6 +105,8 @@ pub enum Effect {
         /// A JSON object as the model wrote it.
         arguments: String,
     },
+    /// The client is asked who calls.
+    Context,
 }
 
 /// A model connection's side of the call.

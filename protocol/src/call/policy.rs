@@ -1,20 +1,27 @@
 //! Every limit of a call, in one place, validated once.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::clips::Clips;
-use super::functions::Function;
+use super::functions::{CallContext, Function};
+use super::template::Template;
 use crate::realtime::command::Vad;
 use crate::realtime::event::AudioFormat;
 
 /// What one call is about: from its client's row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setup {
-    /// System prompt.
+    /// System prompt; a template.
     pub instructions: String,
-    /// What the caller is greeted with.
+    /// What the caller is greeted with; a template.
     pub greeting: String,
+    /// What is known for the templates without asking anybody.
+    pub known: BTreeMap<String, String>,
+    /// How long a session waits for the client to say who calls; none: it is not asked.
+    pub context: Option<Duration>,
     /// Who speaks the greeting.
     pub greeted_by: GreetedBy,
     /// BCP 47, e.g. `hi-IN`.
@@ -32,6 +39,41 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// The greeting with what is known without asking anybody.
+    #[must_use]
+    pub fn greeting_as_known(&self) -> String {
+        self.fill(&self.greeting, None)
+    }
+
+    /// The same call as far as it is known by now. What the carrier greeted with was said before anybody was asked.
+    pub(crate) fn filled(self: &Arc<Self>, context: Option<&CallContext>) -> Arc<Self> {
+        let has_places = self.instructions.contains("{{") || self.greeting.contains("{{");
+        if !has_places && context.is_none() {
+            return Arc::clone(self);
+        }
+        let mut setup = Self::clone(self);
+        let asked = context.filter(|_| self.greeted_by == GreetedBy::Model);
+        setup.greeting = self.fill(&self.greeting, asked);
+        setup.instructions = self.fill(&self.instructions, context);
+        if let Some(context) = context {
+            if let Some(more) = &context.instructions {
+                setup.instructions = format!("{}\n\n{more}", setup.instructions);
+            }
+            setup.language = context.language.clone().unwrap_or(setup.language);
+            setup.voice = context.voice.clone().or(setup.voice);
+        }
+        Arc::new(setup)
+    }
+
+    /// A template with what is known; a text that is none stays as it is.
+    fn fill(&self, text: &str, context: Option<&CallContext>) -> String {
+        let Ok(template) = Template::parse(text) else { return text.to_owned() };
+        template.fill(|name| {
+            let asked = || context.and_then(|context| context.variables.get(name));
+            self.known.get(name).or_else(asked).map(|value| Cow::from(value.as_str()))
+        })
+    }
+
     /// The function of that name.
     pub(crate) fn function(&self, name: &str) -> Option<&Function> {
         self.tools.iter().find(|function| function.tool.name == name)

@@ -56,6 +56,8 @@ struct Conn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Dialling,
+    /// Its configuration is not known yet.
+    Open,
     Configuring,
     Ready,
 }
@@ -67,6 +69,8 @@ pub(crate) struct Session {
     /// Dialled to take over from an old one in a quiet moment.
     next: Option<Conn>,
     rate: SampleRate,
+    /// What a session is told is not known yet.
+    held: bool,
     dials: u32,
     failures: u32,
     errors: VecDeque<Instant>,
@@ -97,6 +101,7 @@ impl Session {
             current: None,
             next: None,
             rate: SampleRate::Hz8000,
+            held: false,
             dials,
             failures: 0,
             errors: VecDeque::new(),
@@ -121,6 +126,11 @@ impl Session {
 
     pub(crate) fn is_current(&self, id: ConnId) -> bool {
         self.current.as_ref().is_some_and(|c| c.id == id)
+    }
+
+    /// No session is configured before [`Self::release`].
+    pub(crate) const fn hold(&mut self) {
+        self.held = true;
     }
 
     /// Opens the connection of the call.
@@ -154,12 +164,26 @@ impl Session {
 
     /// The socket is open: configure first.
     pub(crate) fn opened(&mut self, cx: &mut Context, id: ConnId) {
-        let lacks = self.lacks;
+        let (lacks, held) = (self.lacks, self.held);
         if let Some(conn) = self.find(id)
             && conn.stage == Stage::Dialling
         {
+            if held {
+                conn.stage = Stage::Open;
+                return;
+            }
             conn.stage = Stage::Configuring;
             conn.asked = configure(cx, id, Asked::first(lacks));
+        }
+    }
+
+    /// It is known how a session is to be configured.
+    pub(crate) fn release(&mut self, cx: &mut Context) {
+        self.held = false;
+        let lacks = self.lacks;
+        for conn in [&mut self.current, &mut self.next].into_iter().flatten().filter(|conn| conn.stage == Stage::Open) {
+            conn.stage = Stage::Configuring;
+            conn.asked = configure(cx, conn.id, Asked::first(lacks));
         }
     }
 

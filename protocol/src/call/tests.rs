@@ -2,6 +2,7 @@
 
 mod backpressure;
 mod broken;
+mod context_lookup;
 mod conversation;
 mod copies;
 mod elsewhere;
@@ -62,6 +63,8 @@ fn setup(greeted_by: GreetedBy) -> Setup {
         transcription_language: None,
         voice: None,
         tools: Vec::new(),
+        known: std::collections::BTreeMap::new(),
+        context: None,
         hold_words: Vec::new(),
         clips: std::sync::Arc::default(),
     }

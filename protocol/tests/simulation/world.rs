@@ -106,6 +106,8 @@ impl World {
             transcription_language: None,
             voice: None,
             tools: scenario.functions.then(look_up).into_iter().collect(),
+            known: std::collections::BTreeMap::new(),
+            context: None,
             hold_words: Vec::new(),
             clips: Arc::default(),
         });

@@ -35,6 +35,8 @@ fuzz_target!(|data: &[u8]| {
         transcription_language: None,
         voice: None,
         tools: vec![Function::new(Tool { name: "look_up".to_owned(), description: String::new(), parameters: "{}".to_owned() })],
+        known: std::collections::BTreeMap::new(),
+        context: None,
         hold_words: Vec::new(),
         clips: std::sync::Arc::default(),
     };

@@ -37,7 +37,7 @@ fn every_timer_has_a_row_of_its_own() {
 }
 
 /// The parts: how their keys are called, and their modules.
-const PARTS: [(&str, &str); 12] = [
+const PARTS: [(&str, &str); 13] = [
     ("Playout", "playout"),
     ("Media", "media"),
     ("Session", "session"),
@@ -49,6 +49,7 @@ const PARTS: [(&str, &str); 12] = [
     ("Closing", "closing"),
     ("LastWords", "last_words"),
     ("Holding", "holding"),
+    ("ContextLookup", "context_lookup"),
     ("Tools", "tools"),
 ];
 

@@ -31,6 +31,8 @@ pub enum EndCode {
     GaveUp,
     /// The gateway stopped.
     Shutdown,
+    /// The client was asked who calls, and does not take the call.
+    ContextRefused,
     /// A further stream of the call began on another gateway: here it is over, and nothing of that is stored.
     TakenOver,
     /// Its gateway was gone, and the reaper ended it.
@@ -41,7 +43,7 @@ pub enum EndCode {
 
 impl EndCode {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::CallerHungUp,
         Self::StreamStopped,
         Self::StreamLost,
@@ -56,6 +58,7 @@ impl EndCode {
         Self::ModelFailed,
         Self::GaveUp,
         Self::Shutdown,
+        Self::ContextRefused,
         Self::TakenOver,
         Self::Reaped,
         Self::Unknown,
@@ -79,6 +82,7 @@ impl EndCode {
             Self::ModelFailed => "model_failed",
             Self::GaveUp => "gave_up",
             Self::Shutdown => "shutdown",
+            Self::ContextRefused => "context_refused",
             Self::TakenOver => "taken_over",
             Self::Reaped => "reaped",
             Self::Unknown => "unknown",
@@ -106,9 +110,13 @@ impl EndCode {
     #[must_use]
     pub const fn status(self) -> &'static str {
         match self {
-            Self::NoMedia | Self::MediaSilent | Self::ModelFailed | Self::GaveUp | Self::Shutdown | Self::Reaped => {
-                "failed"
-            }
+            Self::NoMedia
+            | Self::MediaSilent
+            | Self::ModelFailed
+            | Self::GaveUp
+            | Self::Shutdown
+            | Self::ContextRefused
+            | Self::Reaped => "failed",
             _ => "completed",
         }
     }
@@ -132,6 +140,7 @@ impl EndCode {
             | Self::Operator
             | Self::CarrierReported
             | Self::TooLong
+            | Self::ContextRefused
             | Self::TakenOver
             | Self::Unknown => false,
         }
@@ -148,6 +157,7 @@ impl EndCode {
             | Self::ModelFailed
             | Self::GaveUp
             | Self::Shutdown
+            | Self::ContextRefused
             | Self::Reaped
             | Self::Unknown => true,
             Self::CallerHungUp
