@@ -12,6 +12,7 @@ pub(crate) mod screen;
 mod secret;
 mod simulate;
 mod table;
+mod tool;
 mod transcript;
 
 use std::io::{Write, stdout};
@@ -111,6 +112,7 @@ async fn run(command: Command, odd: Vec<String>) -> Result<bool, Failure> {
         Command::Secret(args) => secret::run(args, &mut screen).await?,
         Command::Calls(args) => return calls::run(&args, &mut screen).await,
         Command::Audit(args) => return audit::run(args, &mut screen).await,
+        Command::Tool(args) => return tool::run(args, &mut screen).await,
         Command::Jobs(args) => jobs::run(&args, &mut screen).await?,
         Command::Check(args) => return check::run(&args, odd, &mut screen).await,
     }

@@ -1,12 +1,20 @@
 //! Keyed hashes, and hashes as text.
 
-use hmac::{Hmac, KeyInit};
+use hmac::{Hmac, KeyInit, Mac};
+use protocol::ids::Secret;
 use sha2::Sha256;
 
 /// An HMAC-SHA256 under a key of any length.
 pub(crate) fn hmac_sha256(key: &[u8]) -> Hmac<Sha256> {
     // HMAC takes keys of every length, so the fallback (the empty key's own constructor) is never met.
     Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| Hmac::<Sha256>::new(&Default::default()))
+}
+
+/// What clients know a request of ours by: `v1=` and the HMAC-SHA256 of `timestamp.body` in lower-case hex.
+pub(crate) fn signature(secret: &Secret, timestamp: i64, body: &str) -> String {
+    let mut mac = hmac_sha256(secret.reveal().as_bytes());
+    mac.update(format!("{timestamp}.{body}").as_bytes());
+    format!("v1={}", hex(&mac.finalize().into_bytes()))
 }
 
 /// Lower-case hex.

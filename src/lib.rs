@@ -18,12 +18,14 @@ mod outgoing;
 mod rate;
 mod recordings;
 mod redact;
+mod schema;
 mod serve;
 mod settings;
 mod store;
 mod telemetry;
 mod tenant;
 mod time;
+mod tools;
 mod write_behind;
 
 pub use cli::main;

@@ -1,4 +1,5 @@
-//! What clients are told of their calls: `call.started`, `call.ended`, `recording.stored`, POSTed to the client's `events_url`.
+//! What clients are told of their calls: `call.started`, `call.ended`, `recording.stored`,
+//! `tool.completed_after_call`, POSTed to the client's `events_url`.
 //!
 //! The job that tells is added in the transaction that writes what it tells of, so nothing is told that did not happen and nothing
 //! that happened is forgotten. An event may come twice (its id is the same then), and those of one call come in order.
@@ -6,7 +7,6 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use hmac::Mac;
 use protocol::backoff::Backoff;
 use protocol::call::end::EndCode;
 use protocol::ids::{CallSid, Secret};
@@ -24,7 +24,7 @@ mod tests;
 pub use targets::{RefusedTarget, check_url, refused_targets, unpark};
 pub use wish::{EventsGrant, EventsWish, WishError};
 
-use crate::crypto::{hex, hmac_sha256};
+use crate::crypto::{hex, signature};
 use crate::jobs::{Handler, Job, JobError, Patience};
 use crate::outgoing::{ClientError, Forbidden, Outgoing, PrivateHosts, Times, refused_by_guard, words};
 use crate::store::{CALL_ENDED, EventsTarget, SEND_EVENT, Store, Told};
@@ -92,13 +92,17 @@ impl Handler for Events {
         }
         let target = self.store.events_target(told.client.id).await?;
         let target = target.ok_or_else(|| JobError::GiveUp("the client has no events_url any more".to_owned()))?;
+        let mut data = data(what, &told);
+        if let Some(tool) = job.payload.get("tool") {
+            data["tool"] = tool.clone();
+        }
         let body = json!({
             "id": id,
             "type": what,
             // A job that is put back in line is younger than its event.
             "created_at": job.payload.get("at").cloned().unwrap_or_else(|| json!(time::told(job.created_at))),
             "call_sid": call.as_str(),
-            "data": data(what, &told),
+            "data": data,
         });
         self.post(&target, id, body.to_string()).await
     }
@@ -146,13 +150,6 @@ fn data(what: &str, told: &Told) -> Value {
         data["figures"] = json!(call.figures);
     }
     data
-}
-
-/// `v1=` and the HMAC-SHA256 of `timestamp.body` in lower-case hex.
-fn signature(secret: &Secret, timestamp: i64, body: &str) -> String {
-    let mut mac = hmac_sha256(secret.reveal().as_bytes());
-    mac.update(format!("{timestamp}.{body}").as_bytes());
-    format!("v1={}", hex(&mac.finalize().into_bytes()))
 }
 
 /// A secret for a client that brought none.

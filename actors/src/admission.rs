@@ -7,6 +7,8 @@ use protocol::call::history::History;
 use protocol::call::policy::{Policy, Setup};
 use protocol::ids::CallSid;
 
+use crate::effects::Effects;
+
 /// A call that may begin.
 #[derive(Clone, Debug)]
 pub struct Admission {
@@ -26,6 +28,8 @@ pub struct Admission {
     pub generation: i32,
     /// The call goes on, as it is on record; none: it begins, or this node has it still.
     pub returns: Option<Returning>,
+    /// What does for the call what it wants done beside its sockets; none: nothing can be.
+    pub effects: Option<Arc<dyn Effects>>,
 }
 
 /// A call that goes on with a further stream.

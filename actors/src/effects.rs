@@ -1,5 +1,6 @@
 //! What calls want done beside their sockets.
 
+use std::fmt;
 use std::sync::Weak;
 
 use protocol::call::functions::Ran;
@@ -8,10 +9,11 @@ use protocol::ids::CallSid;
 
 use crate::switchboard::registry::Registry;
 
-/// Does what calls want done. Called on call arbiters: it must not block, and must not fail.
+/// Does what a call wants done: it comes with the call's admission, and lives as long as the call is here. Called on call arbiters: it must
+/// not block, and must not fail.
 ///
 /// It outlives the actors of a call: an effect is asked for once, and what it comes to reaches whichever actor has the call by then.
-pub trait Effects: Send + Sync + 'static {
+pub trait Effects: fmt::Debug + Send + Sync + 'static {
     /// Does one thing for one call. The call and the number are the key by which a peer that is asked twice can tell.
     fn run(&self, call: &CallSid, id: EffectId, effect: Effect, answer: EffectAnswer);
 
@@ -32,10 +34,8 @@ impl EffectAnswer {
         Self { registry, call, id }
     }
 
-    /// What the model is told; of an effect that failed, what is wrong. A call that is over for good hears nothing any more.
-    pub fn give(self, result: Result<Ran, String>) {
-        if let Some(registry) = self.registry.upgrade() {
-            registry.effect_ran(&self.call, self.id, result);
-        }
+    /// What the model is told; of an effect that failed, what is wrong. False when nobody hears it: the call is over for good.
+    pub fn give(self, result: Result<Ran, String>) -> bool {
+        self.registry.upgrade().is_some_and(|registry| registry.effect_ran(&self.call, self.id, result))
     }
 }

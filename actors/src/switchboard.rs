@@ -33,7 +33,6 @@ use crate::admission::{Admission, Admitted, Announced, Phase, Refusal};
 use crate::admissions::Admissions;
 use crate::call_actor::Origin;
 use crate::caller_leg::CallerLeg;
-use crate::effects::Effects;
 use crate::fault::FaultInjector;
 use crate::limits::Limits;
 use crate::media::{MediaEntry, MediaRefusal};
@@ -72,11 +71,6 @@ impl Switchboard {
         let meters = Arc::new(Meters::new());
         let registry = Arc::new(Registry::new(limits, Arc::clone(&meters)));
         Self(Arc::new(Inner { endpoint, tls: client_tls(), recorder, admissions, registry, meters }))
-    }
-
-    /// What does for its calls what they want done beside their sockets. Given once, before the first call; without it nothing can be done.
-    pub fn does(&self, effects: Arc<dyn Effects>) {
-        self.0.registry.does(effects);
     }
 
     /// The same, with a handle that makes actors of its calls fail: for tests and drills.

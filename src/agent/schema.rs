@@ -1,55 +1,16 @@
-//! JSON Schemas: the one of the file itself, and the bounds of those that a file holds.
+//! JSON Schemas: the one of the file itself, and what those must be that a file holds.
 
 use serde_json::{Map, Value, json};
 
-use super::shape::{DEEPEST_SCHEMA, FILE, Key, Kind, LONGEST_HEADER, LONGEST_SCHEMA, MOST_HEADERS, Shape};
+use super::shape::{FILE, Key, Kind, LONGEST_HEADER, MOST_HEADERS, Shape};
+use crate::schema::Schema;
 
-/// Alternatives and references of one schema: what checking costs may double with each.
-const MOST_BRANCHES: usize = 64;
-
-/// Judges the schema of a function's arguments by its size; what it says is judged by who checks arguments with it.
+/// Judges the schema of a function's arguments.
 ///
 /// # Errors
 /// What is wrong with it, and the mend.
 pub(super) fn judge(schema: &Value) -> Result<(), String> {
-    if schema.to_string().len() > LONGEST_SCHEMA {
-        return Err(format!("is longer than {LONGEST_SCHEMA} bytes: make it smaller"));
-    }
-    let (depth, branches) = (depth(schema), branches(schema));
-    if depth > DEEPEST_SCHEMA {
-        return Err(format!("has {depth} levels: {DEEPEST_SCHEMA} are the most"));
-    }
-    if branches > MOST_BRANCHES {
-        return Err(format!("has {branches} alternatives and references: {MOST_BRANCHES} are the most"));
-    }
-    match schema.get("type").and_then(Value::as_str) {
-        Some("object") => Ok(()),
-        _ => Err("must be a JSON Schema of an object: begin it with type = \"object\"".to_owned()),
-    }
-}
-
-fn depth(value: &Value) -> usize {
-    let inner = match value {
-        Value::Array(list) => list.iter().map(depth).max(),
-        Value::Object(table) => table.values().map(depth).max(),
-        _ => return 0,
-    };
-    1 + inner.unwrap_or(0)
-}
-
-fn branches(value: &Value) -> usize {
-    match value {
-        Value::Array(list) => list.iter().map(branches).sum(),
-        Value::Object(table) => {
-            let own = |(key, value): (&String, &Value)| match (key.as_str(), value) {
-                ("anyOf" | "oneOf" | "allOf", Value::Array(list)) => list.len(),
-                ("$ref" | "$dynamicRef", Value::String(_)) => 1,
-                _ => 0,
-            };
-            table.iter().map(own).sum::<usize>() + table.values().map(branches).sum::<usize>()
-        }
-        _ => 0,
-    }
+    Schema::of_arguments(schema).map(drop).map_err(|problem| format!("will not do: {problem}"))
 }
 
 /// The JSON Schema of an agent file.

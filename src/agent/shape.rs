@@ -16,10 +16,6 @@ pub const MOST_HEADERS: usize = 16;
 pub const LONGEST_HEADER: usize = 1024;
 /// Bytes of what is said of a tool.
 pub const LONGEST_DESCRIPTION: usize = 1024;
-/// Bytes of a JSON Schema.
-pub const LONGEST_SCHEMA: usize = 64 * 1024;
-/// Levels of a JSON Schema.
-pub const DEEPEST_SCHEMA: usize = 32;
 /// Bytes of instructions.
 pub const LONGEST_INSTRUCTIONS: usize = 64 * 1024;
 /// Bytes of a greeting, and of anything else that is said.

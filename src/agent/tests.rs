@@ -159,7 +159,7 @@ secret = "always"
         "line 17: tools[0].headers.Host is set by callgate itself",
         "line 20: tools[1].name is end_call, which every agent has",
         "line 22: tools[1].url has a private address",
-        "line 23: tools[1].parameters must be a JSON Schema of an object",
+        "line 23: tools[1].parameters will not do: a schema of arguments must say",
         "line 25: keypad is not supported by this version",
     ];
     assert_eq!(told.len(), expected.len(), "{told:#?}");
@@ -219,7 +219,7 @@ fn a_file_beyond_its_bounds_is_refused_and_one_at_them_is_taken() {
     assert_eq!(mistakes(&many(5_000)).len(), MOST_MISTAKES);
     let long = format!("\"type\":\"object\",\"title\":\"{}\"", "x".repeat(65_536));
     let nested = |levels: usize| format!("{{\"type\":\"object\",\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
-    let any: String = (0..65).map(|_| "{},").collect();
+    let any: String = (0..2_001).map(|_| "{},").collect();
     let any = format!("{{\"type\":\"object\",\"anyOf\":[{}]}}", any.trim_end_matches(','));
     for schema in [format!("{{{long}}}"), nested(100), nested(5_000), any, "3".to_owned(), "{".to_owned()] {
         let text = file(1, 9, 1).replace("{\"type\":\"object\"}", &schema);

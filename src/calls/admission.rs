@@ -8,12 +8,19 @@ use protocol::call::policy::{GreetedBy, Policy, Setup};
 use protocol::ids::CallSid;
 
 use crate::store::Client;
+use crate::tools::CallTools;
 
 /// Characters that a carrier's voice says in a second.
 const SAID_A_SECOND: u64 = 12;
 
 /// The admission of a call: what its client's row and the node's policy say of it. The tighter limit holds.
-pub(super) fn admission(call: &CallSid, client: &Client, greeted_by: GreetedBy, node: &Policy) -> Admission {
+pub(super) fn admission(
+    call: &CallSid,
+    client: &Client,
+    greeted_by: GreetedBy,
+    node: &Policy,
+    tools: CallTools,
+) -> Admission {
     let agent = &client.agent;
     let setup = Setup {
         instructions: agent.instructions.clone(),
@@ -23,7 +30,7 @@ pub(super) fn admission(call: &CallSid, client: &Client, greeted_by: GreetedBy, 
         transcription_language: client.agent.transcription_language.clone(),
         voice: agent.voice.clone(),
         // Rows of earlier days may name functions: none is offered that cannot run.
-        tools: Vec::new(),
+        tools: tools.functions,
         known: std::collections::BTreeMap::new(),
         context: None,
         hold_words: Vec::new(),
@@ -46,6 +53,7 @@ pub(super) fn admission(call: &CallSid, client: &Client, greeted_by: GreetedBy, 
         model: agent.model.clone(),
         generation: 1,
         returns: None,
+        effects: tools.effects,
     }
 }
 

@@ -17,8 +17,9 @@ use super::parties::parties;
 use super::rates::Rates;
 use super::writer::RecordWriter;
 use crate::rate::Windows;
-use crate::store::{Begun, Call, Client, Entry, NewCall, NodeId, Store};
+use crate::store::{Begun, Call, Client, Entry, NewCall, NodeId, Parties, Store};
 use crate::tenant::REGION;
+use crate::tools::{CallInfo, Tools};
 
 /// Admits calls, whichever way they come in. It needs nothing of the calls that are live: those who ask bring what they know.
 pub struct Admissions {
@@ -28,6 +29,8 @@ pub struct Admissions {
     /// How long the database may take, all in all.
     pub(super) deadline: Duration,
     rates: Arc<Rates>,
+    /// What gives each call its functions.
+    tools: Tools,
     /// Media sockets that were turned away and are written down.
     pub(super) refused_sockets: Windows,
     /// This run of this gateway.
@@ -61,10 +64,17 @@ pub(super) struct LetIn<P> {
 impl Admissions {
     /// Over a database, with the limits that hold for every call of this node.
     #[must_use]
-    pub fn new(store: Store, writer: RecordWriter, policy: Policy, deadline: Duration, node: NodeId) -> Self {
+    pub fn new(
+        store: Store,
+        writer: RecordWriter,
+        policy: Policy,
+        deadline: Duration,
+        node: NodeId,
+        tools: Tools,
+    ) -> Self {
         warm_numbers(REGION);
         let (rates, refused_sockets) = (Arc::new(Rates::new()), Windows::new("sockets"));
-        Self { store, writer, policy, deadline, rates, refused_sockets, node }
+        Self { store, writer, policy, deadline, rates, tools, refused_sockets, node }
     }
 
     /// Finds the client of a call, takes a place for it, and holds the client's limits. A call that has begun, here or on another node,
@@ -75,10 +85,10 @@ impl Admissions {
         take_place: impl FnOnce(&Admission) -> Result<Option<P>, Refused>,
     ) -> Result<LetIn<P>, Refused> {
         let client = self.store.client_of(arrival.lines.clone()).await?.ok_or_else(|| nobodys(&arrival.lines))?;
-        let admission = self.admission(&arrival.call, &client, arrival.entry);
+        let parties = self.parties(arrival, &client);
+        let admission = self.admission(&arrival.call, &client, arrival.entry, &parties).await?;
         let judged = match client.active {
             true => take_place(&admission).and_then(|place| {
-                let parties = self.parties(arrival, &client);
                 self.rates.check(&arrival.call, &client, &parties, Instant::now())?;
                 Ok(place)
             }),
@@ -127,23 +137,39 @@ impl Admissions {
         let begun = self.store.begin_call(new).await?;
         if let Some(owner) = begun.call().client_id.filter(|owner| *owner != client.id) {
             let client = self.store.client(owner).await?.ok_or(Refused::UnknownClient)?;
-            let admission = self.admission(&begun.call().call_sid, &client, arrival.entry);
+            let call = begun.call();
+            let admission = self.admission(&call.call_sid, &client, arrival.entry, &call.parties).await?;
             // The place was another client's.
             *let_in = LetIn { client, admission, place: None };
         }
         Ok(begun)
     }
 
-    fn parties(&self, arrival: &Arrival, client: &Client) -> crate::store::Parties {
+    fn parties(&self, arrival: &Arrival, client: &Client) -> Parties {
         parties(arrival.from.clone(), arrival.to.clone(), arrival.direction.clone(), &client.region)
     }
 
-    pub(super) fn admission(&self, call: &CallSid, client: &Client, entry: Entry) -> Admission {
+    pub(super) async fn admission(
+        &self,
+        call: &CallSid,
+        client: &Client,
+        entry: Entry,
+        parties: &Parties,
+    ) -> Result<Admission, Refused> {
         let greeted_by = match entry {
             Entry::CallStart => GreetedBy::Carrier,
             Entry::Voicebot | Entry::Static => GreetedBy::Model,
         };
-        admission(call, client, greeted_by, &self.policy)
+        // An outgoing call's client is the one who calls: its functions are told whom.
+        let other = [&parties.from, &parties.to].into_iter().flatten().find(|number| **number != client.exotel_number);
+        let info = CallInfo {
+            caller: other.cloned(),
+            called: parties.to.clone(),
+            direction: parties.direction.clone(),
+            ..CallInfo::new(call.clone())
+        };
+        let tools = self.tools.of_call(client, info).await?;
+        Ok(admission(call, client, greeted_by, &self.policy, tools))
     }
 
     /// A call that this node has from now on, as a row has it that was read before. `here`: as this node had it last.

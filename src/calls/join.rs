@@ -104,7 +104,7 @@ impl Admissions {
         let was_ours = was.ownership.owner.as_ref() == Some(&self.node);
         let was_under = was_ours.then_some(was.ownership.generation);
         let goes_on = GoesOn { generation, was_under, stream, since: SystemTime::now() };
-        let admission = self.admission(&was.call_sid, &client, entry);
+        let admission = self.admission(&was.call_sid, &client, entry, &was.parties).await?;
         self.goes_on(&was, goes_on, admission, join.here.as_ref()).await
     }
 

@@ -4,6 +4,7 @@
 //! one transaction. While the database is away the fold goes on and the writing is tried again, so memory grows with the number of
 //! calls and not with the number of facts, and within a bound. The audit log has a journal of its own (`journal`).
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 use crate::audit::journal::{Journal, Lane};
 use crate::audit::{AuditNumbers, Secrets, facts};
 use crate::store::{AuditEntry, Call, CallEndReport, NodeId, Store};
+use crate::tools;
 use crate::write_behind::{GATHER, WriteBehind};
 
 mod fold;
@@ -142,10 +144,15 @@ impl RecordWriter {
 
     /// Waits until everything given so far is written; false when the database did not take it (it is kept, and tried again).
     pub async fn flush(&self) -> bool {
-        let (done, written) = oneshot::channel();
-        let facts = self.queue.send(Item::Flush(done)).await.is_ok() && written.await.unwrap_or(false);
+        let facts = self.facts_written().await;
         // What the facts had to say to the audit log is in the journal by now.
         self.journal.flush().await && facts
+    }
+
+    /// The same for what calls did, without the audit log.
+    async fn facts_written(&self) -> bool {
+        let (done, written) = oneshot::channel();
+        self.queue.send(Item::Flush(done)).await.is_ok() && written.await.unwrap_or(false)
     }
 
     /// Whether the database takes nothing just now, although it may be read: a full disk, a lock, a standby.
@@ -164,6 +171,16 @@ impl RecordWriter {
                 "the record's queue is full: facts are dropped from here on, callgate_record_dropped_total counts them"
             );
         }
+    }
+}
+
+impl tools::CallLog for RecordWriter {
+    fn written(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+        Box::pin(self.facts_written())
+    }
+
+    fn audit(&self, entry: AuditEntry) {
+        self.journal.push(Lane::Steps, self.secrets.out_of(entry));
     }
 }
 

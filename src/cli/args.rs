@@ -14,11 +14,13 @@ mod client;
 mod flow;
 mod jobs;
 mod secret;
+mod tool;
 
 pub use client::{AddArgs, ApplyArgs, Client, ClientFields, OneArgs, SetArgs, Switch};
 pub use flow::{BalancerArgs, Dial, Flow, FlowArgs};
 pub use jobs::{JobsAction, JobsArgs, RetryArgs};
 pub use secret::{Secret, Token};
+pub use tool::{TestArgs, Tool};
 
 /// The version, and which build it is (`build.rs`).
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CALLGATE_BUILD"), ")");
@@ -47,6 +49,9 @@ pub enum Command {
     /// The tenants.
     #[command(subcommand)]
     Client(Client),
+    /// The functions of tenants' agents.
+    #[command(subcommand)]
+    Tool(Tool),
     /// Secrets that the agents of tenants need.
     #[command(subcommand)]
     Secret(Secret),

@@ -12,6 +12,7 @@ use simulator::model::{ModelHandle, ModelOptions, ModelServer};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+use crate::agent::Secrets;
 use crate::calls::token::TokenKey;
 use crate::calls::writer::{RecordRules, RecordWriter};
 use crate::calls::{Admissions, Calls, LEASE, Lease, MediaAdmissions, Reaper, StreamUrls};
@@ -20,6 +21,7 @@ use crate::http::{Gateway, Readiness, Rules, Strangers};
 use crate::recordings::spool::{Deck, TapingRecorder};
 use crate::settings::Settings;
 use crate::store::{NodeId, Store};
+use crate::tools::{Runner, Tools};
 
 /// Restarts of one actor within `RESTART_WINDOW` before its call is given up.
 const RESTARTS: u32 = 3;
@@ -66,7 +68,12 @@ pub(super) fn gateway<F>(
         },
         runtime,
     );
-    let admissions = Arc::new(Admissions::new(store.clone(), recorder.clone(), policy, webhooks.deadline, node));
+    let secrets = Secrets::new(store.clone(), settings.seal.key.as_ref(), settings.seal.old.as_ref());
+    let record = Arc::new(recorder.clone());
+    let runner = Runner::new(store.clone(), &settings.private_hosts, record, secrets, runtime.clone())?;
+    let tools = Tools::new(runner);
+    let admissions = Admissions::new(store.clone(), recorder.clone(), policy, webhooks.deadline, node, tools);
+    let admissions = Arc::new(admissions);
     let limits = Limits {
         max_calls: calls.max_calls,
         restarts: RESTARTS,

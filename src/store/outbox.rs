@@ -12,6 +12,8 @@ pub const SEND_EVENT: &str = "send_event";
 pub const CALL_STARTED: &str = "call.started";
 /// Ended, by whichever account of it stands.
 pub const CALL_ENDED: &str = "call.ended";
+/// What a function that changes something came to when its call was over already.
+pub const COMPLETED_AFTER_CALL: &str = "tool.completed_after_call";
 /// A recording can be had.
 pub const RECORDING_STORED: &str = "recording.stored";
 
@@ -37,6 +39,21 @@ pub struct EventsTarget {
     pub url: String,
     /// Key of the signature.
     pub secret: Secret,
+}
+
+/// What a function came to when its call was over already.
+#[derive(Clone, Debug)]
+pub struct AfterCall {
+    /// The call.
+    pub call: CallSid,
+    /// Which of the things that it wanted done.
+    pub number: u32,
+    /// The function.
+    pub tool: String,
+    /// Whether it was done.
+    pub ok: bool,
+    /// What came of it.
+    pub output: String,
 }
 
 /// What an event tells of, as it is when it is told.
@@ -87,6 +104,14 @@ impl Store {
     /// When the database fails.
     pub async fn set_events_target(&self, client: i64, target: Option<EventsTarget>) -> Result<bool, StoreError> {
         transaction!(self, outbox::set_target(client, target.as_ref()))
+    }
+
+    /// Puts on record what a function came to behind its call's end, and tells the client. The same again changes nothing.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn completed_after_call(&self, done: AfterCall) -> Result<(), StoreError> {
+        transaction!(self, outbox::completed_after_call(&done))
     }
 
     /// What there is to tell of a call, or of a recording of it; none when there is no such call, or it is nobody's.

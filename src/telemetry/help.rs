@@ -63,6 +63,9 @@ const COUNTERS: &[(&str, &str)] = &[
     ("callgate_responses_incomplete_total", "Responses that a limit of the model's cut, by the limit"),
     ("callgate_responses_failed_total", "Responses that the model failed to give"),
     ("callgate_restarts_total", "Parts of calls that were started again by their supervisor"),
+    ("callgate_tool_runs_total", "Functions of clients that were run, by function and what they came to"),
+    ("callgate_tools_cancelled_total", "Functions that only look and were given up since their call was over"),
+    ("callgate_tools_unwritten_total", "Functions that began although it was not on record in time that they did"),
     ("callgate_webhooks_total", "Webhooks answered, by outcome"),
 ];
 
@@ -78,12 +81,14 @@ const GAUGES: &[(&str, &str)] = &[
     ("callgate_jobs_parked", "Jobs that are not allowed as the settings are"),
     ("callgate_jobs_waiting", "Jobs that are still to be done"),
     ("callgate_rate_keys", "Callers, clients and addresses that a limit remembers, by limit"),
+    ("callgate_tools_running", "Functions of clients that run now"),
 ];
 
 const HISTOGRAMS: &[(&str, &str)] = &[
     ("callgate_answer_seconds", "From the caller's last speech to the agent's first audio sent to the caller"),
     ("callgate_first_audio_seconds", "From the start of the media to the agent's first audio"),
     ("callgate_http_seconds", "Time to answer a request, by route"),
+    ("callgate_tool_seconds", "Time that a function of a client's took, by function"),
     ("callgate_webhook_seconds", "Time to answer a webhook"),
 ];
 

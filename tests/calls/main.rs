@@ -11,6 +11,7 @@ mod conversation;
 mod database;
 mod faults;
 mod flows;
+mod functions;
 mod load;
 mod log;
 mod model;

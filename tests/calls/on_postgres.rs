@@ -6,6 +6,8 @@
 mod conversation;
 #[path = "flows.rs"]
 mod flows;
+#[path = "functions.rs"]
+mod functions;
 
 mod support {
     pub(super) use crate::support::*;

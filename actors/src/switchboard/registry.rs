@@ -2,7 +2,7 @@
 
 mod presence;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Instant;
 
 use dashmap::DashMap;
@@ -19,7 +19,7 @@ use super::seats::{Asked, Seats, Taken};
 use super::slot::Beginning;
 pub(crate) use super::slot::{Attached, CallSlot};
 use crate::admission::{Admission, Refusal};
-use crate::effects::{EffectAnswer, Effects};
+use crate::effects::EffectAnswer;
 use crate::limits::Limits;
 use crate::model_leg::Target;
 use crate::recorder::Recorder;
@@ -35,7 +35,6 @@ pub(crate) struct Registry {
     left: Notify,
     limits: Limits,
     meters: Arc<Meters>,
-    effects: OnceLock<Arc<dyn Effects>>,
 }
 
 /// What an admission came to.
@@ -50,40 +49,32 @@ impl Registry {
     pub(crate) fn new(limits: Limits, meters: Arc<Meters>) -> Self {
         let seats = Seats::new(limits.clone(), Arc::clone(&meters));
         let (calls, shelf, left) = (DashMap::new(), Shelf::new(limits.max_calls), Notify::new());
-        Self { calls, seats, shelf, left, limits, meters, effects: OnceLock::new() }
+        Self { calls, seats, shelf, left, limits, meters }
     }
 
     pub(crate) fn find(&self, sid: &CallSid) -> Option<Arc<CallSlot>> {
         self.calls.get(sid).map(|slot| Arc::clone(&slot))
     }
 
-    /// What does for calls what they want done: the first that is given.
-    pub(crate) fn does(&self, effects: Arc<dyn Effects>) {
-        let _ = self.effects.set(effects);
-    }
-
     /// Has something done for a call.
-    fn run(self: &Arc<Self>, call: &CallSid, id: EffectId, effect: Effect) {
-        let answer = EffectAnswer::new(Arc::downgrade(self), call.clone(), id);
-        match self.effects.get() {
-            Some(effects) => effects.run(call, id, effect, answer),
-            None => answer.give(Err("this function is not available on this call".to_owned())),
+    fn run(self: &Arc<Self>, slot: &CallSlot, id: EffectId, effect: Effect) {
+        let answer = EffectAnswer::new(Arc::downgrade(self), slot.sid.clone(), id);
+        match &slot.effects {
+            Some(effects) => effects.run(&slot.sid, id, effect, answer),
+            None => {
+                answer.give(Err("this function is not available on this call".to_owned()));
+            }
         }
     }
 
-    /// Nobody waits for an effect of a call any more.
-    fn cancel(&self, call: &CallSid, id: EffectId) {
-        if let Some(effects) = self.effects.get() {
-            effects.cancel(call, id);
-        }
-    }
-
-    /// An effect of a call came to something. One whose stream has ended hears it when it comes back.
-    pub(crate) fn effect_ran(&self, call: &CallSid, id: EffectId, result: Result<Ran, String>) {
-        match self.find(call).or_else(|| self.shelf.find(call)) {
+    /// An effect of a call came to something. One whose stream has ended hears it when it comes back; false when it is over for good.
+    pub(crate) fn effect_ran(&self, call: &CallSid, id: EffectId, result: Result<Ran, String>) -> bool {
+        let slot = self.find(call).or_else(|| self.shelf.find(call));
+        match &slot {
             Some(slot) => slot.deliver(Input::Ran { id, result }),
             None => metrics::counter!("callgate_effects_unheard_total").increment(1),
         }
+        slot.is_some()
     }
 
     /// Every call of this moment.

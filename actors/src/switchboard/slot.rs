@@ -24,6 +24,7 @@ use super::streams::Streams;
 use crate::admission::{Admission, Announced};
 use crate::call_actor::CallActor;
 use crate::caller_leg::CallerLeg;
+use crate::effects::Effects;
 use crate::limits::Limits;
 use crate::model_leg::Target;
 use crate::recorder::{Recorder, SupervisorEvent, Tape};
@@ -40,6 +41,8 @@ pub(crate) struct CallSlot {
     pub(crate) target: Target,
     /// The tenant's model, instead of the node's.
     model: Option<String>,
+    /// What does for the call what it wants done; none: nothing can be.
+    pub(crate) effects: Option<Arc<dyn Effects>>,
     pub(crate) limits: Limits,
     pub(crate) meters: Arc<Meters>,
     pub(crate) span: Span,
@@ -125,6 +128,7 @@ impl CallSlot {
             setup: Arc::new(admission.setup),
             target,
             model: admission.model,
+            effects: admission.effects,
             limits,
             meters,
             seat,
@@ -149,6 +153,7 @@ impl CallSlot {
             model: self.model.clone(),
             generation: self.generation,
             returns: None,
+            effects: self.effects.clone(),
         }
     }
 
@@ -160,8 +165,7 @@ impl CallSlot {
 
     /// Nobody waits for that any more.
     pub(crate) fn cancel(&self, id: EffectId) {
-        let presence = lock(&self.state).presence.upgrade();
-        presence.iter().for_each(|presence| presence.cancel(id));
+        self.effects.iter().for_each(|effects| effects.cancel(&self.sid, id));
     }
 
     /// What effects came to while the call was away.

@@ -1,5 +1,6 @@
 //! What runs for a call outlives its actors.
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use actors::{EffectAnswer, Effects, Fault};
@@ -17,6 +18,12 @@ use crate::model::{Heard, Model};
 #[derive(Default)]
 struct Desk(Mutex<Vec<(EffectId, Effect, EffectAnswer)>>);
 
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk").finish_non_exhaustive()
+    }
+}
+
 impl Effects for Desk {
     fn run(&self, _: &CallSid, id: EffectId, effect: Effect, answer: EffectAnswer) {
         self.0.lock().unwrap().push((id, effect, answer));
@@ -30,7 +37,7 @@ impl Desk {
 
     fn answer(&self, result: &str) {
         let (.., answer) = self.0.lock().unwrap().remove(0);
-        answer.give(Ok(result.to_owned().into()));
+        assert!(answer.give(Ok(result.to_owned().into())), "the call is here");
     }
 }
 
@@ -53,7 +60,7 @@ async fn a_function_that_returns_after_a_panic_and_a_move_is_told_to_whoever_has
     let model = Model::start(101).await;
     let gateway = Gateway::start(&model).await;
     let desk = Arc::new(Desk::default());
-    gateway.board.does(desk.clone());
+    gateway.hands.set(desk.clone()).unwrap();
     gateway.admit_elsewhere("c1");
     gateway.until("c1", "the session", |facts| facts.iter().any(|f| matches!(f, Fact::ModelReady { .. }))).await;
     call(&model, "f1");
@@ -88,7 +95,7 @@ async fn a_function_that_returns_while_the_call_is_away_is_told_when_it_is_back(
     let model = Model::start(101).await;
     let gateway = Gateway::start(&model).await;
     let desk = Arc::new(Desk::default());
-    gateway.board.does(desk.clone());
+    gateway.hands.set(desk.clone()).unwrap();
     gateway.admit_here("c1").await;
     let mut carrier = Carrier::start(gateway.address, "c1").await;
     carrier.agent_audio().await;

@@ -1,14 +1,14 @@
 //! A gateway of one worker, with what it records.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use actors::{
-    Admission, Admissions, FaultInjector, Join, JoinAnswer, JoinError, Limits, MediaEntry, MediaRefusal, ModelEndpoint,
-    Recorder, Step, SupervisorEvent, Switchboard,
+    Admission, Admissions, Effects, FaultInjector, Join, JoinAnswer, JoinError, Limits, MediaEntry, MediaRefusal,
+    ModelEndpoint, Recorder, Step, SupervisorEvent, Switchboard,
 };
 use protocol::call::end::Ended;
 use protocol::call::fact::Fact;
@@ -57,11 +57,16 @@ impl Admissions for Book {
     }
 }
 
+/// Given once, by a test that wants something done.
+pub(crate) type Hands = Arc<OnceLock<Arc<dyn Effects>>>;
+
 pub(crate) struct Gateway {
     pub(crate) board: Switchboard,
     pub(crate) faults: FaultInjector,
     pub(crate) address: SocketAddr,
     pub(crate) book: Arc<Book>,
+    /// What does for calls that are admitted what they want done.
+    pub(crate) hands: Hands,
     server: ServerHandle,
 }
 
@@ -98,6 +103,7 @@ pub(crate) fn admission(call: &str) -> Admission {
         model: None,
         generation: 1,
         returns: None,
+        effects: None,
     }
 }
 
@@ -133,10 +139,12 @@ impl Gateway {
             admits,
         });
         let (board, faults) = Switchboard::with_faults(endpoint, limits, book.clone(), book.clone());
-        let data = web::Data::new(board.clone());
+        let (data, hands) = (web::Data::new(board.clone()), Hands::default());
+        let of_test = web::Data::new(hands.clone());
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(data.clone())
+                .app_data(of_test.clone())
                 .route("/admit/{call}", web::get().to(admit))
                 .route("/media/{call}", web::get().to(by_token))
                 .route("/media", web::get().to(by_start))
@@ -150,12 +158,13 @@ impl Gateway {
         let server = server.run();
         let handle = server.handle();
         actix_web::rt::spawn(server);
-        Self { board, faults, address, book, server: handle }
+        Self { board, faults, address, book, hands, server: handle }
     }
 
     /// Admits on the test's own arbiter: the call has to move when its media socket comes.
     pub(crate) fn admit_elsewhere(&self, call: &str) {
-        assert!(!self.board.admit(admission(call)).unwrap().replayed);
+        let admission = Admission { effects: self.hands.get().cloned(), ..admission(call) };
+        assert!(!self.board.admit(admission).unwrap().replayed);
     }
 
     /// Admits on the arbiter of the media socket.
@@ -214,8 +223,8 @@ pub(crate) fn count(facts: &[Fact], which: impl Fn(&Fact) -> bool) -> usize {
     facts.iter().filter(|fact| which(fact)).count()
 }
 
-async fn admit(board: web::Data<Switchboard>, call: web::Path<String>) -> HttpResponse {
-    board.admit(admission(&call)).unwrap();
+async fn admit(board: web::Data<Switchboard>, hands: web::Data<Hands>, call: web::Path<String>) -> HttpResponse {
+    board.admit(Admission { effects: hands.get().cloned(), ..admission(&call) }).unwrap();
     HttpResponse::Ok().finish()
 }
 

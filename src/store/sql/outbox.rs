@@ -6,9 +6,12 @@ use protocol::exotel::status::is_end;
 use protocol::ids::{CallSid, Secret};
 use serde_json::json;
 
-use super::{Conn, RunQueryDsl, batch, calls, clients, jobs, recordings};
+use super::{Conn, RunQueryDsl, batch, calls, clients, jobs, recordings, steps};
 use crate::store::ends::open_until;
-use crate::store::outbox::{CALL_ENDED, CALL_STARTED, Event, EventsTarget, SEND_EVENT, Told, ended_key, told_at};
+use crate::store::outbox::{
+    AfterCall, CALL_ENDED, CALL_STARTED, COMPLETED_AFTER_CALL, Event, EventsTarget, SEND_EVENT, Told, ended_key,
+    told_at,
+};
 use crate::store::schema;
 use crate::store::schema::clients::dsl;
 use crate::store::{Batch, Begun, Call, CallEndReport, Kept, NewCall, NewJob, StoreError};
@@ -68,6 +71,23 @@ pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<Ve
     Ok(superseded)
 }
 
+/// What a function came to behind its call's end: the result of its step, and told to the client.
+pub(in crate::store) async fn completed_after_call(conn: &mut Conn, done: &AfterCall) -> Result<(), StoreError> {
+    let call = done.call.as_str();
+    let row = schema::calls::table.filter(schema::calls::call_sid.eq(call)).select(schema::calls::id);
+    let Some(id) = row.get_result::<i64>(conn).await.optional()? else { return Ok(()) };
+    steps::returned(conn, id, i64::from(done.number), &done.output).await?;
+    if !listens(conn, &done.call).await? {
+        return Ok(());
+    }
+    let AfterCall { number, tool, ok, output, .. } = done;
+    let payload = json!({ "id": new_event(), "type": COMPLETED_AFTER_CALL, "call_sid": call, "at": time::told(Utc::now()),
+        "tool": { "tool_call_id": number.to_string(), "tool": tool, "ok": ok, "output": output } });
+    let key = format!("{COMPLETED_AFTER_CALL}/{call}/{number}");
+    jobs::enqueue(conn, &NewJob::new(SEND_EVENT, key, payload).ordered(call)).await?;
+    Ok(())
+}
+
 /// Tells of an end in its time; when that is, if anybody listens.
 async fn ended(conn: &mut Conn, call: &Call) -> Result<Option<DateTime<Utc>>, StoreError> {
     let at = told_at(call, Utc::now());
@@ -77,9 +97,18 @@ async fn ended(conn: &mut Conn, call: &Call) -> Result<Option<DateTime<Utc>>, St
 
 /// Adds the job that tells, once for all; false when the call's client does not want to be told.
 pub(in crate::store) async fn tell(conn: &mut Conn, event: &Event<'_>) -> Result<bool, StoreError> {
+    let listens = listens(conn, event.call).await?;
+    if listens {
+        enqueue(conn, event).await?;
+    }
+    Ok(listens)
+}
+
+/// Whether the client of a call wants to be told.
+async fn listens(conn: &mut Conn, call: &CallSid) -> Result<bool, StoreError> {
     let listens = schema::calls::table
         .inner_join(schema::clients::table)
-        .filter(schema::calls::call_sid.eq(event.call.as_str()))
+        .filter(schema::calls::call_sid.eq(call.as_str()))
         .filter(dsl::events_url.is_not_null())
         // What only the carrier tells of never was ours to answer: nothing is told of it, unless it begins after all.
         .filter(schema::calls::entry.is_not_null())
@@ -87,18 +116,17 @@ pub(in crate::store) async fn tell(conn: &mut Conn, event: &Event<'_>) -> Result
         .get_result::<i64>(conn)
         .await
         .optional()?;
-    if listens.is_none() {
-        return Ok(false);
-    }
-    enqueue(conn, event).await?;
-    Ok(true)
+    Ok(listens.is_some())
+}
+
+fn new_event() -> String {
+    format!("evt_{}", uuid::Uuid::now_v7().simple())
 }
 
 /// Adds the job that tells, once for all.
 async fn enqueue(conn: &mut Conn, event: &Event<'_>) -> Result<(), StoreError> {
     let call = event.call.as_str();
-    let id = format!("evt_{}", uuid::Uuid::now_v7().simple());
-    let payload = json!({ "id": id, "type": event.what, "call_sid": call, "recording_id": event.recording,
+    let payload = json!({ "id": new_event(), "type": event.what, "call_sid": call, "recording_id": event.recording,
         "at": time::told(Utc::now()) });
     jobs::enqueue(conn, &NewJob::new(SEND_EVENT, event.key(), payload).at(event.at).ordered(call)).await?;
     Ok(())

@@ -9,7 +9,7 @@ use super::{Conn, RunQueryDsl, turns};
 use crate::store::StoreError;
 use crate::store::engine::prepared::prepared;
 use crate::store::schema::call_steps::dsl;
-use crate::store::steps::{MOST_READ, StepRow, row, step};
+use crate::store::steps::{MOST_READ, StepRow, TOOL, row, step};
 
 /// A step that is new, or better known.
 pub(in crate::store) async fn upsert(conn: &mut Conn, call_id: i64, step: &StoredStep) -> Result<(), StoreError> {
@@ -30,6 +30,18 @@ pub(in crate::store) async fn upsert(conn: &mut Conn, call_id: i64, step: &Store
         .do_update()
         .set(dsl::output.eq(excluded(dsl::output)));
     prepared(written).execute(conn).await?;
+    Ok(())
+}
+
+/// What a function came to whose call is over.
+pub(in crate::store) async fn returned(
+    conn: &mut Conn,
+    call_id: i64,
+    number: i64,
+    output: &str,
+) -> Result<(), StoreError> {
+    let step = dsl::call_steps.find((call_id, TOOL, number));
+    diesel::update(step).set(dsl::output.eq(output)).execute(conn).await?;
     Ok(())
 }
 

@@ -27,12 +27,7 @@ impl Presence {
 
     /// Has something done for the call.
     pub(in crate::switchboard) fn run(&self, id: EffectId, effect: Effect) {
-        self.registry.run(&self.slot.sid, id, effect);
-    }
-
-    /// Nobody waits for something that is done for the call.
-    pub(in crate::switchboard) fn cancel(&self, id: EffectId) {
-        self.registry.cancel(&self.slot.sid, id);
+        self.registry.run(&self.slot, id, effect);
     }
 
     /// The caller has left. Whether the call has to end now.

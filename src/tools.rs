@@ -1,0 +1,71 @@
+//! What a call wants done beside talking: functions of its client's, which are HTTP endpoints.
+//!
+//! A call says what it wants and how long it waits ([`CallEffects`] is its side here); who asks, signs, bounds, counts and writes down is this
+//! room. Whatever comes back is words for a model. It runs on the runtime of the background, never on a call's arbiter.
+
+use std::sync::Arc;
+
+use actors::Effects;
+use protocol::call::functions::Function;
+
+use crate::agent::Documents;
+use crate::store::{Client, StoreError};
+
+mod answer;
+mod effects;
+mod labels;
+mod request;
+mod run;
+mod runner;
+mod toolset;
+
+#[cfg(test)]
+mod tests;
+
+pub use request::CallInfo;
+pub use run::{Exchange, exchange};
+pub use runner::{CallLog, Runner};
+pub use toolset::Toolset;
+
+use effects::CallEffects;
+use toolset::Toolsets;
+
+/// What gives each call its functions.
+pub struct Tools {
+    runner: Arc<Runner>,
+    toolsets: Toolsets,
+    documents: Documents,
+}
+
+/// What a call can have done: what its model is told of, and who does it.
+#[derive(Clone, Debug, Default)]
+pub struct CallTools {
+    /// The functions.
+    pub functions: Vec<Function>,
+    /// None where nothing can be done.
+    pub effects: Option<Arc<dyn Effects>>,
+}
+
+impl Tools {
+    /// With what functions are run with.
+    #[must_use]
+    pub fn new(runner: Runner) -> Self {
+        let documents = Documents::new(runner.store.clone());
+        Self { runner: Arc::new(runner), toolsets: Toolsets::default(), documents }
+    }
+
+    /// What a call can have done of a client's whose row was read just now.
+    ///
+    /// # Errors
+    /// When the client's document has to be read, and the database fails.
+    pub async fn of_call(&self, client: &Client, info: CallInfo) -> Result<CallTools, StoreError> {
+        let document = self.documents.of(client).await?;
+        let toolset = self.toolsets.of(client, &document);
+        if toolset.functions().is_empty() {
+            return Ok(CallTools::default());
+        }
+        let effects: Arc<dyn Effects> =
+            Arc::new(CallEffects::new(Arc::clone(&self.runner), Arc::clone(&toolset), info));
+        Ok(CallTools { functions: toolset.functions().to_vec(), effects: Some(effects) })
+    }
+}

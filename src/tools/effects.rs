@@ -1,0 +1,162 @@
+//! What one call has done: what it wants is done here, and what it came to is told to it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use actors::{EffectAnswer, Effects, lock};
+use chrono::Utc;
+use protocol::call::io::{Effect, EffectId};
+use protocol::ids::CallSid;
+use protocol::wire::{clip, without_nul};
+use serde_json::json;
+use tokio::task::AbortHandle;
+
+use super::labels;
+use super::request::CallInfo;
+use super::run::{Exchange, exchange};
+use super::runner::{Permit, Runner};
+use super::toolset::{ReadyTool, Toolset};
+use crate::store::{AfterCall, AuditEntry};
+
+/// Bytes that are told of what a function came to behind its call's end.
+const LONGEST_TOLD: usize = 8 * 1024;
+
+/// See the module. It lives as long as the call is here; what it began to change goes on without it.
+pub struct CallEffects {
+    runner: Arc<Runner>,
+    toolset: Arc<Toolset>,
+    info: CallInfo,
+    /// What may be given up.
+    looking: Mutex<HashMap<EffectId, AbortHandle>>,
+}
+
+impl CallEffects {
+    /// For a call of a client's.
+    #[must_use]
+    pub fn new(runner: Arc<Runner>, toolset: Arc<Toolset>, info: CallInfo) -> Self {
+        Self { runner, toolset, info, looking: Mutex::default() }
+    }
+
+    fn begin(&self, id: EffectId, name: &str, arguments: String, answer: EffectAnswer) {
+        let Some(tool) = self.toolset.tool(name) else {
+            answer.give(Err("there is no such function".to_owned()));
+            return;
+        };
+        let Some(permit) = self.runner.permit(&self.toolset) else {
+            count(name, "too_many");
+            let why = "too many functions are running: tell the caller, and try again in a moment";
+            answer.give(Err(why.to_owned()));
+            return;
+        };
+        let job = Job {
+            runner: Arc::clone(&self.runner),
+            toolset: Arc::clone(&self.toolset),
+            tool: Arc::clone(tool),
+            info: self.info.clone(),
+            id,
+            _permit: permit,
+        };
+        let is_read_only = tool.is_read_only();
+        let runs = self.runner.runtime.spawn(job.run(arguments, answer));
+        if is_read_only {
+            let mut looking = lock(&self.looking);
+            looking.retain(|_, runs| !runs.is_finished());
+            looking.insert(id, runs.abort_handle());
+        }
+    }
+}
+
+impl fmt::Debug for CallEffects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallEffects").field("call", &self.info.call_sid).finish_non_exhaustive()
+    }
+}
+
+impl Effects for CallEffects {
+    fn run(&self, _: &CallSid, id: EffectId, effect: Effect, answer: EffectAnswer) {
+        match effect {
+            Effect::Function { name, arguments, .. } => self.begin(id, &name, arguments, answer),
+            Effect::Context => {
+                answer.give(Err("nobody is asked who calls".to_owned()));
+            }
+        }
+    }
+
+    fn cancel(&self, _: &CallSid, id: EffectId) {
+        if let Some(runs) = lock(&self.looking).remove(&id) {
+            runs.abort();
+            metrics::counter!("callgate_tools_cancelled_total").increment(1);
+        }
+    }
+}
+
+/// A function that runs.
+struct Job {
+    runner: Arc<Runner>,
+    toolset: Arc<Toolset>,
+    tool: Arc<ReadyTool>,
+    info: CallInfo,
+    id: EffectId,
+    _permit: Permit,
+}
+
+impl Job {
+    async fn run(self, arguments: String, answer: EffectAnswer) {
+        let Self { runner, toolset, tool, info, id, .. } = &self;
+        let ran = exchange(runner, toolset, tool, info, id.0, &arguments).await;
+        count(&tool.config.name, ran.outcome);
+        let label = labels::of(&tool.config.name);
+        metrics::histogram!("callgate_tool_seconds", "tool" => label).record(ran.took.as_secs_f64());
+        runner.log.audit(self.entry(&ran));
+        let Exchange { result, .. } = ran;
+        let told = result.clone().map(Into::into);
+        if !answer.give(told) && !tool.is_read_only() {
+            self.completed_after_call(&result.map(|returned| returned.output)).await;
+        }
+    }
+
+    /// Nobody is there to be told: it is on record, and the client is told.
+    async fn completed_after_call(&self, result: &Result<String, String>) {
+        let Self { runner, tool, info, id, .. } = self;
+        let (ok, output) = match result {
+            Ok(output) => (true, output),
+            Err(why) => (false, why),
+        };
+        let done = AfterCall {
+            call: info.call_sid.clone(),
+            number: id.0,
+            tool: tool.config.name.clone(),
+            ok,
+            output: without_nul(clip(output, LONGEST_TOLD).into_owned()),
+        };
+        if let Err(error) = runner.store.completed_after_call(done).await {
+            tracing::warn!(call_sid = %info.call_sid, %error, "what a function came to behind its call is not on record");
+        }
+    }
+
+    fn entry(&self, ran: &Exchange) -> AuditEntry {
+        let ms = u64::try_from(ran.took.as_millis()).unwrap_or(u64::MAX);
+        AuditEntry {
+            at: Utc::now(),
+            kind: "call.tool-run".to_owned(),
+            call_sid: Some(self.info.call_sid.clone()),
+            remote_addr: None,
+            request_id: None,
+            outcome: if ran.outcome == "ok" { "ok" } else { "failed" }.to_owned(),
+            payload: json!({
+                "name": self.tool.config.name,
+                "number": self.id.0,
+                "came_to": ran.outcome,
+                "status": ran.answer.as_ref().map(|(status, _)| status),
+                "bytes": ran.answer.as_ref().map(|(_, body)| body.len()),
+                "attempts": ran.attempts,
+                "took_ms": ms,
+            }),
+        }
+    }
+}
+
+fn count(name: &str, outcome: &'static str) {
+    metrics::counter!("callgate_tool_runs_total", "tool" => labels::of(name), "outcome" => outcome).increment(1);
+}

@@ -1,0 +1,110 @@
+//! What the functions of all clients are run with, on this node.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::ids::Secret;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::toolset::Toolset;
+use crate::agent::Secrets;
+use crate::outgoing::{ClientError, Outgoing, PrivateHosts, Times};
+use crate::store::{AuditEntry, Store};
+
+/// Functions that run at once on this node.
+pub const MOST_RUNNING: usize = 512;
+/// How long a function that changes something waits until it is on record that it begins.
+pub const AHEAD: Duration = Duration::from_millis(50);
+/// Connecting, TLS included.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Between two pieces of an answer; the function's own deadline is sooner, as a rule.
+const IDLE: Duration = Duration::from_secs(120);
+
+/// Who writes down what calls do.
+pub trait CallLog: Send + Sync + 'static {
+    /// Resolves when all that was told of calls so far is on record: false when it could not be written.
+    fn written(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>>;
+
+    /// Appends to the audit log, soon.
+    fn audit(&self, entry: AuditEntry);
+}
+
+/// See the module.
+pub struct Runner {
+    pub(super) store: Store,
+    pub(super) outgoing: Outgoing,
+    pub(super) log: Arc<dyn CallLog>,
+    pub(super) runtime: Handle,
+    secrets: Secrets,
+    permits: Arc<Semaphore>,
+}
+
+/// Room for one function to run.
+pub(super) struct Permit {
+    _of_node: OwnedSemaphorePermit,
+    _of_client: OwnedSemaphorePermit,
+}
+
+impl Permit {
+    fn of(node: OwnedSemaphorePermit, client: OwnedSemaphorePermit) -> Self {
+        metrics::gauge!("callgate_tools_running").increment(1);
+        Self { _of_node: node, _of_client: client }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        metrics::gauge!("callgate_tools_running").decrement(1);
+    }
+}
+
+impl Runner {
+    /// Runs on a runtime that carries no calls; asks public hosts and those.
+    ///
+    /// # Errors
+    /// When there can be no HTTP client.
+    pub fn new(
+        store: Store,
+        private: &PrivateHosts,
+        log: Arc<dyn CallLog>,
+        secrets: Secrets,
+        runtime: Handle,
+    ) -> Result<Self, ClientError> {
+        let outgoing = Outgoing::new(private, Times { connect: CONNECT, idle: IDLE })?;
+        Ok(Self { store, outgoing, log, runtime, secrets, permits: Arc::new(Semaphore::new(MOST_RUNNING)) })
+    }
+
+    /// Room for a function of a client, if there is any.
+    pub(super) fn permit(&self, toolset: &Toolset) -> Option<Permit> {
+        let client = Arc::clone(&toolset.permits).try_acquire_owned().ok()?;
+        let node = Arc::clone(&self.permits).try_acquire_owned().ok()?;
+        Some(Permit::of(node, client))
+    }
+
+    /// What is about to be done is on record, if it can be in time: else it is done all the same, and counted.
+    pub(super) async fn write_ahead(&self) {
+        if !timeout(AHEAD, self.log.written()).await.unwrap_or(false) {
+            metrics::counter!("callgate_tools_unwritten_total").increment(1);
+        }
+    }
+
+    /// Sealed secrets of a client, opened; those that cannot be are left out.
+    pub(super) async fn opened(
+        &self,
+        toolset: &Toolset,
+        names: impl Iterator<Item = &str>,
+    ) -> BTreeMap<String, Secret> {
+        let mut opened = BTreeMap::new();
+        for name in names {
+            match self.secrets.open(toolset.client, name).await {
+                Ok(secret) => drop(opened.insert(name.to_owned(), secret)),
+                Err(error) => tracing::warn!(client = toolset.client, %error, "a header's secret cannot be opened"),
+            }
+        }
+        opened
+    }
+}
