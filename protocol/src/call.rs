@@ -215,6 +215,7 @@ impl Call {
                 let outcome = self.session.expired(&mut self.cx, timer);
                 self.session_outcome(outcome);
             }
+            Timer::Patience(patience::Timer::Answer) => self.answer_overdue(),
             Timer::Patience(timer) => {
                 let verdict = self.patience.expired(&self.cx, timer);
                 self.verdict(verdict);
@@ -246,7 +247,8 @@ impl Call {
         if let Some(serial) = self.playout.take_sent() {
             self.audio_went_out(serial);
         }
-        self.holding.watch(&mut self.cx, self.tools.keep_the_caller_waiting(), !self.playout.is_idle());
+        let waits = self.tools.are_pending() || Patience::is_retrying(&self.cx);
+        self.holding.watch(&mut self.cx, waits, !self.playout.is_idle());
         if !self.playout.is_idle() {
             return;
         }

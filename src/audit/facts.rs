@@ -32,6 +32,7 @@ pub(crate) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
         Fact::ToolReturned { call_id, output, .. } => {
             ("call.tool-returned", "ok", json!({ "call_id": call_id, "output": output }))
         }
+        Fact::ToolReturnedLate { words, .. } => ("call.tool-returned-late", "ok", json!({ "words": words })),
         // Which key it was may be a digit of somebody's card.
         Fact::Dtmf { .. } => ("call.key-pressed", "ok", json!({})),
         Fact::ResponseFailed { code } => ("call.response-failed", "failed", json!({ "code": code })),

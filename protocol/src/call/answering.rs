@@ -91,9 +91,11 @@ impl Call {
 
     /// A response began.
     pub(super) fn response_began(&mut self, conn: ConnId, response: &ResponseId) {
-        match self.turn.response_began(&mut self.cx, conn, response) {
+        let dismissed = self.tools.dismisses(response);
+        match self.turn.response_began(&mut self.cx, conn, response, dismissed) {
             Began::Answer => {
                 self.closing.answer_begins();
+                self.tools.answer_begins();
                 Patience::expect_answer(&mut self.cx);
             }
             Began::InDoubt => {
@@ -101,6 +103,7 @@ impl Call {
                 let silent = self.uplink.is_silent(self.cx.now, self.closing_silence());
                 Turn::doubt(&mut self.cx, silent);
             }
+            Began::Dismissed => self.tools.dismissed(),
             Began::Unheard => {}
         }
     }
@@ -130,7 +133,7 @@ impl Call {
         match self.turn.response_ended(&mut self.cx, conn, response, status) {
             Over::Passed => {}
             Over::AskedAgain => self.patience.asked(&mut self.cx),
-            Over::Last if by.is_none() && self.tools.hold_the_answer() => Patience::hold_the_answer(&mut self.cx),
+            Over::Last if by.is_none() && self.tools.are_pending() => Patience::hold_the_answer(&mut self.cx),
             Over::Last => {
                 let verdict = self.patience.response_ended(&mut self.cx, status);
                 self.verdict(verdict);
@@ -164,8 +167,13 @@ impl Call {
     }
 
     pub(super) fn function_call(&mut self, conn: ConnId, call: FunctionCall) {
-        if !call.complete || self.turn.is_discarded(&call.response) {
-            return self.cx.count("unfinished_tool_call", 1);
+        let broken_off = self.turn.is_discarded(&call.response);
+        if !call.complete || broken_off {
+            self.cx.count("unfinished_tool_call", 1);
+            if call.complete {
+                self.tools.called_in_vain(&mut self.cx, conn, call);
+            }
+            return;
         }
         match self.tools.called(&mut self.cx, conn, call) {
             Called::Nothing => {}
@@ -216,17 +224,35 @@ impl Call {
 
     /// Who is told what a function came to.
     pub(super) fn listener(&self) -> Listener {
-        Listener { conn: self.session.ready(), from: self.carry.from() }
+        Listener { conn: self.session.ready(), from: self.carry.from(), speaks: self.turn.caller_speaks() }
     }
 
     /// If all functions of a response have returned: the model is asked for an answer, when what still plays was heard and told.
     pub(super) fn answer_tools(&mut self) {
         let due = self.tools.want_answer(|response| self.turn.is_open(response)) && !self.closing.is_said_for();
-        if let Some(conn) = self.session.ready().filter(|_| due)
+        match self.tools.held_until(self.cx.now) {
+            _ if !due => {}
+            Some(at) => Patience::expect_answer_by(&mut self.cx, at),
+            None => self.ask_when_heard(),
+        }
+    }
+
+    /// The model is asked for an answer, once what still plays was heard and told.
+    fn ask_when_heard(&mut self) {
+        if let Some(conn) = self.session.ready()
             && !self.carry.ask_then()
         {
             self.ask(conn);
         }
+    }
+
+    /// The model owes an answer for too long. One that it was never asked for is asked for now.
+    pub(super) fn answer_overdue(&mut self) {
+        if self.session.ready().is_some() && self.tools.overdue() {
+            return self.ask_when_heard();
+        }
+        let verdict = self.patience.not_answered(&self.cx);
+        self.verdict(verdict);
     }
 
     /// The caller has waited for a function in silence: a fixed sentence says that somebody is there.

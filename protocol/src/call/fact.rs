@@ -158,6 +158,13 @@ pub enum Fact {
         /// JSON or words.
         output: String,
     },
+    /// A function that was given up came to something after all: the model is told of it in words.
+    ToolReturnedLate {
+        /// Of which call.
+        id: EffectId,
+        /// As told.
+        words: String,
+    },
     /// The caller pressed a key.
     Dtmf {
         /// The key: one of `0-9*#ABCD`, or `?` for what the carrier sent in the place of one.

@@ -5,6 +5,7 @@ use super::end::Ended;
 use super::fact::Fact;
 use super::history::Owed;
 use super::io::ConnId;
+use super::patience::Patience;
 use super::session::{Outcome, Refusal};
 use super::turn::Over;
 use super::{Call, Phase, keypad, prompts};
@@ -24,6 +25,10 @@ impl Call {
         self.cx.record(Fact::ModelError { code, message, answers: answers.map(|event| event.kind) });
         let outcome = self.session.failed(&mut self.cx, conn, answers, error);
         self.session_outcome(outcome);
+        if let Some(event) = answers.filter(|_| self.session.ready() == Some(conn)) {
+            self.tools.item_refused(&mut self.cx, conn, event);
+            self.answer_tools();
+        }
     }
 
     pub(super) fn session_outcome(&mut self, outcome: Outcome) {
@@ -79,7 +84,12 @@ impl Call {
             Owed::Answer | Owed::Rest | Owed::Nothing => {
                 // What a function comes to is told with its call, and answered then: asked now, the model would call it again.
                 let due = owed != Owed::Nothing || self.tools.are_due();
-                let ask = due && !self.tools.hold_the_answer() && !self.closing.is_pending();
+                let pending = self.tools.are_pending();
+                let ask = due && !pending && !self.closing.is_pending();
+                if pending && self.tools.are_overtaken() && owed == Owed::Answer {
+                    self.tools.dismissed();
+                    Patience::expect_answer(&mut self.cx);
+                }
                 self.carry.wait(Rest { conn, from, ask });
                 self.carry_on();
             }

@@ -106,6 +106,7 @@ impl History {
                 self.effects = self.effects.max(call.id.0);
                 (self.aside(Aside::Call(call.clone(), None)), "aside_dropped")
             }
+            Fact::ToolReturnedLate { words, .. } => (self.aside(Aside::Late(words.clone())), "aside_dropped"),
             Fact::KeysEntered { keys } => {
                 self.keys.clear();
                 (self.aside(Aside::Keys(keys.clone())), "aside_dropped")

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::fact::Fact;
 use super::io::ConnId;
 use super::patience::Patience;
+use super::tools::REMINDED_AFTER;
 use super::uplink::Uplink;
 use super::{Call, CarryOn, Phase, keypad, media, prompts};
 use crate::ids::ItemId;
@@ -51,6 +52,10 @@ impl Call {
         match conn {
             Some(conn) => {
                 self.cx.send(conn, ClientEvent::CreateItem(NewItem::User(prompts::keys(&keys))));
+                if self.tools.hold_the_answer(self.cx.now) {
+                    self.tools.dismissed();
+                    return self.patience.asked(&mut self.cx);
+                }
                 self.request(conn, None);
             }
             // The next session is told, with the rest of the conversation.
@@ -120,6 +125,16 @@ impl Call {
     fn turn_over(&mut self, item: ItemId, last: Instant) {
         self.patience.caller_ended(&mut self.cx, last);
         self.last_words.awaits(item, self.cx.now);
+        let begun = !self.turn.open_responses().is_empty();
+        if self.tools.hold_the_answer(self.cx.now) {
+            if begun {
+                self.turn.cut_in(&mut self.cx, &mut self.playout, self.session.ready());
+                self.tools.dismissed();
+            }
+        } else if self.tools.are_unread() && !begun {
+            let by = self.cx.now + REMINDED_AFTER;
+            Patience::expect_answer_by(&mut self.cx, by);
+        }
         Uplink::watch_gap(&mut self.cx, false);
         self.playout.hold(&mut self.cx, false);
     }

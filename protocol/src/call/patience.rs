@@ -9,7 +9,7 @@ use crate::realtime::failure::{Failure, ProviderRefusal, retry_after};
 /// First pause before a failed response is asked for again, when the server names none.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// Longest pause a caller is asked to sit through.
-const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(8);
 /// A pause within what the caller says is no wait for an answer.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -69,6 +69,11 @@ impl Patience {
         cx.deadlines.set(Timer::Answer, cx.now + cx.policy.answer_wait);
     }
 
+    /// It is to have begun by then.
+    pub(super) fn expect_answer_by(cx: &mut Context, at: Instant) {
+        cx.deadlines.set(Timer::Answer, at);
+    }
+
     /// An answer was asked for.
     pub(super) fn asked(&mut self, cx: &mut Context) {
         Self::expect_answer(cx);
@@ -109,6 +114,11 @@ impl Patience {
     /// Whether the model owes an answer, or is about to be asked again for one.
     pub(super) fn is_due(cx: &Context) -> bool {
         cx.deadlines.is_set(Timer::Answer) || cx.deadlines.is_set(Timer::Retry)
+    }
+
+    /// Whether a failed answer is about to be asked for again.
+    pub(super) fn is_retrying(cx: &Context) -> bool {
+        cx.deadlines.is_set(Timer::Retry)
     }
 
     /// The agent was heard, or has nothing to say.
@@ -173,6 +183,11 @@ impl Patience {
             cx.deadlines.clear(Timer::VadMissed);
             self.caller_waits(cx);
         }
+    }
+
+    /// The model should have answered.
+    pub(super) fn not_answered(&mut self, cx: &Context) -> Verdict {
+        self.expired(cx, Timer::Answer)
     }
 
     pub(super) fn expired(&mut self, cx: &Context, timer: Timer) -> Verdict {

@@ -8,7 +8,7 @@ use crate::realtime::command::NewItem;
 
 /// What ending the call is for, and what it is called with (JSON Schema).
 pub(super) const END_CALL: (&str, &str) = (
-    "End the phone call. Say goodbye first, in the same response.",
+    "End the phone call: words alone do not end it. Say goodbye first, in the same response.",
     r#"{"type":"object","properties":{},"additionalProperties":false}"#,
 );
 /// What handing the call on is for, likewise.
@@ -27,6 +27,8 @@ pub(super) const CALLED_AGAIN: &str = r#"{"error":"this was called with the same
 /// The result of a function when so many were called that something must be wrong.
 pub(super) const CALLED_TOO_OFTEN: &str =
     r#"{"error":"too many functions were called within a minute: go on without, and tell the caller so"}"#;
+/// The result of a function that was called with an answer that was broken off.
+pub(super) const NOT_RUN: &str = r#"{"error":"not run: the answer that it was called with was broken off"}"#;
 /// The result of ending or handing on a call whose caller speaks into the goodbye.
 pub(super) const NOT_ENDED: &str = r#"{"error":"not ended: the caller is speaking"}"#;
 /// The result of a function that was running when its gateway was lost.
@@ -125,6 +127,11 @@ pub(super) fn keys(keys: &str) -> String {
 /// The result of a function that did not return in time.
 pub(super) fn timed_out(ms: u64) -> String {
     format!(r#"{{"error":"no result within {ms} ms"}}"#)
+}
+
+/// A result that comes late, or for a session that did not call for it.
+pub(super) fn earlier_result(name: &str, output: &str) -> String {
+    format!("Result of {name}, which was called earlier: {output}")
 }
 
 /// A result that is longer than a model is told: its beginning.

@@ -11,6 +11,7 @@ mod floor;
 mod greeting;
 mod holding;
 mod keypad;
+mod one_voice;
 mod refusals;
 mod rolls;
 mod streams;

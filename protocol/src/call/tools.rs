@@ -1,27 +1,32 @@
 //! Functions that the model calls. Each is run at most once, over the whole call, and has its result told once a session.
 //!
 //! A function leaves as an effect and comes back as its result, or its deadline passes. The caller may speak meanwhile, the session may be
-//! lost, the call be rebuilt: the effect goes on. What it came to is told to the session that asked, or, with the call, to the one there is
-//! then. The model is asked for an answer once all functions of a response have returned and the response is over; not when the caller has
-//! spoken since: who answers them has read the results.
+//! lost, the call be rebuilt: the effect goes on. What it came to is told to the session that asked, or, in words, to the one there is then
+//! (`results`). The model is asked for an answer once all functions of a response have returned and the response is over; not while the
+//! caller speaks: who answers them has read the results. Nor does a server answer by itself while functions run (`held`).
 
-use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::time::{Duration, Instant};
+mod breaker;
+mod held;
+mod results;
+
+use std::time::Duration;
 
 use super::context::{Context, millis};
 use super::end::Ended;
 use super::fact::{Fact, ToolCall};
-use super::functions::{Function, FunctionAnswer, FunctionEffect, Ran, Returned, Steer};
+use super::functions::{Function, FunctionAnswer, FunctionEffect};
 use super::io::{ConnId, Effect, EffectId, Output};
 use super::policy::Setup;
 use super::prompts;
 use super::recent::Recent;
 use crate::ids::ResponseId;
 use crate::realtime::arguments;
-use crate::realtime::command::{ClientEvent, NewItem, Tool};
+use crate::realtime::command::Tool;
 use crate::realtime::event::FunctionCall;
-use crate::wire::clip;
+use crate::realtime::event_id::EventId;
+use breaker::Breaker;
+use held::Held;
+pub(super) use held::REMINDED_AFTER;
 
 /// The function that ends the call.
 const END_CALL: &str = "end_call";
@@ -31,15 +36,8 @@ const TRANSFER_CALL: &str = "transfer_call";
 const KNOWN: usize = 64;
 /// Functions of one call that run at once.
 const MOST_RUNNING: usize = 8;
-/// A model that calls the same function with the same arguments so often within [`REPEATS_WITHIN`] is told no more of it.
-const MOST_REPEATS: usize = 3;
-/// See there.
-const REPEATS_WITHIN: Duration = Duration::from_secs(30);
-/// Functions called in a minute.
-const MOST_A_MINUTE: usize = 20;
-/// Bytes of the result of a function that a model is told.
-const LONGEST_RESULT: usize = 8 * 1024;
-
+/// Functions that were given up and may still return, and results that may still be refused.
+const LATE: usize = 16;
 /// That effect should have returned by now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Timer(pub(super) EffectId);
@@ -50,10 +48,17 @@ pub(super) struct Tools {
     /// Calls of this session that were taken.
     taken: Recent<String, KNOWN>,
     running: Vec<Running>,
-    /// Calls of the last minute: when, and of what.
-    lately: VecDeque<(Instant, u64)>,
+    breaker: Breaker,
     /// Responses whose functions have returned, one at least, and that no answer followed.
     due: Recent<ResponseId, MOST_RUNNING>,
+    /// The caller spoke while functions run, and is answered by us.
+    held: Option<Held>,
+    /// A session was told results, and no response of it began since.
+    unread: bool,
+    /// What took too long, and may still come to something.
+    given_up: Recent<EffectId, LATE>,
+    /// Results that this session was told, by the names of those events.
+    told: Recent<(EventId, EffectId), LATE>,
 }
 
 /// A function that is to return.
@@ -92,6 +97,8 @@ pub(super) struct Listener {
     pub(super) conn: Option<ConnId>,
     /// The first turn that it is told of later.
     pub(super) from: usize,
+    /// The caller speaks: whoever answers them has read what is known by then.
+    pub(super) speaks: bool,
 }
 
 /// What a call of a function leads to.
@@ -128,13 +135,8 @@ impl Tools {
 
     /// The model calls a function.
     pub(super) fn called(&mut self, cx: &mut Context, conn: ConnId, call: FunctionCall) -> Called {
-        let FunctionCall { response, item, call_id, name, arguments, .. } = call;
-        if !self.taken.insert(if call_id.is_empty() { item.as_str().to_owned() } else { call_id.clone() }) {
-            cx.count("repeated_event", 1);
-            return Called::Nothing;
-        }
-        let (id, at_ms) = (EffectId(cx.history.effects() + 1), cx.at_ms());
-        let mut call = ToolCall { id, conn, response, call_id, name, arguments, at_ms, wait_ms: None };
+        let Some(mut call) = self.take_in(cx, conn, call) else { return Called::Nothing };
+        let id = call.id;
         let closes = match call.name.as_str() {
             END_CALL => Some(Ended::AgentHungUp),
             TRANSFER_CALL => Some(Ended::Transferred { reason: transfer_reason(&call.arguments) }),
@@ -144,7 +146,7 @@ impl Tools {
             cx.record(Fact::ToolCalled(call.clone()));
             return Called::Closes(why, Asked(call));
         }
-        if let Some(problem) = self.problem(cx, &call).or_else(|| self.too_often(cx, &call)) {
+        if let Some(problem) = self.problem(cx, &call).or_else(|| self.breaker.trips(cx, &call.name, &call.arguments)) {
             cx.count("tool_refused", 1);
             cx.record(Fact::ToolCalled(call.clone()));
             self.due.insert(call.response.clone());
@@ -162,6 +164,25 @@ impl Tools {
         Called::Nothing
     }
 
+    /// The model called a function with an answer that was broken off: it is not run, and the model told so, for it may call it again.
+    pub(super) fn called_in_vain(&mut self, cx: &mut Context, conn: ConnId, call: FunctionCall) {
+        if let Some(call) = self.take_in(cx, conn, call) {
+            cx.record(Fact::ToolCalled(call.clone()));
+            Self::answer(cx, Some(conn), Asked(call), prompts::NOT_RUN);
+        }
+    }
+
+    /// A call, unless it is a copy of one.
+    fn take_in(&mut self, cx: &mut Context, conn: ConnId, call: FunctionCall) -> Option<ToolCall> {
+        let FunctionCall { response, item, call_id, name, arguments, .. } = call;
+        if !self.taken.insert(if call_id.is_empty() { item.as_str().to_owned() } else { call_id.clone() }) {
+            cx.count("repeated_event", 1);
+            return None;
+        }
+        let (id, at_ms) = (EffectId(cx.history.effects() + 1), cx.at_ms());
+        Some(ToolCall { id, conn, response, call_id, name, arguments, at_ms, wait_ms: None })
+    }
+
     /// Why a function is not run: the result of its call.
     fn problem(&self, cx: &Context, call: &ToolCall) -> Option<&'static str> {
         if cx.setup.function(&call.name).is_none() {
@@ -175,120 +196,21 @@ impl Tools {
         }
     }
 
-    /// A model that runs in circles is stopped: why the function is not run.
-    fn too_often(&mut self, cx: &mut Context, call: &ToolCall) -> Option<&'static str> {
-        let what = fingerprint(&call.name, &call.arguments);
-        let age = |at: Instant| cx.now.saturating_duration_since(at);
-        self.lately.retain(|(at, _)| age(*at) < Duration::from_secs(60));
-        let repeats = self.lately.iter().filter(|(at, known)| *known == what && age(*at) < REPEATS_WITHIN).count();
-        let why = match () {
-            () if repeats >= MOST_REPEATS => prompts::CALLED_AGAIN,
-            () if self.lately.len() >= MOST_A_MINUTE => prompts::CALLED_TOO_OFTEN,
-            () => {
-                self.lately.push_back((cx.now, what));
-                return None;
-            }
-        };
-        cx.count("tool_breaker", 1);
-        Some(why)
-    }
-
-    /// Gives a call its result. A session that took over since knows of no such call, and a result without its call is refused.
-    pub(super) fn answer(cx: &mut Context, conn: Option<ConnId>, Asked(call): Asked, output: &str) {
-        if let Some(conn) = conn.filter(|conn| *conn == call.conn) {
-            let (id, call_id, output) = (call.id, call.call_id, output.to_owned());
-            cx.record(Fact::ToolReturned { id, call_id: call_id.clone(), output: output.clone() });
-            cx.send(conn, ClientEvent::CreateItem(NewItem::FunctionOutput { call_id, output }));
-        }
-    }
-
-    /// An effect came to something.
-    pub(super) fn ran(
-        &mut self,
-        cx: &mut Context,
-        id: EffectId,
-        result: Result<Ran, String>,
-        to: Listener,
-    ) -> Option<Steered> {
-        let Some(running) = self.take(cx, id) else {
-            cx.count("tool_result_late", 1);
-            return None;
-        };
-        let (output, steer) = match result {
-            Ok(Ran::Function(Returned { output, steer })) if output.len() > LONGEST_RESULT => {
-                cx.count("tool_result_cut", 1);
-                (prompts::cut_result(&clip(&output, LONGEST_RESULT)), steer)
-            }
-            Ok(Ran::Function(Returned { output, steer })) => (output, steer),
-            Ok(Ran::Context(_)) => (arguments::error("it came to nothing"), None),
-            Err(problem) => (arguments::error(&clip(&problem, LONGEST_RESULT)), None),
-        };
-        let answered = !running.silent && !running.overtaken;
-        self.settle(cx, running, output, to);
-        steer.map(|steer| Steered {
-            why: match steer {
-                Steer::HangUp => Ended::AgentHungUp,
-                Steer::Transfer(to) => {
-                    Ended::Transferred { reason: format!("a function said so: to {}", clip(&to, 64)) }
-                }
-            },
-            answered,
-        })
-    }
-
-    /// An effect took too long: what it comes to is told nobody any more.
-    pub(super) fn expired(&mut self, cx: &mut Context, Timer(id): Timer, to: Listener) {
-        if let Some(running) = self.take(cx, id) {
-            cx.count("tool_timed_out", 1);
-            let output = prompts::timed_out(running.call.wait_ms.unwrap_or_default());
-            self.settle(cx, running, output, to);
-        }
-    }
-
-    fn take(&mut self, cx: &mut Context, id: EffectId) -> Option<Running> {
-        let at = self.running.iter().position(|running| running.call.id == id)?;
-        cx.deadlines.clear(Timer(id));
-        Some(self.running.swap_remove(at))
-    }
-
-    fn settle(&mut self, cx: &mut Context, running: Running, output: String, to: Listener) {
-        let Running { call, overtaken, silent } = running;
-        cx.record(Fact::ToolReturned { id: call.id, call_id: call.call_id.clone(), output: output.clone() });
-        if !overtaken && !silent {
-            self.due.insert(call.response.clone());
-        }
-        let Some(conn) = to.conn else { return };
-        let whole = call.items(&output);
-        let told = if conn == call.conn {
-            &whole[1..]
-        } else if cx.history.turn_of_call(call.id).is_some_and(|turn| turn >= to.from) {
-            &[]
-        } else {
-            &whole[..]
-        };
-        for item in told {
-            cx.send(conn, ClientEvent::CreateItem(item.clone()));
-        }
-    }
-
     /// The caller says something: whoever answers it has read what is known by then.
     pub(super) fn caller_spoke(&mut self) {
         self.due.clear();
+        self.held = None;
         self.running.iter_mut().for_each(|running| running.overtaken = true);
     }
 
     /// An answer was asked for.
     pub(super) fn asked(&mut self) {
         self.due.clear();
+        self.answer_begins();
     }
 
-    /// Whether the answer waits for a function.
-    pub(super) fn hold_the_answer(&self) -> bool {
-        self.running.iter().any(|running| !running.overtaken && !running.silent)
-    }
-
-    /// Whether the caller hears nothing from the model until a function returns.
-    pub(super) fn keep_the_caller_waiting(&self) -> bool {
+    /// Whether the answer waits for a function, and the caller with it.
+    pub(super) fn are_pending(&self) -> bool {
         self.running.iter().any(|running| !running.silent)
     }
 
@@ -327,14 +249,9 @@ impl Tools {
     /// Another session begins: what one calls by a name is nothing to the next.
     pub(super) fn forget_session(&mut self) {
         self.taken.clear();
+        self.told.clear();
+        self.answer_begins();
     }
-}
-
-/// The same for the same call.
-fn fingerprint(name: &str, arguments: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (name, arguments).hash(&mut hasher);
-    hasher.finish()
 }
 
 fn transfer_reason(arguments: &str) -> String {

@@ -37,6 +37,8 @@ pub(super) enum Began {
     Answer,
     /// In doubt: the server's own, while the caller speaks.
     InDoubt,
+    /// The server's own, where another answer is to come: cancelled.
+    Dismissed,
     /// To be heard by nobody, or known already.
     Unheard,
 }
@@ -213,8 +215,14 @@ impl Turn {
         self.requested = cx.send(conn, ClientEvent::CreateResponse { instructions });
     }
 
-    /// A response began.
-    pub(super) fn response_began(&mut self, cx: &mut Context, conn: ConnId, response: &ResponseId) -> Began {
+    /// A response began; `dismissed`: if nobody asked for it, it is not wanted.
+    pub(super) fn response_began(
+        &mut self,
+        cx: &mut Context,
+        conn: ConnId,
+        response: &ResponseId,
+        dismissed: bool,
+    ) -> Began {
         if self.ended.contains(response) || !self.open.insert(response.clone()) {
             cx.count("repeated_event", 1);
             return Began::Unheard;
@@ -225,11 +233,15 @@ impl Turn {
         }
         let ours = self.requested.take().is_some();
         match self.speaking {
+            None if dismissed && !ours => {
+                cx.count("response_dismissed", 1);
+                self.call_off(cx, conn, response);
+                Began::Dismissed
+            }
             None => Began::Answer,
             Some(_) if ours => {
                 // It crossed with the caller's first word; the server cancels only what was under way.
-                self.discard(response.clone());
-                cx.send(conn, ClientEvent::CancelResponse { response: response.clone() });
+                self.call_off(cx, conn, response);
                 Began::Unheard
             }
             Some(_) => {
@@ -237,6 +249,11 @@ impl Turn {
                 Began::InDoubt
             }
         }
+    }
+
+    fn call_off(&mut self, cx: &mut Context, conn: ConnId, response: &ResponseId) {
+        self.discard(response.clone());
+        cx.send(conn, ClientEvent::CancelResponse { response: response.clone() });
     }
 
     /// A response is in doubt: for a moment, or not at all if the caller makes no sound.

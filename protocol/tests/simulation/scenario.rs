@@ -263,7 +263,7 @@ impl Scenario {
         }
         // A silent session, its replacement, and that one silent too; or responses that fail and are asked for again.
         let policy = &self.policy;
-        let retry = 5 * SEC + micros(policy.answer_wait);
+        let retry = 8 * SEC + micros(policy.answer_wait);
         let silent = 2 * micros(policy.answer_wait) + micros(policy.model_wait);
         let one_trouble = silent + u64::from(policy.response_retries) * retry;
         // A stalled socket keeps back what the caller says, and what is said to them; one that moves no more ends the call.

@@ -16,6 +16,8 @@ pub(super) enum Aside {
     Call(ToolCall, Option<String>),
     /// Keys were entered.
     Keys(String),
+    /// A result that came too late to be one, as it was told.
+    Late(String),
 }
 
 impl Aside {
@@ -25,12 +27,13 @@ impl Aside {
             Self::Call(call, Some(output)) => call.items(output).into(),
             Self::Call(_, None) => Vec::new(),
             Self::Keys(keys) => vec![NewItem::User(prompts::keys(keys))],
+            Self::Late(words) => vec![NewItem::System(words.clone())],
         }
     }
 
     /// Whether the model, told of it last, has something to say to it.
     pub(super) fn wants_answer(&self) -> bool {
-        !matches!(self, Self::Call(_, None))
+        !matches!(self, Self::Call(_, None) | Self::Late(_))
     }
 
     pub(super) fn weight(&self) -> usize {
@@ -38,7 +41,7 @@ impl Aside {
             Self::Call(call, output) => {
                 call.call_id.len() + call.name.len() + call.arguments.len() + output.as_ref().map_or(0, String::len)
             }
-            Self::Keys(keys) => keys.len(),
+            Self::Keys(text) | Self::Late(text) => text.len(),
         };
         size_of::<Self>() + text
     }
@@ -79,6 +82,15 @@ impl History {
     #[must_use]
     pub fn keys(&self) -> &str {
         &self.keys
+    }
+
+    /// A call of a function, and its result.
+    pub(crate) fn call_of(&self, id: EffectId) -> Option<(&ToolCall, Option<&str>)> {
+        let mut asides = self.entries.iter().rev().flat_map(|entry| &entry.asides).chain(&self.before);
+        asides.find_map(|aside| match aside {
+            Aside::Call(call, result) if call.id == id => Some((call, result.as_deref())),
+            _ => None,
+        })
     }
 
     /// The turn after which a function was called.

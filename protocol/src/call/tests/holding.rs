@@ -112,6 +112,20 @@ fn nothing_is_said_into_an_answer_of_the_models() {
 }
 
 #[test]
+fn a_caller_whose_answer_is_to_be_asked_for_again_hears_a_sentence_meanwhile() {
+    let mut desk = running();
+    desk.ran(1, "on Monday");
+    desk.response_created(1, "r2");
+    let (code, message) = ("rate_limit_exceeded".to_owned(), "Please try again in 7.853s.".to_owned());
+    desk.response_done(1, "r2", ResponseStatus::Failed { code, message });
+    desk.pass(2_500);
+    assert_eq!((desk.clips(), desk.asked()), (vec![MOMENT], 1));
+    desk.play_out();
+    desk.pass(5_000);
+    assert_eq!(desk.asked(), 2);
+}
+
+#[test]
 fn a_sentence_that_nobody_made_is_counted_and_the_call_goes_on() {
     let mut desk = asked(Setup { hold_words: vec![MOMENT.to_owned()], ..with_tools() });
     desk.calls(1, "r1", "c1", "look_up");

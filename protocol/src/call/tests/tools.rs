@@ -4,6 +4,9 @@ use super::*;
 use crate::call::functions::{Function, FunctionAnswer, FunctionEffect, Returned, Steer};
 use crate::realtime::command::{NewItem, Tool};
 
+/// A result for whoever does not know the call.
+pub(super) const MONDAY: (&str, &str) = ("in words", "Result of look_up, which was called earlier: on Monday");
+
 pub(super) fn with_tools() -> Setup {
     let tool = |name: &str| {
         Function::new(Tool { name: name.to_owned(), description: String::new(), parameters: "{}".to_owned() })
@@ -24,7 +27,7 @@ pub(super) fn asked(setup: Setup) -> Desk {
 }
 
 /// And the model called it.
-fn running() -> Desk {
+pub(super) fn running() -> Desk {
     let mut desk = asked(with_tools());
     desk.calls(1, "r1", "c1", "look_up");
     desk.response_done(1, "r1", ResponseStatus::Completed);
@@ -32,8 +35,8 @@ fn running() -> Desk {
 }
 
 impl Desk {
-    /// The results that a session was told, by the name of their call; and of calls that it was told with them.
-    fn results(&self, conn: u32) -> Vec<(&str, &str)> {
+    /// The results that a session was told, by the name of their call, or in words; and of calls that it was told with them.
+    pub(super) fn results(&self, conn: u32) -> Vec<(&str, &str)> {
         let item = |o| match o {
             &Output::Model(ConnId(id), ModelCommand::Send(ClientEvent::CreateItem(ref item), _)) if id == conn => {
                 Some(item)
@@ -43,6 +46,7 @@ impl Desk {
         let results = self.said.iter().filter_map(item).filter_map(|item| match item {
             NewItem::FunctionCall { call_id, .. } => Some((call_id.as_str(), "called")),
             NewItem::FunctionOutput { call_id, output } => Some((call_id.as_str(), output.as_str())),
+            NewItem::System(words) if words.starts_with("Result of") => Some(("in words", words.as_str())),
             _ => None,
         });
         results.collect()
@@ -66,15 +70,22 @@ fn a_function_is_run_and_the_model_told_and_asked_when_it_has_returned() {
 }
 
 #[test]
-fn a_function_that_does_not_return_is_given_up_and_its_late_result_told_nobody() {
+fn a_function_that_does_not_return_is_given_up_and_what_it_comes_to_later_is_told_in_words_once() {
     let mut desk = running();
     desk.pass(15_000);
     assert_eq!((desk.results(1), desk.asked()), (vec![("c1", r#"{"error":"no result within 15000 ms"}"#)], 1));
+    answers(&mut desk, "r2", 400);
     desk.take();
     desk.ran(1, "on Monday");
-    assert!(desk.sent().is_empty());
+    assert_eq!((desk.results(1), desk.asked()), (vec![MONDAY], 0), "a call has one result");
+    desk.ran(1, "on Tuesday");
+    assert_eq!(desk.results(1).len(), 1);
+    // Another session knows it from the conversation, beside the result that the call had.
+    desk.closed(1);
+    desk.ready(2);
+    assert_eq!((desk.results(2).len(), desk.results(2)[2], desk.asked()), (3, MONDAY, 0));
     desk.caller(CallerEvent::Gone);
-    assert_eq!((desk.counted("tool_timed_out"), desk.counted("tool_result_late")), (1, 1));
+    assert_eq!((desk.counted("tool_timed_out"), desk.counted("tool_result_late")), (1, 2));
 }
 
 #[test]
@@ -137,13 +148,13 @@ fn a_caller_who_speaks_meanwhile_is_not_answered_over() {
 }
 
 #[test]
-fn what_runs_when_its_session_is_lost_is_told_with_its_call_to_the_next_once() {
+fn what_runs_when_its_session_is_lost_is_told_to_the_next_in_words_once() {
     let mut desk = running();
     desk.closed(1);
     desk.ready(2);
     assert_eq!((desk.results(2).len(), desk.asked()), (0, 0), "asked now, the model would call it again");
     desk.ran(1, "on Monday");
-    assert_eq!(desk.results(2), [("c1", "called"), ("c1", "on Monday")]);
+    assert_eq!(desk.results(2), [MONDAY], "it knows no such call");
     assert_eq!((desk.runs().len(), desk.asked()), (1, 1));
     desk.take();
     desk.closed(2);
@@ -207,7 +218,7 @@ fn what_runs_is_not_run_again_after_a_fault_of_ours_and_is_waited_for_no_longer(
     assert_eq!((desk.runs().len(), desk.asked()), (0, 0));
     desk.pass(2_000);
     desk.ran(1, "on Monday");
-    assert_eq!((desk.results(2).len(), desk.asked()), (2, 1));
+    assert_eq!((desk.results(2), desk.asked()), (vec![MONDAY], 1));
 
     let mut desk = running();
     desk.pass(5_000);
@@ -216,7 +227,7 @@ fn what_runs_is_not_run_again_after_a_fault_of_ours_and_is_waited_for_no_longer(
     desk.pass(9_900);
     assert_eq!(desk.results(2).len(), 0);
     desk.pass(100);
-    assert!(desk.results(2)[1].1.contains("no result within"), "{:?}", desk.results(2));
+    assert!(desk.results(2)[0].1.contains("no result within"), "{:?}", desk.results(2));
     desk.response_created(2, "r2");
     desk.calls(2, "r2", "c1", "look_up");
     assert_eq!(desk.runs().iter().map(|(id, _)| *id).collect::<Vec<_>>(), [2], "the next has a number of its own");
