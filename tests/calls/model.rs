@@ -61,7 +61,8 @@ async fn a_model_that_never_answers_is_given_up() {
 
 #[actix_rt::test]
 async fn a_configuration_refused_twice_ends_the_call_and_refused_once_does_not() {
-    let (_, why) = abandoned(&["refuse-update=2"], |_| {}).await;
+    // Every one of every session: a busy machine may dial a second session, and twice is counted in each.
+    let (_, why) = abandoned(&["refuse-update=100"], |_| {}).await;
     assert!(why.contains("session.update"), "{why}");
     survives(&["refuse-update=1"]).await;
 }
