@@ -13,6 +13,9 @@ const SLACK_MS: usize = 11;
 enum Stage {
     /// The rates are the same.
     Through,
+    /// Between two rates (hertz), and nothing went through yet. A call that waits for its stream needs no converter; and it is made on
+    /// the thread that pushes to it, whose streams share their filters.
+    Unused(u32, u32),
     /// Between two rates.
     Rate(Box<Resampler>),
     /// There is no converter between them: such audio is dropped, and counted by the caller.
@@ -20,18 +23,19 @@ enum Stage {
 }
 
 impl Stage {
-    fn new(from_hz: u32, to_hz: u32) -> Self {
-        if from_hz == to_hz {
-            return Self::Through;
-        }
-        Resampler::new(from_hz, to_hz).map_or(Self::None, |resampler| Self::Rate(Box::new(resampler)))
+    const fn new(from_hz: u32, to_hz: u32) -> Self {
+        if from_hz == to_hz { Self::Through } else { Self::Unused(from_hz, to_hz) }
     }
 
     fn push(&mut self, pcm: &[u8], out: &mut Vec<u8>) {
+        if let Self::Unused(from_hz, to_hz) = *self {
+            let made = Resampler::new(from_hz, to_hz);
+            *self = made.map_or(Self::None, |resampler| Self::Rate(Box::new(resampler)));
+        }
         match self {
             Self::Through => out.extend_from_slice(pcm),
             Self::Rate(resampler) => resampler.push(pcm, out),
-            Self::None => {}
+            Self::Unused(..) | Self::None => {}
         }
     }
 }
