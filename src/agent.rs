@@ -22,15 +22,15 @@ mod tests;
 pub use apply::{ApplyError, Change, Plan};
 pub use documents::Documents;
 pub use file::{
-    AgentFile, AgentSection, Answer, ContextConfig, Document, Effect, EventsConfig, Listening, McpConfig, Method,
-    ToolConfig,
+    AgentFile, AgentSection, Answer, ContextConfig, Document, Effect, EventsConfig, Listening, McpConfig, McpTool,
+    Method, ToolConfig,
 };
 pub use read::Mistake;
 pub use record::OnRecord;
 pub use schema::json_schema;
 pub use secrets::{SecretError, Secrets};
 pub use sense::{Rules, read_bounded, read_json, read_toml};
-pub use shape::LONGEST_FILE;
+pub use shape::{LONGEST_FILE, MOST_TOOLS};
 pub use tokens::{TokenError, client_of, new_token};
 pub use words::Field;
 

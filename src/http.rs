@@ -20,6 +20,7 @@ use crate::http::connections::Connection;
 use crate::outgoing::{Forbidden, PrivateHosts};
 use crate::recordings::RecordingHosts;
 use crate::store::{Announced, Store};
+use crate::tools::Runner;
 
 pub mod address;
 pub mod audit;
@@ -64,6 +65,8 @@ pub struct Gateway {
     pub page: PrometheusHandle,
     /// What probes are told of the database.
     pub readiness: Readiness,
+    /// Asks MCP servers what they have.
+    pub runner: Arc<Runner>,
     /// Failed authentications by address, and refusals written down.
     pub strangers: Strangers,
 }

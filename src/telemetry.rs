@@ -52,7 +52,8 @@ pub fn install(format: LogFormat, filter: &str) {
 /// Below INFO, libraries write down what they send and get: keys in headers, bodies, audio. No filter has them do that.
 fn may_be_logged(line: &Metadata<'_>) -> bool {
     let from = line.module_path().unwrap_or_else(|| line.target());
-    *line.level() <= Level::INFO || OURS.contains(&from.split("::").next().unwrap_or_default())
+    from != "rmcp" && !from.starts_with("rmcp::") && *line.level() <= Level::INFO
+        || OURS.contains(&from.split("::").next().unwrap_or_default())
 }
 
 /// https://no-color.org: set, and not empty.

@@ -4,16 +4,19 @@
 //! room. Whatever comes back is words for a model. It runs on the runtime of the background, never on a call's arbiter.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actors::Effects;
 use protocol::call::functions::Function;
 
-use crate::agent::Documents;
+use crate::agent::{ContextConfig, Documents};
 use crate::store::{Client, StoreError};
 
 mod answer;
+mod context;
 mod effects;
 mod labels;
+mod mcp;
 mod request;
 mod run;
 mod runner;
@@ -22,6 +25,7 @@ mod toolset;
 #[cfg(test)]
 mod tests;
 
+pub use mcp::ask_servers;
 pub use request::CallInfo;
 pub use run::{Exchange, exchange};
 pub use runner::{CallLog, Runner};
@@ -42,6 +46,8 @@ pub struct Tools {
 pub struct CallTools {
     /// The functions.
     pub functions: Vec<Function>,
+    /// How long its beginning waits for the client's word of who calls; none: nobody is asked.
+    pub context: Option<Duration>,
     /// None where nothing can be done.
     pub effects: Option<Arc<dyn Effects>>,
 }
@@ -49,9 +55,9 @@ pub struct CallTools {
 impl Tools {
     /// With what functions are run with.
     #[must_use]
-    pub fn new(runner: Runner) -> Self {
+    pub fn new(runner: Arc<Runner>) -> Self {
         let documents = Documents::new(runner.store.clone());
-        Self { runner: Arc::new(runner), toolsets: Toolsets::default(), documents }
+        Self { runner, toolsets: Toolsets::default(), documents }
     }
 
     /// What a call can have done of a client's whose row was read just now.
@@ -61,11 +67,12 @@ impl Tools {
     pub async fn of_call(&self, client: &Client, info: CallInfo) -> Result<CallTools, StoreError> {
         let document = self.documents.of(client).await?;
         let toolset = self.toolsets.of(client, &document);
-        if toolset.functions().is_empty() {
+        let context = toolset.context.as_ref().map(ContextConfig::deadline);
+        if toolset.functions().is_empty() && context.is_none() {
             return Ok(CallTools::default());
         }
         let effects: Arc<dyn Effects> =
             Arc::new(CallEffects::new(Arc::clone(&self.runner), Arc::clone(&toolset), info));
-        Ok(CallTools { functions: toolset.functions().to_vec(), effects: Some(effects) })
+        Ok(CallTools { functions: toolset.functions().to_vec(), context, effects: Some(effects) })
     }
 }

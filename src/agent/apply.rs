@@ -6,7 +6,7 @@ use std::fmt;
 use protocol::ids::{PhoneNumber, Secret};
 use serde_json::Value;
 
-use super::file::{AgentFile, Document};
+use super::file::{AgentFile, Document, McpConfig, McpTool};
 use super::record::OnRecord;
 use super::words::SECRET;
 use crate::notify::{EventsGrant, EventsWish, WishError};
@@ -114,13 +114,64 @@ impl Plan {
             Some(client) => Some(OnRecord::of(store, client).await?),
             None => None,
         };
-        Ok(Self { document: file.document(), file, stands })
+        Ok(Self::of(file, stands))
     }
 
     /// For one client, as it was seen.
     #[must_use]
     pub fn over(stands: OnRecord, file: AgentFile) -> Self {
-        Self { document: file.document(), file, stands: Some(stands) }
+        Self::of(file, Some(stands))
+    }
+
+    /// Until its servers are asked again, what they had stays in force.
+    fn of(file: AgentFile, stands: Option<OnRecord>) -> Self {
+        let document = file.document();
+        let mut plan = Self { file, stands, document };
+        plan.document.mcp_tools = plan.servers().iter().flat_map(|server| plan.known_of(server)).collect();
+        plan
+    }
+
+    /// The MCP servers that the file names.
+    #[must_use]
+    pub fn servers(&self) -> &[McpConfig] {
+        &self.document.mcp
+    }
+
+    /// The names of its own functions.
+    pub fn functions(&self) -> impl Iterator<Item = &str> {
+        self.document.tools.iter().map(|tool| tool.name.as_str())
+    }
+
+    /// What a server had when it was asked last, of what is allowed now.
+    #[must_use]
+    pub fn known_of(&self, server: &McpConfig) -> Vec<McpTool> {
+        let Some(stands) = self.stands.as_ref().map(|stands| &stands.document) else { return Vec::new() };
+        let is_same = |was: &McpConfig| was.label == server.label && was.url == server.url;
+        if !stands.mcp.iter().any(is_same) {
+            return Vec::new();
+        }
+        let is_allowed = |name: &String| server.allowed.as_ref().is_none_or(|allowed| allowed.contains(name));
+        let of_it = stands.mcp_tools.iter().filter(|tool| tool.server == server.label && is_allowed(&tool.name));
+        of_it.cloned().collect()
+    }
+
+    /// What these servers have, all of them: it is in force from now on.
+    pub fn offers(&mut self, tools: Vec<McpTool>) {
+        self.document.mcp_tools = tools;
+    }
+
+    /// Functions of servers that would not be offered any more, or newly, or are told of otherwise.
+    fn changed_tools(&self) -> Vec<Change> {
+        let named = |document: &Document| -> BTreeMap<String, McpTool> {
+            let key = |tool: &McpTool| format!("mcp {} {}", tool.server, tool.name);
+            document.mcp_tools.iter().map(|tool| (key(tool), tool.clone())).collect()
+        };
+        let from = self.stands.as_ref().map(|stands| named(&stands.document)).unwrap_or_default();
+        let to = named(&self.document);
+        let keys: BTreeSet<&String> = from.keys().chain(to.keys()).collect();
+        let differ = keys.into_iter().filter(|key| from.get(*key) != to.get(*key));
+        let told = |tool: Option<&McpTool>| tool.map(|tool| tool.description.chars().take(SHOWN).collect());
+        differ.map(|key| Change { key: key.clone(), from: told(from.get(key)), to: told(to.get(key)) }).collect()
     }
 
     /// The client that it is for, if there is one.
@@ -162,6 +213,7 @@ impl Plan {
             let told = |side: &BTreeMap<String, Value>| side.get(key).map(|value| shown(key, value));
             Change { key: key.clone(), from: told(&from), to: told(&to) }
         }));
+        changes.extend(self.changed_tools());
         changes
     }
 

@@ -217,6 +217,22 @@ pub struct Document {
     /// See [`AgentFile::mcp`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mcp: Vec<McpConfig>,
+    /// What these servers had when the file was applied: that is in force until it is applied again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mcp_tools: Vec<McpTool>,
+}
+
+/// A function of an MCP server's, as it was when the file was applied.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct McpTool {
+    /// The label of its server.
+    pub server: String,
+    /// As the server calls it.
+    pub name: String,
+    /// What the model is told of it.
+    pub description: String,
+    /// JSON Schema of its arguments.
+    pub parameters: Value,
 }
 
 impl Document {

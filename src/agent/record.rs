@@ -75,7 +75,12 @@ impl AgentFile {
     /// What of it is kept beside the columns.
     #[must_use]
     pub fn document(&self) -> Document {
-        Document { context: self.context.clone(), tools: self.tools.clone(), mcp: self.mcp.clone() }
+        Document {
+            context: self.context.clone(),
+            tools: self.tools.clone(),
+            mcp: self.mcp.clone(),
+            mcp_tools: Vec::new(),
+        }
     }
 
     /// What of it is kept in columns.

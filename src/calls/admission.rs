@@ -32,7 +32,7 @@ pub(super) fn admission(
         // Rows of earlier days may name functions: none is offered that cannot run.
         tools: tools.functions,
         known: std::collections::BTreeMap::new(),
-        context: None,
+        context: tools.context,
         hold_words: Vec::new(),
         clips: std::sync::Arc::default(),
     };

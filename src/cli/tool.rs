@@ -14,8 +14,9 @@ use super::args::{TestArgs, Tool};
 use super::client::{find, open_existing};
 use crate::agent::{OnRecord, Secrets};
 use crate::cli::screen::shown;
-use crate::settings::private_hosts;
-use crate::store::AuditEntry;
+use crate::outgoing::PrivateHosts;
+use crate::settings::{SealArgs, private_hosts};
+use crate::store::{AuditEntry, Store};
 use crate::tools::{CallInfo, CallLog, Exchange, Runner, Toolset, exchange};
 
 /// Characters of an answer that are shown.
@@ -32,6 +33,14 @@ impl CallLog for Nobody {
     fn audit(&self, _: AuditEntry) {}
 }
 
+/// What functions are run with beside any call.
+pub(super) fn runner(store: &Store, private: &PrivateHosts, seal: &SealArgs) -> Result<Runner, Failure> {
+    let seal = seal.read()?;
+    let secrets = Secrets::new(store.clone(), seal.key.as_ref(), seal.old.as_ref());
+    let runner = Runner::new(store.clone(), private, Arc::new(Nobody), secrets, Handle::current());
+    Ok(runner.context("no HTTP client")?)
+}
+
 /// Prints both sides and the time; false when it did not do what it is for.
 pub(super) async fn run(Tool::Test(args): Tool, screen: &mut impl Write) -> Result<bool, Failure> {
     let TestArgs { client, tool, arguments, caller, .. } = &*args;
@@ -45,10 +54,7 @@ pub(super) async fn run(Tool::Test(args): Tool, screen: &mut impl Write) -> Resu
         return Err(anyhow!("{} has no function {}: {there}", shown(&client.name), shown(tool)).into());
     };
     let private = private_hosts(&args.private_hosts)?;
-    let seal = args.seal.read()?;
-    let secrets = Secrets::new(store.clone(), seal.key.as_ref(), seal.old.as_ref());
-    let runner =
-        Runner::new(store, &private, Arc::new(Nobody), secrets, Handle::current()).context("no HTTP client")?;
+    let runner = runner(&store, &private, &args.seal)?;
     let call = CallSid::new(format!("test-{}", uuid::Uuid::now_v7().simple()));
     let info = CallInfo { caller: caller.as_deref().map(PhoneNumber::new), ..CallInfo::new(call) };
     let ran = exchange(&runner, &toolset, function, &info, 1, arguments).await;

@@ -72,12 +72,19 @@ impl Outgoing {
     /// # Errors
     /// Why it may not.
     pub fn request(&self, method: Method, url: &Url) -> Result<RequestBuilder, Forbidden> {
-        let client = match self.hosts.way(url)? {
+        Ok(self.client(url)?.request(method, url.clone()))
+    }
+
+    /// What asks a URL, if it may be asked: for that host alone.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn client(&self, url: &Url) -> Result<&Client, Forbidden> {
+        Ok(match self.hosts.way(url)? {
             Way::Public => &self.public,
             Way::Blocks => &self.blocks,
             Way::Named => &self.named,
-        };
-        Ok(client.request(method, url.clone()))
+        })
     }
 }
 

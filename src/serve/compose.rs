@@ -70,8 +70,8 @@ pub(super) fn gateway<F>(
     );
     let secrets = Secrets::new(store.clone(), settings.seal.key.as_ref(), settings.seal.old.as_ref());
     let record = Arc::new(recorder.clone());
-    let runner = Runner::new(store.clone(), &settings.private_hosts, record, secrets, runtime.clone())?;
-    let tools = Tools::new(runner);
+    let runner = Arc::new(Runner::new(store.clone(), &settings.private_hosts, record, secrets, runtime.clone())?);
+    let tools = Tools::new(Arc::clone(&runner));
     let admissions = Admissions::new(store.clone(), recorder.clone(), policy, webhooks.deadline, node, tools);
     let admissions = Arc::new(admissions);
     let limits = Limits {
@@ -104,6 +104,7 @@ pub(super) fn gateway<F>(
         page,
         readiness: Readiness::default(),
         strangers: Strangers::default(),
+        runner,
         store,
     };
     Ok((gateway, faults))

@@ -35,6 +35,8 @@ const COUNTERS: &[(&str, &str)] = &[
         "callgate_controls_dropped_total",
         "Hang-ups and results of functions dropped because as many as may wait already did, for a call between two actors",
     ),
+    ("callgate_context_left_out_total", "Variables of a client's answer to who calls that were too many or too large"),
+    ("callgate_context_total", "Times that a client was asked who calls, by what it came to"),
     ("callgate_counted_total", "What went wrong in calls without ending them, by what it was"),
     ("callgate_effects_unheard_total", "Results of functions that came when their call was over for good"),
     ("callgate_frames_dropped_total", "Audio frames dropped because a queue was full, by queue"),
@@ -63,6 +65,11 @@ const COUNTERS: &[(&str, &str)] = &[
     ("callgate_responses_incomplete_total", "Responses that a limit of the model's cut, by the limit"),
     ("callgate_responses_failed_total", "Responses that the model failed to give"),
     ("callgate_restarts_total", "Parts of calls that were started again by their supervisor"),
+    (
+        "callgate_mcp_changed_total",
+        "Sessions with MCP servers that had changed their functions since the client's file was applied",
+    ),
+    ("callgate_mcp_refused_total", "Requests of MCP servers to this client, which does nothing for them"),
     ("callgate_tool_runs_total", "Functions of clients that were run, by function and what they came to"),
     ("callgate_tools_cancelled_total", "Functions that only look and were given up since their call was over"),
     ("callgate_tools_unwritten_total", "Functions that began although it was not on record in time that they did"),
@@ -81,11 +88,12 @@ const GAUGES: &[(&str, &str)] = &[
     ("callgate_jobs_parked", "Jobs that are not allowed as the settings are"),
     ("callgate_jobs_waiting", "Jobs that are still to be done"),
     ("callgate_rate_keys", "Callers, clients and addresses that a limit remembers, by limit"),
-    ("callgate_tools_running", "Functions of clients that run now"),
+    ("callgate_tools_running", "Functions of clients that run now, and questions who calls"),
 ];
 
 const HISTOGRAMS: &[(&str, &str)] = &[
     ("callgate_answer_seconds", "From the caller's last speech to the agent's first audio sent to the caller"),
+    ("callgate_context_seconds", "Time that a client took to say who calls"),
     ("callgate_first_audio_seconds", "From the start of the media to the agent's first audio"),
     ("callgate_http_seconds", "Time to answer a request, by route"),
     ("callgate_tool_seconds", "Time that a function of a client's took, by function"),

@@ -13,7 +13,7 @@ use crate::outgoing::{refused_by_guard, words};
 /// Bytes of an answer that are read. Of these a model is told the first 8 KiB.
 pub const MOST_READ: usize = 256 * 1024;
 /// Characters that a model is told of an answer that says that something is wrong.
-const MOST_OF_A_PROBLEM: usize = 1_024;
+pub(super) const MOST_OF_A_PROBLEM: usize = 1_024;
 /// The key with which an answer says what is to become of the call.
 const STEERS: &str = "callgate";
 /// The longest name of a destination.
@@ -26,6 +26,8 @@ pub(crate) enum Attempt {
     Returned(Returned),
     /// It did not, and another attempt may do better.
     Retry(&'static str, String),
+    /// Whether it did, nobody knows.
+    InDoubt(&'static str, String),
     /// It did not.
     Failed(&'static str, String),
 }
@@ -91,9 +93,9 @@ pub(crate) fn meaning(read: Result<Reply, NoReply>, waited: Duration) -> Attempt
         Err(NoReply::Unreachable(why)) => {
             Attempt::Retry("unreachable", format!("the endpoint cannot be reached: {why}"))
         }
-        Err(NoReply::Broke(why)) => Attempt::Failed("failed", format!("the endpoint did not answer: {why}")),
+        Err(NoReply::Broke(why)) => Attempt::InDoubt("failed", format!("the endpoint did not answer: {why}")),
         Err(NoReply::Late) => {
-            Attempt::Failed("timed_out", format!("the endpoint did not answer within {} ms", waited.as_millis()))
+            Attempt::InDoubt("timed_out", format!("the endpoint did not answer within {} ms", waited.as_millis()))
         }
     }
 }

@@ -1,22 +1,24 @@
 //! What one call has done: what it wants is done here, and what it came to is told to it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Instant;
 
 use actors::{EffectAnswer, Effects, lock};
 use chrono::Utc;
+use protocol::call::functions::{CallContext, Ran};
 use protocol::call::io::{Effect, EffectId};
 use protocol::ids::CallSid;
 use protocol::wire::{clip, without_nul};
 use serde_json::json;
 use tokio::task::AbortHandle;
 
-use super::labels;
 use super::request::CallInfo;
 use super::run::{Exchange, exchange};
 use super::runner::{Permit, Runner};
 use super::toolset::{ReadyTool, Toolset};
+use super::{context, labels};
 use crate::store::{AfterCall, AuditEntry};
 
 /// Bytes that are told of what a function came to behind its call's end.
@@ -27,6 +29,8 @@ pub struct CallEffects {
     runner: Arc<Runner>,
     toolset: Arc<Toolset>,
     info: CallInfo,
+    /// What the client said of the call: its functions are told.
+    context: Arc<OnceLock<BTreeMap<String, String>>>,
     /// What may be given up.
     looking: Mutex<HashMap<EffectId, AbortHandle>>,
 }
@@ -35,7 +39,7 @@ impl CallEffects {
     /// For a call of a client's.
     #[must_use]
     pub fn new(runner: Arc<Runner>, toolset: Arc<Toolset>, info: CallInfo) -> Self {
-        Self { runner, toolset, info, looking: Mutex::default() }
+        Self { runner, toolset, info, context: Arc::default(), looking: Mutex::default() }
     }
 
     fn begin(&self, id: EffectId, name: &str, arguments: String, answer: EffectAnswer) {
@@ -53,17 +57,41 @@ impl CallEffects {
             runner: Arc::clone(&self.runner),
             toolset: Arc::clone(&self.toolset),
             tool: Arc::clone(tool),
-            info: self.info.clone(),
+            info: CallInfo { context: self.context.get().cloned().unwrap_or_default(), ..self.info.clone() },
             id,
             _permit: permit,
         };
         let is_read_only = tool.is_read_only();
         let runs = self.runner.runtime.spawn(job.run(arguments, answer));
         if is_read_only {
-            let mut looking = lock(&self.looking);
-            looking.retain(|_, runs| !runs.is_finished());
-            looking.insert(id, runs.abort_handle());
+            self.may_be_given_up(id, runs.abort_handle());
         }
+    }
+
+    fn may_be_given_up(&self, id: EffectId, runs: AbortHandle) {
+        let mut looking = lock(&self.looking);
+        looking.retain(|_, runs| !runs.is_finished());
+        looking.insert(id, runs);
+    }
+
+    /// Asks the client who calls.
+    fn look_up(&self, id: EffectId, answer: EffectAnswer) {
+        let Some(permit) = self.runner.lookup_permit(&self.toolset) else {
+            metrics::counter!("callgate_context_total", "outcome" => "too_many").increment(1);
+            answer.give(Err("too many calls are asked about".to_owned()));
+            return;
+        };
+        let (runner, toolset, info) = (Arc::clone(&self.runner), Arc::clone(&self.toolset), self.info.clone());
+        let known = Arc::clone(&self.context);
+        let runs = self.runner.runtime.spawn(async move {
+            let _permit = permit;
+            let told = asked(&runner, &toolset, &info).await;
+            if let Ok(context) = &told {
+                let _ = known.set(context.variables.clone());
+            }
+            answer.give(told.map(Ran::Context));
+        });
+        self.may_be_given_up(id, runs.abort_handle());
     }
 }
 
@@ -77,9 +105,7 @@ impl Effects for CallEffects {
     fn run(&self, _: &CallSid, id: EffectId, effect: Effect, answer: EffectAnswer) {
         match effect {
             Effect::Function { name, arguments, .. } => self.begin(id, &name, arguments, answer),
-            Effect::Context => {
-                answer.give(Err("nobody is asked who calls".to_owned()));
-            }
+            Effect::Context => self.look_up(id, answer),
         }
     }
 
@@ -105,8 +131,8 @@ impl Job {
     async fn run(self, arguments: String, answer: EffectAnswer) {
         let Self { runner, toolset, tool, info, id, .. } = &self;
         let ran = exchange(runner, toolset, tool, info, id.0, &arguments).await;
-        count(&tool.config.name, ran.outcome);
-        let label = labels::of(&tool.config.name);
+        count(tool.name(), ran.outcome);
+        let label = labels::of(tool.name());
         metrics::histogram!("callgate_tool_seconds", "tool" => label).record(ran.took.as_secs_f64());
         runner.log.audit(self.entry(&ran));
         let Exchange { result, .. } = ran;
@@ -126,7 +152,7 @@ impl Job {
         let done = AfterCall {
             call: info.call_sid.clone(),
             number: id.0,
-            tool: tool.config.name.clone(),
+            tool: tool.name().to_owned(),
             ok,
             output: without_nul(clip(output, LONGEST_TOLD).into_owned()),
         };
@@ -145,7 +171,7 @@ impl Job {
             request_id: None,
             outcome: if ran.outcome == "ok" { "ok" } else { "failed" }.to_owned(),
             payload: json!({
-                "name": self.tool.config.name,
+                "name": self.tool.name(),
                 "number": self.id.0,
                 "came_to": ran.outcome,
                 "status": ran.answer.as_ref().map(|(status, _)| status),
@@ -155,6 +181,30 @@ impl Job {
             }),
         }
     }
+}
+
+/// What the client says of a call; else what is wrong. What it came to is counted, and a failure is on record.
+async fn asked(runner: &Runner, toolset: &Toolset, info: &CallInfo) -> Result<CallContext, String> {
+    let Some(config) = &toolset.context else { return Err("nobody is asked who calls".to_owned()) };
+    let begun = Instant::now();
+    let told = context::ask(runner, toolset, info, config).await;
+    let took = begun.elapsed();
+    metrics::histogram!("callgate_context_seconds").record(took.as_secs_f64());
+    let outcome = told.as_ref().map_or_else(|(outcome, _)| *outcome, |_| "ok");
+    metrics::counter!("callgate_context_total", "outcome" => outcome).increment(1);
+    told.map_err(|(outcome, why)| {
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        runner.log.audit(AuditEntry {
+            at: Utc::now(),
+            kind: "call.context".to_owned(),
+            call_sid: Some(info.call_sid.clone()),
+            remote_addr: None,
+            request_id: None,
+            outcome: "failed".to_owned(),
+            payload: json!({ "came_to": outcome, "took_ms": took_ms }),
+        });
+        why
+    })
 }
 
 fn count(name: &str, outcome: &'static str) {

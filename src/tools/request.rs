@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use protocol::ids::{CallSid, PhoneNumber, Secret};
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use serde_json::{Value, json};
+use rmcp::model::{CallToolRequestParams, MetaObject, RequestMetaObject};
+use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::toolset::Toolset;
@@ -83,6 +84,45 @@ pub(super) fn of_function(
     let body = body.to_string();
     let headers = signed(&body, headers, &format!("{call}:{id}"), secret, Utc::now());
     Request { method, url, body, headers }
+}
+
+/// It is asked who calls.
+pub(super) fn of_context(
+    toolset: &Toolset,
+    info: &CallInfo,
+    (method, url): (Method, Url),
+    headers: HeaderMap,
+    secret: Option<&Secret>,
+) -> Request {
+    let call = info.call_sid.as_str();
+    let body = json!({
+        "type": "call.context",
+        "call_sid": call,
+        "client": { "name": toolset.name, "number": toolset.number.reveal() },
+        "caller": { "number": info.caller.as_ref().map(PhoneNumber::reveal) },
+        "called": { "number": info.called.as_ref().map(PhoneNumber::reveal) },
+        "direction": info.direction,
+        "custom_field": info.custom_field,
+    });
+    let body = body.to_string();
+    let headers = signed(&body, headers, &format!("{call}:context"), secret, Utc::now());
+    Request { method, url, body, headers }
+}
+
+/// An MCP server's function is called; and the same as text, as far as it is the call's own.
+pub(super) fn of_server(
+    info: &CallInfo,
+    id: u32,
+    name: &str,
+    arguments: Map<String, Value>,
+) -> (CallToolRequestParams, String) {
+    let call = info.call_sid.as_str();
+    let known_by = [("callgate/call_sid", call.to_owned()), ("callgate/idempotency_key", format!("{call}:{id}"))];
+    let meta = known_by.into_iter().map(|(key, value)| (key.to_owned(), Value::String(value))).collect();
+    let mut params = CallToolRequestParams::new(name.to_owned()).with_arguments(arguments);
+    params.meta = Some(RequestMetaObject(MetaObject(meta)));
+    let body = json!({ "method": "tools/call", "params": params }).to_string();
+    (params, body)
 }
 
 /// What tells a receiver that it is ours, and which one, beside what the client wants sent along.

@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::call::functions::Returned;
-use reqwest::Method;
-use serde_json::Value;
+use reqwest::{Method, StatusCode};
+use rmcp::model::CallToolRequestParams;
+use serde_json::{Map, Value};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use super::answer::{Attempt, NoReply, Reply, meaning, read};
-use super::request::{CallInfo, Request, headers, of_function, sealed};
+use super::request::{CallInfo, Request, headers, of_function, of_server, sealed};
 use super::runner::Runner;
-use super::toolset::{ReadyTool, Toolset};
+use super::toolset::{By, ReadyTool, Toolset};
 use crate::agent;
 use crate::outgoing::Forbidden;
 
@@ -62,25 +63,36 @@ pub async fn exchange(
         outcome: "ok",
         result: Err(String::new()),
     };
-    let prepared = match prepare(runner, toolset, tool, info, id, arguments).await {
-        Ok(request) => {
+    let came_to = match prepare(runner, toolset, tool, info, id, arguments).await {
+        Ok(prepared) => {
             if !tool.is_read_only() {
                 runner.write_ahead().await;
             }
-            ask(runner, tool, exchange.request.insert(request), begun, (&mut exchange.attempts, &mut exchange.answer))
-                .await
+            ask(runner, tool, &prepared, begun, &mut exchange).await
         }
         Err((outcome, why)) => Attempt::Failed(outcome, why),
     };
-    (exchange.outcome, exchange.result) = match prepared {
+    (exchange.outcome, exchange.result) = match came_to {
         Attempt::Returned(returned) => ("ok", Ok(returned)),
-        Attempt::Retry(outcome, why) | Attempt::Failed(outcome, why) => (outcome, Err(why)),
+        Attempt::InDoubt(outcome, why) if !tool.is_read_only() => {
+            (outcome, Err(format!("{why}; it may have been done all the same")))
+        }
+        Attempt::InDoubt(outcome, why) | Attempt::Retry(outcome, why) | Attempt::Failed(outcome, why) => {
+            (outcome, Err(why))
+        }
     };
     exchange.took = begun.elapsed();
     exchange
 }
 
-/// The request, if the arguments are what the function takes.
+/// What is asked.
+struct Prepared {
+    request: Request,
+    /// What an MCP server is asked.
+    params: Option<CallToolRequestParams>,
+}
+
+/// What is asked, if the arguments are what the function takes.
 async fn prepare(
     runner: &Runner,
     toolset: &Toolset,
@@ -88,60 +100,88 @@ async fn prepare(
     info: &CallInfo,
     id: u32,
     arguments: &str,
-) -> Result<Request, Refused> {
-    let arguments: Value = serde_json::from_str(arguments)
+) -> Result<Prepared, Refused> {
+    let arguments: Map<String, Value> = serde_json::from_str(arguments)
         .map_err(|_| ("bad_arguments", "the arguments are no JSON object: call it again with one".to_owned()))?;
-    let checked = Arc::clone(tool);
-    let check = spawn_blocking(move || checked.check(&arguments).map(|()| arguments));
-    let arguments = match timeout(CHECKED_WITHIN, check).await {
-        Ok(Ok(checked)) => checked
-            .map_err(|why| ("bad_arguments", format!("the arguments are not as the function takes them: {why}")))?,
-        _ => return Err(("bad_arguments", "the arguments could not be checked".to_owned())),
+    let arguments = checked(tool, arguments).await?;
+    let (url, told) = match &tool.by {
+        By::Endpoint(config) => (&config.url, &config.headers),
+        By::Server(server, _) => (&server.config.url, &server.config.headers),
     };
-    let config = &tool.config;
-    let url =
-        Url::parse(&config.url).map_err(|_| ("failed", format!("its URL is not allowed: {}", Forbidden::NoUrl)))?;
+    let url = Url::parse(url).map_err(|_| ("failed", format!("its URL is not allowed: {}", Forbidden::NoUrl)))?;
+    let opened = runner.opened(Some(toolset.client), sealed(told)).await;
+    let headers = headers(told, &opened).map_err(|why| ("failed", why))?;
+    let config = match &tool.by {
+        By::Endpoint(config) => config,
+        By::Server(_, name) => {
+            let (params, body) = of_server(info, id, name, arguments);
+            let request = Request { method: Method::POST, url, body, headers };
+            return Ok(Prepared { request, params: Some(params) });
+        }
+    };
     let secret = toolset.secret(&runner.store).await.map_err(|error| {
         tracing::warn!(client = toolset.client, %error, "the secret that a function's requests are signed with cannot be read");
         ("failed", "it cannot be asked just now".to_owned())
     })?;
-    let opened = runner.opened(toolset, sealed(&config.headers)).await;
-    let headers = headers(&config.headers, &opened).map_err(|why| ("failed", why))?;
     let to = (method(config.method), url);
-    Ok(of_function(toolset, info, to, (id, &config.name, arguments), headers, secret))
+    let asked = (id, config.name.as_str(), Value::Object(arguments));
+    Ok(Prepared { request: of_function(toolset, info, to, asked, headers, secret), params: None })
+}
+
+/// The arguments, if they are as the function's schema says: off the call's thread, with a deadline.
+async fn checked(tool: &Arc<ReadyTool>, arguments: Map<String, Value>) -> Result<Map<String, Value>, Refused> {
+    let (tool, told) = (Arc::clone(tool), Value::Object(arguments.clone()));
+    let check = spawn_blocking(move || tool.check(&told));
+    match timeout(CHECKED_WITHIN, check).await {
+        Ok(Ok(Ok(()))) => Ok(arguments),
+        Ok(Ok(Err(why))) => Err(("bad_arguments", format!("the arguments are not as the function takes them: {why}"))),
+        _ => Err(("bad_arguments", "the arguments could not be checked".to_owned())),
+    }
 }
 
 /// Asks, and once more where that does no harm.
 async fn ask(
     runner: &Runner,
     tool: &ReadyTool,
-    request: &Request,
+    prepared: &Prepared,
     begun: Instant,
-    (attempts, answer): (&mut u32, &mut Option<(u16, Vec<u8>)>),
+    exchange: &mut Exchange,
 ) -> Attempt {
-    let waits = tool.config.timeout();
-    let until = begun + waits;
+    exchange.request = Some(prepared.request.clone());
+    let until = begun + tool.waits;
     loop {
-        *attempts += 1;
-        let read = match runner.outgoing.request(request.method.clone(), &request.url) {
-            Ok(builder) => {
-                read(builder.headers(request.headers.clone()).body(request.body.clone()).send(), until).await
+        exchange.attempts += 1;
+        let attempt = match (&tool.by, &prepared.params) {
+            (By::Server(server, _), Some(params)) => {
+                let times = (until, tool.waits);
+                let attempt = server.call(&runner.outgoing, &prepared.request.headers, params.clone(), times).await;
+                if let Attempt::Returned(returned) = &attempt {
+                    exchange.answer = Some((StatusCode::OK.as_u16(), returned.output.clone().into_bytes()));
+                }
+                attempt
             }
-            Err(why) => Err(NoReply::Unreachable(format!("its URL is not allowed: {why}"))),
+            _ => {
+                let reply = request(runner, &prepared.request, until).await;
+                if let Ok(Reply { status, body, .. }) = &reply {
+                    exchange.answer = Some((status.as_u16(), body.clone()));
+                }
+                meaning(reply, tool.waits)
+            }
         };
-        if let Ok(Reply { status, body, .. }) = &read {
-            *answer = Some((status.as_u16(), body.clone()));
-        }
-        let in_doubt = matches!(read, Err(NoReply::Broke(_) | NoReply::Late)) && !tool.is_read_only();
-        let attempt = meaning(read, waits);
-        let again = tool.is_read_only() && *attempts < MOST_ATTEMPTS && Instant::now() + PAUSE < until;
+        let again = tool.is_read_only() && exchange.attempts < MOST_ATTEMPTS && Instant::now() + PAUSE < until;
         match attempt {
             Attempt::Retry(..) if again => sleep(PAUSE).await,
-            Attempt::Failed(outcome, why) if in_doubt => {
-                return Attempt::Failed(outcome, format!("{why}; it may have been done all the same"));
-            }
             attempt => return attempt,
         }
+    }
+}
+
+/// Sends one request, if it may be sent, and reads the answer.
+pub(super) async fn request(runner: &Runner, request: &Request, until: Instant) -> Result<Reply, NoReply> {
+    let Request { method, url, body, headers } = request;
+    match runner.outgoing.request(method.clone(), url) {
+        Ok(builder) => read(builder.headers(headers.clone()).body(body.clone()).send(), until).await,
+        Err(why) => Err(NoReply::Unreachable(format!("its URL is not allowed: {why}"))),
     }
 }
 

@@ -40,19 +40,34 @@ pub struct Runner {
     pub(super) log: Arc<dyn CallLog>,
     pub(super) runtime: Handle,
     secrets: Secrets,
-    permits: Arc<Semaphore>,
+    permits: Permits,
 }
 
-/// Room for one function to run.
+/// How much may run at once. Asking who calls takes no room from functions: a client that hangs there has those still.
+#[derive(Clone, Debug)]
+pub(super) struct Permits {
+    functions: Arc<Semaphore>,
+    lookups: Arc<Semaphore>,
+}
+
+impl Permits {
+    pub(super) fn new(most: usize) -> Self {
+        Self { functions: Arc::new(Semaphore::new(most)), lookups: Arc::new(Semaphore::new(most)) }
+    }
+}
+
+/// Room for one thing to run.
 pub(super) struct Permit {
     _of_node: OwnedSemaphorePermit,
     _of_client: OwnedSemaphorePermit,
 }
 
 impl Permit {
-    fn of(node: OwnedSemaphorePermit, client: OwnedSemaphorePermit) -> Self {
+    fn of(node: &Arc<Semaphore>, client: &Arc<Semaphore>) -> Option<Self> {
+        let client = Arc::clone(client).try_acquire_owned().ok()?;
+        let node = Arc::clone(node).try_acquire_owned().ok()?;
         metrics::gauge!("callgate_tools_running").increment(1);
-        Self { _of_node: node, _of_client: client }
+        Some(Self { _of_node: node, _of_client: client })
     }
 }
 
@@ -75,14 +90,17 @@ impl Runner {
         runtime: Handle,
     ) -> Result<Self, ClientError> {
         let outgoing = Outgoing::new(private, Times { connect: CONNECT, idle: IDLE })?;
-        Ok(Self { store, outgoing, log, runtime, secrets, permits: Arc::new(Semaphore::new(MOST_RUNNING)) })
+        Ok(Self { store, outgoing, log, runtime, secrets, permits: Permits::new(MOST_RUNNING) })
     }
 
     /// Room for a function of a client, if there is any.
     pub(super) fn permit(&self, toolset: &Toolset) -> Option<Permit> {
-        let client = Arc::clone(&toolset.permits).try_acquire_owned().ok()?;
-        let node = Arc::clone(&self.permits).try_acquire_owned().ok()?;
-        Some(Permit::of(node, client))
+        Permit::of(&self.permits.functions, &toolset.permits.functions)
+    }
+
+    /// Room to ask a client who calls, if there is any.
+    pub(super) fn lookup_permit(&self, toolset: &Toolset) -> Option<Permit> {
+        Permit::of(&self.permits.lookups, &toolset.permits.lookups)
     }
 
     /// What is about to be done is on record, if it can be in time: else it is done all the same, and counted.
@@ -92,17 +110,18 @@ impl Runner {
         }
     }
 
-    /// Sealed secrets of a client, opened; those that cannot be are left out.
+    /// Sealed secrets of a client, opened; those that cannot be are left out. One that is not on record has none.
     pub(super) async fn opened(
         &self,
-        toolset: &Toolset,
+        client: Option<i64>,
         names: impl Iterator<Item = &str>,
     ) -> BTreeMap<String, Secret> {
         let mut opened = BTreeMap::new();
+        let Some(client) = client else { return opened };
         for name in names {
-            match self.secrets.open(toolset.client, name).await {
+            match self.secrets.open(client, name).await {
                 Ok(secret) => drop(opened.insert(name.to_owned(), secret)),
-                Err(error) => tracing::warn!(client = toolset.client, %error, "a header's secret cannot be opened"),
+                Err(error) => tracing::warn!(client, %error, "a header's secret cannot be opened"),
             }
         }
         opened

@@ -70,7 +70,7 @@ async fn answer(endpoint: web::Data<Endpoint>, request: HttpRequest, body: web::
 
 /// Whether what calls did is on record; how often that was waited for, and what was told to the audit log.
 #[derive(Default)]
-struct FakeLog {
+pub(super) struct FakeLog {
     waited: AtomicUsize,
     is_away: bool,
     entries: Mutex<Vec<AuditEntry>>,

@@ -2,19 +2,25 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use actors::lock;
 use protocol::call::functions::{Function, FunctionAnswer, FunctionEffect};
 use protocol::ids::{PhoneNumber, Secret};
 use protocol::realtime::command::Tool;
-use tokio::sync::{OnceCell, Semaphore};
+use serde_json::Value;
+use tokio::sync::OnceCell;
 
-use crate::agent::{Answer, Document, Effect, ToolConfig};
+use super::mcp::{McpServer, offered_name};
+use super::runner::Permits;
+use crate::agent::{Answer, ContextConfig, Document, Effect, MOST_TOOLS, McpTool, ToolConfig};
 use crate::schema::Schema;
 use crate::store::{Client, Store, StoreError};
 
 /// Functions of a client that run at once, over all its calls.
 pub const MOST_OF_CLIENT: usize = 64;
+/// How long a function of a server's may take.
+const SERVER_WAITS: Duration = Duration::from_secs(15);
 /// Clients whose toolsets are kept.
 const MOST_TOOLSETS: usize = 10_000;
 
@@ -26,38 +32,76 @@ pub struct Toolset {
     pub(super) number: PhoneNumber,
     /// As they are offered to models.
     functions: Vec<Function>,
-    by_name: HashMap<String, Arc<ReadyTool>>,
+    tools: Vec<Arc<ReadyTool>>,
+    /// Who is asked who calls.
+    pub(super) context: Option<ContextConfig>,
     /// What its requests are signed with: read when there is one to sign.
     secret: OnceCell<Option<Secret>>,
-    /// Those that run now.
-    pub(super) permits: Arc<Semaphore>,
+    pub(super) permits: Permits,
 }
 
-/// A function that is an HTTP endpoint.
+/// A function, ready to run.
 #[derive(Debug)]
 pub struct ReadyTool {
-    pub(super) config: ToolConfig,
+    /// As it is offered to models.
+    pub(super) offered: Function,
+    /// How long it may take.
+    pub(super) waits: Duration,
+    /// Who does it.
+    pub(super) by: By,
+    parameters: Value,
     /// Read when it is called first: there may be many, and few calls call any.
     schema: OnceLock<Result<Schema, String>>,
 }
 
+/// Who does a function.
+#[derive(Debug)]
+pub(super) enum By {
+    /// An HTTP endpoint.
+    Endpoint(ToolConfig),
+    /// An MCP server, which calls it so.
+    Server(Arc<McpServer>, String),
+}
+
 impl ReadyTool {
-    /// Of a document.
-    pub(super) const fn new(config: ToolConfig) -> Self {
-        Self { config, schema: OnceLock::new() }
+    fn of_endpoint(config: &ToolConfig) -> Self {
+        let parameters = config.parameters.clone();
+        let by = By::Endpoint(config.clone());
+        Self { offered: function(config), waits: config.timeout(), by, parameters, schema: OnceLock::new() }
+    }
+
+    fn of_server(server: &Arc<McpServer>, tool: &McpTool) -> Self {
+        let told = Tool {
+            name: offered_name(&tool.server, &tool.name),
+            description: tool.description.clone(),
+            parameters: tool.parameters.to_string(),
+        };
+        let effect = effect(server.config.effect);
+        Self {
+            offered: Function { effect, wait: Some(SERVER_WAITS), ..Function::new(told) },
+            waits: SERVER_WAITS,
+            by: By::Server(Arc::clone(server), tool.name.clone()),
+            parameters: tool.parameters.clone(),
+            schema: OnceLock::new(),
+        }
+    }
+
+    /// As models call it.
+    pub(super) fn name(&self) -> &str {
+        &self.offered.tool.name
     }
 
     /// Whether it may be asked again, and given up.
     pub(super) fn is_read_only(&self) -> bool {
-        self.config.effect == Effect::Read
+        self.offered.effect == FunctionEffect::Read
     }
 
     /// Whether these are arguments of it.
     ///
     /// # Errors
     /// What is wrong with them, for whoever made them.
-    pub(super) fn check(&self, arguments: &serde_json::Value) -> Result<(), String> {
-        match self.schema.get_or_init(|| Schema::of_arguments(&self.config.parameters)) {
+    pub(super) fn check(&self, arguments: &Value) -> Result<(), String> {
+        match self.schema.get_or_init(|| Schema::of_arguments(&self.parameters)) {
             Ok(schema) => schema.check(arguments),
             Err(why) => Err(format!("the function's own schema is of no use: {why}")),
         }
@@ -65,15 +109,15 @@ impl ReadyTool {
 }
 
 impl Toolset {
-    fn new(client: &Client, document: &Document, permits: Arc<Semaphore>) -> Self {
-        let functions = document.tools.iter().map(function).collect();
-        let tools = document.tools.iter().map(|tool| (tool.name.clone(), Arc::new(ReadyTool::new(tool.clone()))));
+    fn new(client: &Client, document: &Document, permits: Permits) -> Self {
+        let tools = tools_of(document);
         Self {
             client: client.id,
             name: client.name.clone(),
             number: client.exotel_number.clone(),
-            functions,
-            by_name: tools.collect(),
+            functions: tools.iter().map(|tool| tool.offered.clone()).collect(),
+            tools,
+            context: document.context.clone(),
             secret: OnceCell::new(),
             permits,
         }
@@ -82,7 +126,7 @@ impl Toolset {
     /// That of one client, to try its functions with.
     #[must_use]
     pub fn alone(client: &Client, document: &Document) -> Self {
-        Self::new(client, document, Arc::new(Semaphore::new(MOST_OF_CLIENT)))
+        Self::new(client, document, Permits::new(MOST_OF_CLIENT))
     }
 
     /// The functions, as a model is told of them.
@@ -94,7 +138,7 @@ impl Toolset {
     /// The one of that name.
     #[must_use]
     pub fn tool(&self, name: &str) -> Option<&Arc<ReadyTool>> {
-        self.by_name.get(name)
+        self.tools.iter().find(|tool| tool.name() == name)
     }
 
     /// What its requests are signed with; none for a client that was never given a secret.
@@ -107,15 +151,37 @@ impl Toolset {
     }
 }
 
+/// The functions of a document: its endpoints, and what its servers had when it was applied.
+fn tools_of(document: &Document) -> Vec<Arc<ReadyTool>> {
+    let mut tools: Vec<_> = document.tools.iter().map(ReadyTool::of_endpoint).map(Arc::new).collect();
+    for config in &document.mcp {
+        let of_it = document.mcp_tools.iter().filter(|tool| tool.server == config.label);
+        let in_force: Vec<McpTool> = of_it.cloned().collect();
+        let server = Arc::new(McpServer::new(config.clone(), in_force.clone()));
+        for tool in &in_force {
+            let tool = ReadyTool::of_server(&server, tool);
+            // The file was judged: this holds against whatever is on record.
+            if tools.len() < MOST_TOOLS && tools.iter().all(|known| known.name() != tool.name()) {
+                tools.push(Arc::new(tool));
+            }
+        }
+    }
+    tools
+}
+
+const fn effect(effect: Effect) -> FunctionEffect {
+    match effect {
+        Effect::Read => FunctionEffect::Read,
+        Effect::Write => FunctionEffect::Write,
+    }
+}
+
 pub(super) fn function(tool: &ToolConfig) -> Function {
     let ToolConfig { name, description, parameters, say_while, .. } = tool;
     Function {
         tool: Tool { name: name.clone(), description: description.clone(), parameters: parameters.to_string() },
         wait: Some(tool.timeout()),
-        effect: match tool.effect {
-            Effect::Read => FunctionEffect::Read,
-            Effect::Write => FunctionEffect::Write,
-        },
+        effect: effect(tool.effect),
         say_while: say_while.clone(),
         answer: match tool.answer {
             Answer::Speak => FunctionAnswer::Speak,
@@ -136,8 +202,8 @@ impl Toolsets {
         let permits = match all.get(&client.id) {
             Some((version, toolset)) if *version == client.version => return Arc::clone(toolset),
             // What runs under the version before counts.
-            Some((_, toolset)) => Arc::clone(&toolset.permits),
-            None => Arc::new(Semaphore::new(MOST_OF_CLIENT)),
+            Some((_, toolset)) => toolset.permits.clone(),
+            None => Permits::new(MOST_OF_CLIENT),
         };
         let toolset = Arc::new(Toolset::new(client, document, permits));
         if all.len() >= MOST_TOOLSETS {

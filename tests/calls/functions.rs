@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use protocol::call::end::EndCode;
 use protocol::ids::CallSid;
 use reqwest::Method;
 use serde_json::{Value, json};
-use simulator::exotel::Say;
+use simulator::exotel::{CallError, HangUp, Say};
 use tokio::sync::Semaphore;
 
 use super::support::{ADMIN_TOKEN, Answer, Gateway, Setup, eventually, question};
@@ -21,26 +22,57 @@ struct Shop {
     heard: Arc<Mutex<Vec<Heard>>>,
     told: Arc<Mutex<Vec<Value>>>,
     open: Arc<Semaphore>,
+    /// What the client says of whoever calls.
+    who: Arc<Mutex<Value>>,
     url: String,
 }
 
 async fn serve(shop: web::Data<Shop>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
     let body: Value = serde_json::from_slice(&body).unwrap();
+    if request.path() == "/mcp" {
+        return mcp(&shop, body);
+    }
     if request.path() == "/events" {
         shop.told.lock().unwrap().push(body);
         return HttpResponse::NoContent().finish();
     }
     let signed = request.headers().get("callgate-signature").map(|value| value.to_str().unwrap().to_owned());
     shop.heard.lock().unwrap().push((body, signed));
+    if request.path() == "/who" {
+        let who = shop.who.lock().unwrap().clone();
+        return HttpResponse::Ok().json(who);
+    }
     shop.open.acquire().await.unwrap().forget();
     HttpResponse::Ok().json(json!({ "status": "on its way" }))
+}
+
+/// A server of one function, as the protocol of such servers has it.
+fn mcp(shop: &Shop, asked: Value) -> HttpResponse {
+    let result = match asked["method"].as_str() {
+        Some("initialize") => json!({
+            "protocolVersion": asked["params"]["protocolVersion"], "capabilities": { "tools": {} },
+            "serverInfo": { "name": "crm", "version": "1" },
+        }),
+        Some("tools/list") => json!({ "tools": [{ "name": "find.patient", "inputSchema": { "type": "object" } }] }),
+        Some("tools/call") => json!({ "content": [{ "type": "text", "text": "She was here in May." }] }),
+        _ => return HttpResponse::Accepted().finish(),
+    };
+    let answer = json!({ "jsonrpc": "2.0", "id": asked["id"], "result": result });
+    shop.heard.lock().unwrap().push((asked, None));
+    HttpResponse::Ok().json(answer)
 }
 
 impl Shop {
     fn start() -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let shop = Self { heard: Arc::default(), told: Arc::default(), open: Arc::new(Semaphore::new(0)), url };
+        let shop = Self {
+            heard: Arc::default(),
+            told: Arc::default(),
+            open: Arc::new(Semaphore::new(0)),
+            who: Arc::default(),
+            url,
+        };
         let served = shop.clone();
         let app = move || App::new().app_data(web::Data::new(served.clone())).default_service(web::to(serve));
         let server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(0).listen(listener).unwrap();
@@ -54,16 +86,27 @@ impl Shop {
 
     /// Gives the client of a gateway one function, and has it told of its calls.
     async fn equips(&self, gateway: &Gateway, effect: &str) {
+        let tool = self.tool(effect);
+        self.changes(gateway, |agent| agent["tools"] = json!([tool])).await;
+    }
+
+    fn tool(&self, effect: &str) -> Value {
+        json!({
+            "name": "find_order", "description": "Finds an order.", "url": format!("{}/find", self.url), "effect": effect,
+            "parameters": { "type": "object", "properties": { "order": { "type": "string" } }, "required": ["order"] },
+        })
+    }
+
+    /// Changes the agent of a gateway's client, and has it told of its calls.
+    async fn changes(&self, gateway: &Gateway, change: impl FnOnce(&mut Value)) -> Value {
         let place = format!("/api/v1/clients/{}/agent", gateway.tenant.id);
         let mut agent = gateway.operate(Method::GET, &place).await.json();
         agent["events"] = json!({ "url": format!("{}/events", self.url) });
-        agent["tools"] = json!([{
-            "name": "find_order", "description": "Finds an order.", "url": format!("{}/find", self.url), "effect": effect,
-            "parameters": { "type": "object", "properties": { "order": { "type": "string" } }, "required": ["order"] },
-        }]);
+        change(&mut agent);
         let put = gateway.request(Method::PUT, &place).bearer_auth(ADMIN_TOKEN).json(&agent);
         let put = Answer::of(put.send().await.unwrap()).await;
         assert_eq!(put.status, 200, "{put:?}");
+        put.json()
     }
 }
 
@@ -158,5 +201,78 @@ async fn what_only_looks_is_given_up_with_the_call() {
     assert!(page.contains("callgate_tools_cancelled_total"), "given up");
     let told = shop.told.lock().unwrap().clone();
     assert!(told.iter().all(|event| event["type"] != "tool.completed_after_call"), "{told:?}");
+    gateway.stop().await;
+}
+
+#[actix_rt::test]
+async fn an_agent_calls_what_an_mcp_server_had_when_its_file_was_applied() {
+    let script = "greeting goodbye_en\nanswer call crm_find_patient {\"name\":\"Asha\"}\nanswer commentary_en";
+    let (shop, gateway) = (Shop::start(), Gateway::with(Setup { script, ..Setup::default() }).await);
+    let server = json!({ "label": "crm", "url": format!("{}/mcp", shop.url), "effect": "read" });
+    let gone = json!({ "label": "gone", "url": "http://127.0.0.1:9/mcp" });
+    let put = shop.changes(&gateway, |agent| agent["mcp"] = json!([server, gone])).await;
+    let left_out = put["left_out"].to_string();
+    assert!(left_out.contains("mcp gone: its server cannot be reached"), "{left_out}");
+    let mut plan = gateway.plan();
+    plan.script = vec![Say::agent_finished(), question(), Say::agent_finished()];
+    let report = gateway.call(plan).await;
+    gateway.record(&report.call_sid).await;
+    assert_eq!(outputs(&gateway), ["She was here in May."]);
+    let called: Vec<Value> =
+        shop.heard().into_iter().map(|(asked, _)| asked).filter(|asked| asked["method"] == "tools/call").collect();
+    assert_eq!(called.len(), 1, "{called:?}");
+    assert_eq!(called[0]["params"]["name"], "find.patient");
+    assert_eq!(called[0]["params"]["_meta"]["callgate/idempotency_key"], format!("{}:1", report.call_sid));
+    let ran = gateway.audited("call.tool-run", "ok").await;
+    assert_eq!(ran[0].payload["name"], "crm_find_patient");
+    gateway.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_client_says_who_calls_and_the_agent_knows_it_from_its_first_word() {
+    let (shop, gateway) = (Shop::start(), Gateway::with(Setup { script: LOOKS_UP, ..Setup::default() }).await);
+    *shop.who.lock().unwrap() = json!({ "variables": { "name": "Asha" }, "instructions": "She is in a hurry." });
+    shop.open.add_permits(1);
+    let tool = shop.tool("read");
+    let url = format!("{}/who", shop.url);
+    let change = |agent: &mut Value| {
+        agent["agent"]["instructions"] = json!("You talk with {{name|nobody}}.");
+        agent["context"] = json!({ "url": url, "deadline_ms": 10_000 });
+        agent["tools"] = json!([tool]);
+    };
+    shop.changes(&gateway, change).await;
+    let mut plan = gateway.plan();
+    plan.script = vec![Say::agent_finished(), question(), Say::agent_finished()];
+    let report = gateway.call(plan).await;
+    gateway.record(&report.call_sid).await;
+    let told = gateway.model.sessions()[0].config["instructions"].to_string();
+    assert!(told.contains("You talk with Asha.") && told.contains("She is in a hurry."), "{told}");
+    let heard = shop.heard();
+    assert_eq!(heard.len(), 2, "asked once, and a function called: {heard:?}");
+    let (asked, signed) = &heard[0];
+    assert_eq!((&asked["type"], &asked["caller"]["number"]), (&json!("call.context"), &json!("+919876543210")));
+    assert_eq!(asked["called"]["number"], "+918037091588");
+    assert!(signed.is_some());
+    assert_eq!(heard[1].0["context"], json!({ "name": "Asha" }));
+    gateway.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_client_that_does_not_want_a_call_ends_it_before_its_first_word() {
+    let (shop, gateway) = (Shop::start(), Gateway::with(Setup { script: LOOKS_UP, ..Setup::default() }).await);
+    *shop.who.lock().unwrap() = json!({ "refuse": { "reason": "blocked" } });
+    let url = format!("{}/who", shop.url);
+    shop.changes(&gateway, |agent| agent["context"] = json!({ "url": url, "deadline_ms": 10_000 })).await;
+    let mut plan = gateway.plan();
+    plan.script = vec![Say::Wait(Duration::from_millis(300))];
+    plan.end = HangUp::Gateway;
+    let report = match gateway.try_call(plan).await {
+        Ok(report) => report,
+        Err(CallError::Handshake { report, .. }) => *report,
+        Err(other) => panic!("{other}"),
+    };
+    let record = gateway.record(&report.call_sid).await;
+    assert_eq!(record.call.ended_code, Some(EndCode::ContextRefused), "{record:?}");
+    assert!(record.turns.is_empty(), "{record:?}");
     gateway.stop().await;
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{Database, Token};
+use crate::settings::SealArgs;
 
 /// `client`.
 #[derive(Debug, Subcommand)]
@@ -40,6 +41,9 @@ pub struct ApplyArgs {
     /// The gateway's PRIVATE_HOSTS, which the file's URLs may name.
     #[arg(long, env = "PRIVATE_HOSTS", hide_env_values = true, value_name = "HOSTS")]
     pub private_hosts: Option<String>,
+    /// What the client's secrets are sealed with: its MCP servers are asked what they have.
+    #[command(flatten)]
+    pub seal: SealArgs,
     /// Where it goes.
     #[command(flatten)]
     pub database: Database,

@@ -2,14 +2,18 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 
 use super::super::Failure;
 use super::super::args::{ApplyArgs, OneArgs};
+use super::super::screen::shown;
+use super::super::tool::runner;
 use super::{find, open, open_existing};
 use crate::agent::{ApplyError, LONGEST_FILE, Mistake, OnRecord, Plan, Rules, read_bounded, read_toml};
 use crate::settings::private_hosts;
+use crate::tools::ask_servers;
 
 /// Makes a client's agent what a file says.
 pub(super) async fn apply(args: &ApplyArgs, screen: &mut impl Write) -> Result<(), Failure> {
@@ -21,7 +25,13 @@ pub(super) async fn apply(args: &ApplyArgs, screen: &mut impl Write) -> Result<(
     let rules = Rules { private: &private, folder: Some(args.file.parent().unwrap_or(Path::new("."))) };
     let file = read_toml(&text, rules).map_err(|mistakes| told(&args.file, &mistakes))?;
     let store = open(&args.database).await?;
-    let plan = Plan::new(&store, file).await.map_err(|error| refused(&args.file, error))?;
+    let mut plan = Plan::new(&store, file).await.map_err(|error| refused(&args.file, error))?;
+    if !plan.servers().is_empty() {
+        let runner = Arc::new(runner(&store, &private, &args.seal)?);
+        for left_out in ask_servers(&runner, &mut plan).await {
+            writeln!(screen, "{}", shown(&left_out)).map_err(anyhow::Error::from)?;
+        }
+    }
     let changes = plan.changes();
     let who = match plan.stands() {
         Some(stands) => format!("client {} ({})", stands.client.id, stands.client.name),

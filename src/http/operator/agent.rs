@@ -8,9 +8,13 @@ use super::{Asked, Gateway, Refused, answer, ask, check, malformed, reader};
 use crate::agent::{AgentFile, ApplyError, Change, LONGEST_FILE, OnRecord, Plan, Rules, json_schema, read_json};
 use crate::http::wrong_method;
 use crate::store::StoreError;
+use crate::tools::ask_servers;
 
 /// Keys of a change that the audit log names.
 const NAMED: usize = 50;
+
+/// What of MCP servers is not offered, and why: in the answer of a PUT.
+const LEFT_OUT: &str = "left_out";
 
 /// Its routes.
 pub(in crate::http) fn routes(config: &mut web::ServiceConfig) {
@@ -66,6 +70,7 @@ async fn put(
         let seen = told.remove("version").map(|version| version_of(&version)).transpose()?;
         // Shown once, by a PUT: whoever puts that answer back means nothing by it.
         told.remove("events_secret");
+        told.remove(LEFT_OUT);
         let rules = Rules { private: &gateway.rules.private_hosts, folder: None };
         let file = read_json(&Value::Object(told), rules).map_err(Refused::AgentFile)?;
         let (changes, body) = Box::pin(apply(&gateway, &named, seen, file)).await?;
@@ -90,7 +95,8 @@ async fn apply(
         return Err(Refused::Stale);
     }
     let stands = ask(gateway, OnRecord::of(&gateway.store, client)).await?;
-    let plan = Plan::over(stands, file);
+    let mut plan = Plan::over(stands, file);
+    let left_out = ask_servers(&gateway.runner, &mut plan).await;
     let changes = plan.changes();
     let carried_out = stored(plan.carry_out(&gateway.store, &gateway.rules.private_hosts));
     let applied = ask_write(gateway, Box::pin(carried_out)).await??;
@@ -98,6 +104,9 @@ async fn apply(
     let mut body = shown(&ask(gateway, OnRecord::of(&gateway.store, client)).await?);
     if let Some(secret) = applied.made {
         body["events_secret"] = Value::String(secret.reveal().to_owned());
+    }
+    if !left_out.is_empty() {
+        body[LEFT_OUT] = left_out.into();
     }
     Ok((changes, body))
 }
