@@ -27,6 +27,8 @@ const KEPT_BYTES: usize = 600_000 * 48;
 pub struct SessionLog {
     /// From 0, in the order of the handshakes.
     pub number: u64,
+    /// When it began: the times of its events count from then.
+    pub began: Option<Instant>,
     /// `sess_…`.
     pub id: String,
     /// The path and query of the handshake.
@@ -219,8 +221,10 @@ impl Shared {
     }
 
     pub(super) fn track(&self, number: u64, id: &str, target: &str, headers: &[(String, String)]) -> Arc<Tracked> {
+        let began = Instant::now();
         let log = SessionLog {
             number,
+            began: Some(began),
             id: id.to_owned(),
             target: target.to_owned(),
             headers: headers.to_vec(),
@@ -228,7 +232,7 @@ impl Shared {
         };
         let tracked = Arc::new(Tracked {
             number,
-            began: Instant::now(),
+            began,
             log: Mutex::new(Recorded { log, ..Recorded::default() }),
             tap: Mutex::default(),
             conversation: Mutex::default(),
