@@ -51,6 +51,7 @@ pub use owners::{Begun, FlowResumed, NewCall, NewStream, Ownership, StreamClaim}
 pub use recordings::{
     Announced, FETCH_RECORDING, Kept, MOST_OF_CALL, MOST_WAITING, Recording, RecordingStatus, Stored,
 };
+pub use steps::ToolRun;
 
 use engine::pools::Pools;
 

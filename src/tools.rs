@@ -31,6 +31,7 @@ pub use run::{Exchange, exchange};
 pub use runner::{CallLog, Runner};
 pub use toolset::Toolset;
 
+use context::Known;
 use effects::CallEffects;
 use toolset::Toolsets;
 
@@ -39,6 +40,7 @@ pub struct Tools {
     runner: Arc<Runner>,
     toolsets: Toolsets,
     documents: Documents,
+    known: Known,
 }
 
 /// What a call can have done: what its model is told of, and who does it.
@@ -57,7 +59,7 @@ impl Tools {
     #[must_use]
     pub fn new(runner: Arc<Runner>) -> Self {
         let documents = Documents::new(runner.store.clone());
-        Self { runner, toolsets: Toolsets::default(), documents }
+        Self { runner, toolsets: Toolsets::default(), documents, known: Known::default() }
     }
 
     /// What a call can have done of a client's whose row was read just now.
@@ -71,8 +73,9 @@ impl Tools {
         if toolset.functions().is_empty() && context.is_none() {
             return Ok(CallTools::default());
         }
-        let effects: Arc<dyn Effects> =
-            Arc::new(CallEffects::new(Arc::clone(&self.runner), Arc::clone(&toolset), info));
+        let known = self.known.of(&info.call_sid);
+        let effects = CallEffects::new(Arc::clone(&self.runner), Arc::clone(&toolset), info, known);
+        let effects: Arc<dyn Effects> = Arc::new(effects);
         Ok(CallTools { functions: toolset.functions().to_vec(), context, effects: Some(effects) })
     }
 }

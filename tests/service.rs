@@ -36,6 +36,8 @@ mod s3;
 mod support;
 #[path = "../protocol/tests/worst_texts/table.rs"]
 mod table;
+#[path = "service/tools.rs"]
+mod tools;
 #[path = "service/worst.rs"]
 mod worst;
 #[path = "support/worst_readers.rs"]

@@ -12,7 +12,10 @@ use super::client::open_existing;
 use super::{Failure, table};
 use crate::cli::screen::shown;
 use crate::cli::transcript;
-use crate::store::{AuditEntry, Call, CallWithTurns, Figures, Recording};
+use crate::store::{AuditEntry, Call, CallWithTurns, Figures, Recording, ToolRun};
+
+/// Characters of a function's arguments, and of its result, that are shown.
+const MOST_OF_A_RESULT: usize = 300;
 
 /// Prints; false when the call that was asked for is not on record.
 pub(super) async fn run(args: &CallsArgs, screen: &mut impl Write) -> Result<bool, Failure> {
@@ -29,7 +32,8 @@ pub(super) async fn run(args: &CallsArgs, screen: &mut impl Write) -> Result<boo
     };
     let events = store.audit_of_call(&sid).await.context("reading the call's audit")?;
     let recordings = store.recordings_of_call(&sid).await.context("reading the call's recordings")?;
-    show(&found, &recordings, &events, screen).map_err(anyhow::Error::from)?;
+    let tools = store.tools_of_call(&found.call).await.context("reading the call's functions")?;
+    show(&found, &tools, &recordings, &events, screen).map_err(anyhow::Error::from)?;
     Ok(true)
 }
 
@@ -68,6 +72,7 @@ fn list(calls: &[(Call, Option<String>)], screen: &mut impl Write) -> io::Result
 
 fn show(
     found: &CallWithTurns,
+    tools: &[ToolRun],
     recordings: &[Recording],
     events: &[AuditEntry],
     screen: &mut impl Write,
@@ -96,6 +101,10 @@ fn show(
     if found.turns.is_empty() {
         writeln!(screen, "(nobody spoke)")?;
     }
+    if !tools.is_empty() {
+        writeln!(screen, "\nFunctions")?;
+        tools.iter().try_for_each(|run| writeln!(screen, "{}", tool(run)))?;
+    }
     if !recordings.is_empty() {
         writeln!(screen, "\nRecordings")?;
         table::print(screen, &["status", "bytes", "where"], &recordings.iter().map(recording).collect::<Vec<_>>())?;
@@ -104,6 +113,13 @@ fn show(
     events.iter().try_for_each(|event| {
         writeln!(screen, "{}  {:<24} {}", time(event.at), shown(&event.kind), shown(&event.outcome))
     })
+}
+
+/// One function that was called: with what, and what it came to.
+fn tool(run: &ToolRun) -> String {
+    let short = |text: &str| shown(&text.chars().take(MOST_OF_A_RESULT).collect::<String>()).into_owned();
+    let output = run.output.as_deref().map_or_else(|| "(nothing yet)".to_owned(), short);
+    format!("{:8.2} s  {} {} -> {output}", run.at_ms as f64 / 1000.0, shown(&run.name), short(&run.arguments))
 }
 
 fn recording(recording: &Recording) -> Vec<String> {

@@ -21,7 +21,7 @@ pub(super) mod clients;
 mod json;
 
 use asked::Asked;
-use json::{call_json, recording_json, step_json, turn_json};
+use json::{call_json, recording_json, step_json, tool_json, turn_json};
 
 /// `GET /api/v1/calls`: the latest, newest first, a page at a time.
 pub(super) async fn calls(gateway: web::Data<Gateway>, request: HttpRequest) -> HttpResponse {
@@ -62,6 +62,8 @@ pub(super) async fn call(gateway: web::Data<Gateway>, request: HttpRequest, sid:
         let mut call = call_json(&gateway, &found.call, found.client.as_deref());
         call["turns"] = found.turns.iter().map(turn_json).collect();
         let recordings = ask(&gateway, gateway.store.recordings_of_call(&found.call.call_sid)).await?;
+        let tools = ask(&gateway, gateway.store.tools_of_call(&found.call)).await?;
+        call["tools"] = tools.iter().map(tool_json).collect();
         call["recordings"] = recordings.iter().map(recording_json).collect();
         call["timeline"] = steps.iter().map(step_json).collect();
         Ok(call)

@@ -127,6 +127,7 @@ diesel::table! {
         wait_ms -> Nullable<BigInt>,
         output -> Nullable<Text>,
         input -> Text,
+        whole -> Nullable<Text>,
     }
 }
 

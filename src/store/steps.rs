@@ -5,9 +5,9 @@ use std::time::SystemTime;
 use protocol::call::fact::{ToolCall, Turn};
 use protocol::call::history::{StoredCall, StoredStep};
 use protocol::call::io::{ConnId, EffectId};
-use protocol::ids::ResponseId;
+use protocol::ids::{CallSid, ResponseId};
 
-use super::{Call, Store, StoreError, query};
+use super::{Call, Store, StoreError, query, transaction};
 
 /// Kinds of steps, as stored.
 pub(super) const TOOL: &str = "tool";
@@ -18,6 +18,24 @@ pub(super) const MOST_READ: i64 = 1_000;
 /// A row of `call_steps`: kind, number, when, how its session called a function, its name, how long its result is waited for, the result,
 /// and the arguments or keys.
 pub(super) type StepRow = (String, i64, i64, Option<String>, Option<String>, Option<i64>, Option<String>, String);
+
+/// Functions of a call that are shown: the latest.
+pub(super) const MOST_SHOWN: i64 = 100;
+
+/// A function that a call had run, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolRun {
+    /// Counts over the call.
+    pub number: i64,
+    /// When it was called, ms into the call.
+    pub at_ms: i64,
+    /// The function.
+    pub name: String,
+    /// As the model wrote them.
+    pub arguments: String,
+    /// What it came to, whole; none: it has not, or nobody wrote it down.
+    pub output: Option<String>,
+}
 
 /// The row of a step.
 pub(super) fn row(step: &StoredStep) -> StepRow {
@@ -64,6 +82,24 @@ pub(super) fn step((kind, number, at_ms, call_id, name, wait_ms, result, input):
 }
 
 impl Store {
+    /// The latest functions that a call had run, in their order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tools_of_call(&self, call: &Call) -> Result<Vec<ToolRun>, StoreError> {
+        let id = call.id;
+        query!(self, read, steps::tools(id))
+    }
+
+    /// Keeps what a function came to, whole, beside what the model was told of it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_whole_result(&self, call: &CallSid, number: u32, output: String) -> Result<(), StoreError> {
+        let call = call.clone();
+        transaction!(self, steps::keep_whole(&call, i64::from(number), &output))
+    }
+
     /// What a call goes on from that nobody remembers.
     ///
     /// # Errors

@@ -72,6 +72,10 @@ const COUNTERS: &[(&str, &str)] = &[
     ("callgate_mcp_refused_total", "Requests of MCP servers to this client, which does nothing for them"),
     ("callgate_tool_runs_total", "Functions of clients that were run, by function and what they came to"),
     ("callgate_tools_cancelled_total", "Functions that only look and were given up since their call was over"),
+    (
+        "callgate_tools_results_cut_total",
+        "Results of functions of which the record has no more than the model was told",
+    ),
     ("callgate_tools_unwritten_total", "Functions that began although it was not on record in time that they did"),
     ("callgate_webhooks_total", "Webhooks answered, by outcome"),
 ];

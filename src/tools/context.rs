@@ -1,9 +1,12 @@
 //! A client is asked who calls, while the model is dialled. How long the call waits is its own affair: what is said later is told it too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
+use actors::lock;
 use protocol::call::functions::CallContext;
+use protocol::ids::CallSid;
 use protocol::wire::{clip, without_nul};
 use reqwest::Method;
 use serde_json::{Map, Value};
@@ -32,6 +35,30 @@ const LONGEST_VALUE: usize = 512;
 pub const MOST_BYTES: usize = 8 * 1024;
 /// Characters of a refusal's reason.
 const LONGEST_REASON: usize = 256;
+
+/// What the client said of one call: none, as long as it has not.
+pub(super) type Variables = OnceLock<BTreeMap<String, String>>;
+
+/// What clients said of calls that are here or may come back: a call is asked about once, and its functions are told it on a further
+/// stream too.
+#[derive(Default)]
+pub(super) struct Known(Mutex<HashMap<CallSid, Weak<Variables>>>);
+
+impl Known {
+    /// That of a call: the same as long as anybody has it.
+    pub(super) fn of(&self, call: &CallSid) -> Arc<Variables> {
+        let mut all = lock(&self.0);
+        if let Some(known) = all.get(call).and_then(Weak::upgrade) {
+            return known;
+        }
+        if all.len() == all.capacity() {
+            all.retain(|_, known| known.strong_count() > 0);
+        }
+        let known = Arc::default();
+        all.insert(call.clone(), Arc::downgrade(&known));
+        known
+    }
+}
 
 /// Asks, and says what was answered; else how it went, and what is wrong.
 pub(super) async fn ask(
@@ -112,6 +139,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_a_client_said_of_a_call_is_known_as_long_as_the_call_may_come_back() {
+        let (known, call) = (Known::default(), CallSid::new("c1"));
+        let here = known.of(&call);
+        here.set(BTreeMap::from([("name".to_owned(), "Asha".to_owned())])).unwrap();
+        assert_eq!(known.of(&call).get().unwrap()["name"], "Asha");
+        assert!(known.of(&CallSid::new("c2")).get().is_none());
+        drop(here);
+        assert!(known.of(&call).get().is_none());
+        for call in 0..10_000 {
+            drop(known.of(&CallSid::new(format!("d{call}"))));
+        }
+        assert!(lock(&known.0).len() < 1_000, "calls that are gone are forgotten");
+    }
 
     #[test]
     fn what_a_client_says_of_a_call_is_data_and_bounded() {

@@ -1,9 +1,9 @@
 //! What one call has done: what it wants is done here, and what it came to is told to it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Instant;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use actors::{EffectAnswer, Effects, lock};
 use chrono::Utc;
@@ -13,7 +13,9 @@ use protocol::ids::CallSid;
 use protocol::wire::{clip, without_nul};
 use serde_json::json;
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
+use super::context::Variables;
 use super::request::CallInfo;
 use super::run::{Exchange, exchange};
 use super::runner::{Permit, Runner};
@@ -24,22 +26,24 @@ use crate::store::{AfterCall, AuditEntry};
 /// Bytes that are told of what a function came to behind its call's end.
 const LONGEST_TOLD: usize = 8 * 1024;
 
+/// How long the record may take to have a function before its whole result is written beside it.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
+
 /// See the module. It lives as long as the call is here; what it began to change goes on without it.
 pub struct CallEffects {
     runner: Arc<Runner>,
     toolset: Arc<Toolset>,
     info: CallInfo,
     /// What the client said of the call: its functions are told.
-    context: Arc<OnceLock<BTreeMap<String, String>>>,
+    context: Arc<Variables>,
     /// What may be given up.
     looking: Mutex<HashMap<EffectId, AbortHandle>>,
 }
 
 impl CallEffects {
     /// For a call of a client's.
-    #[must_use]
-    pub fn new(runner: Arc<Runner>, toolset: Arc<Toolset>, info: CallInfo) -> Self {
-        Self { runner, toolset, info, context: Arc::default(), looking: Mutex::default() }
+    pub(super) fn new(runner: Arc<Runner>, toolset: Arc<Toolset>, info: CallInfo, context: Arc<Variables>) -> Self {
+        Self { runner, toolset, info, context, looking: Mutex::default() }
     }
 
     fn begin(&self, id: EffectId, name: &str, arguments: String, answer: EffectAnswer) {
@@ -137,8 +141,29 @@ impl Job {
         runner.log.audit(self.entry(&ran));
         let Exchange { result, .. } = ran;
         let told = result.clone().map(Into::into);
-        if !answer.give(told) && !tool.is_read_only() {
-            self.completed_after_call(&result.map(|returned| returned.output)).await;
+        let heard = answer.give(told);
+        let result = result.map(|returned| returned.output);
+        if !heard && !tool.is_read_only() {
+            self.completed_after_call(&result).await;
+        }
+        if let Ok(output) = result {
+            self.keep_whole(output).await;
+        }
+    }
+
+    /// The model is told the beginning of a long result; the record has all of it, once it has the call of the function.
+    async fn keep_whole(&self, output: String) {
+        if output.len() <= LONGEST_TOLD {
+            return;
+        }
+        let Self { runner, info, id, .. } = self;
+        let written = timeout(WRITTEN_WITHIN, runner.log.written()).await.unwrap_or(false);
+        let kept = runner.store.keep_whole_result(&info.call_sid, id.0, without_nul(output)).await;
+        if let Err(error) = &kept {
+            tracing::warn!(call_sid = %info.call_sid, %error, "the whole result of a function is not on record");
+        }
+        if !written || kept.is_err() {
+            metrics::counter!("callgate_tools_results_cut_total").increment(1);
         }
     }
 

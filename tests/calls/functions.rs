@@ -22,6 +22,8 @@ struct Shop {
     heard: Arc<Mutex<Vec<Heard>>>,
     told: Arc<Mutex<Vec<Value>>>,
     open: Arc<Semaphore>,
+    /// What it finds.
+    finds: Arc<Mutex<Value>>,
     /// What the client says of whoever calls.
     who: Arc<Mutex<Value>>,
     url: String,
@@ -43,7 +45,8 @@ async fn serve(shop: web::Data<Shop>, request: HttpRequest, body: web::Bytes) ->
         return HttpResponse::Ok().json(who);
     }
     shop.open.acquire().await.unwrap().forget();
-    HttpResponse::Ok().json(json!({ "status": "on its way" }))
+    let found = shop.finds.lock().unwrap().clone();
+    HttpResponse::Ok().json(found)
 }
 
 /// A server of one function, as the protocol of such servers has it.
@@ -66,11 +69,13 @@ impl Shop {
     fn start() -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
+        let finds = Arc::new(Mutex::new(json!({ "status": "on its way" })));
         let shop = Self {
             heard: Arc::default(),
             told: Arc::default(),
             open: Arc::new(Semaphore::new(0)),
             who: Arc::default(),
+            finds,
             url,
         };
         let served = shop.clone();
@@ -274,5 +279,28 @@ async fn a_client_that_does_not_want_a_call_ends_it_before_its_first_word() {
     let record = gateway.record(&report.call_sid).await;
     assert_eq!(record.call.ended_code, Some(EndCode::ContextRefused), "{record:?}");
     assert!(record.turns.is_empty(), "{record:?}");
+    gateway.stop().await;
+}
+
+#[actix_rt::test]
+async fn of_a_long_result_the_model_is_told_the_beginning_and_the_record_has_all_of_it() {
+    let (shop, gateway) = (Shop::start(), Gateway::with(Setup { script: LOOKS_UP, ..Setup::default() }).await);
+    let found = json!({ "notes": "नमस्ते ".repeat(5_000) });
+    *shop.finds.lock().unwrap() = found.clone();
+    shop.equips(&gateway, "read").await;
+    shop.open.add_permits(1);
+    let mut plan = gateway.plan();
+    plan.script = vec![Say::agent_finished(), question(), Say::agent_finished()];
+    let report = gateway.call(plan).await;
+    gateway.record(&report.call_sid).await;
+    let told = outputs(&gateway)[0].to_string();
+    assert!(told.contains("नमस्ते") && told.len() < 9_000, "{}", told.len());
+    let place = format!("/api/v1/calls/{}", report.call_sid);
+    let kept = || async { gateway.operate(Method::GET, &place).await.json()["tools"][0].clone() };
+    let whole = found.to_string();
+    eventually("all of it is on record", || async { kept().await["output"] == whole.as_str() }).await;
+    let kept = kept().await;
+    assert_eq!((&kept["tool"], &kept["tool_call_id"]), (&json!("find_order"), &json!("1")));
+    assert_eq!(kept["arguments"], r#"{"order":"A-17"}"#);
     gateway.stop().await;
 }

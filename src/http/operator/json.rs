@@ -5,7 +5,7 @@ use protocol::ids::PhoneNumber;
 use serde_json::{Value, json};
 
 use super::Gateway;
-use crate::store::{AuditEntry, Call, Client, Figures, Recording};
+use crate::store::{AuditEntry, Call, Client, Figures, Recording, ToolRun};
 use crate::time::{maybe_told, told};
 
 pub(super) fn client_json(client: &Client) -> Value {
@@ -89,6 +89,16 @@ pub(super) fn turn_json(turn: &Turn) -> Value {
         "generated_ms": turn.generated_ms,
         "interrupted": turn.interrupted,
         "answer_ms": turn.answer_ms,
+    })
+}
+
+pub(super) fn tool_json(run: &ToolRun) -> Value {
+    json!({
+        "tool_call_id": run.number.to_string(),
+        "tool": run.name,
+        "arguments": run.arguments,
+        "output": run.output,
+        "at_ms": run.at_ms,
     })
 }
 

@@ -1,0 +1,1 @@
+ALTER TABLE call_steps DROP COLUMN whole;
