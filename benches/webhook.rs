@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use callgate::testing::{Gate, Presented, TokenKey, Way, body};
+use callgate::testing::{AuthMethod, Authenticator, Credentials, TokenKey, body};
 use criterion::{Criterion, criterion_group, criterion_main};
 use hmac::{Hmac, KeyInit, Mac};
 use protocol::exotel::answer_xml;
@@ -36,7 +36,7 @@ fn headers(content_type: &'static str, body: &[u8]) -> HeaderMap {
 }
 
 fn webhook(criterion: &mut Criterion) {
-    let gate = Gate::new(&[Way::Signature], None, None, Some(Secret::new(TOKEN)));
+    let gate = Authenticator::new(&[AuthMethod::Signature], None, None, Some(Secret::new(TOKEN)));
     let mut group = criterion.benchmark_group("webhook");
     for (name, content_type, body) in
         [("urlencoded", "application/x-www-form-urlencoded", FORM), ("json", "application/json", JSON)]
@@ -45,7 +45,7 @@ fn webhook(criterion: &mut Criterion) {
         group.bench_function(format!("verify and read a signed call-start, {name}"), |bench| {
             bench.iter(|| {
                 let (method, path) = (&Method::POST, "/exotel/call-start");
-                let presented = Presented { method, path, headers: &headers, query: "", signed: black_box(body) };
+                let presented = Credentials { method, path, headers: &headers, query: "", signed: black_box(body) };
                 gate.webhook(&presented).expect("signed");
                 let fields = body::fields(&headers, body).expect("readable");
                 CallStart::try_from(&fields).expect("typed")

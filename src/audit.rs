@@ -1,11 +1,11 @@
 //! The audit log: what is written to it, with nothing in it that must not be, and how it gets to the database.
 
 pub(crate) mod facts;
-pub(crate) mod journal;
 mod late;
 mod numbers;
 mod secrets;
 mod size;
+pub(crate) mod writer;
 
 pub use late::LateAudit;
 pub use numbers::AuditNumbers;

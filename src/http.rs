@@ -22,6 +22,7 @@ use crate::recordings::RecordingHosts;
 use crate::store::{Announced, Store};
 use crate::tools::Runner;
 
+mod abuse;
 pub mod address;
 pub mod audit;
 pub mod auth;
@@ -35,17 +36,16 @@ mod probe;
 pub mod public_url;
 pub mod request_id;
 mod routes;
-mod strangers;
 mod webhook;
 
 use crate::rate::TooMany;
-use auth::Gate;
+use auth::Authenticator;
 use error::Refused;
 use routes::wrong_method;
 
+pub use abuse::AbuseLimits;
 pub use probe::Readiness;
 pub use routes::{Plane, routes, routes_of};
-pub use strangers::Strangers;
 
 /// What every request is served with. One for all workers.
 pub struct Gateway {
@@ -60,7 +60,7 @@ pub struct Gateway {
     /// The use cases of calls.
     pub calls: Calls,
     /// Knows the secrets of the webhooks.
-    pub gate: Gate,
+    pub authenticator: Authenticator,
     /// The metrics page.
     pub page: PrometheusHandle,
     /// What probes are told of the database.
@@ -68,7 +68,7 @@ pub struct Gateway {
     /// Asks MCP servers what they have.
     pub runner: Arc<Runner>,
     /// Failed authentications by address, and refusals written down.
-    pub strangers: Strangers,
+    pub strangers: AbuseLimits,
 }
 
 /// What the settings say of requests.

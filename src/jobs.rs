@@ -13,20 +13,20 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-mod bench;
-mod patience;
+mod housekeeping;
+mod retry;
 mod run;
-mod upkeep;
+mod worker;
 
 #[cfg(test)]
 mod tests;
 
 pub use crate::store::{Job, NewJob};
-pub use patience::Patience;
+pub use retry::RetryPolicy;
 
 use crate::store::{Store, StoreError};
-use bench::Bench;
 use run::Work;
+use worker::Worker;
 
 /// Why an attempt failed. The words are stored and shown: no secret, no phone number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +55,7 @@ pub trait Handler: Send + Sync + 'static {
     /// How many are done at once on a node.
     const AT_ONCE: usize;
     /// How long a job is tried.
-    const PATIENCE: Patience;
+    const PATIENCE: RetryPolicy;
 
     /// Does the job. It may be dropped at any `await` when its lease is lost or its time is over, and run again.
     fn run(&self, job: &Job) -> impl Future<Output = Result<(), JobError>> + Send;
@@ -111,10 +111,10 @@ impl Runner {
         let kinds: Vec<&'static str> = handlers.iter().map(|handler| handler.kind()).collect();
         let mut benches = JoinSet::new();
         for handler in handlers {
-            let bench = Bench::new(store.clone(), &node, &worker, handler);
-            benches.spawn_on(bench.work(told.clone()), runtime);
+            let worker = Worker::new(store.clone(), &node, &worker, handler);
+            benches.spawn_on(worker.work(told.clone()), runtime);
         }
-        benches.spawn_on(upkeep::keep(store, kinds, told), runtime);
+        benches.spawn_on(housekeeping::keep(store, kinds, told), runtime);
         Running { stage, benches }
     }
 }

@@ -39,7 +39,7 @@ pub mod testing {
     pub use crate::audit::AuditNumbers;
     pub use crate::calls::token::TokenKey;
     pub use crate::http::address::client_address;
-    pub use crate::http::auth::{Gate, Presented, Way};
+    pub use crate::http::auth::{AuthMethod, Authenticator, Credentials};
     pub use crate::http::connections::files::raise_limit;
     pub use crate::http::{body, here, routes};
     pub use crate::serve::{Running, start, start_with_faults};

@@ -15,19 +15,19 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
 
+mod endpoint;
 mod targets;
-mod wish;
 
 #[cfg(test)]
 mod tests;
 
+pub use endpoint::{Endpoint, EndpointChange, EndpointError};
 pub use targets::{RefusedTarget, check_url, refused_targets, unpark};
-pub use wish::{EventsGrant, EventsWish, WishError};
 
 use crate::crypto::{hex, signature};
-use crate::jobs::{Handler, Job, JobError, Patience};
+use crate::jobs::{Handler, Job, JobError, RetryPolicy};
 use crate::outgoing::{ClientError, Forbidden, Outgoing, PrivateHosts, Times, refused_by_guard, words};
-use crate::store::{CALL_ENDED, EventsTarget, SEND_EVENT, Store, Told};
+use crate::store::{CALL_ENDED, EventSubject, EventsTarget, SEND_EVENT, Store};
 use crate::time;
 
 /// Connecting, TLS included.
@@ -75,7 +75,7 @@ impl Handler for Events {
     const KIND: &'static str = SEND_EVENT;
     /// Many, since a receiver that hangs must not hold up the others.
     const AT_ONCE: usize = 32;
-    const PATIENCE: Patience = Patience {
+    const PATIENCE: RetryPolicy = RetryPolicy {
         pauses: Backoff::new(Duration::from_secs(1), Duration::from_secs(15 * 60)),
         longest_age: Duration::from_secs(24 * 3600),
         most_attempts: 1000,
@@ -117,7 +117,7 @@ fn failed(error: reqwest::Error) -> JobError {
 }
 
 /// What there is to say of each kind of event.
-fn data(what: &str, told: &Told) -> Value {
+fn data(what: &str, told: &EventSubject) -> Value {
     if let Some(recording) = &told.recording {
         return json!({
             "client": told.client.name,

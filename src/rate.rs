@@ -33,7 +33,7 @@ pub struct Windows {
 
 /// A hit that was let through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Let {
+pub enum Permit {
     /// It counts.
     Through,
     /// It was counted before.
@@ -61,7 +61,7 @@ impl Windows {
     ///
     /// # Errors
     /// Says when a hit is free again.
-    pub fn hit(&self, key: &impl Hash, what: &impl Hash, limit: u32, now: Instant) -> Result<Let, TooMany> {
+    pub fn hit(&self, key: &impl Hash, what: &impl Hash, limit: u32, now: Instant) -> Result<Permit, TooMany> {
         let what = self.keys.of(what);
         self.with(key, now, |hits, now_ms| hits.take(Some(what), limit, now_ms))
     }
@@ -169,9 +169,9 @@ impl Hits {
         Err(TooMany { retry_after: Duration::from_millis(WINDOW_MS.saturating_sub(age_ms)) })
     }
 
-    fn take(&mut self, what: Option<u64>, limit: u32, now_ms: u64) -> Result<Let, TooMany> {
+    fn take(&mut self, what: Option<u64>, limit: u32, now_ms: u64) -> Result<Permit, TooMany> {
         if what.is_some_and(|what| self.has(what)) {
-            return Ok(Let::Again);
+            return Ok(Permit::Again);
         }
         self.check(limit, now_ms)?;
         self.recent.push_back(Hit { at_ms: now_ms, what });
@@ -180,7 +180,7 @@ impl Hits {
             std::cmp::Ordering::Equal => self.seen = self.recent.iter().filter_map(|hit| hit.what).collect(),
             std::cmp::Ordering::Greater => self.seen.extend(what),
         }
-        Ok(Let::Through)
+        Ok(Permit::Through)
     }
 
     fn take_back(&mut self, what: u64) {
@@ -216,10 +216,10 @@ mod tests {
             let windows = Windows::new("test");
             let now = Instant::now();
             for call in 0..many {
-                assert_eq!(windows.hit(&1, &call, many, now), Ok(Let::Through));
+                assert_eq!(windows.hit(&1, &call, many, now), Ok(Permit::Through));
             }
             for call in 0..many {
-                assert_eq!(windows.hit(&1, &call, many, now), Ok(Let::Again));
+                assert_eq!(windows.hit(&1, &call, many, now), Ok(Permit::Again));
             }
             windows.hit(&1, &many, many, now).unwrap_err();
         }
@@ -233,7 +233,7 @@ mod tests {
             windows.hit(&1, &call, 100, now).unwrap();
         }
         windows.take_back(&1, &60, now);
-        assert_eq!(windows.hit(&1, &60, 100, now), Ok(Let::Through));
+        assert_eq!(windows.hit(&1, &60, 100, now), Ok(Permit::Through));
         windows.hit(&1, &100, 100, now).unwrap_err();
     }
 
@@ -246,7 +246,7 @@ mod tests {
         }
         for call in 0..1000_u32 {
             let at = start + WINDOW + Duration::from_millis(call.into());
-            assert_eq!(windows.hit(&1, &call, 1000, at), Ok(Let::Through), "{call} came a minute ago");
+            assert_eq!(windows.hit(&1, &call, 1000, at), Ok(Permit::Through), "{call} came a minute ago");
             windows.hit(&1, &"more", 1000, at).unwrap_err();
         }
     }

@@ -88,7 +88,7 @@ pub struct Running {
     drain: Duration,
     operators: Option<SocketAddr>,
     server: Server,
-    upkeep: JoinHandle<()>,
+    housekeeping: JoinHandle<()>,
     lease: Lease,
     reaper: JoinHandle<()>,
     work: jobs::Running,
@@ -144,15 +144,15 @@ async fn start_on<F>(
     let background = Background::start()?;
     let runtime = background.handle();
     let work = work::start(&settings, &store, runtime)?;
-    let (deck, spool) = Spool::start(settings.recordings.spool.clone(), store.clone(), &settings.node, runtime)
+    let (spool_handle, spool) = Spool::start(settings.recordings.spool.clone(), store.clone(), &settings.node, runtime)
         .context("no thread to write recordings on")?;
     let model = compose::simulated_model(&mut settings).await?;
-    let (gateway, faults) = compose::gateway(&settings, store, deck, runtime, page.clone(), new_switchboard)?;
+    let (gateway, faults) = compose::gateway(&settings, store, spool_handle, runtime, page.clone(), new_switchboard)?;
     let gateway = Arc::new(gateway);
     let (lease, reaper) = compose::lease(&gateway, settings.calls.max_call, runtime).await;
     let connections = Connections::new(Bounds::of_node(files, settings.calls.max_calls));
     let server = Server::start(listeners, settings.http.workers.get(), &gateway, connections)?;
-    let upkeep = actix_rt::spawn(async move {
+    let housekeeping = actix_rt::spawn(async move {
         let mut every = tokio::time::interval(UPKEEP);
         loop {
             every.tick().await;
@@ -177,7 +177,7 @@ async fn start_on<F>(
             drain,
             operators,
             server,
-            upkeep,
+            housekeeping,
             lease,
             reaper,
             work,
@@ -273,7 +273,7 @@ impl Running {
         self.server.stop(CLOSING).await;
         // What was asked meanwhile.
         let _ = timeout(CLOSING, self.gateway.recorder.flush()).await;
-        self.upkeep.abort();
+        self.housekeeping.abort();
         if let Some(model) = &self.model {
             model.stop();
         }

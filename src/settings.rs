@@ -12,7 +12,7 @@ use url::Url;
 use crate::address::Cidr;
 use crate::audit::{AuditNumbers, Secrets};
 use crate::calls::writer::Prices;
-use crate::http::auth::Way;
+use crate::http::auth::AuthMethod;
 use crate::http::connections::files::open_file_warning;
 use crate::http::public_url::PublicUrl;
 use crate::outgoing::PrivateHosts;
@@ -138,7 +138,7 @@ pub struct ExotelSettings {
 #[derive(Clone, Debug)]
 pub struct WebhookSettings {
     /// `WEBHOOK_AUTH`: one of these must hold.
-    pub auth: Vec<Way>,
+    pub auth: Vec<AuthMethod>,
     /// `WEBHOOK_KEY`.
     pub key: Option<Secret>,
     /// `ALLOWED_IPS`; empty: any.

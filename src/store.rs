@@ -46,7 +46,7 @@ pub use figures::{Figures, Tokens};
 pub use jobs::{Job, JobStatus, NewJob, Waiting};
 pub use lost::LostCall;
 pub use nodes::NodeId;
-pub use outbox::{AfterCall, CALL_ENDED, EventsTarget, SEND_EVENT, Told};
+pub use outbox::{AfterCall, CALL_ENDED, EventSubject, EventsTarget, SEND_EVENT};
 pub use owners::{Begun, FlowResumed, NewCall, NewStream, Ownership, StreamClaim};
 pub use recordings::{
     Announced, FETCH_RECORDING, Kept, MOST_OF_CALL, MOST_WAITING, Recording, RecordingStatus, Stored,

@@ -106,9 +106,9 @@ impl CallActor {
                 Output::Record(fact) => self.slot.record(&fact),
                 Output::Run { id, effect } => self.slot.run(id, effect),
                 Output::Cancel { id } => self.slot.cancel(id),
-                Output::Tape(taped) => {
-                    if let Some(tape) = self.slot.tape() {
-                        tape.take(taped);
+                Output::Heard(segment) => {
+                    if let Some(sink) = self.slot.sink() {
+                        sink.take(segment);
                     }
                 }
                 // It is on record.

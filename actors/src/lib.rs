@@ -39,7 +39,7 @@ pub use limits::Limits;
 pub use media::{MediaEntry, MediaRefusal};
 pub use model_leg::ModelEndpoint;
 pub use probe::probe;
-pub use recorder::{Recorder, Step, SupervisorEvent, Tape};
+pub use recorder::{AudioSink, Recorder, Step, SupervisorEvent};
 pub use switchboard::supervise::panic_message;
 pub use switchboard::{ModelHealth, Reservation, Switchboard};
 pub use sync::lock;

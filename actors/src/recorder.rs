@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use codecs::SampleRate;
 use protocol::call::Clock;
 use protocol::call::fact::Fact;
-use protocol::call::tape::Taped;
+use protocol::call::recording::AudioSegment;
 use protocol::ids::CallSid;
 
 /// Takes what happens in calls. Called on call arbiters: it must not block, and must not fail.
@@ -19,20 +19,20 @@ pub trait Recorder: Send + Sync + 'static {
 
     /// What takes the sound of a call whose policy asks for a recording, and which this node has under that generation; none where
     /// recordings are not kept.
-    fn tape(&self, _call: &CallSid, _generation: i32) -> Option<Arc<dyn Tape>> {
+    fn sink(&self, _call: &CallSid, _generation: i32) -> Option<Arc<dyn AudioSink>> {
         None
     }
 }
 
 /// Takes what each side of one call heard, over all the actors that drive it. Called on call arbiters: it must not block, and must
 /// not fail.
-pub trait Tape: Send + Sync + 'static {
-    /// A media stream began: what is taped is at this rate, and counted from `zero`, where the call's first stream began. That one may have
+pub trait AudioSink: Send + Sync + 'static {
+    /// A media stream began: what is recorded is at this rate, and counted from `zero`, where the call's first stream began. That one may have
     /// been another node's.
     fn began(&self, rate: SampleRate, zero: Clock);
 
     /// Something was heard.
-    fn take(&self, taped: Taped);
+    fn take(&self, segment: AudioSegment);
 
     /// The stream is over: nothing is heard any more, unless another one begins.
     fn paused(&self) {

@@ -10,8 +10,8 @@
 mod facts;
 mod health;
 mod home;
-mod kept;
 mod meters;
+mod recent;
 pub(crate) mod registry;
 mod reservation;
 mod seats;
@@ -105,7 +105,7 @@ impl Switchboard {
     /// A call that is here, or was and may come back, as it was admitted.
     #[must_use]
     pub fn admission(&self, call: &CallSid) -> Option<Admission> {
-        self.find(call).or_else(|| self.0.registry.shelf.find(call)).map(|slot| slot.admission())
+        self.find(call).or_else(|| self.0.registry.recent.find(call)).map(|slot| slot.admission())
     }
 
     /// Another gateway has a further stream of a call that this one has, or had, under that generation: here it is over, and nothing more
@@ -116,8 +116,8 @@ impl Switchboard {
             slot.end_for_good();
             slot.control(Control::HangUp(Ended::TakenOver));
         }
-        if self.0.registry.shelf.find(call).as_ref().is_some_and(old) {
-            drop(self.0.registry.shelf.take(call));
+        if self.0.registry.recent.find(call).as_ref().is_some_and(old) {
+            drop(self.0.registry.recent.take(call));
         }
     }
 
@@ -143,7 +143,7 @@ impl Switchboard {
     /// Where a call that may come back was when it left: whether it had its stream here.
     #[must_use]
     pub fn left_in(&self, call: &CallSid) -> Option<Phase> {
-        self.0.registry.shelf.find(call).map(|before| before.phase())
+        self.0.registry.recent.find(call).map(|before| before.phase())
     }
 
     /// Which stream the URL of a call that is here is for; a URL lives so long.
@@ -181,7 +181,7 @@ impl Switchboard {
 
     /// Admits a call that was here as it was admitted before.
     fn recall(&self, call: &CallSid) -> Result<(), MediaRefusal> {
-        let before = self.0.registry.shelf.find(call).ok_or(MediaRefusal::Over)?;
+        let before = self.0.registry.recent.find(call).ok_or(MediaRefusal::Over)?;
         let admission = before.admission();
         let place = self.reserve(&admission, true).map_err(MediaRefusal::NoRoom)?;
         place.seat(admission, before.target.clone());
@@ -190,7 +190,7 @@ impl Switchboard {
 
     /// The call of a media socket. One that left after its further stream was asked for is back with it.
     pub(crate) fn find_or_recall(&self, call: &CallSid) -> Option<Arc<CallSlot>> {
-        let asked_for = || self.0.registry.shelf.find(call).is_some_and(|before| before.disarm());
+        let asked_for = || self.0.registry.recent.find(call).is_some_and(|before| before.disarm());
         if self.find(call).is_none() && asked_for() && self.recall(call).is_err() {
             return None;
         }
@@ -198,17 +198,17 @@ impl Switchboard {
     }
 
     fn find_kept(&self, call: &CallSid) -> Option<Arc<CallSlot>> {
-        self.find(call).or_else(|| self.0.registry.shelf.find(call).filter(|before| before.is_armed()))
+        self.find(call).or_else(|| self.0.registry.recent.find(call).filter(|before| before.is_armed()))
     }
 
     /// A call that was here does not come back.
     pub fn forget_return(&self, call: &CallSid) {
-        drop(self.0.registry.shelf.take(call));
+        drop(self.0.registry.recent.take(call));
     }
 
     /// Keeps no call for its return any more: the node stops.
     pub fn forget_returns(&self) {
-        self.0.registry.shelf.clear();
+        self.0.registry.recent.clear();
     }
 
     /// Whether this node takes new calls at all.
@@ -265,7 +265,7 @@ impl Switchboard {
         let told = here.map(|slot| slot.control(Control::HangUp(ended))).is_some();
         if for_good {
             // Behind the mark on the slot, so that a call on its way out is not missed.
-            drop(self.0.registry.shelf.take(call));
+            drop(self.0.registry.recent.take(call));
         }
         told
     }

@@ -16,15 +16,15 @@
 
 mod carrier;
 mod dial;
-mod ear;
+mod earpiece;
 mod flow;
-mod journal;
 mod media;
 mod plan;
 mod playback;
 mod report;
 mod rude;
 mod script;
+mod timeline;
 mod timestamp;
 mod voice;
 mod webhook;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::file::{AgentFile, Document, McpConfig, McpTool};
 use super::record::OnRecord;
 use super::words::SECRET;
-use crate::notify::{EventsGrant, EventsWish, WishError};
+use crate::notify::{Endpoint, EndpointChange, EndpointError};
 use crate::outgoing::PrivateHosts;
 use crate::store::{AppliedAgent, Apply, Client, Store, StoreError};
 
@@ -39,7 +39,7 @@ pub enum ApplyError {
     Stale,
     /// The events cannot be signed.
     #[error("events.url {0}")]
-    Events(#[from] WishError),
+    Events(#[from] EndpointError),
     /// The database.
     #[error(transparent)]
     Store(StoreError),
@@ -226,7 +226,7 @@ impl Plan {
         if let Some(stands) = self.stands.as_ref().filter(|_| unchanged) {
             return Ok(Applied { client: stands.client.clone(), made: None });
         }
-        let EventsGrant { target, made } = self.events(store, private).await?;
+        let Endpoint { target, made } = self.events(store, private).await?;
         let document = match self.document.is_empty() {
             true => None,
             false => Some(serde_json::to_string(&self.document).unwrap_or_default()),
@@ -246,17 +246,17 @@ impl Plan {
     }
 
     /// Where it is told of its calls. The secret stays as it is, and is made where there is none.
-    async fn events(&self, store: &Store, private: &PrivateHosts) -> Result<EventsGrant, ApplyError> {
+    async fn events(&self, store: &Store, private: &PrivateHosts) -> Result<Endpoint, ApplyError> {
         let stands = self.stands.as_ref().and_then(|stands| stands.client.events_url.as_deref());
         let wished = self.file.events.as_ref().map(|events| events.url.as_str());
         if stands == wished {
-            return Ok(EventsGrant::default());
+            return Ok(Endpoint::default());
         }
         let known = match &self.stands {
             Some(stands) => store.events_target(stands.client.id).await?,
             None => None,
         };
-        Ok(EventsWish::new(Some(wished.unwrap_or_default().to_owned()), None, private)?.grant(known)?)
+        Ok(EndpointChange::new(Some(wished.unwrap_or_default().to_owned()), None, private)?.endpoint(known)?)
     }
 }
 

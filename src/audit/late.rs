@@ -7,7 +7,7 @@ use protocol::backoff::Backoff;
 use protocol::ids::CallSid;
 use serde_json::{Value, json};
 
-use crate::jobs::{Handler, Job, JobError, NewJob, Patience};
+use crate::jobs::{Handler, Job, JobError, NewJob, RetryPolicy};
 use crate::store::{AuditEntry, Store, StoreError};
 
 const KIND: &str = "audit";
@@ -35,7 +35,7 @@ impl LateAudit {
 impl Handler for LateAudit {
     const KIND: &'static str = KIND;
     const AT_ONCE: usize = 1;
-    const PATIENCE: Patience = Patience {
+    const PATIENCE: RetryPolicy = RetryPolicy {
         pauses: Backoff::new(Duration::from_secs(5), Duration::from_secs(3600)),
         longest_age: Duration::from_secs(30 * 86_400),
         most_attempts: 1000,

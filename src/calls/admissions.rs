@@ -55,7 +55,7 @@ pub struct Arrival {
 }
 
 /// A call that was let in, and its place if one was taken for it.
-pub(super) struct LetIn<P> {
+pub(super) struct AdmittedCall<P> {
     pub(super) client: Client,
     pub(super) admission: Admission,
     pub(super) place: Option<P>,
@@ -83,7 +83,7 @@ impl Admissions {
         &self,
         arrival: &Arrival,
         take_place: impl FnOnce(&Admission) -> Result<Option<P>, Refused>,
-    ) -> Result<LetIn<P>, Refused> {
+    ) -> Result<AdmittedCall<P>, Refused> {
         let client = self.store.client_of(arrival.lines.clone()).await?.ok_or_else(|| nobodys(&arrival.lines))?;
         let parties = self.parties(arrival, &client);
         let admission = self.admission(&arrival.call, &client, arrival.entry, &parties).await?;
@@ -101,7 +101,7 @@ impl Admissions {
                 false => return Err(refused),
             },
         };
-        Ok(LetIn { client, admission, place })
+        Ok(AdmittedCall { client, admission, place })
     }
 
     /// Writes the call down: whoever does so first has begun it. Of one that was here and is not any more (`is_here`), the end may be on its
@@ -109,7 +109,7 @@ impl Admissions {
     pub(super) async fn begin<P>(
         &self,
         arrival: Arrival,
-        let_in: &mut LetIn<P>,
+        let_in: &mut AdmittedCall<P>,
         is_here: bool,
     ) -> Result<Begun, Refused> {
         let begun = self.write_down(arrival.clone(), let_in).await?;
@@ -123,7 +123,7 @@ impl Admissions {
     }
 
     /// One that had begun with another client stays that one's.
-    async fn write_down<P>(&self, arrival: Arrival, let_in: &mut LetIn<P>) -> Result<Begun, Refused> {
+    async fn write_down<P>(&self, arrival: Arrival, let_in: &mut AdmittedCall<P>) -> Result<Begun, Refused> {
         let client = &let_in.client;
         let new = NewCall {
             parties: self.parties(&arrival, client),
@@ -140,7 +140,7 @@ impl Admissions {
             let call = begun.call();
             let admission = self.admission(&call.call_sid, &client, arrival.entry, &call.parties).await?;
             // The place was another client's.
-            *let_in = LetIn { client, admission, place: None };
+            *let_in = AdmittedCall { client, admission, place: None };
         }
         Ok(begun)
     }

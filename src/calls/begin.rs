@@ -8,7 +8,7 @@ use protocol::ids::CallSid;
 use tokio::time::timeout;
 use url::Url;
 
-use super::admissions::{Admissions, Arrival, GoesOn, LetIn};
+use super::admissions::{Admissions, AdmittedCall, Arrival, GoesOn};
 use super::token::{TOKEN_LIFE, TokenError, TokenKey};
 use super::{Calls, Refused};
 use crate::store::{Agent, Begun, Call};
@@ -64,7 +64,7 @@ impl Calls {
         };
         let mut let_in = admissions.let_in(&arrival, take_place).await?;
         let begun = admissions.begin(arrival, &mut let_in, here.is_some()).await?;
-        let LetIn { client, admission, place } = let_in;
+        let AdmittedCall { client, admission, place } = let_in;
         let (row, goes_on, how) = match begun {
             Begun::Over(_) => return Err(Refused::Over),
             Begun::New(row) if row.is_over() => return Err(Refused::Over),

@@ -11,7 +11,7 @@ use serde_json::json;
 use std::sync::Arc;
 use tokio::time::timeout;
 
-use super::admissions::{Admissions, Arrival, GoesOn, LetIn};
+use super::admissions::{Admissions, AdmittedCall, Arrival, GoesOn};
 use super::{Calls, Refused};
 use crate::store::{AuditEntry, Begun, Entry, NewStream, StreamClaim};
 
@@ -80,7 +80,7 @@ impl Admissions {
                 (row, goes_on)
             }
         };
-        let LetIn { admission, .. } = let_in;
+        let AdmittedCall { admission, .. } = let_in;
         self.goes_on(&row, goes_on, admission, join.here.as_ref()).await
     }
 

@@ -6,7 +6,7 @@ use protocol::exotel::is_withheld;
 use protocol::ids::{CallSid, PhoneNumber};
 
 use super::Refused;
-use crate::rate::{Let, TooMany, Windows};
+use crate::rate::{Permit, TooMany, Windows};
 use crate::store::{Client, Parties};
 
 /// Calls a minute of one caller, unless the client says otherwise.
@@ -40,7 +40,7 @@ impl Rates {
         let Some(person) = person(client, parties) else { return Ok(()) };
         let calls = limit(client.limits.caller_calls_per_minute, CALLER_CALLS);
         let of_caller = self.callers.hit(&(client.id, person.reveal()), call, calls, now);
-        if of_caller.is_err() && of_client == Let::Through {
+        if of_caller.is_err() && of_client == Permit::Through {
             // One caller who is refused must not use up what the client has for all.
             self.clients.take_back(&client.id, call, now);
         }

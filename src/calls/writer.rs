@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::audit::journal::{Journal, Lane};
+use crate::audit::writer::{AuditWriter, Lane};
 use crate::audit::{AuditNumbers, Secrets, facts};
 use crate::store::{AuditEntry, Call, CallEndReport, NodeId, Store};
 use crate::tools;
@@ -57,7 +57,7 @@ enum Item {
 #[derive(Clone)]
 pub struct RecordWriter {
     queue: mpsc::Sender<Item>,
-    journal: Journal,
+    journal: AuditWriter,
     secrets: Secrets,
     node: NodeId,
     taken_over: Arc<OnceLock<TakenOver>>,
@@ -96,7 +96,7 @@ impl RecordWriter {
     #[must_use]
     pub fn new(store: Store, rules: RecordRules, runtime: &Handle) -> Self {
         let (queue, items) = mpsc::channel(QUEUE);
-        let journal = Journal::new(store.clone(), rules.numbers, runtime);
+        let journal = AuditWriter::new(store.clone(), rules.numbers, runtime);
         let steps = (journal.clone(), rules.secrets.clone());
         let taken_over = Arc::<OnceLock<TakenOver>>::default();
         let pending = Pending::new(rules.node.clone(), rules.model, rules.prices);
@@ -202,7 +202,7 @@ impl Recorder for RecordWriter {
 async fn write(
     mut pending: Pending,
     store: Store,
-    (journal, secrets): (Journal, Secrets),
+    (journal, secrets): (AuditWriter, Secrets),
     mut items: mpsc::Receiver<Item>,
     taken_over: Arc<OnceLock<TakenOver>>,
 ) {

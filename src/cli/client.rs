@@ -8,7 +8,7 @@ use protocol::ids::PhoneNumber;
 
 use super::args::{AddArgs, Client as Ask, ClientFields, Database, SetArgs, Switch};
 use super::{Failure, table};
-use crate::notify::{EventsGrant, EventsWish, WishError};
+use crate::notify::{Endpoint, EndpointChange, EndpointError};
 use crate::settings::{private_hosts, read_secret};
 use crate::store::{Agent, Client, ClientChanges, ClientLimits, NewClient, Store};
 use crate::tenant::{self, INSTRUCTIONS, LANGUAGE, REGION, TIME_ZONE};
@@ -57,7 +57,7 @@ pub(super) async fn open_existing(database: &Database) -> Result<Store, Failure>
 
 async fn add(args: AddArgs, screen: &mut impl Write) -> Result<(), Failure> {
     let AddArgs { name, number, mut fields, database } = args;
-    let wish = wish(&mut fields)?;
+    let endpoint_change = endpoint_change(&mut fields)?;
     let instructions = instructions(&fields)?;
     check(&fields)?;
     said(Some(&name), &fields, instructions.as_deref(), false)?;
@@ -87,7 +87,7 @@ async fn add(args: AddArgs, screen: &mut impl Write) -> Result<(), Failure> {
     };
     let store = open(&database).await?;
     let client = store.add_client(new).await.context("adding the client")?;
-    grant(wish, &store, client.id, screen).await?;
+    endpoint(endpoint_change, &store, client.id, screen).await?;
     show(&store, &client, screen).await
 }
 
@@ -99,7 +99,7 @@ async fn set(args: SetArgs, screen: &mut impl Write) -> Result<(), Failure> {
         let mend = "say what to change, for example --greeting TEXT (`callgate client set --help` shows all of it)";
         return Err(Failure::Usage(format!("client set {client}: {mend}")));
     }
-    let wish = wish(&mut fields)?;
+    let endpoint_change = endpoint_change(&mut fields)?;
     let instructions = instructions(&fields)?;
     check(&fields)?;
     said(name.as_deref(), &fields, instructions.as_deref(), true)?;
@@ -128,32 +128,37 @@ async fn set(args: SetArgs, screen: &mut impl Write) -> Result<(), Failure> {
     };
     let store = open(&database).await?;
     let id = find(&store, &client).await?.id;
-    grant(wish, &store, id, screen).await?;
+    endpoint(endpoint_change, &store, id, screen).await?;
     show(&store, &change(&store, id, changes).await?, screen).await
 }
 
 /// What is wished of a client's events.
-fn wish(fields: &mut ClientFields) -> Result<EventsWish, Failure> {
+fn endpoint_change(fields: &mut ClientFields) -> Result<EndpointChange, Failure> {
     if let Some(file) = fields.events_secret_file.take() {
         let secret = read_secret(&file).map_err(|why| Failure::Usage(format!("--events-secret-file: {why}")))?;
         fields.events_secret = Some(secret);
     }
     let private = private_hosts(&fields.private_hosts)?;
-    EventsWish::new(fields.events_url.take(), fields.events_secret.take(), &private).map_err(refused)
+    EndpointChange::new(fields.events_url.take(), fields.events_secret.take(), &private).map_err(refused)
 }
 
-fn refused(error: WishError) -> Failure {
+fn refused(error: EndpointError) -> Failure {
     Failure::Usage(match error {
-        WishError::Url(_) => format!("--events-url {error}"),
-        WishError::NoUrl => "--events-secret wants an --events-url beside it".to_owned(),
-        WishError::ShortSecret | WishError::NoRandomness(_) => format!("--events-secret {error}"),
+        EndpointError::Url(_) => format!("--events-url {error}"),
+        EndpointError::NoUrl => "--events-secret wants an --events-url beside it".to_owned(),
+        EndpointError::ShortSecret | EndpointError::NoRandomness(_) => format!("--events-secret {error}"),
     })
 }
 
 /// Sets what was wished. A secret that was made is shown here and never again.
-async fn grant(wish: EventsWish, store: &Store, client: i64, screen: &mut impl Write) -> Result<(), Failure> {
+async fn endpoint(
+    endpoint_change: EndpointChange,
+    store: &Store,
+    client: i64,
+    screen: &mut impl Write,
+) -> Result<(), Failure> {
     let known = store.events_target(client).await.context("looking the client's events up")?;
-    let EventsGrant { target, made } = wish.grant(known).map_err(refused)?;
+    let Endpoint { target, made } = endpoint_change.endpoint(known).map_err(refused)?;
     if let Some(secret) = made {
         writeln!(screen, "The secret of its events, shown this once: {}\n", secret.reveal())
             .map_err(anyhow::Error::from)?;

@@ -18,7 +18,7 @@ use crate::store::AuditEntry;
 const IDLE: [&str; 2] = ["replayed", "head"];
 
 /// One request as the audit sees it.
-pub(super) struct Seen {
+pub(super) struct AuditContext {
     kind: &'static str,
     /// Where it came from.
     pub(super) address: IpAddr,
@@ -27,7 +27,7 @@ pub(super) struct Seen {
     pub(super) call: Option<CallSid>,
 }
 
-impl Seen {
+impl AuditContext {
     /// Of a kind: `webhook.call-start`, `media.token`, ...
     pub(super) fn new(kind: &'static str, gateway: &Gateway, request: &HttpRequest) -> Self {
         Self { kind, address: gateway.address(request), request_id: RequestId::of(request), call: None }

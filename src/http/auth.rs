@@ -19,9 +19,9 @@ use crate::crypto::hmac_sha256;
 
 mod signature;
 
-/// A way to authenticate a webhook, as listed in `WEBHOOK_AUTH`.
+/// A method to authenticate a webhook, as listed in `WEBHOOK_AUTH`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum AuthMethod {
     /// `X-Exotel-Signature`.
     Signature,
     /// `?key=`.
@@ -35,7 +35,7 @@ pub enum Way {
 /// Why a request is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
-    /// It came without any credential of a listed way.
+    /// It came without any credential of a listed method.
     #[error("no credentials of a kind that WEBHOOK_AUTH lists were sent (X-Exotel-Signature, ?key= or Basic)")]
     Missing,
     /// Its signature is wrong, whatever its length.
@@ -73,15 +73,15 @@ impl AuthError {
 
 /// The secrets webhooks and static media sockets are checked against.
 #[derive(Clone)]
-pub struct Gate {
-    ways: Vec<Way>,
+pub struct Authenticator {
+    methods: Vec<AuthMethod>,
     signature: Option<Hmac<Sha256>>,
     key: Option<Secret>,
     basic: Option<(Secret, Secret)>,
 }
 
 /// What a webhook brought along.
-pub struct Presented<'a> {
+pub struct Credentials<'a> {
     /// Its method.
     pub method: &'a Method,
     /// Its path as it is documented, wherever a proxy may have put it.
@@ -94,15 +94,20 @@ pub struct Presented<'a> {
     pub signed: &'a [u8],
 }
 
-impl Gate {
-    /// A gate that opens for any of `ways`. A way whose secret is missing never opens it.
+impl Authenticator {
+    /// Lets in by any of `methods`. A method whose secret is missing lets nobody in.
     #[must_use]
-    pub fn new(ways: &[Way], key: Option<Secret>, api_key: Option<Secret>, api_token: Option<Secret>) -> Self {
-        let mut ways = ways.to_vec();
+    pub fn new(
+        methods: &[AuthMethod],
+        key: Option<Secret>,
+        api_key: Option<Secret>,
+        api_token: Option<Secret>,
+    ) -> Self {
+        let mut methods = methods.to_vec();
         // Whoever shows a secret is judged by it, where nobody has to as well.
-        ways.sort_by_key(|way| *way == Way::None);
+        methods.sort_by_key(|method| *method == AuthMethod::None);
         Self {
-            ways,
+            methods,
             signature: api_token.as_ref().map(|token| hmac_sha256(token.reveal().as_bytes())),
             key,
             basic: api_key.zip(api_token),
@@ -112,7 +117,7 @@ impl Gate {
     /// Whether anybody is let in.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.ways.contains(&Way::None)
+        self.methods.contains(&AuthMethod::None)
     }
 
     /// A text without the secrets themselves, wherever in it they may be.
@@ -135,17 +140,17 @@ impl Gate {
     ///
     /// # Errors
     /// Names the credential that was wrong, or says that there was none.
-    pub fn webhook(&self, presented: &Presented<'_>) -> Result<Way, AuthError> {
+    pub fn webhook(&self, credentials: &Credentials<'_>) -> Result<AuthMethod, AuthError> {
         let mut error = AuthError::Missing;
-        for way in &self.ways {
-            let attempt = match way {
-                Way::None => return Ok(Way::None),
-                Way::Signature => self.signature(presented),
-                Way::Key => self.key(presented.query),
-                Way::Basic => self.basic(presented.headers),
+        for method in &self.methods {
+            let attempt = match method {
+                AuthMethod::None => return Ok(AuthMethod::None),
+                AuthMethod::Signature => self.signature(credentials),
+                AuthMethod::Key => self.key(credentials.query),
+                AuthMethod::Basic => self.basic(credentials.headers),
             };
             match attempt {
-                Ok(()) => return Ok(*way),
+                Ok(()) => return Ok(*method),
                 Err(AuthError::Missing) => {}
                 Err(wrong) if error == AuthError::Missing => error = wrong,
                 Err(_) => {}
@@ -156,21 +161,21 @@ impl Gate {
 
     /// Whether nothing but a signature over the body can let this webhook in, and one is there that may hold.
     #[must_use]
-    pub fn must_read(&self, presented: &Presented<'_>) -> bool {
-        let holds = |way: &Way| match way {
-            Way::None => true,
-            Way::Key => self.key(presented.query).is_ok(),
-            Way::Basic => self.basic(presented.headers).is_ok(),
-            Way::Signature => false,
+    pub fn must_read(&self, credentials: &Credentials<'_>) -> bool {
+        let holds = |method: &AuthMethod| match method {
+            AuthMethod::None => true,
+            AuthMethod::Key => self.key(credentials.query).is_ok(),
+            AuthMethod::Basic => self.basic(credentials.headers).is_ok(),
+            AuthMethod::Signature => false,
         };
-        let may_hold = self.signature.is_some() && Signature::of(presented.headers, SystemTime::now()).is_ok();
-        self.ways.contains(&Way::Signature) && may_hold && !self.ways.iter().any(holds)
+        let may_hold = self.signature.is_some() && Signature::of(credentials.headers, SystemTime::now()).is_ok();
+        self.methods.contains(&AuthMethod::Signature) && may_hold && !self.methods.iter().any(holds)
     }
 
-    fn signature(&self, presented: &Presented<'_>) -> Result<(), AuthError> {
-        let sent = Signature::of(presented.headers, SystemTime::now())?;
+    fn signature(&self, credentials: &Credentials<'_>) -> Result<(), AuthError> {
+        let sent = Signature::of(credentials.headers, SystemTime::now())?;
         let mac = self.signature.clone().ok_or(AuthError::Signature)?;
-        if sent.holds(mac, presented) { Ok(()) } else { Err(AuthError::Signature) }
+        if sent.holds(mac, credentials) { Ok(()) } else { Err(AuthError::Signature) }
     }
 
     fn key(&self, query: &str) -> Result<(), AuthError> {

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, Result, web};
 use actors::MediaEntry;
 use serde_json::json;
 
-use super::audit::Seen;
+use super::audit::AuditContext;
 use super::error::Refused;
 use super::{Gateway, let_in};
 use crate::calls::Awaited;
@@ -19,9 +19,9 @@ pub(super) async fn by_token(
     body: web::Payload,
     token: web::Path<String>,
 ) -> Result<HttpResponse> {
-    let mut seen = Seen::new("media.token", &gateway, &request);
-    let entry = check_token(&gateway, &request, &token, &mut seen).await;
-    open(&gateway, &request, body, entry, seen).await
+    let mut audited = AuditContext::new("media.token", &gateway, &request);
+    let entry = check_token(&gateway, &request, &token, &mut audited).await;
+    open(&gateway, &request, body, entry, audited).await
 }
 
 /// `GET /exotel/media`: a static URL in the applet. Which call it is comes with the `start` event.
@@ -30,20 +30,20 @@ pub(super) async fn by_account(
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse> {
-    let seen = Seen::new("media.static", &gateway, &request);
+    let audited = AuditContext::new("media.static", &gateway, &request);
     let entry = check_account(&gateway, &request).map(|()| MediaEntry::Static);
-    open(&gateway, &request, body, entry, seen).await
+    open(&gateway, &request, body, entry, audited).await
 }
 
 async fn check_token(
     gateway: &Gateway,
     request: &HttpRequest,
     token: &str,
-    seen: &mut Seen,
+    audited: &mut AuditContext,
 ) -> Result<MediaEntry, Refused> {
-    gateway.check_address(seen.address)?;
+    gateway.check_address(audited.address)?;
     let (call, stream) = gateway.calls.verify(token, SystemTime::now())?;
-    seen.call = Some(call.clone());
+    audited.call = Some(call.clone());
     check_upgrade(request)?;
     match gateway.calls.awaits(&call, stream).await? {
         Awaited::Here => Ok(MediaEntry::Token(call)),
@@ -54,9 +54,9 @@ async fn check_token(
 fn check_account(gateway: &Gateway, request: &HttpRequest) -> Result<(), Refused> {
     let address = gateway.address(request);
     gateway.check_address(address)?;
-    match gateway.gate.basic(request.headers()) {
+    match gateway.authenticator.basic(request.headers()) {
         Ok(()) => {}
-        Err(_) if gateway.gate.is_open() => gateway.check_page(request)?,
+        Err(_) if gateway.authenticator.is_open() => gateway.check_page(request)?,
         Err(error) => return Err(gateway.guessed_wrong(address, error)),
     }
     check_upgrade(request)?;
@@ -74,7 +74,7 @@ async fn open(
     request: &HttpRequest,
     body: web::Payload,
     entry: Result<MediaEntry, Refused>,
-    seen: Seen,
+    audited: AuditContext,
 ) -> Result<HttpResponse> {
     match entry {
         Ok(entry) => {
@@ -82,7 +82,7 @@ async fn open(
             gateway.switchboard.media(request, body, entry)
         }
         Err(refused) => {
-            seen.write_refusal(gateway, &refused, async { json!({}) }, gateway.deadline()).await;
+            audited.write_refusal(gateway, &refused, async { json!({}) }, gateway.deadline()).await;
             Ok(refused.answer())
         }
     }

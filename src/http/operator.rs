@@ -9,7 +9,7 @@ use protocol::ids::CallSid;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::audit::Seen;
+use super::audit::AuditContext;
 use super::error::Refused;
 use super::{Gateway, auth, let_in};
 use crate::agent as agent_room;
@@ -77,10 +77,10 @@ pub(super) async fn hang_up(gateway: web::Data<Gateway>, request: HttpRequest, s
         check(&gateway, &request).await?;
         Asked::of(&request, &[])?;
         let call = named(&sid)?;
-        let mut seen = Seen::new("api.hangup", &gateway, &request);
-        seen.call = Some(call.clone());
+        let mut audited = AuditContext::new("api.hangup", &gateway, &request);
+        audited.call = Some(call.clone());
         let ended = gateway.switchboard.end(&call, Ended::Operator);
-        seen.write(&gateway, if ended { "ok" } else { "not_live" }, json!({}), gateway.deadline()).await;
+        audited.write(&gateway, if ended { "ok" } else { "not_live" }, json!({}), gateway.deadline()).await;
         if ended {
             return Ok(json!({ "call_sid": call.as_str(), "hangup": "requested" }));
         }
@@ -149,7 +149,7 @@ impl Reader {
         }
     }
 
-    /// The client, if it may be seen.
+    /// The client, if it may be audited.
     fn may_see(self, client: i64, not_there: Refused) -> Result<i64, Refused> {
         if self.only().is_none_or(|own| own == client) { Ok(client) } else { Err(not_there) }
     }
@@ -176,10 +176,10 @@ pub(super) async fn check(gateway: &Gateway, request: &HttpRequest) -> Result<()
         let_in(request);
         return Ok(());
     }
-    let seen = Seen::new("api", gateway, request);
-    let refused = gateway.guessed_wrong(seen.address, Refused::Operator);
+    let audited = AuditContext::new("api", gateway, request);
+    let refused = gateway.guessed_wrong(audited.address, Refused::Operator);
     let told = async { json!({ "fields": { "path": request.path() } }) };
-    seen.write_refusal(gateway, &refused, told, gateway.deadline()).await;
+    audited.write_refusal(gateway, &refused, told, gateway.deadline()).await;
     Err(refused)
 }
 

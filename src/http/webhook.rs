@@ -8,15 +8,15 @@ use protocol::exotel::webhook::Fields;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::audit::Seen;
-use sent::Sent;
+use super::audit::AuditContext;
+use raw_request::RawRequest;
 
 use super::Gateway;
 use super::error::Refused;
 
 mod account;
+mod raw_request;
 mod report;
-mod sent;
 mod start;
 
 /// Which webhook.
@@ -72,14 +72,14 @@ impl Hook {
         }
     }
 
-    async fn serve(self, gateway: &Gateway, fields: &Fields, seen: &mut Seen) -> Result<Answer, Refused> {
+    async fn serve(self, gateway: &Gateway, fields: &Fields, audited: &mut AuditContext) -> Result<Answer, Refused> {
         match self {
-            Self::CallStart => start::call_start(gateway, fields, seen).await,
-            Self::Voicebot => start::voicebot(gateway, fields, seen).await,
-            Self::CallEnd => report::call_end(gateway, fields, seen).await,
-            Self::Recording => report::recording(gateway, fields, seen).await,
-            Self::Passthru => report::passthru(gateway, fields, seen).await,
-            Self::Resume => report::resume(gateway, fields, seen).await,
+            Self::CallStart => start::call_start(gateway, fields, audited).await,
+            Self::Voicebot => start::voicebot(gateway, fields, audited).await,
+            Self::CallEnd => report::call_end(gateway, fields, audited).await,
+            Self::Recording => report::recording(gateway, fields, audited).await,
+            Self::Passthru => report::passthru(gateway, fields, audited).await,
+            Self::Resume => report::resume(gateway, fields, audited).await,
         }
     }
 }
@@ -99,15 +99,15 @@ pub(super) async fn handle(
     payload: web::Payload,
 ) -> HttpResponse {
     let arrived = Instant::now();
-    let mut seen = Seen::new(hook.kind(), gateway, request);
-    let (outcome, response) = match attend(hook, gateway, request, payload, &mut seen).await {
+    let mut audited = AuditContext::new(hook.kind(), gateway, request);
+    let (outcome, response) = match attend(hook, gateway, request, payload, &mut audited).await {
         Ok(answer) => (answer.outcome, answer.response),
         Err(refused) => (refused.code(), refused.answer()),
     };
     let after = arrived.elapsed();
     metrics::histogram!("callgate_webhook_seconds", "hook" => hook.kind()).record(after);
     metrics::counter!("callgate_webhooks_total", "hook" => hook.kind(), "outcome" => outcome).increment(1);
-    seen.log(outcome, response.status().as_u16(), after);
+    audited.log(outcome, response.status().as_u16(), after);
     response
 }
 
@@ -116,37 +116,37 @@ async fn attend(
     gateway: &Gateway,
     request: &HttpRequest,
     payload: web::Payload,
-    seen: &mut Seen,
+    audited: &mut AuditContext,
 ) -> Result<Answer, Refused> {
     // The rest of the deadline is the audit's.
     let rest = gateway.deadline() / 4;
-    let mut sent = Sent::new(request, hook.path(), payload);
-    let fields = match sent.judge(gateway, seen).await {
+    let mut sent = RawRequest::new(request, hook.path(), payload);
+    let fields = match sent.judge(gateway, audited).await {
         Ok(fields) => fields,
         Err(refused) => {
-            seen.write_refusal(gateway, &refused, sent.kept(gateway, &refused), rest).await;
+            audited.write_refusal(gateway, &refused, sent.kept(gateway, &refused), rest).await;
             return Err(refused);
         }
     };
     // Some flows look first: that begins nothing.
     if request.method() == Method::HEAD {
         let response = HttpResponse::Ok().content_type(hook.content_type()).finish();
-        seen.write(gateway, "head", fields.to_json(), rest).await;
+        audited.write(gateway, "head", fields.to_json(), rest).await;
         return Ok(Answer { outcome: "head", response });
     }
     if let Some(kind) = account::kind(&fields) {
         metrics::counter!("callgate_account_events_total", "kind" => kind).increment(1);
         return Ok(answer("account-event", &json!({ "event": kind })));
     }
-    let served = timeout(gateway.deadline() * 3 / 4, hook.serve(gateway, &fields, seen)).await;
+    let served = timeout(gateway.deadline() * 3 / 4, hook.serve(gateway, &fields, audited)).await;
     let served = served.unwrap_or(Err(Refused::StorageAway));
     match &served {
         Ok(answer) => {
-            seen.write(gateway, answer.outcome, fields.to_json(), rest).await;
+            audited.write(gateway, answer.outcome, fields.to_json(), rest).await;
         }
         Err(refused) => {
             let told = async { json!({ "fields": fields.to_json() }) };
-            seen.write_refusal(gateway, refused, told, rest).await;
+            audited.write_refusal(gateway, refused, told, rest).await;
         }
     }
     served

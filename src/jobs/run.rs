@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Handler, Job, JobError, Patience, Stage};
+use super::{Handler, Job, JobError, RetryPolicy, Stage};
 use crate::store::{Store, StoreError};
 
 /// How long a job is leased, and again each time it is renewed: so long it stays with a worker that died.
@@ -25,7 +25,7 @@ const SETTLE: Duration = Duration::from_millis(500);
 pub(super) trait Work: Send + Sync {
     fn kind(&self) -> &'static str;
     fn at_once(&self) -> usize;
-    fn patience(&self) -> Patience;
+    fn patience(&self) -> RetryPolicy;
     fn run<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<(), JobError>>;
     fn put_off<'a>(&'a self, job: &'a Job, why: &'a str) -> BoxFuture<'a, Result<(), StoreError>>;
     fn given_up<'a>(&'a self, job: &'a Job, why: &'a str) -> BoxFuture<'a, Result<(), StoreError>>;
@@ -40,7 +40,7 @@ impl<H: Handler> Work for H {
         H::AT_ONCE
     }
 
-    fn patience(&self) -> Patience {
+    fn patience(&self) -> RetryPolicy {
         H::PATIENCE
     }
 

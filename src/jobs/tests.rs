@@ -16,7 +16,7 @@ const NODE: &str = "here";
 
 /// What a test's handler does with its jobs, by their keys.
 #[derive(Clone)]
-struct Odd {
+struct Handled {
     /// Every attempt, by key.
     seen: mpsc::Sender<String>,
     given_up: mpsc::Sender<String>,
@@ -24,10 +24,10 @@ struct Odd {
     at_once: Arc<AtomicUsize>,
 }
 
-impl Handler for Odd {
+impl Handler for Handled {
     const KIND: &'static str = "odd";
     const AT_ONCE: usize = 2;
-    const PATIENCE: Patience = Patience {
+    const PATIENCE: RetryPolicy = RetryPolicy {
         pauses: Backoff::new(Duration::from_millis(2), Duration::from_millis(10)),
         longest_age: Duration::from_secs(60),
         most_attempts: 3,
@@ -57,20 +57,20 @@ impl Handler for Odd {
     }
 }
 
-struct Shop {
+struct Rig {
     store: Store,
-    odd: Odd,
+    odd: Handled,
     seen: mpsc::Receiver<String>,
     given_up: mpsc::Receiver<String>,
     _db: TempDb,
 }
 
-impl Shop {
+impl Rig {
     async fn new() -> Self {
         let db = TempDb::new();
         let (seen_by, seen) = mpsc::channel(64);
         let (told, given_up) = mpsc::channel(64);
-        let odd = Odd { seen: seen_by, given_up: told, go: Arc::default(), at_once: Arc::default() };
+        let odd = Handled { seen: seen_by, given_up: told, go: Arc::default(), at_once: Arc::default() };
         Self { store: db.store().await, odd, seen, given_up, _db: db }
     }
 
@@ -79,7 +79,7 @@ impl Shop {
     }
 
     async fn add(&self, key: &str) {
-        self.store.enqueue_job(NewJob::new(Odd::KIND, key, json!({}))).await.unwrap();
+        self.store.enqueue_job(NewJob::new(Handled::KIND, key, json!({}))).await.unwrap();
     }
 
     async fn becomes(&self, key: &str, status: JobStatus) -> Job {
@@ -99,98 +99,98 @@ impl Shop {
 
 #[tokio::test]
 async fn a_job_that_fails_is_tried_again_and_done() {
-    let shop = Shop::new().await;
-    let running = shop.start();
+    let rig = Rig::new().await;
+    let running = rig.start();
     for key in ["first", "second"] {
-        shop.add(key).await;
+        rig.add(key).await;
     }
-    assert_eq!(shop.becomes("first", JobStatus::Done).await.attempts, 1);
-    let second = shop.becomes("second", JobStatus::Done).await;
+    assert_eq!(rig.becomes("first", JobStatus::Done).await.attempts, 1);
+    let second = rig.becomes("second", JobStatus::Done).await;
     assert_eq!((second.attempts, second.last_error.as_deref()), (2, Some("503")));
     running.stop(Duration::from_secs(5)).await;
 }
 
 #[tokio::test]
 async fn a_fault_in_a_handler_costs_an_attempt_and_nothing_else() {
-    let shop = Shop::new().await;
-    let running = shop.start();
+    let rig = Rig::new().await;
+    let running = rig.start();
     // The count of the attempt that panicked is off by one for good.
-    shop.add("panics").await;
-    let panicked = shop.becomes("panics", JobStatus::Done).await;
+    rig.add("panics").await;
+    let panicked = rig.becomes("panics", JobStatus::Done).await;
     assert_eq!((panicked.attempts, panicked.last_error.as_deref()), (2, Some("a fault of ours: oh")));
     running.stop(Duration::from_secs(5)).await;
 }
 
 #[tokio::test]
 async fn a_job_that_cannot_be_done_is_given_up_in_words() {
-    let mut shop = Shop::new().await;
-    let running = shop.start();
-    shop.add("never").await;
-    let never = shop.becomes("never", JobStatus::Failed).await;
+    let mut rig = Rig::new().await;
+    let running = rig.start();
+    rig.add("never").await;
+    let never = rig.becomes("never", JobStatus::Failed).await;
     assert_eq!(never.attempts, 3);
     assert_eq!(never.last_error.as_deref(), Some("503 (given up after 3 attempts in 0 min)"));
-    shop.add("refused").await;
-    assert_eq!(shop.becomes("refused", JobStatus::Failed).await.attempts, 1);
-    assert!(shop.given_up.recv().await.unwrap().starts_with("never: 503"));
-    assert_eq!(shop.given_up.recv().await.unwrap(), "refused: 410");
+    rig.add("refused").await;
+    assert_eq!(rig.becomes("refused", JobStatus::Failed).await.attempts, 1);
+    assert!(rig.given_up.recv().await.unwrap().starts_with("never: 503"));
+    assert_eq!(rig.given_up.recv().await.unwrap(), "refused: 410");
     running.stop(Duration::from_secs(5)).await;
 }
 
 #[tokio::test]
 async fn an_attempt_that_takes_too_long_is_cut_and_counts() {
-    let shop = Shop::new().await;
-    let running = shop.start();
-    shop.add("waits once").await;
-    let cut = shop.becomes("waits once", JobStatus::Done).await;
+    let rig = Rig::new().await;
+    let running = rig.start();
+    rig.add("waits once").await;
+    let cut = rig.becomes("waits once", JobStatus::Done).await;
     assert_eq!((cut.attempts, cut.last_error.as_deref()), (2, Some("it took longer than 0 s")));
     running.stop(Duration::from_secs(5)).await;
 }
 
 #[tokio::test]
 async fn no_more_are_done_at_once_than_the_handler_says() {
-    let mut shop = Shop::new().await;
+    let mut rig = Rig::new().await;
     for n in 0..6 {
-        shop.add(&format!("waits {n}")).await;
+        rig.add(&format!("waits {n}")).await;
     }
-    let running = shop.start();
+    let running = rig.start();
     for _ in 0..6 {
         // The handler itself counts.
-        shop.seen.recv().await.unwrap();
-        shop.odd.go.notify_one();
+        rig.seen.recv().await.unwrap();
+        rig.odd.go.notify_one();
     }
     for n in 0..6 {
-        shop.becomes(&format!("waits {n}"), JobStatus::Done).await;
+        rig.becomes(&format!("waits {n}"), JobStatus::Done).await;
     }
     running.stop(Duration::from_secs(5)).await;
 }
 
 #[tokio::test]
 async fn a_node_that_stops_gives_its_jobs_back_at_once() {
-    let mut shop = Shop::new().await;
-    let running = shop.start();
-    shop.add("waits").await;
-    assert_eq!(shop.seen.recv().await.unwrap(), "waits");
+    let mut rig = Rig::new().await;
+    let running = rig.start();
+    rig.add("waits").await;
+    assert_eq!(rig.seen.recv().await.unwrap(), "waits");
     running.stop(Duration::ZERO).await;
-    let back = shop.becomes("waits", JobStatus::Waiting).await;
+    let back = rig.becomes("waits", JobStatus::Waiting).await;
     assert_eq!((back.lease_owner, back.last_error), (None, None));
-    shop.odd.at_once.store(0, Ordering::Release);
-    let next = shop.start();
-    assert_eq!(shop.seen.recv().await.unwrap(), "waits");
-    shop.odd.go.notify_one();
-    shop.becomes("waits", JobStatus::Done).await;
+    rig.odd.at_once.store(0, Ordering::Release);
+    let next = rig.start();
+    assert_eq!(rig.seen.recv().await.unwrap(), "waits");
+    rig.odd.go.notify_one();
+    rig.becomes("waits", JobStatus::Done).await;
     next.stop(Duration::from_secs(5)).await;
 }
 
 #[tokio::test]
 async fn a_node_that_drains_lets_its_jobs_end_and_takes_no_new_one() {
-    let mut shop = Shop::new().await;
-    let running = shop.start();
-    shop.add("waits").await;
-    shop.seen.recv().await.unwrap();
+    let mut rig = Rig::new().await;
+    let running = rig.start();
+    rig.add("waits").await;
+    rig.seen.recv().await.unwrap();
     let stopping = tokio::spawn(running.stop(Duration::from_secs(5)));
-    shop.odd.go.notify_one();
+    rig.odd.go.notify_one();
     stopping.await.unwrap();
-    shop.becomes("waits", JobStatus::Done).await;
-    shop.add("first").await;
-    assert_eq!(shop.store.jobs(false, None, 10).await.unwrap()[0].status, JobStatus::Waiting);
+    rig.becomes("waits", JobStatus::Done).await;
+    rig.add("first").await;
+    assert_eq!(rig.store.jobs(false, None, 10).await.unwrap()[0].status, JobStatus::Waiting);
 }

@@ -39,7 +39,7 @@ fn here() -> PrivateHosts {
     "127.0.0.1".parse().unwrap()
 }
 
-struct House {
+struct Rig {
     store: Store,
     running: Running,
     receiver: Receiver,
@@ -47,7 +47,7 @@ struct House {
     _db: TempDb,
 }
 
-impl House {
+impl Rig {
     async fn new(answers: &[u16]) -> Self {
         let db = TempDb::new();
         let store = db.store().await;
@@ -111,20 +111,20 @@ impl House {
 
 #[actix_web::test]
 async fn a_client_is_told_of_its_calls_in_order_and_signed_although_its_receiver_fails_at_first() {
-    let house = House::new(&[503, 500]).await;
-    house.begin("c1").await;
-    house.begin("c1").await;
-    let recording = house.store.announce_recording(&CallSid::new("c1"), "own", "no_such_kind", None).await.unwrap();
-    house.end("c1").await;
-    house.end("c1").await;
+    let rig = Rig::new(&[503, 500]).await;
+    rig.begin("c1").await;
+    rig.begin("c1").await;
+    let recording = rig.store.announce_recording(&CallSid::new("c1"), "own", "no_such_kind", None).await.unwrap();
+    rig.end("c1").await;
+    rig.end("c1").await;
     let stored = Stored { url: "file:///a.ogg".to_owned(), bytes: 7, sha256: "00".to_owned() };
     for _ in 0..2 {
-        house.store.recording_stored(recording, &stored, Some("audio/ogg")).await.unwrap();
+        rig.store.recording_stored(recording, &stored, Some("audio/ogg")).await.unwrap();
     }
-    let done = house.store.lease_jobs("w", "no_such_kind", "here", 1, Duration::from_secs(9)).await.unwrap();
-    house.store.job_done(&done[0]).await.unwrap();
-    house.finished().await;
-    let told = house.told();
+    let done = rig.store.lease_jobs("w", "no_such_kind", "here", 1, Duration::from_secs(9)).await.unwrap();
+    rig.store.job_done(&done[0]).await.unwrap();
+    rig.finished().await;
+    let told = rig.told();
     let types: Vec<&str> = told.iter().map(|event| event["type"].as_str().unwrap()).collect();
     // Twice it failed, and nothing overtook.
     assert_eq!(types, ["call.started", "call.started", "call.started", CALL_ENDED, "recording.stored"]);
@@ -135,12 +135,12 @@ async fn a_client_is_told_of_its_calls_in_order_and_signed_although_its_receiver
     assert_eq!(ended["ended_code"], "caller_hung_up");
     assert!(ended["figures"].is_object() && told[3]["call_sid"] == "c1");
     assert_eq!((&recorded["url"], &recorded["bytes"]), (&json!("file:///a.ogg"), &json!(7)));
-    house.running.stop(Duration::from_secs(1)).await;
+    rig.running.stop(Duration::from_secs(1)).await;
 }
 
 #[actix_web::test]
 async fn a_call_that_is_told_to_be_over_before_it_began_is_told_whole() {
-    let house = House::new(&[]).await;
+    let rig = Rig::new(&[]).await;
     let report = |at| crate::store::CallEndReport {
         call_sid: CallSid::new("c1"),
         lines: vec![],
@@ -154,60 +154,60 @@ async fn a_call_that_is_told_to_be_over_before_it_began_is_told_whole() {
         at,
         stream_only: false,
     };
-    house.store.report_call(report(Utc::now())).await.unwrap();
-    assert!(house.store.jobs(true, None, 10).await.unwrap().is_empty(), "nobody's call is told to nobody");
-    house.begin("c1").await;
+    rig.store.report_call(report(Utc::now())).await.unwrap();
+    assert!(rig.store.jobs(true, None, 10).await.unwrap().is_empty(), "nobody's call is told to nobody");
+    rig.begin("c1").await;
     // Ours could still come and say more, so the carrier's word waits a little.
-    let waiting = house.store.jobs(false, None, 10).await.unwrap();
+    let waiting = rig.store.jobs(false, None, 10).await.unwrap();
     assert!(waiting.iter().any(|job| job.key == "call.ended/c1" && job.run_at > Utc::now()), "{waiting:?}");
-    house.finished().await;
-    let told = house.told();
+    rig.finished().await;
+    let told = rig.told();
     assert_eq!(told.len(), 2);
     assert_eq!((&told[1]["type"], &told[1]["data"]["status"]), (&json!("call.ended"), &json!("no-answer")));
-    house.running.stop(Duration::from_secs(1)).await;
+    rig.running.stop(Duration::from_secs(1)).await;
 }
 
 #[actix_web::test]
 async fn a_receiver_that_is_gone_and_a_client_that_stopped_listening_are_given_up_in_words() {
-    let house = House::new(&[410]).await;
-    house.begin("c1").await;
-    house.finished().await;
-    let row = house.store.jobs(false, None, 1).await.unwrap().remove(0);
+    let rig = Rig::new(&[410]).await;
+    rig.begin("c1").await;
+    rig.finished().await;
+    let row = rig.store.jobs(false, None, 1).await.unwrap().remove(0);
     assert_eq!((row.status, row.last_error.as_deref()), (JobStatus::Failed, Some("the receiver answered 410 Gone")));
-    house.store.set_events_target(house.client, None).await.unwrap();
-    house.store.begin_call(NewCall { tells: false, ..new_call("c2", house.client) }).await.unwrap();
-    assert_eq!(house.store.jobs(true, None, 10).await.unwrap().len(), 1, "nothing is added for who does not listen");
-    house.running.stop(Duration::from_secs(1)).await;
+    rig.store.set_events_target(rig.client, None).await.unwrap();
+    rig.store.begin_call(NewCall { tells: false, ..new_call("c2", rig.client) }).await.unwrap();
+    assert_eq!(rig.store.jobs(true, None, 10).await.unwrap().len(), 1, "nothing is added for who does not listen");
+    rig.running.stop(Duration::from_secs(1)).await;
 }
 
 #[actix_web::test]
 async fn what_may_not_be_told_as_the_settings_are_is_parked_in_words_and_told_once_it_may() {
-    let house = House::new(&[]).await;
-    let url = house.store.events_target(house.client).await.unwrap().unwrap().url;
+    let rig = Rig::new(&[]).await;
+    let url = rig.store.events_target(rig.client).await.unwrap().unwrap().url;
     let at = |url: &str| EventsTarget { url: url.to_owned(), secret: Secret::new(SECRET) };
     // As a row of an older version may have it.
-    house.store.set_events_target(house.client, Some(at("http://10.0.0.9/events"))).await.unwrap();
-    house.begin("c1").await;
-    house.end("c1").await;
-    house.finished().await;
+    rig.store.set_events_target(rig.client, Some(at("http://10.0.0.9/events"))).await.unwrap();
+    rig.begin("c1").await;
+    rig.end("c1").await;
+    rig.finished().await;
     let parked = async || {
-        let rows = house.store.jobs(false, None, 10).await.unwrap();
+        let rows = rig.store.jobs(false, None, 10).await.unwrap();
         let why = |job: &Job| job.last_error.clone().unwrap_or_default();
         assert!(rows.iter().all(|job| why(job).contains("PRIVATE_HOSTS")), "{rows:?}");
         rows.iter().filter(|job| job.status == JobStatus::Parked).count()
     };
-    assert_eq!((parked().await, house.told().len()), (2, 0));
+    assert_eq!((parked().await, rig.told().len()), (2, 0));
     // A start under the same settings leaves them; one under better ones does not.
-    assert_eq!(unpark(&house.store, &here()).await.unwrap(), 0);
-    assert_eq!(unpark(&house.store, &"10.0.0.9".parse().unwrap()).await.unwrap(), 2);
-    house.finished().await;
+    assert_eq!(unpark(&rig.store, &here()).await.unwrap(), 0);
+    assert_eq!(unpark(&rig.store, &"10.0.0.9".parse().unwrap()).await.unwrap(), 2);
+    rig.finished().await;
     assert_eq!(parked().await, 2, "this gateway's settings have not changed");
     // They are told elsewhere, in order.
-    house.store.set_events_target(house.client, Some(at(&url))).await.unwrap();
-    house.finished().await;
-    let types: Vec<Value> = house.told().iter().map(|event| event["type"].clone()).collect();
+    rig.store.set_events_target(rig.client, Some(at(&url))).await.unwrap();
+    rig.finished().await;
+    let types: Vec<Value> = rig.told().iter().map(|event| event["type"].clone()).collect();
     assert_eq!(types, ["call.started", CALL_ENDED]);
-    house.running.stop(Duration::from_secs(1)).await;
+    rig.running.stop(Duration::from_secs(1)).await;
 }
 
 #[test]

@@ -19,7 +19,7 @@ mod sniff;
 #[cfg(test)]
 mod tests;
 
-use crate::jobs::{Handler, Job, JobError, Patience};
+use crate::jobs::{Handler, Job, JobError, RetryPolicy};
 use crate::outgoing::{ClientError, Forbidden, Outgoing, Times, refused_by_guard, words};
 use crate::recordings::RecordingHosts;
 use crate::recordings::objects::{Objects, ObjectsError, Upload};
@@ -198,7 +198,7 @@ impl Handler for Fetch {
     const KIND: &'static str = FETCH_RECORDING;
     const AT_ONCE: usize = 4;
     /// A recording may come minutes after the call; a host that is away may be back in hours.
-    const PATIENCE: Patience = Patience {
+    const PATIENCE: RetryPolicy = RetryPolicy {
         pauses: Backoff::new(Duration::from_secs(4), Duration::from_secs(15 * 60)),
         longest_age: Duration::from_secs(24 * 3600),
         most_attempts: 200,

@@ -5,9 +5,9 @@
 //! loses what was in the queue, about the last tenth of a second: what was written is the kernel's, and is found at the next start.
 //! Nothing is synced during a call, so a machine that dies loses what its kernel had not written yet (Linux: up to some 30 s).
 
-mod keep;
-mod press;
-mod reel;
+mod encode;
+mod tracks;
+mod upload;
 mod writer;
 
 use std::io;
@@ -18,29 +18,29 @@ use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Instant, SystemTime};
 
-use actors::{Recorder, SupervisorEvent, Tape, lock};
+use actors::{AudioSink, Recorder, SupervisorEvent, lock};
 use codecs::SampleRate;
 use metrics::Counter;
 use protocol::call::Clock;
 use protocol::call::fact::Fact;
-use protocol::call::tape::Taped;
+use protocol::call::recording::AudioSegment;
 use protocol::ids::CallSid;
 
-pub use keep::{EncodeRecording, Spool};
-pub use press::{Press, PressError};
-pub use reel::{Finished, Part, find, left_behind};
+pub use encode::{EncodeError, EncoderThread};
+pub use tracks::{Finished, Part, find, left_behind};
+pub use upload::{EncodeRecording, Spool};
 
 /// Pieces that wait to be written. A thousand calls fill a third of it between two ticks.
 const QUEUE: usize = 16_384;
 /// Finished calls that wait to be taken in: more are found at the next start.
 const FINISHED: usize = 1_024;
 
-/// Where the tapes of calls come from. Clones are handles to the same one.
+/// Gives each call its audio sink. Clones are handles to the same one.
 #[derive(Clone)]
-pub struct Deck(Arc<Shared>);
+pub struct SpoolHandle(Arc<Shared>);
 
 /// The thread that writes. Dropped, it writes what is left, and no more.
-pub struct Spooling {
+pub struct WriterThread {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -58,10 +58,10 @@ struct Shared {
 /// Something to be written, and whose.
 struct Piece {
     live: Arc<Live>,
-    taped: Taped,
+    segment: AudioSegment,
 }
 
-/// One recording of a call, as its tape and the writer know it.
+/// One recording of a call, as its sink and the writer know it.
 struct Live {
     call: CallSid,
     part: Part,
@@ -89,12 +89,12 @@ impl Begun {
     }
 }
 
-impl Deck {
+impl SpoolHandle {
     /// Starts writing below a folder, which is made when the first call is recorded. Finished calls come out of the receiver.
     ///
     /// # Errors
     /// When there is no thread for it.
-    pub fn start(root: &Path) -> io::Result<(Self, Spooling, tokio::sync::mpsc::Receiver<Finished>)> {
+    pub fn start(root: &Path) -> io::Result<(Self, WriterThread, tokio::sync::mpsc::Receiver<Finished>)> {
         let (pieces, queue) = mpsc::sync_channel(QUEUE);
         let (wake, woken) = mpsc::sync_channel(1);
         let (finished, receiver) = tokio::sync::mpsc::channel(FINISHED);
@@ -107,21 +107,21 @@ impl Deck {
         });
         let writer = writer::Writer::new(Arc::clone(&shared), queue, finished);
         let thread = thread::Builder::new().name("callgate-spool".to_owned()).spawn(move || writer.run(&woken))?;
-        Ok((Self(Arc::clone(&shared)), Spooling { shared, thread: Some(thread) }, receiver))
+        Ok((Self(Arc::clone(&shared)), WriterThread { shared, thread: Some(thread) }, receiver))
     }
 
     /// What takes the sound of one call, which this node has under that generation.
     #[must_use]
-    pub fn tape(&self, call: &CallSid, generation: i32) -> Arc<dyn Tape> {
+    pub fn sink(&self, call: &CallSid, generation: i32) -> Arc<dyn AudioSink> {
         Arc::new(self.call_tape(call, generation))
     }
 
-    fn call_tape(&self, call: &CallSid, generation: i32) -> CallTape {
-        CallTape { shared: Arc::clone(&self.0), live: Mutex::new(Live::of(call, Part { generation, number: 1 })) }
+    fn call_tape(&self, call: &CallSid, generation: i32) -> CallSink {
+        CallSink { shared: Arc::clone(&self.0), live: Mutex::new(Live::of(call, Part { generation, number: 1 })) }
     }
 }
 
-impl Drop for Spooling {
+impl Drop for WriterThread {
     fn drop(&mut self) {
         lock(&self.shared.wake).take();
         if let Some(thread) = self.thread.take()
@@ -133,14 +133,14 @@ impl Drop for Spooling {
 }
 
 /// Takes what happens in calls to their record, and what is heard in them to the spool.
-pub struct TapingRecorder<R> {
+pub struct RecorderWithAudio<R> {
     /// The record.
     pub record: R,
     /// The spool.
-    pub deck: Deck,
+    pub spool_handle: SpoolHandle,
 }
 
-impl<R: Recorder> Recorder for TapingRecorder<R> {
+impl<R: Recorder> Recorder for RecorderWithAudio<R> {
     fn record(&self, call: &CallSid, at: SystemTime, fact: &Fact) {
         self.record.record(call, at, fact);
     }
@@ -149,8 +149,8 @@ impl<R: Recorder> Recorder for TapingRecorder<R> {
         self.record.supervised(call, at, event);
     }
 
-    fn tape(&self, call: &CallSid, generation: i32) -> Option<Arc<dyn Tape>> {
-        Some(self.deck.tape(call, generation))
+    fn sink(&self, call: &CallSid, generation: i32) -> Option<Arc<dyn AudioSink>> {
+        Some(self.spool_handle.sink(call, generation))
     }
 }
 
@@ -174,23 +174,23 @@ impl Live {
     }
 }
 
-struct CallTape {
+struct CallSink {
     shared: Arc<Shared>,
     live: Mutex<Arc<Live>>,
 }
 
-impl CallTape {
+impl CallSink {
     fn paused_at(&self, at: Instant) {
         let live = Arc::clone(&lock(&self.live));
         lock(&live.paused).get_or_insert(at);
         if let Some(begun) = live.begun.get() {
             // What was sent and not yet played is not heard.
-            self.take(Taped::AgentCut { at: begun.sample(at) });
+            self.take(AudioSegment::AgentCut { at: begun.sample(at) });
         }
     }
 }
 
-impl Tape for CallTape {
+impl AudioSink for CallSink {
     /// A further stream goes on where the clock is, and the time between is silence. One at another rate is a recording of its own, on the
     /// clock of the first.
     fn began(&self, rate: SampleRate, zero: Clock) {
@@ -213,10 +213,10 @@ impl Tape for CallTape {
         }
     }
 
-    fn take(&self, taped: Taped) {
+    fn take(&self, segment: AudioSegment) {
         let live = Arc::clone(&lock(&self.live));
         if let Err(TrySendError::Full(piece) | TrySendError::Disconnected(piece)) =
-            self.shared.pieces.try_send(Piece { live, taped })
+            self.shared.pieces.try_send(Piece { live, segment })
         {
             self.shared.dropped.increment(1);
             piece.live.dropped.fetch_add(1, Ordering::Relaxed);

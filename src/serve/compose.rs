@@ -16,9 +16,9 @@ use crate::agent::Secrets;
 use crate::calls::token::TokenKey;
 use crate::calls::writer::{RecordRules, RecordWriter};
 use crate::calls::{Admissions, Calls, LEASE, Lease, MediaAdmissions, Reaper, StreamUrls};
-use crate::http::auth::Gate;
-use crate::http::{Gateway, Readiness, Rules, Strangers};
-use crate::recordings::spool::{Deck, TapingRecorder};
+use crate::http::auth::Authenticator;
+use crate::http::{AbuseLimits, Gateway, Readiness, Rules};
+use crate::recordings::spool::{RecorderWithAudio, SpoolHandle};
 use crate::settings::Settings;
 use crate::store::{NodeId, Store};
 use crate::tools::{Runner, Tools};
@@ -48,7 +48,7 @@ pub(super) async fn simulated_model(settings: &mut Settings) -> anyhow::Result<O
 pub(super) fn gateway<F>(
     settings: &Settings,
     store: Store,
-    deck: Deck,
+    spool_handle: SpoolHandle,
     runtime: &Handle,
     page: metrics_exporter_prometheus::PrometheusHandle,
     new_switchboard: impl FnOnce(ModelEndpoint, Limits, Arc<dyn Recorder>, Arc<dyn actors::Admissions>) -> (Switchboard, F),
@@ -83,7 +83,7 @@ pub(super) fn gateway<F>(
     let (switchboard, faults) = new_switchboard(
         settings.model.endpoint(),
         limits,
-        Arc::new(TapingRecorder { record: recorder.clone(), deck }),
+        Arc::new(RecorderWithAudio { record: recorder.clone(), spool_handle }),
         Arc::new(MediaAdmissions(Arc::clone(&admissions))),
     );
     let here = switchboard.clone();
@@ -100,10 +100,15 @@ pub(super) fn gateway<F>(
         recorder,
         switchboard,
         calls,
-        gate: Gate::new(&webhooks.auth, webhooks.key.clone(), exotel.api_key.clone(), exotel.api_token.clone()),
+        authenticator: Authenticator::new(
+            &webhooks.auth,
+            webhooks.key.clone(),
+            exotel.api_key.clone(),
+            exotel.api_token.clone(),
+        ),
         page,
         readiness: Readiness::default(),
-        strangers: Strangers::default(),
+        strangers: AbuseLimits::default(),
         runner,
         store,
     };

@@ -81,8 +81,9 @@ impl Server {
         let idle = connections.clone();
         for (listener, plane) in listeners {
             let listener = TcpListener::from_std(listener).context("the listener")?;
-            let door = Door { listener, plane, ways: ways.clone(), next: 0, proxies: Arc::clone(&proxies) };
-            loops.push(actix_rt::spawn(door.accept(connections.clone())));
+            let listener =
+                ListenerThreads { listener, plane, ways: ways.clone(), next: 0, proxies: Arc::clone(&proxies) };
+            loops.push(actix_rt::spawn(listener.accept(connections.clone())));
         }
         loops.push(actix_rt::spawn(async move {
             let mut every = interval(TIDY_EVERY);
@@ -122,7 +123,7 @@ impl Server {
 }
 
 /// A listener and the threads behind it.
-struct Door {
+struct ListenerThreads {
     listener: TcpListener,
     plane: Plane,
     ways: Vec<mpsc::Sender<Accepted>>,
@@ -130,7 +131,7 @@ struct Door {
     proxies: Arc<[Cidr]>,
 }
 
-impl Door {
+impl ListenerThreads {
     async fn accept(mut self, connections: Connections) {
         let mut told: Option<Instant> = None;
         loop {

@@ -12,7 +12,7 @@ use crate::notify::{self, Events};
 use crate::outgoing::PrivateHosts;
 use crate::recordings::fetch::{Credentials, Fetch, FetchLimits};
 use crate::recordings::objects::Objects;
-use crate::recordings::spool::{EncodeRecording, Press};
+use crate::recordings::spool::{EncodeRecording, EncoderThread};
 use crate::settings::Settings;
 use crate::store::{FETCH_RECORDING, Store, StoreError};
 
@@ -38,8 +38,8 @@ pub(super) fn start(settings: &Settings, store: &Store, runtime: &Handle) -> any
         tracing::warn!(target: "recordings", host, "RECORDING_HOSTS lists a host that strangers share: add the path below which recordings lie");
     }
     let credentials = credentials.map(|(key, token)| Credentials { key, token });
-    let press = Press::new().context("no thread to encode recordings on")?;
-    let encode = EncodeRecording::new(store.clone(), objects.clone(), press, settings.recordings.spool.clone());
+    let encoder = EncoderThread::new().context("no thread to encode recordings on")?;
+    let encode = EncodeRecording::new(store.clone(), objects.clone(), encoder, settings.recordings.spool.clone());
     let fetch = Fetch::new(store.clone(), objects, hosts, credentials, limits)?;
     let events = Events::new(store.clone(), &settings.private_hosts)?;
     runtime.spawn(look_anew(store.clone(), settings.private_hosts.clone()));

@@ -1,11 +1,11 @@
 //! What `serve` needs besides settings that are right: the secrets that its ways to authenticate hang on, and a model.
 
 use super::{Settings, SettingsError, SettingsErrors};
-use crate::http::auth::Way;
+use crate::http::auth::AuthMethod;
 
 /// What is there.
 pub(super) struct Need<'a> {
-    pub(super) ways: &'a [Way],
+    pub(super) ways: &'a [AuthMethod],
     pub(super) key: bool,
     pub(super) api_key: bool,
     pub(super) api_token: bool,
@@ -27,20 +27,20 @@ impl<'a> Need<'a> {
     /// All that is missing, each named once.
     pub(super) fn missing(&self) -> SettingsErrors {
         let has = |way| self.ways.contains(&way);
-        let token = if has(Way::Signature) {
+        let token = if has(AuthMethod::Signature) {
             "not set, and WEBHOOK_AUTH lists `signature`, whose key it is: set it, or choose WEBHOOK_AUTH=key"
         } else {
             "not set, and WEBHOOK_AUTH lists `basic`: set it to the password"
         };
         let needs = [
             (
-                has(Way::Basic) && !self.api_key,
+                has(AuthMethod::Basic) && !self.api_key,
                 "EXOTEL_API_KEY",
                 "not set, and WEBHOOK_AUTH lists `basic`: set it to the user name",
             ),
-            ((has(Way::Signature) || has(Way::Basic)) && !self.api_token, "EXOTEL_API_TOKEN", token),
+            ((has(AuthMethod::Signature) || has(AuthMethod::Basic)) && !self.api_token, "EXOTEL_API_TOKEN", token),
             (
-                has(Way::Key) && !self.key,
+                has(AuthMethod::Key) && !self.key,
                 "WEBHOOK_KEY",
                 "not set, and WEBHOOK_AUTH lists `key`: set it to a long random word (`openssl rand -hex 24` makes one)",
             ),

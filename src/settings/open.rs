@@ -3,12 +3,12 @@
 use super::read::Read;
 use super::{HttpSettings, SettingsError};
 use crate::address::{Cidr, is_loopback};
-use crate::http::auth::Way;
+use crate::http::auth::AuthMethod;
 
 /// Refuses `none` unless everything that is set says that nobody but this machine can ask: not the socket alone, since a proxy on this
 /// machine has the whole world behind it.
-pub(super) fn check(ways: &[Way], http: &HttpSettings, proxies: &[Cidr]) -> Read<()> {
-    if !ways.contains(&Way::None) {
+pub(super) fn check(ways: &[AuthMethod], http: &HttpSettings, proxies: &[Cidr]) -> Read<()> {
+    if !ways.contains(&AuthMethod::None) {
         return Ok(());
     }
     let public = http.public.base().host_str().unwrap_or_default();

@@ -18,7 +18,7 @@ use super::{
 use crate::address::Cidr;
 use crate::audit::AuditNumbers;
 use crate::calls::writer::{DEFAULT_MODEL, Prices};
-use crate::http::auth::Way;
+use crate::http::auth::AuthMethod;
 use crate::http::public_url::{PublicUrl, UrlSource};
 use crate::outgoing::PrivateHosts;
 use crate::recordings::RecordingHosts;
@@ -186,14 +186,14 @@ fn prices(args: &SettingsArgs) -> Read<Prices> {
     table.map_err(|error| SettingsError::new("PRICES", error.to_string()))
 }
 
-fn ways(args: &SettingsArgs) -> Read<Vec<Way>> {
+fn ways(args: &SettingsArgs) -> Read<Vec<AuthMethod>> {
     let mut auth = Vec::new();
     for word in list(or(&args.webhook_auth, args::WEBHOOK_AUTH)) {
         auth.push(match word {
-            "signature" => Way::Signature,
-            "key" => Way::Key,
-            "basic" => Way::Basic,
-            "none" => Way::None,
+            "signature" => AuthMethod::Signature,
+            "key" => AuthMethod::Key,
+            "basic" => AuthMethod::Basic,
+            "none" => AuthMethod::None,
             other => {
                 let problem = format!("`{other}` is not known: use signature, key, basic or none, comma-separated");
                 return Err(SettingsError::new("WEBHOOK_AUTH", problem));
@@ -211,7 +211,7 @@ fn ways(args: &SettingsArgs) -> Read<Vec<Way>> {
 
 fn webhooks(
     args: &SettingsArgs,
-    auth: Option<Vec<Way>>,
+    auth: Option<Vec<AuthMethod>>,
     http: Option<&HttpSettings>,
     wrong: &mut SettingsErrors,
 ) -> Option<WebhookSettings> {

@@ -32,7 +32,7 @@ fn nothing_set_gives_the_documented_defaults() {
     assert_eq!(settings.model.url.as_str(), "wss://api.openai.com/v1/realtime");
     assert_eq!((settings.model.model.as_str(), settings.model.simulated), ("gpt-realtime-2.1", false));
     assert_eq!(settings.model.audio, AudioFormat::Pcm { rate: 24_000 });
-    assert_eq!(settings.webhooks.auth, [Way::Signature]);
+    assert_eq!(settings.webhooks.auth, [AuthMethod::Signature]);
     assert_eq!(settings.webhooks.deadline, Duration::from_millis(2000));
     assert_eq!(settings.recordings.target, RecordingTarget::Folder(PathBuf::from("./recordings")));
     assert_eq!(settings.recordings.hosts.check_text("https://recordings.exotel.com/a.mp3"), Ok(()));
@@ -111,7 +111,11 @@ fn a_wrong_setting_is_named_with_its_mend_on_one_line() {
 #[test]
 fn anybody_is_let_in_on_loopback_only() {
     for host in ["127.0.0.1", "localhost", "::1", "[::1]"] {
-        assert_eq!(read(&["--host", host, "--webhook-auth", "none"]).unwrap().webhooks.auth, [Way::None], "{host}");
+        assert_eq!(
+            read(&["--host", host, "--webhook-auth", "none"]).unwrap().webhooks.auth,
+            [AuthMethod::None],
+            "{host}"
+        );
     }
     for host in ["0.0.0.0", "::", "10.0.0.1", "localhost.example"] {
         assert!(refused(&["--host", host, "--webhook-auth", "none"]).starts_with("WEBHOOK_AUTH: "), "{host}");

@@ -58,7 +58,7 @@ pub struct AfterCall {
 
 /// What an event tells of, as it is when it is told.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Told {
+pub struct EventSubject {
     /// The call.
     pub call: super::Call,
     /// Whose it is.
@@ -118,7 +118,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn told_of(&self, call: &CallSid, recording: Option<i64>) -> Result<Option<Told>, StoreError> {
+    pub async fn told_of(&self, call: &CallSid, recording: Option<i64>) -> Result<Option<EventSubject>, StoreError> {
         let call = call.clone();
         query!(self, read, outbox::told(&call, recording))
     }

@@ -11,7 +11,7 @@ use super::support::{WEBHOOK_KEY, eventually, sid};
 use crate::process::TestProcess;
 
 /// A receiver of events, and a proxy that nobody shall use: both are this one server, at two addresses.
-struct Town {
+struct Rig {
     heard: Arc<Mutex<Vec<Value>>>,
     knocked: Arc<AtomicUsize>,
     host: String,
@@ -19,7 +19,7 @@ struct Town {
     process: TestProcess,
 }
 
-impl Town {
+impl Rig {
     async fn new() -> Self {
         let heard = Arc::<Mutex<Vec<Value>>>::default();
         let served = heard.clone();
@@ -66,37 +66,37 @@ impl Town {
 
 #[actix_web::test]
 async fn a_client_is_told_at_a_private_host_only_once_it_is_listed_and_nothing_is_lost_meanwhile() {
-    let mut town = Town::new().await;
-    let url = format!("http://{}/events", town.host);
+    let mut rig = Rig::new().await;
+    let url = format!("http://{}/events", rig.host);
     let add = ["client", "add", "--name", "Acme", "--number", "08047112233", "--events-url"];
     for refused in [&*url, "https://169.254.169.254/x", "https://metadata.google.internal/", "https://127.1/x"] {
-        let (code, said) = town.run(&[&add[..], &[refused]].concat(), None);
+        let (code, said) = rig.run(&[&add[..], &[refused]].concat(), None);
         assert!(code == Some(64) && said.contains("PRIVATE_HOSTS"), "{refused}: {said}");
     }
-    assert_eq!(town.run(&["client", "list"], Some("http://x")).0, Some(0), "what it does not use it does not judge");
-    let (code, said) = town.run(&[&add[..], &[&*url]].concat(), Some("http://x"));
+    assert_eq!(rig.run(&["client", "list"], Some("http://x")).0, Some(0), "what it does not use it does not judge");
+    let (code, said) = rig.run(&[&add[..], &[&*url]].concat(), Some("http://x"));
     assert!(code == Some(64) && said.contains("PRIVATE_HOSTS"), "{said}");
-    assert_eq!(town.run(&[&add[..], &[&*url]].concat(), Some(&town.host)).0, Some(0));
+    assert_eq!(rig.run(&[&add[..], &[&*url]].concat(), Some(&rig.host)).0, Some(0));
 
     // A gateway that may not go there.
-    town.serve(None).await;
+    rig.serve(None).await;
     let sid = sid();
     let form = [("CallSid", &*sid), ("CallFrom", "09876543210"), ("CallTo", "08047112233")];
-    let hook = town.process.url(&format!("/exotel/call-start?key={WEBHOOK_KEY}"));
+    let hook = rig.process.url(&format!("/exotel/call-start?key={WEBHOOK_KEY}"));
     let answer = reqwest::Client::builder().no_proxy().build().unwrap().post(hook).form(&form).send();
     assert_eq!(answer.await.unwrap().status(), 200);
-    let jobs = || town.run(&["jobs"], None).1;
+    let jobs = || rig.run(&["jobs"], None).1;
     eventually("the event is parked", || async { jobs().contains("parked") }).await;
     let said = jobs();
     assert!(said.contains("call.started") && said.contains("PRIVATE_HOSTS"), "{said}");
-    town.process.kill();
-    assert!(town.heard.lock().unwrap().is_empty(), "it was not even asked");
+    rig.process.kill();
+    assert!(rig.heard.lock().unwrap().is_empty(), "it was not even asked");
 
     // One that may.
-    let host = town.host.clone();
-    town.serve(Some(&host)).await;
-    eventually("the client is told", || async { !town.heard.lock().unwrap().is_empty() }).await;
-    let told = town.heard.lock().unwrap()[0].clone();
+    let host = rig.host.clone();
+    rig.serve(Some(&host)).await;
+    eventually("the client is told", || async { !rig.heard.lock().unwrap().is_empty() }).await;
+    let told = rig.heard.lock().unwrap()[0].clone();
     assert_eq!((&told["type"], &told["call_sid"]), (&"call.started".into(), &(&*sid).into()));
-    assert_eq!(town.knocked.load(Ordering::Acquire), 0, "proxies of the environment are not used");
+    assert_eq!(rig.knocked.load(Ordering::Acquire), 0, "proxies of the environment are not used");
 }

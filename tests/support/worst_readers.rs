@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use callgate::testing::{AuditNumbers, Gate, Presented, TokenKey, Way, body, client_address, here};
+use callgate::testing::{AuditNumbers, AuthMethod, Authenticator, Credentials, TokenKey, body, client_address, here};
 use protocol::ids::Secret;
 
 use super::table::Reader;
@@ -57,10 +57,10 @@ pub const READERS: &[Reader] = &[
     }),
 ];
 
-fn gate() -> Gate {
+fn gate() -> Authenticator {
     let secret = |text| Some(Secret::new(text));
-    let ways = [Way::Signature, Way::Key, Way::Basic];
-    Gate::new(&ways, secret("hook-key-of-tests"), secret("api-key"), secret("api-token-of-tests"))
+    let ways = [AuthMethod::Signature, AuthMethod::Key, AuthMethod::Basic];
+    Authenticator::new(&ways, secret("hook-key-of-tests"), secret("api-key"), secret("api-token-of-tests"))
 }
 
 fn headers(name: &'static str, text: &str) -> HeaderMap {
@@ -78,7 +78,7 @@ fn with(name: &'static str, text: &str) {
 
 fn let_in(headers: &HeaderMap, query: &str) {
     let presented =
-        Presented { method: &Method::POST, path: "/exotel/call-start", headers, query, signed: query.as_bytes() };
+        Credentials { method: &Method::POST, path: "/exotel/call-start", headers, query, signed: query.as_bytes() };
     black_box((gate().must_read(&presented), gate().webhook(&presented).is_ok()));
 }
 

@@ -10,16 +10,16 @@ use protocol::call::history::History;
 use protocol::ids::CallSid;
 
 use super::meters::Meters;
-use crate::recorder::{Recorder, Step, SupervisorEvent, Tape};
+use crate::recorder::{AudioSink, Recorder, Step, SupervisorEvent};
 use crate::sync::lock;
 
-/// The facts of one call: every one goes to its history, the metrics, the recorder and the tape. Outlives the actors that tell them.
+/// The facts of one call: every one goes to its history, the metrics, the recorder and the sink. Outlives the actors that tell them.
 pub(super) struct FactLog {
     sid: CallSid,
     meters: Arc<Meters>,
     recorder: Arc<dyn Recorder>,
     /// Where what each side hears goes, if it is recorded.
-    tape: Option<Arc<dyn Tape>>,
+    sink: Option<Arc<dyn AudioSink>>,
     clock: Clock,
     history: Mutex<History>,
     ended: OnceLock<Ended>,
@@ -30,11 +30,11 @@ impl FactLog {
         sid: CallSid,
         meters: Arc<Meters>,
         recorder: Arc<dyn Recorder>,
-        tape: Option<Arc<dyn Tape>>,
+        sink: Option<Arc<dyn AudioSink>>,
         clock: Clock,
         history: History,
     ) -> Self {
-        Self { sid, meters, recorder, tape, clock, history: Mutex::new(history), ended: OnceLock::new() }
+        Self { sid, meters, recorder, sink, clock, history: Mutex::new(history), ended: OnceLock::new() }
     }
 
     /// Puts a fact on record. The end of a call is recorded once.
@@ -51,12 +51,12 @@ impl FactLog {
         self.meters.fact(&self.sid, fact);
         self.recorder.record(&self.sid, SystemTime::now(), fact);
         drop(history);
-        match (fact, &self.tape) {
+        match (fact, &self.sink) {
             // Whether it is over for good is known when the call is gone.
-            (Fact::Left(_) | Fact::Ended(_), Some(tape)) => tape.paused(),
-            (Fact::MediaStarted { rate, wall, .. }, Some(tape)) => {
+            (Fact::Left(_) | Fact::Ended(_), Some(sink)) => sink.paused(),
+            (Fact::MediaStarted { rate, wall, .. }, Some(sink)) => {
                 let wall = started.unwrap_or(*wall);
-                tape.began(*rate, Clock { now: self.clock.moment(wall), wall });
+                sink.began(*rate, Clock { now: self.clock.moment(wall), wall });
             }
             _ => {}
         }
@@ -104,7 +104,7 @@ impl FactLog {
     }
 
     /// What takes the call's sound.
-    pub(super) const fn tape(&self) -> Option<&Arc<dyn Tape>> {
-        self.tape.as_ref()
+    pub(super) const fn sink(&self) -> Option<&Arc<dyn AudioSink>> {
+        self.sink.as_ref()
     }
 }

@@ -13,8 +13,8 @@ use protocol::call::io::{Control, Effect, EffectId, Input};
 use protocol::ids::CallSid;
 use tokio::sync::Notify;
 
-use super::kept::{Kept, Shelf};
 use super::meters::Meters;
+use super::recent::{RecentCall, RecentCalls};
 use super::seats::{Asked, Seats, Taken};
 use super::slot::Beginning;
 pub(crate) use super::slot::{Attached, CallSlot};
@@ -30,7 +30,7 @@ pub(crate) struct Registry {
     calls: DashMap<CallSid, Arc<CallSlot>>,
     pub(crate) seats: Seats,
     /// Those that may come back.
-    pub(crate) shelf: Shelf,
+    pub(crate) recent: RecentCalls,
     /// Told whenever a call has left.
     left: Notify,
     limits: Limits,
@@ -48,8 +48,8 @@ pub(crate) enum Admitted {
 impl Registry {
     pub(crate) fn new(limits: Limits, meters: Arc<Meters>) -> Self {
         let seats = Seats::new(limits.clone(), Arc::clone(&meters));
-        let (calls, shelf, left) = (DashMap::new(), Shelf::new(limits.max_calls), Notify::new());
-        Self { calls, seats, shelf, left, limits, meters }
+        let (calls, recent, left) = (DashMap::new(), RecentCalls::new(limits.max_calls), Notify::new());
+        Self { calls, seats, recent, left, limits, meters }
     }
 
     pub(crate) fn find(&self, sid: &CallSid) -> Option<Arc<CallSlot>> {
@@ -69,7 +69,7 @@ impl Registry {
 
     /// An effect of a call came to something. One whose stream has ended hears it when it comes back; false when it is over for good.
     pub(crate) fn effect_ran(&self, call: &CallSid, id: EffectId, result: Result<Ran, String>) -> bool {
-        let slot = self.find(call).or_else(|| self.shelf.find(call));
+        let slot = self.find(call).or_else(|| self.recent.find(call));
         match &slot {
             Some(slot) => slot.deliver(Input::Ran { id, result }),
             None => metrics::counter!("callgate_effects_unheard_total").increment(1),
@@ -112,7 +112,7 @@ impl Registry {
         if !few_wait {
             Arc::make_mut(&mut admission.policy).greet_early = false;
         }
-        let before = self.shelf.take(&admission.call_sid).map(Kept::come_back);
+        let before = self.recent.take(&admission.call_sid).map(RecentCall::come_back);
         let (limits, meters) = (self.limits.clone(), Arc::clone(&self.meters));
         let slot = Arc::new(CallSlot::new(Beginning { admission, target, seat, recorder, limits, meters, before }));
         let presence = Arc::new(Presence::new(Arc::clone(self), Arc::clone(&slot)));
@@ -147,9 +147,9 @@ impl Registry {
     /// A call leaves, for a while or for good.
     fn leave(self: &Arc<Self>, slot: &Arc<CallSlot>) {
         if slot.may_return() {
-            self.shelf.keep(Arc::clone(slot), Arc::downgrade(self));
+            self.recent.keep(Arc::clone(slot), Arc::downgrade(self));
         } else {
-            slot.tape().iter().for_each(|tape| tape.ended());
+            slot.sink().iter().for_each(|sink| sink.ended());
         }
         self.calls.remove(&slot.sid);
         self.left.notify_waiters();

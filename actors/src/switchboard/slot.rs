@@ -27,7 +27,7 @@ use crate::caller_leg::CallerLeg;
 use crate::effects::Effects;
 use crate::limits::Limits;
 use crate::model_leg::Target;
-use crate::recorder::{Recorder, SupervisorEvent, Tape};
+use crate::recorder::{AudioSink, Recorder, SupervisorEvent};
 use crate::sync::lock;
 pub(crate) use sends::Attached;
 
@@ -80,18 +80,18 @@ fn both_clocks() -> Clock {
 }
 
 /// What takes the sound of a call: what took it before, or, if the call was at another node meanwhile, something new.
-fn tape(
+fn sink(
     admission: &Admission,
     recorder: &dyn Recorder,
     before: Option<&CallSlot>,
     was_elsewhere: bool,
-) -> Option<Arc<dyn Tape>> {
-    match before.and_then(CallSlot::tape) {
-        Some(tape) if !was_elsewhere => return Some(Arc::clone(tape)),
-        Some(tape) => tape.ended(),
+) -> Option<Arc<dyn AudioSink>> {
+    match before.and_then(CallSlot::sink) {
+        Some(sink) if !was_elsewhere => return Some(Arc::clone(sink)),
+        Some(sink) => sink.ended(),
         None => {}
     }
-    if admission.policy.record { recorder.tape(&admission.call_sid, admission.generation) } else { None }
+    if admission.policy.record { recorder.sink(&admission.call_sid, admission.generation) } else { None }
 }
 
 impl CallSlot {
@@ -101,7 +101,7 @@ impl CallSlot {
         let returns = admission.returns.take();
         let remembered = || before.as_ref().map(|before| before.history()).unwrap_or_default();
         let recorded = returns.as_ref().and_then(|returns| returns.history.as_deref().cloned());
-        let tape = tape(&admission, &*recorder, before.as_deref(), recorded.is_some());
+        let sink = sink(&admission, &*recorder, before.as_deref(), recorded.is_some());
         let mut history = recorded.unwrap_or_else(remembered);
         let dial_status = returns.as_ref().and_then(|returns| returns.dial_status.as_deref());
         dial_status.into_iter().for_each(|status| history.came_back_from_transfer(status));
@@ -119,7 +119,7 @@ impl CallSlot {
         }
         Self {
             span: tracing::info_span!("call", call_sid = %admission.call_sid, client = %admission.client),
-            facts: FactLog::new(admission.call_sid.clone(), Arc::clone(&meters), recorder, tape, clock, history),
+            facts: FactLog::new(admission.call_sid.clone(), Arc::clone(&meters), recorder, sink, clock, history),
             state: Mutex::new(State { home, streams, presence: Weak::new() }),
             sid: admission.call_sid,
             client: admission.client,
@@ -222,8 +222,8 @@ impl CallSlot {
     }
 
     /// What takes the call's sound, if it is recorded.
-    pub(crate) const fn tape(&self) -> Option<&Arc<dyn Tape>> {
-        self.facts.tape()
+    pub(crate) const fn sink(&self) -> Option<&Arc<dyn AudioSink>> {
+        self.facts.sink()
     }
 
     /// Lets go of what no later stream needs; about what is left takes of memory, bytes.

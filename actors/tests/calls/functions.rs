@@ -16,21 +16,21 @@ use crate::model::{Heard, Model};
 
 /// Keeps what is to be done until a test says what came of it.
 #[derive(Default)]
-struct Desk(Mutex<Vec<(EffectId, Effect, EffectAnswer)>>);
+struct PendingEffects(Mutex<Vec<(EffectId, Effect, EffectAnswer)>>);
 
-impl fmt::Debug for Desk {
+impl fmt::Debug for PendingEffects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk").finish_non_exhaustive()
+        f.debug_struct("PendingEffects").finish_non_exhaustive()
     }
 }
 
-impl Effects for Desk {
+impl Effects for PendingEffects {
     fn run(&self, _: &CallSid, id: EffectId, effect: Effect, answer: EffectAnswer) {
         self.0.lock().unwrap().push((id, effect, answer));
     }
 }
 
-impl Desk {
+impl PendingEffects {
     fn asked(&self) -> usize {
         self.0.lock().unwrap().len()
     }
@@ -65,22 +65,22 @@ fn told_in_words(heard: &Heard, output: &str) -> bool {
 async fn a_function_that_returns_after_a_panic_and_a_move_is_told_to_whoever_has_the_call() {
     let model = Model::start(101).await;
     let gateway = Gateway::start(&model).await;
-    let desk = Arc::new(Desk::default());
-    gateway.hands.set(desk.clone()).unwrap();
+    let pending = Arc::new(PendingEffects::default());
+    gateway.hands.set(pending.clone()).unwrap();
     gateway.admit_elsewhere("c1");
     gateway.until("c1", "the session", |facts| facts.iter().any(|f| matches!(f, Fact::ModelReady { .. }))).await;
     call(&model, "f1");
-    eventually("the function to be run", || desk.asked() == 1).await;
+    eventually("the function to be run", || pending.asked() == 1).await;
     let mut carrier = Carrier::start(gateway.address, "c1").await;
     carrier.agent_audio().await;
     assert!(gateway.faults.inject(&CallSid::new("c1"), Fault::PanicCall));
     let ready = |facts: &[Fact]| count(facts, |fact| matches!(fact, Fact::ModelReady { .. })) == 2;
     gateway.until("c1", "another session", ready).await;
-    desk.answer("on Monday");
+    pending.answer("on Monday");
     model.until("the result", |all| told_in_words(&all[1], "on Monday")).await;
     let facts = gateway.facts("c1");
     assert_eq!(count(&facts, |fact| matches!(fact, Fact::ToolReturned { .. })), 1);
-    assert_eq!(desk.asked(), 0, "it is not run again");
+    assert_eq!(pending.asked(), 0, "it is not run again");
     gateway.stop().await;
 }
 
@@ -100,22 +100,22 @@ async fn where_nothing_can_be_run_the_model_is_told_so() {
 async fn a_function_that_returns_while_the_call_is_away_is_told_when_it_is_back() {
     let model = Model::start(101).await;
     let gateway = Gateway::start(&model).await;
-    let desk = Arc::new(Desk::default());
-    gateway.hands.set(desk.clone()).unwrap();
+    let pending = Arc::new(PendingEffects::default());
+    gateway.hands.set(pending.clone()).unwrap();
     gateway.admit_here("c1").await;
     let mut carrier = Carrier::start(gateway.address, "c1").await;
     carrier.agent_audio().await;
     call(&model, "f1");
-    eventually("the function to be run", || desk.asked() == 1).await;
+    eventually("the function to be run", || pending.asked() == 1).await;
     // Its socket breaks.
     drop(carrier);
     let call = CallSid::new("c1");
     eventually("the call to leave", || gateway.board.live() == 0 && gateway.board.may_return(&call)).await;
-    desk.answer("on Monday");
+    pending.answer("on Monday");
     gateway.admit_here("c1").await;
     let mut carrier = Carrier::start(gateway.address, "c1").await;
     carrier.agent_audio().await;
     model.until("the result", |all| told(&all[1], "on Monday")).await;
-    assert_eq!(desk.asked(), 0, "it is not run again");
+    assert_eq!(pending.asked(), 0, "it is not run again");
     gateway.stop().await;
 }

@@ -22,7 +22,7 @@ use super::session::Session;
 use super::tools::Tools;
 use super::turn::Turn;
 use super::uplink::Uplink;
-use super::{Call, Clock, Phase, keypad, media, tape};
+use super::{Call, Clock, Phase, keypad, media, recording};
 use crate::ids::StreamSid;
 
 impl Call {
@@ -111,7 +111,7 @@ impl Call {
         let first = self.cx.history.started().unwrap_or(at);
         media::began(&mut self.cx, first);
         self.session.carrier_rate(&mut self.cx, rate);
-        self.uplink.start(rate, tape::samples_between(first, at, rate));
+        self.uplink.start(rate, recording::samples_between(first, at, rate));
         if self.opening.is_due() || self.cx.history.owed() != Owed::Nothing {
             self.patience.caller_waits(&mut self.cx);
         }

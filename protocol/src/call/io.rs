@@ -5,7 +5,7 @@ use codecs::SampleRate;
 use super::end::Ended;
 use super::fact::Fact;
 use super::functions::Ran;
-use super::tape::Taped;
+use super::recording::AudioSegment;
 use crate::ids::{MarkId, StreamSid};
 use crate::realtime::command::ClientEvent;
 use crate::realtime::event::{ContentKey, ServerEvent};
@@ -158,7 +158,7 @@ pub enum Output {
     /// Something happened that others must know.
     Record(Fact),
     /// Something was heard (only where the policy asks for a recording): of the agent what was handed to the carrier's socket.
-    Tape(Taped),
+    Heard(AudioSegment),
     /// The call is over; nothing follows.
     Ended(Ended),
 }

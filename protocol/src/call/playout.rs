@@ -15,7 +15,7 @@ use super::context::{Context, millis};
 use super::fact::{BrokenBy, Fact};
 use super::io::CallerCommand;
 use super::marks::Marks;
-use super::tape::AgentTrack;
+use super::recording::AgentTrack;
 use crate::ids::{ItemId, ResponseId};
 use crate::realtime::event::ContentKey;
 pub(crate) use ledger::Cut;

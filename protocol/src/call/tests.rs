@@ -12,10 +12,10 @@ mod greeting;
 mod holding;
 mod keypad;
 mod one_voice;
+mod recording;
 mod refusals;
 mod rolls;
 mod streams;
-mod tape;
 mod tools;
 mod trouble;
 mod worn;
@@ -37,7 +37,7 @@ use crate::realtime::command::ClientEvent;
 use crate::realtime::event::{ContentKey, FunctionCall, ResponseDone, ResponseStatus, ServerError, ServerEvent, Usage};
 
 /// A call with a clock, and everything it said since it was last asked.
-struct Desk {
+struct Rig {
     call: Call,
     start: Instant,
     now: Instant,
@@ -92,7 +92,7 @@ fn pcm(ms: usize) -> Vec<u8> {
     vec![1; ms * SampleRate::Hz8000.bytes_per_ms()]
 }
 
-impl Desk {
+impl Rig {
     fn new(greeted_by: GreetedBy) -> Self {
         Self::with(Policy::default(), greeted_by)
     }
@@ -108,18 +108,18 @@ impl Desk {
 
     fn of(call: Call, now: Instant) -> Self {
         let socket = Socket { taken: VecDeque::new(), room: usize::MAX, frozen: false };
-        let mut desk = Self { call, start: now, now, said: Vec::new(), socket };
-        desk.drain();
-        desk
+        let mut rig = Self { call, start: now, now, said: Vec::new(), socket };
+        rig.drain();
+        rig
     }
 
     /// Greeted by the carrier, session ready, stream started, nothing said yet.
     fn live() -> Self {
-        let mut desk = Self::new(GreetedBy::Carrier);
-        desk.ready(1);
-        desk.start_media();
-        desk.take();
-        desk
+        let mut rig = Self::new(GreetedBy::Carrier);
+        rig.ready(1);
+        rig.start_media();
+        rig.take();
+        rig
     }
 
     /// What the call says; of audio what the socket has room for.

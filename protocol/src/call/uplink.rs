@@ -7,7 +7,7 @@ use codecs::SampleRate;
 
 use super::context::Context;
 use super::io::ConnId;
-use super::tape::CallerTrack;
+use super::recording::CallerTrack;
 use crate::realtime::command::ClientEvent;
 
 /// A frame at least this loud may be speech.

@@ -38,7 +38,7 @@ impl Log {
     /// What the call wants done.
     pub(crate) fn output(&mut self, now: Micros, output: &Output) {
         match output {
-            Output::Model(_, ModelCommand::Send(ClientEvent::Append(_), _)) | Output::Tape(_) => {}
+            Output::Model(_, ModelCommand::Send(ClientEvent::Append(_), _)) | Output::Heard(_) => {}
             Output::Caller(CallerCommand::Play { pcm, mark }) => {
                 self.note(now, "  ->", &format_args!("play {} bytes, {mark:?}", pcm.len()));
             }

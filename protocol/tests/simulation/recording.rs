@@ -1,6 +1,6 @@
 //! The recording as it is told, held against what the carrier really played.
 
-use protocol::call::tape::Taped;
+use protocol::call::recording::AudioSegment;
 
 use super::link::Micros;
 use super::tape::Tape;
@@ -33,22 +33,22 @@ impl Recording {
     }
 
     /// Something was taped, `since` the stream began.
-    pub(crate) fn taped(&mut self, taped: &Taped, since: Micros, bytes_per_ms: usize) {
+    pub(crate) fn taped(&mut self, taped: &AudioSegment, since: Micros, bytes_per_ms: usize) {
         let limit = (since + AHEAD) * bytes_per_ms as u64 / 2_000;
         match taped {
-            Taped::Caller { at, pcm } => {
+            AudioSegment::Caller { at, pcm } => {
                 assert!(*at >= self.caller_end, "the caller is taped over");
                 self.caller_end = at + pcm.len() as u64 / 2;
                 assert!(self.caller_end <= limit, "the caller is taped ahead of time");
             }
-            Taped::Agent { at, pcm } => {
+            AudioSegment::Agent { at, pcm } => {
                 let samples = pcm.len() as u64 / 2;
                 assert!(self.pieces.last().is_none_or(|last| last.at + last.samples <= *at), "the agent is taped over");
                 assert!(at + samples <= limit, "the agent is taped ahead of time");
                 let (content, audio) = self.handed.take().expect("only what was handed to the socket is taped, once");
                 self.pieces.push(Piece { at: *at, samples, content, audio });
             }
-            Taped::AgentCut { at } => {
+            AudioSegment::AgentCut { at } => {
                 while self.pieces.last().is_some_and(|last| last.at >= *at) {
                     self.pieces.pop();
                 }

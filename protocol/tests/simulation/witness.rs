@@ -255,7 +255,7 @@ impl Witness {
                 self.record.tell(scene.now, fact);
                 self.history.apply(fact);
             }
-            Output::Tape(taped) => self.recording.taped(taped, scene.now - self.started, self.bytes_per_ms),
+            Output::Heard(taped) => self.recording.taped(taped, scene.now - self.started, self.bytes_per_ms),
             Output::Ended(why) => self.ended(why),
         }
     }

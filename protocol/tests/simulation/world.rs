@@ -420,7 +420,7 @@ impl World {
                 Output::Run { id, effect } => {
                     self.functions.run(self.now, id, effect, self.policy.tool_wait, &mut self.dice);
                 }
-                Output::Cancel { .. } | Output::Record(_) | Output::Tape(_) | Output::Ended(_) => {}
+                Output::Cancel { .. } | Output::Record(_) | Output::Heard(_) | Output::Ended(_) => {}
             }
         }
         if !refused.is_empty() && most == usize::MAX {

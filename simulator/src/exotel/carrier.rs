@@ -7,13 +7,13 @@ use rustls::ClientConfig;
 use url::Url;
 
 use super::dial::{MediaTarget, Socket, dial, tls_config};
-use super::ear::Ear;
-use super::journal::Journal;
+use super::earpiece::Earpiece;
 use super::media::{Cut, Media};
 use super::plan::{CallPlan, FrameShape, Mode, Say, StatusBody, exotel_number, sid};
 use super::report::{CallError, CallReport, EndedBy, EventKind, WebhookAnswer};
 use super::rude::{Ending, Line};
 use super::script::{Caller, Step};
+use super::timeline::Timeline;
 use super::timestamp::IndianTime;
 use super::webhook::{Answered, CallFields, StreamFields, Webhooks, stream_url};
 use super::wire::Speaker;
@@ -27,8 +27,8 @@ const ACCOUNT_SID: &str = "callgate1";
 /// [`CallError`]: the plan is wrong, the gateway is not there, refuses the call, or its media socket does not open. What
 /// goes wrong once the socket is open is in the report.
 pub async fn place_call(plan: CallPlan) -> Result<CallReport, CallError> {
-    let journal = Journal::new(plan.observer.clone());
-    Placed::new(plan, journal)?.run().await
+    let timeline = Timeline::new(plan.observer.clone());
+    Placed::new(plan, timeline)?.run().await
 }
 
 /// The script with its audio loaded.
@@ -58,7 +58,7 @@ pub(super) struct Placed {
     pub(super) plan: CallPlan,
     pub(super) webhooks: Webhooks,
     pub(super) fields: CallFields,
-    pub(super) journal: Journal,
+    pub(super) timeline: Timeline,
     answers: Vec<Answered>,
     tls: Arc<ClientConfig>,
 }
@@ -81,7 +81,7 @@ pub(super) enum NoStream {
 }
 
 impl Placed {
-    pub(super) fn new(plan: CallPlan, journal: Journal) -> Result<Self, CallError> {
+    pub(super) fn new(plan: CallPlan, timeline: Timeline) -> Result<Self, CallError> {
         let tls = tls_config()?;
         Ok(Self {
             webhooks: Webhooks::new(plan.gateway.clone(), plan.auth.clone(), &tls)?,
@@ -91,7 +91,7 @@ impl Placed {
                 to: exotel_number(&plan.to),
                 created: IndianTime::now(),
             },
-            journal,
+            timeline,
             answers: Vec::new(),
             tls,
             plan,
@@ -132,7 +132,7 @@ impl Placed {
         let target = MediaTarget::new(url)?;
         let failed = match self.dial(&target).await {
             Ok(socket) => {
-                self.media(socket, &target, &stream_sid, steps).run(&mut report, &mut self.journal).await;
+                self.media(socket, &target, &stream_sid, steps).run(&mut report, &mut self.timeline).await;
                 None
             }
             Err(cause) => Some(cause),
@@ -159,7 +159,7 @@ impl Placed {
 
     pub(super) fn answered(&mut self, answered: Answered) {
         let took = answered.took.as_secs_f64() * 1_000.0;
-        self.journal
+        self.timeline
             .note(EventKind::Webhook, format!("{} answered {} in {took:.1} ms", answered.name, answered.status));
         self.answers.push(answered);
     }
@@ -172,7 +172,7 @@ impl Placed {
             match dial(target, &self.tls, abrupt).await {
                 Ok(socket) => return Ok(socket),
                 Err(cause) => {
-                    self.journal.note(EventKind::HandshakeFailed, cause.clone());
+                    self.timeline.note(EventKind::HandshakeFailed, cause.clone());
                     failure = cause;
                 }
             }
@@ -183,8 +183,8 @@ impl Placed {
     fn media(&mut self, socket: Socket, target: &MediaTarget, stream_sid: &str, steps: Vec<Step>) -> Media {
         let plan = &self.plan;
         let opened = Instant::now();
-        self.journal.start(opened);
-        self.journal.note_at(0, EventKind::MediaOpen, format!("at {} Hz", plan.rate.hz()));
+        self.timeline.start(opened);
+        self.timeline.note_at(0, EventKind::MediaOpen, format!("at {} Hz", plan.rate.hz()));
         let samples_per_ms = u64::from(plan.rate.hz()) / 1_000;
         let shape = if plan.rude.odd_frames { FrameShape::Odd } else { plan.frame };
         Media {
@@ -203,10 +203,10 @@ impl Placed {
             },
             line: Line::new(plan.rude.clone(), plan.seed),
             caller: Caller::new(steps, plan.patience.as_millis() as u64 * samples_per_ms, samples_per_ms),
-            ear: Ear::new(plan.rate),
+            earpiece: Earpiece::new(plan.rate),
             cut: Cut::new(shape, plan.rate, plan.seed),
             opened,
-            deadline: self.journal.placed() + plan.timeout,
+            deadline: self.timeline.placed() + plan.timeout,
             end: plan.end,
             ending: plan.rude.ending,
             echo_cleared: plan.rude.marks.echo_cleared,
@@ -235,7 +235,7 @@ impl Placed {
     fn followed(&mut self, answered: Result<Answered, CallError>) {
         match answered {
             Ok(answered) => self.answered(answered),
-            Err(error) => self.journal.note(EventKind::Webhook, error.to_string()),
+            Err(error) => self.timeline.note(EventKind::Webhook, error.to_string()),
         }
     }
 
@@ -247,11 +247,11 @@ impl Placed {
                 status: answered.status,
                 headers: answered.headers,
                 body: answered.body,
-                at_ms: self.journal.told_ms(answered.sent_at),
+                at_ms: self.timeline.told_ms(answered.sent_at),
                 took_ms: answered.took.as_secs_f64() * 1_000.0,
             })
             .collect();
-        report.timeline = self.journal.finish();
+        report.timeline = self.timeline.finish();
     }
 }
 

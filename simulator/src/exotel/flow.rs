@@ -6,10 +6,10 @@ use codecs::SampleRate;
 use tokio::time::sleep;
 
 use super::carrier::{NoStream, Placed, Streamed, load};
-use super::journal::Journal;
 use super::plan::{CallPlan, HangUp, Say};
 use super::report::{CallError, CallReport, EndedBy, Event, EventKind, WebhookAnswer};
 use super::rude::{Ending, Rudeness};
+use super::timeline::Timeline;
 use super::webhook::{Answered, DialFields, StreamFields};
 
 /// Applets passed at most: a flow has no arrows back.
@@ -153,9 +153,9 @@ enum At {
 /// # Errors
 /// [`CallError::Plan`]: the plan cannot be carried out. Whatever goes wrong at the gateway is in the report.
 pub async fn place_flow(plan: FlowPlan) -> Result<FlowReport, CallError> {
-    let journal = Journal::of_flow(plan.call.observer.clone());
+    let timeline = Timeline::of_flow(plan.call.observer.clone());
     let mut playing = Playing {
-        placed: Placed::new(plan.call, journal)?,
+        placed: Placed::new(plan.call, timeline)?,
         applets: plan.further.into_iter(),
         persons: plan.persons.into_iter(),
         flow: plan.flow,
@@ -202,7 +202,7 @@ impl Playing {
     }
 
     fn note(&mut self, kind: EventKind, what: impl Into<String>) {
-        self.placed.journal.note(kind, what);
+        self.placed.timeline.note(kind, what);
     }
 
     async fn voicebot(&mut self) -> Result<At, CallError> {
@@ -235,7 +235,7 @@ impl Playing {
     async fn stream(&mut self) -> Result<Streamed, CallError> {
         let nth = self.report.streams.len() as u64;
         self.note(EventKind::Applet, format!("Voicebot {}", nth + 1));
-        let asked_ms = self.placed.journal.told_ms(Instant::now());
+        let asked_ms = self.placed.timeline.told_ms(Instant::now());
         let steps = load(&self.placed.plan)?;
         let streamed = match self.placed.stream(FIRST_STREAM + nth, steps).await {
             Err(CallError::Unreachable(why)) => {

@@ -14,12 +14,12 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::dial::Socket;
-use super::ear::Ear;
-use super::journal::Journal;
+use super::earpiece::Earpiece;
 use super::plan::{FrameShape, HangUp};
 use super::report::{CallReport, EndedBy, EventKind, Stereo};
 use super::rude::{Ending, Line, Outgoing};
 use super::script::{Caller, Cue};
+use super::timeline::Timeline;
 use super::wire::Speaker;
 
 /// A peer that does not take a message within this is gone.
@@ -33,7 +33,7 @@ pub(crate) struct Media {
     pub(crate) speaker: Speaker,
     pub(crate) line: Line,
     pub(crate) caller: Caller,
-    pub(crate) ear: Ear,
+    pub(crate) earpiece: Earpiece,
     pub(crate) cut: Cut,
     pub(crate) opened: Instant,
     pub(crate) deadline: Instant,
@@ -90,17 +90,17 @@ impl Media {
     }
 
     /// Carries the call to its end.
-    pub(crate) async fn run(mut self, report: &mut CallReport, journal: &mut Journal) {
+    pub(crate) async fn run(mut self, report: &mut CallReport, timeline: &mut Timeline) {
         let hello = [self.speaker.connected(), self.speaker.start()].map(Outgoing::Text);
         let mut ended = self.send(hello.into()).await;
         while ended.is_none() {
             let due = self.next_due();
             tokio::select! {
-                message = self.socket.next() => ended = self.hear(message, report, journal),
+                message = self.socket.next() => ended = self.hear(message, report, timeline),
                 () = sleep_until(due.into()) => {}
             }
             if ended.is_none() {
-                ended = self.tick(report, journal).await;
+                ended = self.tick(report, timeline).await;
             }
         }
         let ended = match ended.unwrap_or_default() {
@@ -111,7 +111,7 @@ impl Media {
         report.ended_by = ended;
         report.media_ms = self.opened.elapsed().as_millis() as u64;
         match ended {
-            EndedBy::Caller | EndedBy::Timeout => self.hang_up(ended, report, journal).await,
+            EndedBy::Caller | EndedBy::Timeout => self.hang_up(ended, report, timeline).await,
             // The close frame is answered as the socket is read to its end.
             EndedBy::Gateway => {
                 self.last_words(report).await;
@@ -119,34 +119,34 @@ impl Media {
             EndedBy::Broken | EndedBy::NotOpened => {}
         }
         let code = report.close_code.map_or_else(String::new, |code| format!(", code {code}"));
-        journal.note(EventKind::MediaClosed, format!("by {ended:?}{code}"));
+        timeline.note(EventKind::MediaClosed, format!("by {ended:?}{code}"));
         self.account(report);
     }
 
     fn next_due(&self) -> Instant {
         let mut due = self.when(self.cut.at + self.cut.length).min(self.deadline);
-        if let Some(playback) = self.ear.next_due() {
+        if let Some(playback) = self.earpiece.next_due() {
             due = due.min(self.when(playback));
         }
         self.late_marks.iter().fold(due, |due, (when, _)| due.min(*when))
     }
 
     /// Does what is due: playback, marks, the next frame, the end.
-    async fn tick(&mut self, report: &mut CallReport, journal: &mut Journal) -> Option<EndedBy> {
+    async fn tick(&mut self, report: &mut CallReport, timeline: &mut Timeline) -> Option<EndedBy> {
         let now = self.now();
-        self.listen(now, journal);
+        self.listen(now, timeline);
         let mut out = Vec::new();
         let at = Instant::now();
         let speaker = &mut self.speaker;
         self.late_marks.retain(|(when, name)| {
             if *when <= at {
-                journal.note(EventKind::MarkEcho, name.clone());
+                timeline.note(EventKind::MarkEcho, name.clone());
                 out.push(Outgoing::Text(speaker.mark(name)));
             }
             *when > at
         });
         while self.cut.at + self.cut.length <= now {
-            self.speak(journal, &mut out);
+            self.speak(timeline, &mut out);
         }
         if let Some(broken) = self.send(out).await {
             return Some(broken);
@@ -159,11 +159,11 @@ impl Media {
     }
 
     /// Speaks the frame whose time is over.
-    fn speak(&mut self, journal: &mut Journal, out: &mut Vec<Outgoing>) {
+    fn speak(&mut self, timeline: &mut Timeline, out: &mut Vec<Outgoing>) {
         let (at, length) = (self.cut.at, self.cut.length);
         self.cut.frame.resize(length as usize * 2, 0);
         let mut cues = Vec::new();
-        self.caller.fill(at, &mut self.cut.frame, self.ear.view(), &mut cues);
+        self.caller.fill(at, &mut self.cut.frame, self.earpiece.view(), &mut cues);
         let timestamp = self.ms(at);
         if self.line.frame(&mut self.speaker, timestamp, &self.cut.frame, out) {
             Stereo::place(&mut self.cut.said, at, &self.cut.frame);
@@ -171,11 +171,11 @@ impl Media {
         self.cut.next();
         for cue in cues {
             match cue {
-                Cue::Speaks(label, at) => journal.note_at(self.ms(at) as i64, EventKind::CallerSpeaks, label),
-                Cue::Stops(label, at) => journal.note_at(self.ms(at) as i64, EventKind::CallerStops, label),
-                Cue::GaveUp(what) => journal.note(EventKind::GaveUp, format!("waiting for {what}")),
+                Cue::Speaks(label, at) => timeline.note_at(self.ms(at) as i64, EventKind::CallerSpeaks, label),
+                Cue::Stops(label, at) => timeline.note_at(self.ms(at) as i64, EventKind::CallerStops, label),
+                Cue::GaveUp(what) => timeline.note(EventKind::GaveUp, format!("waiting for {what}")),
                 Cue::Dtmf(key) => {
-                    journal.note(EventKind::Dtmf, key.to_string());
+                    timeline.note(EventKind::Dtmf, key.to_string());
                     self.line.flush(out);
                     out.push(Outgoing::Text(self.speaker.dtmf(key)));
                 }
@@ -217,18 +217,18 @@ impl Media {
     }
 
     /// Ends the stream from the caller's side, in the manner planned.
-    async fn hang_up(&mut self, ended: EndedBy, report: &mut CallReport, journal: &mut Journal) {
+    async fn hang_up(&mut self, ended: EndedBy, report: &mut CallReport, timeline: &mut Timeline) {
         let mut out = Vec::new();
         self.line.flush(&mut out);
         let reason = if self.end == HangUp::Applet || ended == EndedBy::Timeout { "stopped" } else { "callended" };
         match self.ending {
             Ending::Stop => {
-                journal.note(EventKind::HangUp, reason);
+                timeline.note(EventKind::HangUp, reason);
                 out.push(Outgoing::Text(self.speaker.stop(reason)));
             }
-            Ending::NoStop => journal.note(EventKind::HangUp, "without a stop"),
+            Ending::NoStop => timeline.note(EventKind::HangUp, "without a stop"),
             Ending::Drop => {
-                journal.note(EventKind::HangUp, "the line drops");
+                timeline.note(EventKind::HangUp, "the line drops");
                 return;
             }
         }
@@ -243,17 +243,17 @@ impl Media {
 
     /// Closes the books.
     fn account(mut self, report: &mut CallReport) {
-        if self.ear.overflowed() > 0 {
-            report.faults.push(format!("{} messages more than ten minutes ahead, dropped", self.ear.overflowed()));
+        if self.earpiece.overflowed() > 0 {
+            report.faults.push(format!("{} messages more than ten minutes ahead, dropped", self.earpiece.overflowed()));
         }
         let length = (report.media_ms * self.hz() / 1_000) as usize;
         self.cut.said.resize(length.max(self.cut.said.len()), 0);
         // What had begun to be played when the stream ended was not heard past its end.
-        self.ear.sound.resize(self.cut.said.len(), 0);
+        self.earpiece.sound.resize(self.cut.said.len(), 0);
         report.gave_up = self.caller.gave_up;
         report.utterances = self.caller.utterances;
-        report.heard = self.ear.heard;
+        report.heard = self.earpiece.heard;
         report.rude = self.line.done;
-        report.sound = Stereo { rate: self.cut.rate, left: self.cut.said, right: self.ear.sound };
+        report.sound = Stereo { rate: self.cut.rate, left: self.cut.said, right: self.earpiece.sound };
     }
 }

@@ -17,14 +17,14 @@ const MAX_CALL: Duration = Duration::from_secs(3300);
 const LEASE: Duration = Duration::from_secs(20);
 const LIVE: &str = "live";
 
-struct House {
+struct Rig {
     store: Store,
     recorder: RecordWriter,
     client: i64,
     db: TempDb,
 }
 
-impl House {
+impl Rig {
     async fn new() -> Self {
         let db = TempDb::new();
         let store = db.store().await;
@@ -80,34 +80,34 @@ fn after(how_long: Duration) -> Instant {
 
 #[tokio::test]
 async fn the_calls_of_a_gateway_that_died_are_ended_and_those_of_the_living_are_not() {
-    let house = House::new().await;
+    let rig = Rig::new().await;
     let (third, never) = (NodeId::new("third"), NodeId::new("never"));
     for (sid, owner) in [("gone", &neighbour()), ("elsewhere", &third), ("here", &node()), ("unknown", &never)] {
-        house.begin(sid, owner.clone(), Duration::ZERO).await;
+        rig.begin(sid, owner.clone(), Duration::ZERO).await;
     }
-    house.store.renew_lease(&neighbour(), Duration::ZERO).await.unwrap();
-    house.store.renew_lease(&third, LEASE).await.unwrap();
-    let (mut renewal, mut reaper) = house.reaper();
+    rig.store.renew_lease(&neighbour(), Duration::ZERO).await.unwrap();
+    rig.store.renew_lease(&third, LEASE).await.unwrap();
+    let (mut renewal, mut reaper) = rig.reaper();
     assert_eq!(reaper.round(after(LEASE)).await, 0, "it has no lease itself");
     renewal.renew().await;
     assert_eq!(reaper.round(after(Duration::ZERO)).await, 0, "others may need a while to say that they live");
     assert_eq!(reaper.round(after(LEASE)).await, 2);
     assert_eq!(reaper.round(after(LEASE)).await, 0);
-    assert_eq!((house.code("gone").await, house.code("unknown").await), (Some(EndCode::Reaped), Some(EndCode::Reaped)));
-    assert_eq!((house.code("elsewhere").await, house.code("here").await), (None, None));
+    assert_eq!((rig.code("gone").await, rig.code("unknown").await), (Some(EndCode::Reaped), Some(EndCode::Reaped)));
+    assert_eq!((rig.code("elsewhere").await, rig.code("here").await), (None, None));
 }
 
 #[tokio::test]
 async fn a_gateway_that_was_cut_off_goes_on_with_its_calls_and_their_end_is_told_once() {
-    let house = House::new().await;
-    house.begin("c1", neighbour(), Duration::ZERO).await;
+    let rig = Rig::new().await;
+    rig.begin("c1", neighbour(), Duration::ZERO).await;
     let there = RecordWriter::new(
-        house.db.store().await,
+        rig.db.store().await,
         RecordRules { node: neighbour(), ..RecordRules::default() },
         &Handle::current(),
     );
     let call = CallSid::new("c1");
-    there.owns(&house.row("c1").await, 1, Vec::new());
+    there.owns(&rig.row("c1").await, 1, Vec::new());
     let media = Fact::MediaStarted {
         stream: StreamSid::new("s1"),
         rate: codecs::SampleRate::Hz8000,
@@ -117,27 +117,27 @@ async fn a_gateway_that_was_cut_off_goes_on_with_its_calls_and_their_end_is_told
     there.record(&call, SystemTime::now(), &media);
     assert!(there.flush().await);
     // Cut off for longer than its lease.
-    let (mut renewal, mut reaper) = house.reaper();
+    let (mut renewal, mut reaper) = rig.reaper();
     renewal.renew().await;
     assert_eq!(reaper.round(after(LEASE)).await, 1);
-    assert_eq!((house.code("c1").await, house.ends().await.len()), (Some(EndCode::Reaped), 1));
+    assert_eq!((rig.code("c1").await, rig.ends().await.len()), (Some(EndCode::Reaped), 1));
     // And back.
     there.record(&call, SystemTime::now(), &Fact::ModelDialled { attempt: 2 });
     there.record(&call, SystemTime::now(), &Fact::Ended(Ended::CallerHungUp { reason: None }));
     assert!(there.flush().await);
-    assert_eq!(house.code("c1").await, Some(EndCode::StreamLost), "its own account");
-    let ends = house.ends().await;
+    assert_eq!(rig.code("c1").await, Some(EndCode::StreamLost), "its own account");
+    let ends = rig.ends().await;
     let told: Vec<_> = ends.iter().map(|job| Some(job.run_at)).collect();
-    assert_eq!(told, [house.row("c1").await.over_at], "once, and in its own time");
+    assert_eq!(told, [rig.row("c1").await.over_at], "once, and in its own time");
 }
 
 #[tokio::test]
 async fn a_call_that_was_reaped_too_early_is_open_again_with_the_next_word() {
-    let house = House::new().await;
-    house.begin("c1", node(), Duration::ZERO).await;
-    house.store.renew_lease(&neighbour(), LEASE).await.unwrap();
-    let lost = house.store.lost_calls(&neighbour(), Utc::now(), 9).await.unwrap();
-    assert_eq!(house.store.end_lost_calls(&neighbour(), lost).await.unwrap().len(), 1);
+    let rig = Rig::new().await;
+    rig.begin("c1", node(), Duration::ZERO).await;
+    rig.store.renew_lease(&neighbour(), LEASE).await.unwrap();
+    let lost = rig.store.lost_calls(&neighbour(), Utc::now(), 9).await.unwrap();
+    assert_eq!(rig.store.end_lost_calls(&neighbour(), lost).await.unwrap().len(), 1);
     let turn = protocol::call::fact::Turn {
         index: 0,
         who: protocol::call::fact::Who::Agent,
@@ -148,59 +148,59 @@ async fn a_call_that_was_reaped_too_early_is_open_again_with_the_next_word() {
         answer_ms: None,
         interrupted: false,
     };
-    house.recorder.owns(&house.row("c1").await, 1, Vec::new());
-    house.recorder.record(&CallSid::new("c1"), SystemTime::now(), &Fact::Turn(turn));
-    assert!(house.recorder.flush().await);
-    assert_eq!((house.code("c1").await, house.ends().await.len()), (None, 0));
+    rig.recorder.owns(&rig.row("c1").await, 1, Vec::new());
+    rig.recorder.record(&CallSid::new("c1"), SystemTime::now(), &Fact::Turn(turn));
+    assert!(rig.recorder.flush().await);
+    assert_eq!((rig.code("c1").await, rig.ends().await.len()), (None, 0));
 }
 
 #[tokio::test]
 async fn an_outage_of_the_database_reaps_no_call() {
-    let house = House::new().await;
-    house.begin("c1", neighbour(), Duration::ZERO).await;
-    house.store.renew_lease(&neighbour(), LEASE).await.unwrap();
-    let (mut renewal, mut reaper) = house.reaper();
+    let rig = Rig::new().await;
+    rig.begin("c1", neighbour(), Duration::ZERO).await;
+    rig.store.renew_lease(&neighbour(), LEASE).await.unwrap();
+    let (mut renewal, mut reaper) = rig.reaper();
     renewal.renew().await;
     // Longer than a lease: nobody could renew one.
-    let lock = WriteLock::take(&house.db);
+    let lock = WriteLock::take(&rig.db);
     renewal.renew().await;
     assert_eq!(reaper.round(after(LEASE)).await, 0);
     lock.release();
-    house.store.renew_lease(&neighbour(), Duration::ZERO).await.unwrap();
-    house.store.renew_lease(&node(), Duration::ZERO).await.unwrap();
+    rig.store.renew_lease(&neighbour(), Duration::ZERO).await.unwrap();
+    rig.store.renew_lease(&node(), Duration::ZERO).await.unwrap();
     renewal.renew().await;
     assert_eq!(reaper.round(after(Duration::ZERO)).await, 0, "it was the first to be back");
     // Nor does a gateway that starts just then.
-    let (mut renewal, mut reaper) = house.reaper();
+    let (mut renewal, mut reaper) = rig.reaper();
     renewal.renew().await;
     assert_eq!(reaper.round(after(Duration::ZERO)).await, 0);
-    house.store.renew_lease(&neighbour(), LEASE).await.unwrap();
-    assert_eq!((reaper.round(after(LEASE)).await, house.code("c1").await), (0, None));
+    rig.store.renew_lease(&neighbour(), LEASE).await.unwrap();
+    assert_eq!((reaper.round(after(LEASE)).await, rig.code("c1").await), (0, None));
 }
 
 #[tokio::test]
 async fn a_call_that_nobody_is_known_to_have_is_left_alone_until_it_is_too_old() {
-    let house = House::new().await;
+    let rig = Rig::new().await;
     let old = Duration::from_secs(3700);
     // Its stream began late, and it is as long as calls may be.
     for (sid, ago) in [("gone", old), (LIVE, old), ("before", old), ("young", Duration::from_secs(3400))] {
-        house.begin(sid, node(), ago).await;
+        rig.begin(sid, node(), ago).await;
     }
-    house.db.run("UPDATE calls SET owner = NULL WHERE call_sid IN ('before', 'young')");
-    let (mut renewal, mut reaper) = house.reaper();
+    rig.db.run("UPDATE calls SET owner = NULL WHERE call_sid IN ('before', 'young')");
+    let (mut renewal, mut reaper) = rig.reaper();
     renewal.renew().await;
     assert_eq!(reaper.round(after(LEASE)).await, 2);
-    assert_eq!((house.code("gone").await, house.code("before").await), (Some(EndCode::Reaped), Some(EndCode::Reaped)));
-    assert_eq!((house.code(LIVE).await, house.code("young").await), (None, None));
+    assert_eq!((rig.code("gone").await, rig.code("before").await), (Some(EndCode::Reaped), Some(EndCode::Reaped)));
+    assert_eq!((rig.code(LIVE).await, rig.code("young").await), (None, None));
 }
 
 #[tokio::test]
 async fn many_are_ended_a_few_at_a_time() {
-    let house = House::new().await;
+    let rig = Rig::new().await;
     for n in 0..AT_ONCE + 3 {
-        house.begin(&format!("c{n}"), neighbour(), Duration::from_secs(60)).await;
+        rig.begin(&format!("c{n}"), neighbour(), Duration::from_secs(60)).await;
     }
-    let (mut renewal, mut reaper) = house.reaper();
+    let (mut renewal, mut reaper) = rig.reaper();
     renewal.renew().await;
     let mut ended = Vec::new();
     for _ in 0..3 {
@@ -211,16 +211,16 @@ async fn many_are_ended_a_few_at_a_time() {
 
 #[tokio::test]
 async fn what_this_node_still_has_to_tell_of_an_end_goes_first() {
-    let house = House::new().await;
-    house.begin("c1", node(), Duration::from_secs(7200)).await;
-    let (mut renewal, reaper) = house.reaper();
+    let rig = Rig::new().await;
+    rig.begin("c1", node(), Duration::from_secs(7200)).await;
+    let (mut renewal, reaper) = rig.reaper();
     renewal.renew().await;
-    let lock = WriteLock::take(&house.db);
+    let lock = WriteLock::take(&rig.db);
     let call = CallSid::new("c1");
-    house.recorder.record(&call, SystemTime::now(), &Fact::Ended(Ended::CallerHungUp { reason: None }));
+    rig.recorder.record(&call, SystemTime::now(), &Fact::Ended(Ended::CallerHungUp { reason: None }));
     let lost = reaper.lost().await.unwrap();
     assert_eq!(lost.len(), 1);
     lock.release();
     assert_eq!(reaper.end(lost).await.unwrap(), 0);
-    assert_eq!(house.row("c1").await.status, "completed");
+    assert_eq!(rig.row("c1").await.status, "completed");
 }

@@ -6,9 +6,9 @@ use actix_web::http::header::HeaderMap;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use super::{AuthError, Presented};
+use super::{AuthError, Credentials};
 
-/// How far the clocks of signer and gateway may be apart, the way included: a capture is of no use after it.
+/// How far the clocks of signer and gateway may be apart, the way of a request included: a capture is of no use after it.
 const WINDOW: Duration = Duration::from_secs(300);
 /// Digits of a time in Unix seconds that are read.
 const LONGEST_TIME: usize = 11;
@@ -28,14 +28,14 @@ impl<'a> Signature<'a> {
     }
 
     /// Compares in constant time.
-    pub(super) fn holds(&self, mut mac: Hmac<Sha256>, presented: &Presented<'_>) -> bool {
+    pub(super) fn holds(&self, mut mac: Hmac<Sha256>, credentials: &Credentials<'_>) -> bool {
         if let Some(timestamp) = self.timestamp {
-            for part in [timestamp, presented.method.as_str(), presented.path] {
+            for part in [timestamp, credentials.method.as_str(), credentials.path] {
                 mac.update(part.as_bytes());
                 mac.update(b".");
             }
         }
-        mac.update(presented.signed);
+        mac.update(credentials.signed);
         mac.verify_slice(&self.tag).is_ok()
     }
 }

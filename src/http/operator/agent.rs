@@ -67,13 +67,13 @@ async fn put(
         check(&gateway, &request).await?;
         Asked::of(&request, &[])?;
         let mut told = read_at_most(&request, payload, LONGEST_FILE).await?;
-        let seen = told.remove("version").map(|version| version_of(&version)).transpose()?;
+        let audited = told.remove("version").map(|version| version_of(&version)).transpose()?;
         // Shown once, by a PUT: whoever puts that answer back means nothing by it.
         told.remove("events_secret");
         told.remove(LEFT_OUT);
         let rules = Rules { private: &gateway.rules.private_hosts, folder: None };
         let file = read_json(&Value::Object(told), rules).map_err(Refused::AgentFile)?;
-        let (changes, body) = Box::pin(apply(&gateway, &named, seen, file)).await?;
+        let (changes, body) = Box::pin(apply(&gateway, &named, audited, file)).await?;
         if !changes.is_empty() {
             write_down("api.agent-applied", &gateway, &request, keys(&changes)).await;
         }
@@ -86,12 +86,12 @@ async fn put(
 async fn apply(
     gateway: &Gateway,
     named: &str,
-    seen: Option<i32>,
+    audited: Option<i32>,
     file: AgentFile,
 ) -> Result<(Vec<Change>, Value), Refused> {
     let client = find(gateway, named).await?;
     let id = client.id;
-    if seen.is_some_and(|seen| seen != client.version) {
+    if audited.is_some_and(|audited| audited != client.version) {
         return Err(Refused::Stale);
     }
     let stands = ask(gateway, OnRecord::of(&gateway.store, client)).await?;

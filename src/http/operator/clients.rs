@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 use super::json::client_json;
 use super::{Asked, Done, Gateway, Refused, answer, ask, check, malformed, next};
 use crate::agent::Field;
-use crate::http::audit::Seen;
+use crate::http::audit::AuditContext;
 use crate::http::{body, wrong_method};
-use crate::notify::{EventsGrant, EventsWish, WishError};
+use crate::notify::{Endpoint, EndpointChange, EndpointError};
 use crate::store::{Agent, Client, ClientChanges, ClientLimits, NewClient, StoreError};
 use crate::tenant::voice::{self, TRANSCRIPTION_WANTED, UNLISTED_WANTED, VOICE_WANTED};
 use crate::tenant::{self, INSTRUCTIONS, LANGUAGE, REGION, TIME_ZONE};
@@ -60,7 +60,7 @@ async fn add(gateway: web::Data<Gateway>, request: HttpRequest, payload: web::Pa
         Asked::of(&request, &[])?;
         let told = read(&request, payload).await?;
         let new = new_client(changes(&told)?)?;
-        let EventsGrant { target, made } = wish(&gateway, &told)?.grant(None).map_err(no_wish)?;
+        let Endpoint { target, made } = endpoint_change(&gateway, &told)?.endpoint(None).map_err(no_endpoint)?;
         let client = match target.flatten() {
             Some(target) => ask_write(&gateway, gateway.store.add_told_client(new, target)).await?,
             None => ask_write(&gateway, gateway.store.add_client(new)).await?,
@@ -97,13 +97,13 @@ async fn change(
         check(&gateway, &request).await?;
         Asked::of(&request, &[])?;
         let told = read(&request, payload).await?;
-        let (mut changes, wish) = (changes(&told)?, wish(&gateway, &told)?);
+        let (mut changes, endpoint_change) = (changes(&told)?, endpoint_change(&gateway, &told)?);
         let id = find(&gateway, &named).await?.id;
         let mut made = None;
-        if !wish.is_empty() {
+        if !endpoint_change.is_empty() {
             let known = ask(&gateway, gateway.store.events_target(id)).await?;
-            let grant = wish.grant(known).map_err(no_wish)?;
-            (changes.events, made) = (grant.target, grant.made);
+            let endpoint = endpoint_change.endpoint(known).map_err(no_endpoint)?;
+            (changes.events, made) = (endpoint.target, endpoint.made);
         }
         let changed = ask_write(&gateway, gateway.store.change_client(id, changes)).await?;
         write_down("api.client-changed", &gateway, &request, told).await;
@@ -164,7 +164,7 @@ pub(super) async fn write_down(
     if let Some(secret) = told.get_mut("events_secret") {
         *secret = Value::String("set".to_owned());
     }
-    Seen::new(kind, gateway, request).write(gateway, "ok", Value::Object(told), gateway.deadline()).await;
+    AuditContext::new(kind, gateway, request).write(gateway, "ok", Value::Object(told), gateway.deadline()).await;
 }
 
 async fn read(request: &HttpRequest, payload: web::Payload) -> Result<Map<String, Value>, Refused> {
@@ -256,7 +256,7 @@ fn changes(told: &Map<String, Value>) -> Result<ClientChanges, Refused> {
                 changes.caller_calls_per_minute = Some(count("caller_calls_per_minute", value)?);
             }
             "max_call_secs" => changes.max_call_secs = Some(count("max_call_secs", value)?),
-            // Checked together: see `wish`.
+            // Checked together: see `endpoint_change`.
             "events_url" | "events_secret" => {}
             _ => return Err(Refused::UnknownField(name.chars().take(64).collect())),
         }
@@ -265,14 +265,14 @@ fn changes(told: &Map<String, Value>) -> Result<ClientChanges, Refused> {
 }
 
 /// What a body says of a client's events; null for a URL is the wish not to be told.
-fn wish(gateway: &Gateway, told: &Map<String, Value>) -> Result<EventsWish, Refused> {
+fn endpoint_change(gateway: &Gateway, told: &Map<String, Value>) -> Result<EndpointChange, Refused> {
     let url = told.get("events_url").map(|url| optional("events_url", url)).transpose()?;
     let secret = told.get("events_secret").map(|secret| text("events_secret", secret)).transpose()?;
-    EventsWish::new(url.map(Option::unwrap_or_default), secret, &gateway.rules.private_hosts).map_err(no_wish)
+    EndpointChange::new(url.map(Option::unwrap_or_default), secret, &gateway.rules.private_hosts).map_err(no_endpoint)
 }
 
-fn no_wish(error: WishError) -> Refused {
-    let field = if matches!(error, WishError::Url(_)) { "events_url" } else { "events_secret" };
+fn no_endpoint(error: EndpointError) -> Refused {
+    let field = if matches!(error, EndpointError::Url(_)) { "events_url" } else { "events_secret" };
     FieldError::malformed(field, error.to_string()).into()
 }
 

@@ -7,25 +7,33 @@ use protocol::exotel::webhook::{CallEnd, FieldError, Fields, RecordingReady, Str
 use protocol::ids::CallSid;
 use serde_json::json;
 
-use super::super::audit::Seen;
+use super::super::audit::AuditContext;
 use super::{Answer, Gateway, Refused, answer};
 use crate::calls::{Handover, Next, parties};
 use crate::store::{CallEndReport, Kept};
 use crate::tenant::REGION;
 
 /// `POST` or `GET /exotel/call-end`: a StatusCallback, or a Passthru applet used as one.
-pub(super) async fn call_end(gateway: &Gateway, fields: &Fields, seen: &mut Seen) -> Result<Answer, Refused> {
+pub(super) async fn call_end(
+    gateway: &Gateway,
+    fields: &Fields,
+    audited: &mut AuditContext,
+) -> Result<Answer, Refused> {
     let told = CallEnd::try_from(fields)?;
-    seen.call = Some(told.call_sid.clone());
+    audited.call = Some(told.call_sid.clone());
     let sid = told.call_sid.clone();
     let (call, _) = gateway.calls.report(report_of(gateway, told, fields)).await?;
     Ok(answer("ok", &json!({ "call_sid": sid.as_str(), "status": call.status })))
 }
 
 /// `POST` or `GET /exotel/recording`: where a recording is. It is kept as `pending`, and fetched by a job.
-pub(super) async fn recording(gateway: &Gateway, fields: &Fields, seen: &mut Seen) -> Result<Answer, Refused> {
+pub(super) async fn recording(
+    gateway: &Gateway,
+    fields: &Fields,
+    audited: &mut AuditContext,
+) -> Result<Answer, Refused> {
     let told = RecordingReady::try_from(fields)?;
-    seen.call = Some(told.call_sid.clone());
+    audited.call = Some(told.call_sid.clone());
     let announced = gateway.announced(&told.url);
     let problem = announced.refused.clone();
     let report =
@@ -42,9 +50,13 @@ pub(super) async fn recording(gateway: &Gateway, fields: &Fields, seen: &mut See
 }
 
 /// `GET` or `POST /exotel/passthru`, behind the Voicebot applet: 200 hands the call on, 302 does not.
-pub(super) async fn passthru(gateway: &Gateway, fields: &Fields, seen: &mut Seen) -> Result<Answer, Refused> {
+pub(super) async fn passthru(
+    gateway: &Gateway,
+    fields: &Fields,
+    audited: &mut AuditContext,
+) -> Result<Answer, Refused> {
     let sid = call_sid(fields)?;
-    seen.call = Some(sid.clone());
+    audited.call = Some(sid.clone());
     let stream = StreamReport::try_from(fields)?;
     let (stream_status, stream_failed) = (stream.call_status(), stream.has_failed());
     let mut report = match CallEnd::try_from(fields).ok() {
@@ -62,9 +74,9 @@ pub(super) async fn passthru(gateway: &Gateway, fields: &Fields, seen: &mut Seen
 
 /// `GET` or `POST /exotel/passthru/resume`, a further Passthru applet: 200 goes on with the agent, 302 is the end. With `DialCallStatus`
 /// it is the one behind Connect.
-pub(super) async fn resume(gateway: &Gateway, fields: &Fields, seen: &mut Seen) -> Result<Answer, Refused> {
+pub(super) async fn resume(gateway: &Gateway, fields: &Fields, audited: &mut AuditContext) -> Result<Answer, Refused> {
     let sid = call_sid(fields)?;
-    seen.call = Some(sid.clone());
+    audited.call = Some(sid.clone());
     // Of the other fields here some are of the person who was dialled.
     let status = fields.text::<64>("CallStatus").or_else(|| fields.text::<64>("Status")).map(String::from);
     let report = CallEndReport { status, lines: lines(fields), ..empty_report(sid.clone()) };

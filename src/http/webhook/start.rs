@@ -6,7 +6,7 @@ use protocol::exotel::answer_xml;
 use protocol::exotel::webhook::{CallStart, Fields};
 use serde_json::json;
 
-use super::super::audit::Seen;
+use super::super::audit::AuditContext;
 use super::{Answer, Gateway, Refused};
 use crate::calls::{Answered, Arrival, How};
 use crate::store::Entry;
@@ -14,21 +14,34 @@ use crate::store::Entry;
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// `POST` or `GET /exotel/call-start`: the greeting by `<Say>`, then the stream.
-pub(super) async fn call_start(gateway: &Gateway, fields: &Fields, seen: &mut Seen) -> Result<Answer, Refused> {
-    let Answered { url, greeting, language, how } = begin(gateway, fields, seen, Entry::CallStart).await?;
+pub(super) async fn call_start(
+    gateway: &Gateway,
+    fields: &Fields,
+    audited: &mut AuditContext,
+) -> Result<Answer, Refused> {
+    let Answered { url, greeting, language, how } = begin(gateway, fields, audited, Entry::CallStart).await?;
     let xml = answer_xml(&greeting, &language, &url);
     Ok(answer(how, HttpResponse::Ok().content_type("application/xml").body(xml)))
 }
 
 /// `GET` or `POST /exotel/voicebot`: the stream's URL. The model speaks the greeting.
-pub(super) async fn voicebot(gateway: &Gateway, fields: &Fields, seen: &mut Seen) -> Result<Answer, Refused> {
-    let Answered { url, how, .. } = begin(gateway, fields, seen, Entry::Voicebot).await?;
+pub(super) async fn voicebot(
+    gateway: &Gateway,
+    fields: &Fields,
+    audited: &mut AuditContext,
+) -> Result<Answer, Refused> {
+    let Answered { url, how, .. } = begin(gateway, fields, audited, Entry::Voicebot).await?;
     Ok(answer(how, HttpResponse::Ok().json(json!({ "url": url }))))
 }
 
-async fn begin(gateway: &Gateway, fields: &Fields, seen: &mut Seen, entry: Entry) -> Result<Answered, Refused> {
+async fn begin(
+    gateway: &Gateway,
+    fields: &Fields,
+    audited: &mut AuditContext,
+    entry: Entry,
+) -> Result<Answered, Refused> {
     let start = CallStart::try_from(fields)?;
-    seen.call = Some(start.call_sid.clone());
+    audited.call = Some(start.call_sid.clone());
     let direction = fields.text::<64>("Direction").map(String::from);
     let CallStart { call_sid: call, from, to, lines, .. } = start;
     Ok(gateway.calls.begin(Arrival { call, from, to, lines, direction, entry }).await?)

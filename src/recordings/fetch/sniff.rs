@@ -37,25 +37,25 @@ const fn sound(content_type: &'static str, ending: &'static str) -> Sound {
 /// No sound; the words go on after "the host sent".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} instead of a recording")]
-pub(super) struct NoSound(String);
+pub(super) struct NotAudio(String);
 
 /// Judges the beginning of an answer, and what was told of it.
-pub(super) fn sniff(head: &[u8], told: Option<&str>) -> Result<Sound, NoSound> {
+pub(super) fn sniff(head: &[u8], told: Option<&str>) -> Result<Sound, NotAudio> {
     let told = told.and_then(|text| text.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase();
     let format = FileFormat::from_bytes(behind_tags(head));
     if let Some(known) = known(format, &told) {
         return Ok(known);
     }
     if let Some(text) = text(head) {
-        return Err(NoSound(text.to_owned()));
+        return Err(NotAudio(text.to_owned()));
     }
     if format != FileFormat::ArbitraryBinaryData {
-        return Err(NoSound(format!("{} ({})", format.name(), format.media_type())));
+        return Err(NotAudio(format!("{} ({})", format.name(), format.media_type())));
     }
     match TOLD.iter().find(|(name, _)| *name == told) {
         Some((name, ending)) => Ok(sound(name, ending)),
         None if told.starts_with("audio/") || is_any_type(&told) => Ok(sound("application/octet-stream", "bin")),
-        None => Err(NoSound(format!("something that it calls {told}"))),
+        None => Err(NotAudio(format!("something that it calls {told}"))),
     }
 }
 

@@ -93,7 +93,7 @@ fn start(site: Site) -> String {
     format!("http://{address}")
 }
 
-struct Town {
+struct Rig {
     store: Store,
     fetch: Fetch,
     base: String,
@@ -103,13 +103,13 @@ struct Town {
     folder: std::path::PathBuf,
 }
 
-impl Drop for Town {
+impl Drop for Rig {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
-impl Town {
+impl Rig {
     async fn new() -> Self {
         Self::listing(|base, other| format!("{base},{other}")).await
     }
@@ -204,11 +204,11 @@ fn tries_again(outcome: Result<(), JobError>, words: &str) {
 
 #[actix_web::test]
 async fn a_recording_is_stored_as_it_was_sent_with_its_type_and_checksum() {
-    let town = Town::new().await;
-    let job = town.announce(&format!("{}/a.mp3", town.base)).await;
-    assert_eq!(town.row().await.status.name(), "pending");
-    town.fetch.run(&job).await.unwrap();
-    let row = town.row().await;
+    let rig = Rig::new().await;
+    let job = rig.announce(&format!("{}/a.mp3", rig.base)).await;
+    assert_eq!(rig.row().await.status.name(), "pending");
+    rig.fetch.run(&job).await.unwrap();
+    let row = rig.row().await;
     assert_eq!((row.status.name(), row.bytes), ("stored", Some(3 * MIB as i64)));
     assert_eq!((row.content_type.as_deref(), row.error), (Some("audio/mpeg"), None));
     let file = Url::parse(&row.stored_url.unwrap()).unwrap().to_file_path().unwrap();
@@ -218,36 +218,36 @@ async fn a_recording_is_stored_as_it_was_sent_with_its_type_and_checksum() {
     let sha: String = Sha256::digest(&stored).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(row.sha256, Some(sha));
     // Done again, nothing is asked for again.
-    town.fetch.run(&job).await.unwrap();
-    assert_eq!(town.asked.lock().unwrap().len(), 1);
+    rig.fetch.run(&job).await.unwrap();
+    assert_eq!(rig.asked.lock().unwrap().len(), 1);
 }
 
 #[actix_web::test]
 async fn our_credentials_open_the_recording_and_wrong_ones_are_given_up_in_words() {
-    let town = Town::new().await;
-    town.fetch("/locked.mp3").await.unwrap();
-    let town = Town::new().await;
-    let job = town.announce(&format!("{}/forbidden.mp3", town.base)).await;
-    let Err(JobError::GiveUp(why)) = town.fetch.run(&job).await else { panic!("not given up") };
+    let rig = Rig::new().await;
+    rig.fetch("/locked.mp3").await.unwrap();
+    let rig = Rig::new().await;
+    let job = rig.announce(&format!("{}/forbidden.mp3", rig.base)).await;
+    let Err(JobError::GiveUp(why)) = rig.fetch.run(&job).await else { panic!("not given up") };
     assert!(why.contains("403") && why.contains("EXOTEL_API_TOKEN"), "{why}");
-    town.fetch.given_up(&job, &why).await.unwrap();
-    let row = town.row().await;
+    rig.fetch.given_up(&job, &why).await.unwrap();
+    let row = rig.row().await;
     assert_eq!((row.status.name(), row.error), ("failed", Some(why)));
 }
 
 #[actix_web::test]
 async fn a_redirect_is_followed_and_another_host_never_sees_our_credentials() {
-    let town = Town::new().await;
-    town.fetch("/here").await.unwrap();
-    assert!(town.asked.lock().unwrap().iter().all(|(_, auth)| auth.is_some()));
-    let town = Town::new().await;
-    town.fetch("/there").await.unwrap();
-    assert!(town.asked.lock().unwrap()[0].1.is_some());
-    assert_eq!(*town.others_asked.lock().unwrap(), [("/a.mp3".to_owned(), None)]);
+    let rig = Rig::new().await;
+    rig.fetch("/here").await.unwrap();
+    assert!(rig.asked.lock().unwrap().iter().all(|(_, auth)| auth.is_some()));
+    let rig = Rig::new().await;
+    rig.fetch("/there").await.unwrap();
+    assert!(rig.asked.lock().unwrap()[0].1.is_some());
+    assert_eq!(*rig.others_asked.lock().unwrap(), [("/a.mp3".to_owned(), None)]);
     // A URL that proves itself is not given a second proof.
-    let town = Town::new().await;
-    town.fetch("/a.mp3?X-Amz-Signature=00").await.unwrap();
-    assert_eq!(town.asked.lock().unwrap()[0].1, None);
+    let rig = Rig::new().await;
+    rig.fetch("/a.mp3?X-Amz-Signature=00").await.unwrap();
+    assert_eq!(rig.asked.lock().unwrap()[0].1, None);
 }
 
 #[actix_web::test]
@@ -255,34 +255,34 @@ async fn a_redirect_to_where_nothing_may_be_fetched_is_given_up() {
     for (path, words) in
         [("/elsewhere", "none of RECORDING_HOSTS"), ("/inside", "not https"), ("/round", "more than 3 redirects")]
     {
-        gives_up(Town::new().await.fetch(path).await, words);
+        gives_up(Rig::new().await.fetch(path).await, words);
     }
-    let town = Town::listing(|base, _| base.to_owned()).await;
-    gives_up(town.fetch("/there").await, "not https");
-    assert!(town.others_asked.lock().unwrap().is_empty(), "it was not even asked");
+    let rig = Rig::listing(|base, _| base.to_owned()).await;
+    gives_up(rig.fetch("/there").await, "not https");
+    assert!(rig.others_asked.lock().unwrap().is_empty(), "it was not even asked");
 }
 
 #[actix_web::test]
 async fn a_name_that_stands_for_a_private_address_is_not_connected_to() {
     // `localhost` is a public name's stand-in here: it is listed as no private host, and resolves to this machine.
-    let town = Town::listing(|base, _| base.to_owned()).await;
+    let rig = Rig::listing(|base, _| base.to_owned()).await;
     let private: PrivateHosts = "10.0.0.0/8".parse().unwrap();
     let limits = FetchLimits::default();
     let client = Outgoing::new(&private, Times { connect: limits.connect, idle: limits.idle }).unwrap();
-    let port = Url::parse(&town.base).unwrap().port().unwrap();
+    let port = Url::parse(&rig.base).unwrap().port().unwrap();
     let url = Url::parse(&format!("https://localhost:{port}/a.mp3")).unwrap();
     let error = client.request(Method::GET, &url).unwrap().send().await.unwrap_err();
     assert_eq!(refused_by_guard(&error), Some(Forbidden::Private), "{error:?}");
-    assert!(town.asked.lock().unwrap().is_empty());
+    assert!(rig.asked.lock().unwrap().is_empty());
 }
 
 #[actix_web::test]
 async fn what_is_too_large_is_given_up_whether_it_says_so_or_not() {
-    let town = Town::new().await;
-    gives_up(town.fetch("/huge").await, "larger than the limit: 5368709120 bytes");
-    let town = Town::new().await;
-    gives_up(town.fetch("/endless").await, "larger than the limit");
-    assert_eq!(town.files(), 0);
+    let rig = Rig::new().await;
+    gives_up(rig.fetch("/huge").await, "larger than the limit: 5368709120 bytes");
+    let rig = Rig::new().await;
+    gives_up(rig.fetch("/endless").await, "larger than the limit");
+    assert_eq!(rig.files(), 0);
 }
 
 #[actix_web::test]
@@ -290,17 +290,17 @@ async fn a_host_that_drips_hangs_or_breaks_off_is_left_and_tried_again() {
     for (path, words) in
         [("/drip", "bytes in "), ("/broken", "broke off"), ("/empty", "empty recording"), ("/none.mp3", "404")]
     {
-        let town = Town::new().await;
-        tries_again(town.fetch(path).await, words);
-        assert_eq!(town.row().await.status.name(), "pending", "{path}");
+        let rig = Rig::new().await;
+        tries_again(rig.fetch(path).await, words);
+        assert_eq!(rig.row().await.status.name(), "pending", "{path}");
     }
-    let town = Town::impatient().await;
-    tries_again(town.fetch("/silent").await, "did not answer in time");
+    let rig = Rig::impatient().await;
+    tries_again(rig.fetch("/silent").await, "did not answer in time");
     // Nobody listens on a port below 1024 that no service has.
     let nobody = std::net::SocketAddr::from(([127, 0, 0, 1], 9));
-    let town = Town::listing(|_, _| nobody.to_string()).await;
-    let job = town.announce(&format!("http://{nobody}/a.mp3")).await;
-    tries_again(town.fetch.run(&job).await, "cannot be connected to");
+    let rig = Rig::listing(|_, _| nobody.to_string()).await;
+    let job = rig.announce(&format!("http://{nobody}/a.mp3")).await;
+    tries_again(rig.fetch.run(&job).await, "cannot be connected to");
 }
 
 #[actix_web::test]
@@ -312,39 +312,39 @@ async fn an_error_page_is_not_stored_as_a_recording_and_is_asked_for_again() {
         ("/xml.mp3", "XML"),
         ("/zipped.mp3", "gzip"),
     ] {
-        let town = Town::new().await;
-        tries_again(town.fetch(path).await, words);
-        assert_eq!((town.row().await.status.name(), town.files()), ("pending", 0), "{path}");
+        let rig = Rig::new().await;
+        tries_again(rig.fetch(path).await, words);
+        assert_eq!((rig.row().await.status.name(), rig.files()), ("pending", 0), "{path}");
     }
 }
 
 #[actix_web::test]
 async fn a_recording_is_named_and_typed_by_what_it_is() {
-    let town = Town::new().await;
-    town.fetch("/wave.mp3").await.unwrap();
-    let row = town.row().await;
+    let rig = Rig::new().await;
+    rig.fetch("/wave.mp3").await.unwrap();
+    let row = rig.row().await;
     assert_eq!((row.content_type.as_deref(), row.bytes), (Some("audio/wav"), Some(56)));
     assert!(row.stored_url.unwrap().ends_with(&format!("exotel-{}.wav", row.id)));
 }
 
 #[actix_web::test]
 async fn a_recording_whose_host_is_not_allowed_any_more_waits_for_the_setting() {
-    let town = Town::listing(|base, _| base.to_owned()).await;
+    let rig = Rig::listing(|base, _| base.to_owned()).await;
     for url in ["https://s3-ap-southeast-1.amazonaws.com/attacker/a.mp3", "http://recordings.exotel.com/a.mp3"] {
-        let job = town.announce(url).await;
-        let Err(JobError::Park(why)) = town.fetch.run(&job).await else { panic!("not parked") };
+        let job = rig.announce(url).await;
+        let Err(JobError::Park(why)) = rig.fetch.run(&job).await else { panic!("not parked") };
         assert!(why.contains("RECORDING_HOSTS") || why.contains("PRIVATE_HOSTS"), "{why}");
     }
-    assert!(town.asked.lock().unwrap().is_empty());
+    assert!(rig.asked.lock().unwrap().is_empty());
 }
 
 #[actix_web::test]
 async fn a_host_that_is_sick_for_a_while_gives_the_recording_in_the_end() {
-    let town = Town::new().await;
-    let job = town.announce(&format!("{}/sick.mp3", town.base)).await;
+    let rig = Rig::new().await;
+    let job = rig.announce(&format!("{}/sick.mp3", rig.base)).await;
     for _ in 0..2 {
-        tries_again(town.fetch.run(&job).await, "500");
+        tries_again(rig.fetch.run(&job).await, "500");
     }
-    town.fetch.run(&job).await.unwrap();
-    assert_eq!(town.row().await.status.name(), "stored");
+    rig.fetch.run(&job).await.unwrap();
+    assert_eq!(rig.row().await.status.name(), "stored");
 }

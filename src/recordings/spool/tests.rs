@@ -6,7 +6,7 @@ use std::time::Duration;
 use codecs::ogg;
 use proptest::prelude::*;
 
-use super::reel::Reel;
+use super::tracks::TrackWriter;
 use super::*;
 
 const FIRST: Part = Part { generation: 1, number: 1 };
@@ -24,12 +24,12 @@ impl Spool {
         Self(std::env::temp_dir().join(format!("callgate-spool-{}", uuid::Uuid::now_v7())))
     }
 
-    fn reel(&self, call: &str) -> Reel {
+    fn tracks(&self, call: &str) -> TrackWriter {
         self.part(call, FIRST)
     }
 
-    fn part(&self, call: &str, part: Part) -> Reel {
-        Reel::create(&self.0, &CallSid::new(call), part, SampleRate::Hz8000, SystemTime::now()).unwrap()
+    fn part(&self, call: &str, part: Part) -> TrackWriter {
+        TrackWriter::create(&self.0, &CallSid::new(call), part, SampleRate::Hz8000, SystemTime::now()).unwrap()
     }
 
     fn track(&self, call: &str, name: &str) -> Vec<i16> {
@@ -49,12 +49,12 @@ fn loud(samples: usize) -> Vec<u8> {
     (0..samples).flat_map(|n| if n % 20 < 10 { 4_000_i16 } else { -4_000 }.to_le_bytes()).collect()
 }
 
-fn caller(at: u64, samples: usize) -> Taped {
-    Taped::Caller { at, pcm: loud(samples) }
+fn caller(at: u64, samples: usize) -> AudioSegment {
+    AudioSegment::Caller { at, pcm: loud(samples) }
 }
 
-fn agent(at: u64, samples: usize) -> Taped {
-    Taped::Agent { at, pcm: loud(samples) }
+fn agent(at: u64, samples: usize) -> AudioSegment {
+    AudioSegment::Agent { at, pcm: loud(samples) }
 }
 
 /// Stretches of sound, in samples.
@@ -72,14 +72,14 @@ fn sounds(track: &[i16]) -> Vec<(usize, usize)> {
 #[test]
 fn what_was_heard_lies_where_it_was_heard_and_what_was_cut_does_not() {
     let spool = Spool::new();
-    let mut reel = spool.reel("a");
-    for taped in [caller(100, 160), caller(260, 160), agent(300, 1_600), agent(1_900, 1_600), caller(1_000, 160)] {
-        reel.put(&taped).unwrap();
+    let mut tracks = spool.tracks("a");
+    for segment in [caller(100, 160), caller(260, 160), agent(300, 1_600), agent(1_900, 1_600), caller(1_000, 160)] {
+        tracks.put(&segment).unwrap();
     }
-    reel.put(&Taped::AgentCut { at: 1_900 }).unwrap();
-    reel.put(&agent(4_000, 160)).unwrap();
-    reel.flush(4_000).unwrap();
-    reel.finish(5_000).unwrap();
+    tracks.put(&AudioSegment::AgentCut { at: 1_900 }).unwrap();
+    tracks.put(&agent(4_000, 160)).unwrap();
+    tracks.flush(4_000).unwrap();
+    tracks.finish(5_000).unwrap();
     assert_eq!(sounds(&spool.track("a", "caller.s16")), [(100, 420), (1_000, 1_160)]);
     assert_eq!(sounds(&spool.track("a", "agent.s16")), [(300, 1_900), (4_000, 4_160)]);
     assert_eq!(spool.track("a", "caller.s16").len(), 5_000, "the caller's track is as long as the call");
@@ -88,32 +88,32 @@ fn what_was_heard_lies_where_it_was_heard_and_what_was_cut_does_not() {
 #[test]
 fn what_was_sent_and_not_played_when_the_call_ended_is_not_there() {
     let spool = Spool::new();
-    let mut reel = spool.reel("a");
-    reel.put(&caller(0, 800)).unwrap();
-    reel.put(&agent(0, 4_000)).unwrap();
-    reel.finish(1_000).unwrap();
+    let mut tracks = spool.tracks("a");
+    tracks.put(&caller(0, 800)).unwrap();
+    tracks.put(&agent(0, 4_000)).unwrap();
+    tracks.finish(1_000).unwrap();
     assert_eq!(sounds(&spool.track("a", "agent.s16")), [(0, 1_000)]);
 }
 
 #[test]
 fn an_actor_that_died_had_its_last_audio_played_before_the_next_ones() {
     let spool = Spool::new();
-    let mut reel = spool.reel("a");
-    reel.put(&agent(0, 4_000)).unwrap();
-    reel.put(&agent(3_000, 1_000)).unwrap();
-    reel.put(&agent(4_000, 1_000)).unwrap();
-    reel.finish(9_000).unwrap();
-    assert_eq!(spool.track("a", "agent.s16").len(), 6_000, "nothing is taped over");
+    let mut tracks = spool.tracks("a");
+    tracks.put(&agent(0, 4_000)).unwrap();
+    tracks.put(&agent(3_000, 1_000)).unwrap();
+    tracks.put(&agent(4_000, 1_000)).unwrap();
+    tracks.finish(9_000).unwrap();
+    assert_eq!(spool.track("a", "agent.s16").len(), 6_000, "nothing is written over");
 }
 
 #[test]
 fn a_call_that_is_recorded_is_nobody_elses_and_one_that_is_not_is_found() {
     let spool = Spool::new();
-    let mut reel = spool.reel("a");
-    reel.put(&caller(0, 160)).unwrap();
+    let mut tracks = spool.tracks("a");
+    tracks.put(&caller(0, 160)).unwrap();
     assert_eq!(left_behind(&spool.0).unwrap(), [], "it is being written");
-    reel.flush(160).unwrap();
-    drop(reel);
+    tracks.flush(160).unwrap();
+    drop(tracks);
     let found = left_behind(&spool.0).unwrap();
     assert_eq!((found.len(), found[0].call.as_str(), found[0].rate), (1, "a", SampleRate::Hz8000));
     fs::create_dir(spool.0.join("junk")).unwrap();
@@ -151,7 +151,7 @@ fn a_spool_that_was_never_used_is_empty() {
 #[test]
 fn an_id_that_is_no_file_name_records_nothing() {
     let spool = Spool::new();
-    let made = Reel::create(&spool.0, &CallSid::new("../../a"), FIRST, SampleRate::Hz8000, SystemTime::now());
+    let made = TrackWriter::create(&spool.0, &CallSid::new("../../a"), FIRST, SampleRate::Hz8000, SystemTime::now());
     assert!(made.is_err());
 }
 
@@ -164,7 +164,8 @@ fn a_recording_that_could_not_begin_leaves_nothing_behind() {
         root.push("d".repeat(80));
     }
     root.push("d".repeat(4_088 - root.as_os_str().len() - 1));
-    let error = Reel::create(&root, &CallSid::new("a"), FIRST, SampleRate::Hz8000, SystemTime::now()).unwrap_err();
+    let error =
+        TrackWriter::create(&root, &CallSid::new("a"), FIRST, SampleRate::Hz8000, SystemTime::now()).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidFilename);
     assert_eq!(fs::read_dir(&root).unwrap().count(), 0, "the folder is gone again");
 }
@@ -195,7 +196,7 @@ fn folders_in_which_nothing_was_recorded_are_removed_at_a_start_and_others_are_l
     assert_eq!(left, ["fresh", "heard", "lost+found", "other"]);
 }
 
-/// What came out of the deck for one call.
+/// What came out of the spool for one call.
 async fn finished(receiver: &mut tokio::sync::mpsc::Receiver<Finished>) -> Finished {
     tokio::time::timeout(Duration::from_secs(10), receiver.recv()).await.unwrap().unwrap()
 }
@@ -203,20 +204,20 @@ async fn finished(receiver: &mut tokio::sync::mpsc::Receiver<Finished>) -> Finis
 #[tokio::test]
 async fn a_call_goes_through_the_deck_and_the_press_and_can_be_listened_to() {
     let spool = Spool::new();
-    let (deck, spooling, mut receiver) = Deck::start(&spool.0).unwrap();
-    let tape = deck.tape(&CallSid::new("a"), 1);
-    tape.began(SampleRate::Hz8000, ago(Duration::from_secs(3)));
+    let (spool_handle, writer_thread, mut receiver) = SpoolHandle::start(&spool.0).unwrap();
+    let sink = spool_handle.sink(&CallSid::new("a"), 1);
+    sink.began(SampleRate::Hz8000, ago(Duration::from_secs(3)));
     for n in 0..100 {
-        tape.take(caller(n * 160, 160));
+        sink.take(caller(n * 160, 160));
     }
-    tape.take(agent(16_000, 4_000));
-    tape.take(Taped::AgentCut { at: 18_000 });
-    tape.ended();
+    sink.take(agent(16_000, 4_000));
+    sink.take(AudioSegment::AgentCut { at: 18_000 });
+    sink.ended();
     let finished = finished(&mut receiver).await;
     assert_eq!((finished.call.as_str(), &finished.incomplete), ("a", &None));
-    let pressed = Press::new().unwrap().encode(finished.clone()).await.unwrap();
-    assert!((3_000..5_000).contains(&pressed.duration_ms), "{pressed:?}");
-    let decoded = ogg::read(Cursor::new(fs::read(&pressed.file).unwrap())).unwrap();
+    let encoded = EncoderThread::new().unwrap().encode(finished.clone()).await.unwrap();
+    assert!((3_000..5_000).contains(&encoded.duration_ms), "{encoded:?}");
+    let decoded = ogg::read(Cursor::new(fs::read(&encoded.file).unwrap())).unwrap();
     let level = |side: usize, from: usize, to: usize| {
         let samples = decoded.samples.iter().skip(side).step_by(2).skip(from).take(to - from);
         samples.map(|sample| f64::from(*sample).abs()).sum::<f64>() / (to - from) as f64
@@ -225,22 +226,22 @@ async fn a_call_goes_through_the_deck_and_the_press_and_can_be_listened_to() {
     assert!(level(1, 16_100, 17_900) > 5.0 * level(1, 0, 15_000).max(1.0), "the agent after that");
     assert!(level(1, 18_400, 24_000) < 50.0, "and was cut");
     finished.remove().unwrap();
-    drop(spooling);
+    drop(writer_thread);
 }
 
 #[tokio::test]
 async fn a_fault_in_the_encoder_costs_its_recording_an_attempt_and_the_next_one_nothing() {
     let spool = Spool::new();
     for call in ["a", "b"] {
-        spool.reel(call).finish(8_000).unwrap();
+        spool.tracks(call).finish(8_000).unwrap();
     }
     let mut faults = vec!["no such sample"];
-    let press = Press::with(move |finished| match faults.pop() {
+    let encoder = EncoderThread::with(move |finished| match faults.pop() {
         Some(fault) => panic!("{fault}"),
-        None => press::press(finished),
+        None => encode::encoder(finished),
     });
-    let press = press.unwrap();
-    let order = |call: &str| press.encode(find(&spool.0.join(call)).unwrap().unwrap());
+    let encoder = encoder.unwrap();
+    let order = |call: &str| encoder.encode(find(&spool.0.join(call)).unwrap().unwrap());
     let error = order("a").await.unwrap_err();
     assert_eq!(error.to_string(), "a fault of ours: no such sample");
     for call in ["b", "a"] {
@@ -251,21 +252,21 @@ async fn a_fault_in_the_encoder_costs_its_recording_an_attempt_and_the_next_one_
 #[tokio::test]
 async fn a_call_that_comes_back_has_one_recording_with_silence_between_its_streams() {
     let spool = Spool::new();
-    let (deck, spooling, mut receiver) = Deck::start(&spool.0).unwrap();
-    let tape = deck.call_tape(&CallSid::new("a"), 1);
+    let (spool_handle, writer_thread, mut receiver) = SpoolHandle::start(&spool.0).unwrap();
+    let sink = spool_handle.call_tape(&CallSid::new("a"), 1);
     let zero = ago(Duration::from_secs(3));
-    tape.began(SampleRate::Hz8000, zero);
-    tape.take(caller(0, 160));
+    sink.began(SampleRate::Hz8000, zero);
+    sink.take(caller(0, 160));
     // Sent ahead, and not played when the line broke.
-    tape.take(agent(8_000, 160));
-    tape.take(agent(40_000, 160));
-    tape.paused_at(zero.now + Duration::from_secs(2));
-    tape.began(SampleRate::Hz8000, zero);
+    sink.take(agent(8_000, 160));
+    sink.take(agent(40_000, 160));
+    sink.paused_at(zero.now + Duration::from_secs(2));
+    sink.began(SampleRate::Hz8000, zero);
     let back = 20_000;
-    tape.take(caller(back, 160));
-    tape.take(agent(back + 200, 160));
-    tape.paused_at(zero.now + Duration::from_secs(3));
-    tape.ended();
+    sink.take(caller(back, 160));
+    sink.take(agent(back + 200, 160));
+    sink.paused_at(zero.now + Duration::from_secs(3));
+    sink.ended();
     let finished = finished(&mut receiver).await;
     assert_eq!(finished.folder, spool.0.join("a"));
     let back = back as usize;
@@ -273,19 +274,19 @@ async fn a_call_that_comes_back_has_one_recording_with_silence_between_its_strea
     let agents = sounds(&spool.track("a", "agent.s16"));
     assert_eq!(agents, [(8_000, 8_160), (back + 200, back + 360)]);
     assert!(receiver.try_recv().is_err(), "and no other");
-    drop(spooling);
+    drop(writer_thread);
 }
 
 #[tokio::test]
 async fn a_recording_ends_where_the_last_stream_did_however_long_the_call_was_awaited() {
     let spool = Spool::new();
-    let (deck, _spooling, mut receiver) = Deck::start(&spool.0).unwrap();
-    let tape = deck.call_tape(&CallSid::new("a"), 1);
+    let (spool_handle, _spooling, mut receiver) = SpoolHandle::start(&spool.0).unwrap();
+    let sink = spool_handle.call_tape(&CallSid::new("a"), 1);
     let zero = ago(Duration::from_secs(2));
-    tape.began(SampleRate::Hz8000, zero);
-    tape.take(caller(0, 160));
-    tape.paused_at(zero.now + Duration::from_secs(1));
-    tape.ended();
+    sink.began(SampleRate::Hz8000, zero);
+    sink.take(caller(0, 160));
+    sink.paused_at(zero.now + Duration::from_secs(1));
+    sink.ended();
     finished(&mut receiver).await;
     assert_eq!(spool.track("a", "caller.s16").len(), 8_000);
 }
@@ -293,19 +294,19 @@ async fn a_recording_ends_where_the_last_stream_did_however_long_the_call_was_aw
 #[tokio::test]
 async fn a_stream_at_another_rate_is_a_recording_of_its_own_on_the_same_clock() {
     let spool = Spool::new();
-    let (deck, _spooling, mut receiver) = Deck::start(&spool.0).unwrap();
-    let tape = deck.tape(&CallSid::new("a"), 1);
+    let (spool_handle, _spooling, mut receiver) = SpoolHandle::start(&spool.0).unwrap();
+    let sink = spool_handle.sink(&CallSid::new("a"), 1);
     let zero = ago(Duration::from_secs(2));
     let rates = [SampleRate::Hz8000, SampleRate::Hz16000, SampleRate::Hz8000, SampleRate::Hz24000];
     let mut folders = Vec::new();
-    tape.began(rates[0], zero);
+    sink.began(rates[0], zero);
     // There, back, and to another one: each is stored, and gone from the spool, before the next one is.
     for (rate, at) in rates.into_iter().zip([0_usize, 8_000, 8_000, 8_000]) {
-        tape.take(caller(at as u64, 320));
-        tape.paused();
+        sink.take(caller(at as u64, 320));
+        sink.paused();
         match rates.get(folders.len() + 1) {
-            Some(next) => tape.began(*next, zero),
-            None => tape.ended(),
+            Some(next) => sink.began(*next, zero),
+            None => sink.ended(),
         }
         let part = finished(&mut receiver).await;
         assert_eq!((part.rate, part.began), (rate, zero.wall.into()));
@@ -320,16 +321,16 @@ async fn a_stream_at_another_rate_is_a_recording_of_its_own_on_the_same_clock() 
 #[tokio::test]
 async fn a_call_that_comes_to_another_gateway_is_recorded_there_on_the_clock_that_it_has() {
     let spool = Spool::new();
-    let (deck, _spooling, mut receiver) = Deck::start(&spool.0).unwrap();
+    let (spool_handle, _spooling, mut receiver) = SpoolHandle::start(&spool.0).unwrap();
     // Its first stream began a minute ago, somewhere else.
     let zero = ago(Duration::from_secs(60));
-    let tape = deck.call_tape(&CallSid::new("a"), 3);
-    tape.began(SampleRate::Hz8000, zero);
+    let sink = spool_handle.call_tape(&CallSid::new("a"), 3);
+    sink.began(SampleRate::Hz8000, zero);
     let now = 60 * 8_000;
-    tape.take(caller(now, 160));
-    tape.take(agent(now + 200, 160));
-    tape.paused_at(zero.now + Duration::from_secs(61));
-    tape.ended();
+    sink.take(caller(now, 160));
+    sink.take(agent(now + 200, 160));
+    sink.paused_at(zero.now + Duration::from_secs(61));
+    sink.ended();
     let part = finished(&mut receiver).await;
     assert_eq!((&part.folder, part.began), (&spool.0.join("a.3"), zero.wall.into()));
     let now = now as usize;
@@ -343,28 +344,28 @@ async fn a_disk_that_will_not_have_it_says_so_and_no_more() {
     // A file where the folder should be: nothing can be made below it.
     let spool = Spool::new();
     fs::write(&spool.0, "in the way").unwrap();
-    let (deck, spooling, mut receiver) = Deck::start(&spool.0).unwrap();
-    let tape = deck.tape(&CallSid::new("a"), 1);
-    tape.began(SampleRate::Hz8000, ago(Duration::ZERO));
-    tape.take(caller(0, 160));
-    tape.ended();
+    let (spool_handle, writer_thread, mut receiver) = SpoolHandle::start(&spool.0).unwrap();
+    let sink = spool_handle.sink(&CallSid::new("a"), 1);
+    sink.began(SampleRate::Hz8000, ago(Duration::ZERO));
+    sink.take(caller(0, 160));
+    sink.ended();
     let finished = finished(&mut receiver).await;
     assert!(finished.incomplete.as_ref().unwrap().contains("nothing was recorded"), "{finished:?}");
-    assert!(matches!(Press::new().unwrap().encode(finished).await, Err(PressError::Nothing)));
-    drop(spooling);
+    assert!(matches!(EncoderThread::new().unwrap().encode(finished).await, Err(EncodeError::Nothing)));
+    drop(writer_thread);
     fs::remove_file(&spool.0).unwrap();
 }
 
 #[test]
 fn what_the_queue_cannot_take_is_silence_and_the_rest_is_in_place() {
     let spool = Spool::new();
-    let (deck, spooling, mut receiver) = Deck::start(&spool.0).unwrap();
-    let tape = deck.tape(&CallSid::new("a"), 1);
-    tape.began(SampleRate::Hz8000, ago(Duration::from_secs(60)));
+    let (spool_handle, writer_thread, mut receiver) = SpoolHandle::start(&spool.0).unwrap();
+    let sink = spool_handle.sink(&CallSid::new("a"), 1);
+    sink.began(SampleRate::Hz8000, ago(Duration::from_secs(60)));
     // Much more at once than it holds: how much gets in depends on how soon the writer looks.
-    (0..40_000).for_each(|n| tape.take(caller(n * 10, 10)));
-    tape.ended();
-    drop(spooling);
+    (0..40_000).for_each(|n| sink.take(caller(n * 10, 10)));
+    sink.ended();
+    drop(writer_thread);
     let finished = receiver.blocking_recv().unwrap();
     assert!(find(&finished.folder).unwrap().is_some());
     let sounds = sounds(&spool.track("a", "caller.s16"));
@@ -379,16 +380,16 @@ proptest! {
     #[test]
     fn what_a_crash_leaves_is_all_that_was_flushed(frames in 1_usize..200, ahead in 0_usize..4_000) {
         let spool = Spool::new();
-        let mut reel = spool.reel("a");
+        let mut tracks = spool.tracks("a");
         for n in 0..frames {
-            reel.put(&caller(n as u64 * 160, 160)).unwrap();
-            reel.flush((n as u64 + 1) * 160).unwrap();
+            tracks.put(&caller(n as u64 * 160, 160)).unwrap();
+            tracks.flush((n as u64 + 1) * 160).unwrap();
         }
-        reel.put(&agent(frames as u64 * 160, ahead)).unwrap();
+        tracks.put(&agent(frames as u64 * 160, ahead)).unwrap();
         // No finish: the handles just go.
-        drop(reel);
+        drop(tracks);
         let found = left_behind(&spool.0).unwrap().remove(0);
-        let pressed = press::press(&found).unwrap();
-        prop_assert_eq!(pressed.duration_ms, frames as u64 * 20, "sent ahead, and never heard");
+        let encoded = encode::encoder(&found).unwrap();
+        prop_assert_eq!(encoded.duration_ms, frames as u64 * 20, "sent ahead, and never heard");
     }
 }

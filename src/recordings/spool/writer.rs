@@ -7,10 +7,10 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use protocol::call::tape::Taped;
+use protocol::call::recording::AudioSegment;
 use protocol::ids::CallSid;
 
-use super::reel::{Finished, Reel};
+use super::tracks::{Finished, TrackWriter};
 use super::{Begun, Live, Piece, Shared, lock};
 
 /// How often what was heard is written.
@@ -33,7 +33,7 @@ struct Open {
 }
 
 enum State {
-    Writing(Box<Reel>),
+    Writing(Box<TrackWriter>),
     /// The disk would not have it: what there is of it, and why there is no more.
     Failed(Finished),
 }
@@ -47,7 +47,7 @@ impl Writer {
         Self { shared, queue, finished, open: HashMap::new() }
     }
 
-    /// Writes until the deck is gone, then what is left.
+    /// Writes until the last handle is gone, then what is left.
     pub(super) fn run(mut self, woken: &Receiver<()>) {
         loop {
             let stopped = if self.open.is_empty() {
@@ -74,9 +74,9 @@ impl Writer {
                 // Its stream began since we looked.
                 self.begin();
             }
-            // None: it was taped after the end of its call.
+            // None: it was heard after the end of its call.
             if let Some(open) = self.open.get_mut(&key) {
-                open.put(&piece.taped);
+                open.put(&piece.segment);
             }
         }
         self.open.values_mut().for_each(Open::flush);
@@ -93,8 +93,8 @@ impl Writer {
     fn begin(&mut self) {
         for live in std::mem::take(&mut *lock(&self.shared.begun)) {
             let Some(begun) = live.begun.get().copied() else { continue };
-            let state = match Reel::create(&self.shared.root, &live.call, live.part, begun.rate, begun.wall) {
-                Ok(reel) => State::Writing(Box::new(reel)),
+            let state = match TrackWriter::create(&self.shared.root, &live.call, live.part, begun.rate, begun.wall) {
+                Ok(tracks) => State::Writing(Box::new(tracks)),
                 Err(error) => {
                     let folder = self.shared.root.join(live.part.folder(&live.call));
                     let (call, began) = (live.call.clone(), begun.wall.into());
@@ -119,24 +119,24 @@ fn failed(call: &CallSid, what: &str, error: &io::Error) -> String {
 }
 
 impl Open {
-    fn put(&mut self, taped: &Taped) {
-        self.attempt(|reel| reel.put(taped));
+    fn put(&mut self, segment: &AudioSegment) {
+        self.attempt(|tracks| tracks.put(segment));
     }
 
     fn flush(&mut self) {
         // Between two streams the call gets no further.
         let now = lock(&self.live.paused).unwrap_or_else(Instant::now);
         let now = self.begun.sample(now);
-        self.attempt(|reel| reel.flush(now));
+        self.attempt(|tracks| tracks.flush(now));
     }
 
     /// Writes; a disk that will not have it ends the recording there, and not the call.
-    fn attempt(&mut self, write: impl FnOnce(&mut Reel) -> io::Result<()>) {
-        let State::Writing(reel) = &mut self.state else { return };
-        if let Err(error) = write(reel) {
+    fn attempt(&mut self, write: impl FnOnce(&mut TrackWriter) -> io::Result<()>) {
+        let State::Writing(tracks) = &mut self.state else { return };
+        if let Err(error) = write(tracks) {
             let secs = self.begun.at.elapsed().as_secs();
             let why = failed(&self.live.call, &format!("nothing was recorded from second {secs} on"), &error);
-            self.state = State::Failed(reel.leave(Some(why)));
+            self.state = State::Failed(tracks.leave(Some(why)));
         }
     }
 
@@ -147,9 +147,9 @@ impl Open {
         if dropped > 0 {
             tracing::warn!(call_sid = %self.live.call, dropped, "frames are missing on this recording: the disk was too slow");
         }
-        self.attempt(|reel| reel.finish(end));
+        self.attempt(|tracks| tracks.finish(end));
         match self.state {
-            State::Writing(reel) => reel.leave(None),
+            State::Writing(tracks) => tracks.leave(None),
             State::Failed(finished) => finished,
         }
     }

@@ -9,8 +9,8 @@ use serde_json::json;
 use super::{Conn, RunQueryDsl, batch, calls, clients, jobs, recordings, steps};
 use crate::store::ends::open_until;
 use crate::store::outbox::{
-    AfterCall, CALL_ENDED, CALL_STARTED, COMPLETED_AFTER_CALL, Event, EventsTarget, SEND_EVENT, Told, ended_key,
-    told_at,
+    AfterCall, CALL_ENDED, CALL_STARTED, COMPLETED_AFTER_CALL, Event, EventSubject, EventsTarget, SEND_EVENT,
+    ended_key, told_at,
 };
 use crate::store::schema;
 use crate::store::schema::clients::dsl;
@@ -161,7 +161,7 @@ pub(in crate::store) async fn told(
     conn: &mut Conn,
     sid: &CallSid,
     recording: Option<i64>,
-) -> Result<Option<Told>, StoreError> {
+) -> Result<Option<EventSubject>, StoreError> {
     let found = calls::with_turns(conn, sid).await?;
     let Some(call) = found.map(|found| found.call) else { return Ok(None) };
     let Some(id) = call.client_id else { return Ok(None) };
@@ -170,5 +170,5 @@ pub(in crate::store) async fn told(
         Some(id) => recordings::by_id(conn, id).await?.map(|(recording, _)| recording),
         None => None,
     };
-    Ok(Some(Told { call, client, recording }))
+    Ok(Some(EventSubject { call, client, recording }))
 }

@@ -6,23 +6,23 @@ use super::*;
 use crate::call::functions::{CallContext, Ran};
 use crate::realtime::command::{NewItem, SessionConfig};
 
-fn asks(greeted_by: GreetedBy) -> Desk {
+fn asks(greeted_by: GreetedBy) -> Rig {
     let known = BTreeMap::from([("caller".to_owned(), "+919876543210".to_owned())]);
     let (greeting, instructions) =
         ("Hello {{name|there}}.".to_owned(), "{{caller}} is {{name|nobody we know}}.".to_owned());
     let context = Some(Duration::from_millis(800));
-    Desk::about(Policy::default(), Setup { greeting, instructions, known, context, ..setup(greeted_by) })
+    Rig::about(Policy::default(), Setup { greeting, instructions, known, context, ..setup(greeted_by) })
 }
 
 fn asha() -> CallContext {
     CallContext { variables: BTreeMap::from([("name".to_owned(), "Asha".to_owned())]), ..CallContext::default() }
 }
 
-fn says(desk: &mut Desk, context: CallContext) {
-    desk.input(Input::Ran { id: EffectId(1), result: Ok(Ran::Context(context)) });
+fn says(rig: &mut Rig, context: CallContext) {
+    rig.input(Input::Ran { id: EffectId(1), result: Ok(Ran::Context(context)) });
 }
 
-impl Desk {
+impl Rig {
     fn configured(&self) -> Vec<&SessionConfig> {
         let config = |event: &&'_ ClientEvent| matches!(event, ClientEvent::SessionUpdate(_));
         let events = self.sent().into_iter().filter(config);
@@ -42,17 +42,17 @@ impl Desk {
 
 #[test]
 fn a_session_is_configured_with_what_the_client_says_of_the_caller() {
-    let mut desk = asks(GreetedBy::Model);
-    assert_eq!((desk.runs(), desk.dialled()), (vec![(1, &Effect::Context)], vec![1]), "while the model is dialled");
-    desk.opened(1);
-    assert!(desk.configured().is_empty());
+    let mut rig = asks(GreetedBy::Model);
+    assert_eq!((rig.runs(), rig.dialled()), (vec![(1, &Effect::Context)], vec![1]), "while the model is dialled");
+    rig.opened(1);
+    assert!(rig.configured().is_empty());
     says(
-        &mut desk,
+        &mut rig,
         CallContext { language: Some("hi-IN".to_owned()), instructions: Some("Be kind.".to_owned()), ..asha() },
     );
-    assert_eq!(desk.configured()[0].instructions, "+919876543210 is Asha.\n\nBe kind.");
-    desk.server(1, ServerEvent::SessionUpdated { input: None, output: None, expires_at: None });
-    let greeting = desk.sent().into_iter().find_map(|event| match event {
+    assert_eq!(rig.configured()[0].instructions, "+919876543210 is Asha.\n\nBe kind.");
+    rig.server(1, ServerEvent::SessionUpdated { input: None, output: None, expires_at: None });
+    let greeting = rig.sent().into_iter().find_map(|event| match event {
         ClientEvent::CreateResponse { instructions } => instructions.clone(),
         _ => None,
     });
@@ -62,55 +62,55 @@ fn a_session_is_configured_with_what_the_client_says_of_the_caller() {
 
 #[test]
 fn an_answer_that_comes_first_waits_for_the_session() {
-    let mut desk = asks(GreetedBy::Model);
-    says(&mut desk, asha());
-    desk.opened(1);
-    assert_eq!(desk.configured()[0].instructions, "+919876543210 is Asha.");
+    let mut rig = asks(GreetedBy::Model);
+    says(&mut rig, asha());
+    rig.opened(1);
+    assert_eq!(rig.configured()[0].instructions, "+919876543210 is Asha.");
 }
 
 #[test]
 fn a_client_that_takes_too_long_is_not_waited_for_and_what_it_says_later_is_told_as_a_fact() {
-    let mut desk = asks(GreetedBy::Model);
-    desk.opened(1);
-    desk.wait(799);
-    assert!(desk.configured().is_empty());
-    desk.wait(1);
-    assert_eq!(desk.configured()[0].instructions, "+919876543210 is nobody we know.");
-    desk.server(1, ServerEvent::SessionUpdated { input: None, output: None, expires_at: None });
-    desk.take();
-    says(&mut desk, asha());
-    assert!(desk.configured().is_empty() && desk.told()[0].contains(r#"{"name":"Asha"}"#), "{:?}", desk.told());
+    let mut rig = asks(GreetedBy::Model);
+    rig.opened(1);
+    rig.wait(799);
+    assert!(rig.configured().is_empty());
+    rig.wait(1);
+    assert_eq!(rig.configured()[0].instructions, "+919876543210 is nobody we know.");
+    rig.server(1, ServerEvent::SessionUpdated { input: None, output: None, expires_at: None });
+    rig.take();
+    says(&mut rig, asha());
+    assert!(rig.configured().is_empty() && rig.told()[0].contains(r#"{"name":"Asha"}"#), "{:?}", rig.told());
     // The next session knows it from the beginning.
-    desk.closed(1);
-    desk.opened(2);
-    assert_eq!(desk.configured()[0].instructions, "+919876543210 is Asha.");
-    assert_eq!(desk.runs().len(), 0, "and nobody is asked again");
+    rig.closed(1);
+    rig.opened(2);
+    assert_eq!(rig.configured()[0].instructions, "+919876543210 is Asha.");
+    assert_eq!(rig.runs().len(), 0, "and nobody is asked again");
 }
 
 #[test]
 fn a_client_that_fails_to_answer_costs_the_call_nothing() {
-    let mut desk = asks(GreetedBy::Model);
-    desk.opened(1);
-    desk.input(Input::Ran { id: EffectId(1), result: Err("HTTP 500".to_owned()) });
-    assert_eq!(desk.configured()[0].instructions, "+919876543210 is nobody we know.");
+    let mut rig = asks(GreetedBy::Model);
+    rig.opened(1);
+    rig.input(Input::Ran { id: EffectId(1), result: Err("HTTP 500".to_owned()) });
+    assert_eq!(rig.configured()[0].instructions, "+919876543210 is nobody we know.");
 }
 
 #[test]
 fn a_call_that_the_client_does_not_want_ends_before_its_first_word() {
-    let mut desk = asks(GreetedBy::Model);
-    desk.opened(1);
-    says(&mut desk, CallContext { refuse: Some("blocked".to_owned()), ..asha() });
-    assert_eq!(desk.ended(), Some(&Ended::ContextRefused { reason: "blocked".to_owned() }));
-    assert_eq!(desk.media_ms(), 0);
+    let mut rig = asks(GreetedBy::Model);
+    rig.opened(1);
+    says(&mut rig, CallContext { refuse: Some("blocked".to_owned()), ..asha() });
+    assert_eq!(rig.ended(), Some(&Ended::ContextRefused { reason: "blocked".to_owned() }));
+    assert_eq!(rig.media_ms(), 0);
 }
 
 #[test]
 fn what_the_carrier_greeted_with_stays_as_it_was_said() {
-    let mut desk = asks(GreetedBy::Carrier);
-    desk.opened(1);
-    says(&mut desk, asha());
-    desk.server(1, ServerEvent::SessionUpdated { input: None, output: None, expires_at: None });
-    let said = desk.sent().into_iter().find_map(|event| match event {
+    let mut rig = asks(GreetedBy::Carrier);
+    rig.opened(1);
+    says(&mut rig, asha());
+    rig.server(1, ServerEvent::SessionUpdated { input: None, output: None, expires_at: None });
+    let said = rig.sent().into_iter().find_map(|event| match event {
         ClientEvent::CreateItem(NewItem::Assistant(words)) => Some(words.clone()),
         _ => None,
     });
@@ -119,9 +119,9 @@ fn what_the_carrier_greeted_with_stays_as_it_was_said() {
 
 #[test]
 fn after_a_fault_of_ours_the_client_is_not_asked_again_and_its_answer_counts() {
-    let mut desk = asks(GreetedBy::Model);
-    let setup = (*desk.call.on_file).clone();
-    let mut rebuilt = desk.rebuilt(setup.clone());
+    let mut rig = asks(GreetedBy::Model);
+    let setup = (*rig.call.on_file).clone();
+    let mut rebuilt = rig.rebuilt(setup.clone());
     assert!(rebuilt.runs().is_empty());
     rebuilt.opened(2);
     assert_eq!(rebuilt.configured().len(), 1, "nothing is waited for");
@@ -129,5 +129,5 @@ fn after_a_fault_of_ours_the_client_is_not_asked_again_and_its_answer_counts() {
     let mut again = rebuilt.rebuilt(setup);
     again.opened(3);
     assert_eq!(again.configured()[0].instructions, "+919876543210 is Asha.");
-    says(&mut desk, asha());
+    says(&mut rig, asha());
 }

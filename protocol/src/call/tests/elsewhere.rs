@@ -1,6 +1,6 @@
 //! A call whose history was written down by one process and is read by another.
 
-use super::super::tape::Taped;
+use super::super::recording::AudioSegment;
 use super::*;
 
 /// Another process, whose monotonic clock counts from elsewhere. Both see the same wall clock.
@@ -15,54 +15,54 @@ fn apart() -> Duration {
 
 /// What is on record of a call that had a stream of 10 s, in which the caller said something after 2 s.
 fn written_down(policy: &Policy) -> History {
-    let mut desk = Desk::with(policy.clone(), GreetedBy::Carrier);
-    desk.ready(1);
-    desk.now += Duration::from_secs(10);
-    desk.start_media();
-    desk.pass(2_000);
-    desk.caller_turn(1, "u1");
-    desk.transcript(1, "u1", "When are you open?");
-    desk.response_created(1, "r1");
-    desk.response_done(1, "r1", ResponseStatus::Completed);
-    desk.pass(8_000);
-    desk.caller(CallerEvent::Gone);
-    assert!(desk.ended().is_some());
+    let mut rig = Rig::with(policy.clone(), GreetedBy::Carrier);
+    rig.ready(1);
+    rig.now += Duration::from_secs(10);
+    rig.start_media();
+    rig.pass(2_000);
+    rig.caller_turn(1, "u1");
+    rig.transcript(1, "u1", "When are you open?");
+    rig.response_created(1, "r1");
+    rig.response_done(1, "r1", ResponseStatus::Completed);
+    rig.pass(8_000);
+    rig.caller(CallerEvent::Gone);
+    assert!(rig.ended().is_some());
     let mut history = History::default();
-    desk.facts().into_iter().for_each(|fact| history.apply(fact));
+    rig.facts().into_iter().for_each(|fact| history.apply(fact));
     history
 }
 
 /// The call comes to the other process that long after its process began to count.
-fn read_by_another(policy: &Policy, after: Duration) -> Desk {
+fn read_by_another(policy: &Policy, after: Duration) -> Rig {
     let (clock, history) = (elsewhere(), written_down(policy));
     let now = clock.now + after;
     let call = Call::resume(now, clock, Arc::new(policy.clone()), Arc::new(setup(GreetedBy::Carrier)), history);
-    let mut desk = Desk::of(call, now);
-    desk.ready(2);
-    desk.caller(CallerEvent::Started { stream: StreamSid::new("s2"), rate: SampleRate::Hz8000 });
-    desk.response_created(2, "r2");
-    desk.response_done(2, "r2", ResponseStatus::Completed);
-    desk
+    let mut rig = Rig::of(call, now);
+    rig.ready(2);
+    rig.caller(CallerEvent::Started { stream: StreamSid::new("s2"), rate: SampleRate::Hz8000 });
+    rig.response_created(2, "r2");
+    rig.response_done(2, "r2", ResponseStatus::Completed);
+    rig
 }
 
 #[test]
 fn times_of_a_history_that_another_process_wrote_go_on_where_they_were() {
     let policy = Policy { record: true, ..Policy::default() };
-    let mut desk = read_by_another(&policy, Duration::from_secs(30));
-    let began = desk.facts().into_iter().find_map(|fact| match fact {
+    let mut rig = read_by_another(&policy, Duration::from_secs(30));
+    let began = rig.facts().into_iter().find_map(|fact| match fact {
         Fact::MediaStarted { at_ms, wall, .. } => Some((*at_ms, *wall)),
         _ => None,
     });
     assert_eq!(began, Some((20_000, clock().wall + Duration::from_secs(30))), "the first stream began 10 s in");
-    desk.pass(1_000);
-    desk.speech_started(2, "u2");
-    let times: Vec<u64> = desk.call.history().turns().map(|turn| turn.at_ms).collect();
+    rig.pass(1_000);
+    rig.speech_started(2, "u2");
+    let times: Vec<u64> = rig.call.history().turns().map(|turn| turn.at_ms).collect();
     assert_eq!(times, [2_000, 21_000]);
-    desk.take();
-    desk.now += Duration::from_millis(20);
-    desk.caller(CallerEvent::Audio { pcm: pcm(20), level_dbfs: -20.0, sent_ms: Some(1_000) });
-    let taped = desk.said.iter().find_map(|output| match output {
-        Output::Tape(Taped::Caller { at, .. }) => Some(*at),
+    rig.take();
+    rig.now += Duration::from_millis(20);
+    rig.caller(CallerEvent::Audio { pcm: pcm(20), level_dbfs: -20.0, sent_ms: Some(1_000) });
+    let taped = rig.said.iter().find_map(|output| match output {
+        Output::Heard(AudioSegment::Caller { at, .. }) => Some(*at),
         _ => None,
     });
     assert_eq!(taped, Some(21_000 * 8), "the recording has one clock, over both");
@@ -71,23 +71,23 @@ fn times_of_a_history_that_another_process_wrote_go_on_where_they_were() {
 #[test]
 fn the_longest_call_is_counted_over_the_streams_of_both_processes() {
     let policy = Policy { max_call: Duration::from_secs(30), ..Policy::default() };
-    let mut desk = read_by_another(&policy, Duration::from_secs(30));
-    desk.pass(9_900);
-    assert_eq!(desk.ended(), None);
-    desk.pass(100);
-    assert_eq!(desk.ended(), Some(&Ended::TooLong));
+    let mut rig = read_by_another(&policy, Duration::from_secs(30));
+    rig.pass(9_900);
+    assert_eq!(rig.ended(), None);
+    rig.pass(100);
+    assert_eq!(rig.ended(), Some(&Ended::TooLong));
 }
 
 #[test]
 fn a_history_from_the_future_makes_no_call_longer_than_the_longest() {
     // The wall clocks of two machines are a little apart, or one of them was set back.
     let policy = Policy { max_call: Duration::from_secs(30), ..Policy::default() };
-    let mut desk = read_by_another(&policy, Duration::from_secs(5));
-    desk.pass(29_900);
-    assert_eq!(desk.ended(), None);
-    desk.pass(100);
-    assert_eq!(desk.ended(), Some(&Ended::TooLong));
-    assert!(desk.now.duration_since(clock().now + apart()) < Duration::from_secs(60));
+    let mut rig = read_by_another(&policy, Duration::from_secs(5));
+    rig.pass(29_900);
+    assert_eq!(rig.ended(), None);
+    rig.pass(100);
+    assert_eq!(rig.ended(), Some(&Ended::TooLong));
+    assert!(rig.now.duration_since(clock().now + apart()) < Duration::from_secs(60));
 }
 
 #[test]

@@ -18,14 +18,14 @@ fn with_words() -> Setup {
     Setup { hold_words, clips, ..with_tools() }
 }
 
-fn running() -> Desk {
-    let mut desk = asked(with_words());
-    desk.calls(1, "r1", "c1", "look_up");
-    desk.response_done(1, "r1", ResponseStatus::Completed);
-    desk
+fn running() -> Rig {
+    let mut rig = asked(with_words());
+    rig.calls(1, "r1", "c1", "look_up");
+    rig.response_done(1, "r1", ResponseStatus::Completed);
+    rig
 }
 
-impl Desk {
+impl Rig {
     /// The sentences that were begun.
     fn clips(&self) -> Vec<&str> {
         let words = self.said.iter().filter_map(|output| match output {
@@ -37,103 +37,103 @@ impl Desk {
 }
 
 /// The agent's turns as they are on record: words, and how much of them was heard.
-fn heard(desk: &Desk) -> Vec<(String, u64)> {
-    let agents = desk.rows().into_iter().filter(|turn| turn.who == Who::Agent);
+fn heard(rig: &Rig) -> Vec<(String, u64)> {
+    let agents = rig.rows().into_iter().filter(|turn| turn.who == Who::Agent);
     agents.map(|turn| (turn.text, turn.heard_ms)).collect()
 }
 
 #[test]
 fn a_caller_who_waits_for_a_function_hears_a_sentence_soon_and_is_never_left_in_silence_for_long() {
-    let mut desk = running();
-    desk.pass(1_700);
-    assert_eq!(desk.clips(), [""; 0]);
-    desk.pass(700);
-    assert_eq!(desk.clips(), [MOMENT], "within 2.5 s");
-    desk.play_out();
-    desk.pass(6_900);
-    assert_eq!(desk.clips().len(), 1);
-    desk.pass(300);
-    assert_eq!(desk.clips(), [MOMENT, STILL], "8 s of silence are too long");
-    desk.ran(1, "on Monday");
-    desk.pass(20_000);
-    assert_eq!((desk.clips().len(), desk.asked()), (2, 1), "then it is the model's turn");
+    let mut rig = running();
+    rig.pass(1_700);
+    assert_eq!(rig.clips(), [""; 0]);
+    rig.pass(700);
+    assert_eq!(rig.clips(), [MOMENT], "within 2.5 s");
+    rig.play_out();
+    rig.pass(6_900);
+    assert_eq!(rig.clips().len(), 1);
+    rig.pass(300);
+    assert_eq!(rig.clips(), [MOMENT, STILL], "8 s of silence are too long");
+    rig.ran(1, "on Monday");
+    rig.pass(20_000);
+    assert_eq!((rig.clips().len(), rig.asked()), (2, 1), "then it is the model's turn");
 }
 
 #[test]
 fn a_sentence_is_on_record_as_heard_and_no_model_is_told_of_it() {
-    let mut desk = running();
-    desk.pass(2_000);
-    desk.play_out();
-    let sentences = heard(&desk);
+    let mut rig = running();
+    rig.pass(2_000);
+    rig.play_out();
+    let sentences = heard(&rig);
     assert_eq!((sentences.len(), sentences[0].0.as_str(), sentences[0].1 / 10), (1, MOMENT, 120));
     // The session is lost: what the next one is told has no such sentence, and it is still the caller who is to be answered.
-    desk.closed(1);
-    desk.ready(2);
-    let told = format!("{:?}", desk.sent());
+    rig.closed(1);
+    rig.ready(2);
+    let told = format!("{:?}", rig.sent());
     assert!(told.contains("When is my appointment?") && !told.contains(MOMENT), "{told}");
-    desk.ran(1, "on Monday");
-    assert_eq!(desk.asked(), 1, "once it has returned");
+    rig.ran(1, "on Monday");
+    assert_eq!(rig.asked(), 1, "once it has returned");
 }
 
 #[test]
 fn a_caller_who_speaks_cuts_a_sentence_off_and_nothing_is_truncated_for_it() {
-    let mut desk = running();
-    desk.pass(2_000);
-    desk.take();
-    desk.pass(400);
-    desk.speech_started(1, "u2");
-    assert!(desk.said.iter().any(|output| matches!(output, Output::Caller(CallerCommand::Clear))));
-    assert!(!desk.sent().iter().any(|event| matches!(event, ClientEvent::Truncate { .. })));
-    desk.pass(10_000);
-    assert_eq!(desk.clips(), [""; 0], "they have the floor");
+    let mut rig = running();
+    rig.pass(2_000);
+    rig.take();
+    rig.pass(400);
+    rig.speech_started(1, "u2");
+    assert!(rig.said.iter().any(|output| matches!(output, Output::Caller(CallerCommand::Clear))));
+    assert!(!rig.sent().iter().any(|event| matches!(event, ClientEvent::Truncate { .. })));
+    rig.pass(10_000);
+    assert_eq!(rig.clips(), [""; 0], "they have the floor");
 }
 
 #[test]
 fn nothing_is_said_into_an_answer_of_the_models() {
-    let mut desk = asked(with_words());
-    desk.audio(1, &key("r1", "i1"), 3_000);
-    desk.calls(1, "r1", "c1", "look_up");
-    desk.response_done(1, "r1", ResponseStatus::Completed);
-    desk.pass(2_900);
-    assert_eq!(desk.clips(), [""; 0], "it still speaks");
-    desk.play_out();
-    desk.pass(2_500);
-    assert_eq!(desk.clips(), [MOMENT]);
+    let mut rig = asked(with_words());
+    rig.audio(1, &key("r1", "i1"), 3_000);
+    rig.calls(1, "r1", "c1", "look_up");
+    rig.response_done(1, "r1", ResponseStatus::Completed);
+    rig.pass(2_900);
+    assert_eq!(rig.clips(), [""; 0], "it still speaks");
+    rig.play_out();
+    rig.pass(2_500);
+    assert_eq!(rig.clips(), [MOMENT]);
     // Its answer comes in the middle of the sentence, and waits for its end.
-    desk.ran(1, "on Monday");
-    desk.response_created(1, "r2");
-    desk.audio(1, &key("r2", "i2"), 1_000);
-    desk.response_done(1, "r2", ResponseStatus::Completed);
-    desk.play_out();
-    desk.caller(CallerEvent::Gone);
-    assert_eq!(desk.counted("responses_overlapped"), 0);
-    let of_each: Vec<u64> = heard(&desk).into_iter().map(|(_, ms)| ms / 10).collect();
+    rig.ran(1, "on Monday");
+    rig.response_created(1, "r2");
+    rig.audio(1, &key("r2", "i2"), 1_000);
+    rig.response_done(1, "r2", ResponseStatus::Completed);
+    rig.play_out();
+    rig.caller(CallerEvent::Gone);
+    assert_eq!(rig.counted("responses_overlapped"), 0);
+    let of_each: Vec<u64> = heard(&rig).into_iter().map(|(_, ms)| ms / 10).collect();
     assert_eq!(of_each, [300, 120, 100]);
 }
 
 #[test]
 fn a_caller_whose_answer_is_to_be_asked_for_again_hears_a_sentence_meanwhile() {
-    let mut desk = running();
-    desk.ran(1, "on Monday");
-    desk.response_created(1, "r2");
+    let mut rig = running();
+    rig.ran(1, "on Monday");
+    rig.response_created(1, "r2");
     let (code, message) = ("rate_limit_exceeded".to_owned(), "Please try again in 7.853s.".to_owned());
-    desk.response_done(1, "r2", ResponseStatus::Failed { code, message });
-    desk.pass(2_500);
-    assert_eq!((desk.clips(), desk.asked()), (vec![MOMENT], 1));
-    desk.play_out();
-    desk.pass(5_000);
-    assert_eq!(desk.asked(), 2);
+    rig.response_done(1, "r2", ResponseStatus::Failed { code, message });
+    rig.pass(2_500);
+    assert_eq!((rig.clips(), rig.asked()), (vec![MOMENT], 1));
+    rig.play_out();
+    rig.pass(5_000);
+    assert_eq!(rig.asked(), 2);
 }
 
 #[test]
 fn a_sentence_that_nobody_made_is_counted_and_the_call_goes_on() {
-    let mut desk = asked(Setup { hold_words: vec![MOMENT.to_owned()], ..with_tools() });
-    desk.calls(1, "r1", "c1", "look_up");
-    desk.response_done(1, "r1", ResponseStatus::Completed);
-    desk.pass(10_000);
-    assert_eq!(desk.clips(), [""; 0]);
-    desk.ran(1, "on Monday");
-    assert_eq!(desk.asked(), 1);
-    desk.caller(CallerEvent::Gone);
-    assert_eq!(desk.counted("clip_missing"), 2);
+    let mut rig = asked(Setup { hold_words: vec![MOMENT.to_owned()], ..with_tools() });
+    rig.calls(1, "r1", "c1", "look_up");
+    rig.response_done(1, "r1", ResponseStatus::Completed);
+    rig.pass(10_000);
+    assert_eq!(rig.clips(), [""; 0]);
+    rig.ran(1, "on Monday");
+    assert_eq!(rig.asked(), 1);
+    rig.caller(CallerEvent::Gone);
+    assert_eq!(rig.counted("clip_missing"), 2);
 }

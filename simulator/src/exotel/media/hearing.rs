@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::super::ear::Heeded;
-use super::super::journal::Journal;
+use super::super::earpiece::PlayoutEvent;
 use super::super::report::{CallReport, EndedBy, EventKind, Utterance};
+use super::super::timeline::Timeline;
 use super::super::wire::{FromGateway, understand};
 use super::Media;
 
@@ -19,7 +19,7 @@ impl Media {
         &mut self,
         message: Option<Result<Message, Error>>,
         report: &mut CallReport,
-        journal: &mut Journal,
+        timeline: &mut Timeline,
     ) -> Option<EndedBy> {
         let text = match message {
             None | Some(Err(_)) => return Some(EndedBy::Broken),
@@ -29,18 +29,18 @@ impl Media {
             }
             Some(Ok(Message::Text(text))) => text,
             Some(Ok(Message::Binary(_))) => {
-                fault(report, journal, "a binary message; Exotel reads text");
+                fault(report, timeline, "a binary message; Exotel reads text");
                 return None;
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => return None,
         };
         let (said, remark) = understand(text.as_str(), &self.speaker.stream_sid);
         if let Some(remark) = remark {
-            fault(report, journal, remark);
+            fault(report, timeline, remark);
         }
         let now = self.now();
         match said {
-            FromGateway::Fault(why) => fault(report, journal, why),
+            FromGateway::Fault(why) => fault(report, timeline, why),
             FromGateway::Media(pcm) => {
                 let ms = self.ms(now);
                 // Silence says that somebody is there, and answers nothing.
@@ -50,20 +50,20 @@ impl Media {
                         last.reply_ms.get_or_insert(ms - last.ended_ms);
                     }
                 }
-                self.ear.audio(now, pcm);
+                self.earpiece.audio(now, pcm);
             }
             FromGateway::Mark(name) => {
-                journal.note(EventKind::Mark, name.clone());
+                timeline.note(EventKind::Mark, name.clone());
                 report.marks.push(name.clone());
-                self.ear.mark(name);
+                self.earpiece.mark(name);
             }
-            FromGateway::Clear => self.clear(now, report, journal),
+            FromGateway::Clear => self.clear(now, report, timeline),
         }
         None
     }
 
-    fn clear(&mut self, now: u64, report: &mut CallReport, journal: &mut Journal) {
-        self.listen(now, journal);
+    fn clear(&mut self, now: u64, report: &mut CallReport, timeline: &mut Timeline) {
+        self.listen(now, timeline);
         report.clears += 1;
         let ms = self.ms(now);
         if let Some(last) =
@@ -71,9 +71,9 @@ impl Media {
         {
             last.clear_ms.get_or_insert(ms - last.began_ms);
         }
-        let cleared = self.ear.clear(now);
+        let cleared = self.earpiece.clear(now);
         let (dropped, playing) = (self.ms(cleared.samples), self.ms(cleared.still_playing));
-        journal.note(
+        timeline.note(
             EventKind::Clear,
             format!(
                 "drops {} messages ({dropped} ms); {playing} ms of the one being played are still heard",
@@ -86,19 +86,19 @@ impl Media {
     }
 
     /// Plays what is due; names of the marks reached go to those to be echoed.
-    pub(super) fn listen(&mut self, now: u64, journal: &mut Journal) {
-        for heeded in self.ear.listen(now) {
-            match heeded {
-                Heeded::Began(at) => journal.note_at(self.ms(at) as i64, EventKind::AgentSpeaks, ""),
-                Heeded::Ended(at) => {
+    pub(super) fn listen(&mut self, now: u64, timeline: &mut Timeline) {
+        for playout_event in self.earpiece.listen(now) {
+            match playout_event {
+                PlayoutEvent::Began(at) => timeline.note_at(self.ms(at) as i64, EventKind::AgentSpeaks, ""),
+                PlayoutEvent::Ended(at) => {
                     let ms = self.ms(at);
-                    journal.note_at(ms as i64, EventKind::AgentStops, "");
+                    timeline.note_at(ms as i64, EventKind::AgentStops, "");
                     let over = |last: &&mut _| is_silenced(last, ms);
                     if let Some(last) = self.caller.utterances.last_mut().filter(over) {
                         last.silenced_ms = Some(ms - last.began_ms);
                     }
                 }
-                Heeded::Reached(name) => {
+                PlayoutEvent::Reached(name) => {
                     if let Some(delay) = self.line.mark_delay_ms() {
                         self.late_marks.push((Instant::now() + Duration::from_millis(delay), name));
                     }
@@ -112,10 +112,10 @@ fn is_silenced(last: &Utterance, ms: u64) -> bool {
     last.barge_in && last.silenced_ms.is_none() && last.began_ms <= ms
 }
 
-fn fault(report: &mut CallReport, journal: &mut Journal, what: impl Into<String>) {
+fn fault(report: &mut CallReport, timeline: &mut Timeline, what: impl Into<String>) {
     let what = what.into();
     if report.faults.len() < MOST_FAULTS && !report.faults.contains(&what) {
-        journal.note(EventKind::Fault, what.clone());
+        timeline.note(EventKind::Fault, what.clone());
         report.faults.push(what);
     }
 }

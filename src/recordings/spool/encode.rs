@@ -28,7 +28,7 @@ const PRESSED: &str = "recording.opus";
 
 /// Why a recording could not be encoded.
 #[derive(Debug, thiserror::Error)]
-pub enum PressError {
+pub enum EncodeError {
     /// There is nothing to encode: no use trying again.
     #[error("there is nothing in the spool")]
     Nothing,
@@ -45,33 +45,33 @@ pub enum PressError {
 
 /// A recording, encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pressed {
+pub struct Encoded {
     /// The file, in the recording's folder of the spool.
     pub file: PathBuf,
     /// How long it plays, ms.
     pub duration_ms: u64,
 }
 
-type Order = (Finished, oneshot::Sender<Result<Pressed, PressError>>);
+type Order = (Finished, oneshot::Sender<Result<Encoded, EncodeError>>);
 
 /// The thread that encodes. Clones are handles to the same one; it stops when the last is dropped.
 #[derive(Clone)]
-pub struct Press {
+pub struct EncoderThread {
     orders: mpsc::Sender<Order>,
 }
 
-impl Press {
+impl EncoderThread {
     /// Starts the thread.
     ///
     /// # Errors
     /// When there is none.
     pub fn new() -> io::Result<Self> {
-        Self::with(press)
+        Self::with(encoder)
     }
 
     /// With another way to encode.
     pub(super) fn with(
-        mut press: impl FnMut(&Finished) -> Result<Pressed, PressError> + Send + 'static,
+        mut encoder: impl FnMut(&Finished) -> Result<Encoded, EncodeError> + Send + 'static,
     ) -> io::Result<Self> {
         let (orders, mut queue) = mpsc::channel::<Order>(1);
         let work = move || {
@@ -80,37 +80,37 @@ impl Press {
             }
             while let Some((finished, answer)) = queue.blocking_recv() {
                 // What it had begun is a file that is written anew.
-                let pressed = catch_unwind(AssertUnwindSafe(|| press(&finished)));
-                let pressed =
-                    pressed.unwrap_or_else(|panic| Err(PressError::Fault(actors::panic_message(&*panic).to_owned())));
+                let encoded = catch_unwind(AssertUnwindSafe(|| encoder(&finished)));
+                let encoded =
+                    encoded.unwrap_or_else(|panic| Err(EncodeError::Fault(actors::panic_message(&*panic).to_owned())));
                 // Nobody may be waiting any more: whoever asks next finds the file encoded again.
-                let _ = answer.send(pressed);
+                let _ = answer.send(encoded);
             }
         };
-        thread::Builder::new().name("callgate-press".to_owned()).spawn(work)?;
+        thread::Builder::new().name("callgate-encoder".to_owned()).spawn(work)?;
         Ok(Self { orders })
     }
 
     /// Encodes a recording once it is its turn.
     ///
     /// # Errors
-    /// See [`PressError`].
-    pub async fn encode(&self, finished: Finished) -> Result<Pressed, PressError> {
+    /// See [`EncodeError`].
+    pub async fn encode(&self, finished: Finished) -> Result<Encoded, EncodeError> {
         let (answer, done) = oneshot::channel();
-        self.orders.send((finished, answer)).await.map_err(|_| PressError::Stopped)?;
-        done.await.map_err(|_| PressError::Stopped)?
+        self.orders.send((finished, answer)).await.map_err(|_| EncodeError::Stopped)?;
+        done.await.map_err(|_| EncodeError::Stopped)?
     }
 }
 
 /// Encodes a recording: caller left, agent right.
 ///
 /// # Errors
-/// See [`PressError`].
-pub(super) fn press(finished: &Finished) -> Result<Pressed, PressError> {
+/// See [`EncodeError`].
+pub(super) fn encoder(finished: &Finished) -> Result<Encoded, EncodeError> {
     let (caller, agent, samples) = match finished.tracks() {
         Ok(tracks) => tracks,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Err(PressError::Nothing);
+            return Err(EncodeError::Nothing);
         }
         Err(error) => return Err(OggError::Io(error).into()),
     };
@@ -139,7 +139,7 @@ pub(super) fn press(finished: &Finished) -> Result<Pressed, PressError> {
     }
     opus.finish()?.flush().map_err(OggError::Io)?;
     fs::rename(&part, &file).map_err(OggError::Io)?;
-    Ok(Pressed { file, duration_ms: samples * 1_000 / u64::from(rate_hz) })
+    Ok(Encoded { file, duration_ms: samples * 1_000 / u64::from(rate_hz) })
 }
 
 /// One track, read in blocks: silence where it has ended.

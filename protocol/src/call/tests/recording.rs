@@ -2,19 +2,19 @@
 
 use proptest::prelude::*;
 
-use super::super::tape::Taped;
+use super::super::recording::AudioSegment;
 use super::*;
 
 /// Samples in a ms.
 const MS: u64 = 8;
 
 /// A live call that is recorded.
-fn recorded() -> Desk {
-    let mut desk = Desk::with(Policy { record: true, ..Policy::default() }, GreetedBy::Carrier);
-    desk.ready(1);
-    desk.start_media();
-    desk.take();
-    desk
+fn recorded() -> Rig {
+    let mut rig = Rig::with(Policy { record: true, ..Policy::default() }, GreetedBy::Carrier);
+    rig.ready(1);
+    rig.start_media();
+    rig.take();
+    rig
 }
 
 /// The tape as the one who keeps it would have it.
@@ -29,9 +29,9 @@ impl Tracks {
         let mut tracks = Self::default();
         for output in said {
             match output {
-                Output::Tape(Taped::Caller { at, pcm }) => place(&mut tracks.caller, *at, pcm),
-                Output::Tape(Taped::Agent { at, pcm }) => place(&mut tracks.agent, *at, pcm),
-                Output::Tape(Taped::AgentCut { at }) => tracks.agent.truncate(*at as usize),
+                Output::Heard(AudioSegment::Caller { at, pcm }) => place(&mut tracks.caller, *at, pcm),
+                Output::Heard(AudioSegment::Agent { at, pcm }) => place(&mut tracks.agent, *at, pcm),
+                Output::Heard(AudioSegment::AgentCut { at }) => tracks.agent.truncate(*at as usize),
                 _ => {}
             }
         }
@@ -58,7 +58,7 @@ fn sounds(track: &[i16]) -> Vec<(u64, u64)> {
     found.into_iter().map(|(from, to)| (from / MS, to / MS)).collect()
 }
 
-impl Desk {
+impl Rig {
     /// A loud frame of 20 ms, which the carrier says began at `sent_ms`.
     fn says(&mut self, sent_ms: Option<u64>) {
         self.caller(CallerEvent::Audio { pcm: vec![1; 320], level_dbfs: -20.0, sent_ms });
@@ -99,121 +99,121 @@ impl Desk {
 
 #[test]
 fn a_call_that_is_not_recorded_tapes_nothing() {
-    let mut desk = Desk::live();
-    desk.says(Some(0));
-    desk.answer(1000);
-    desk.plays(2000, 10);
-    assert_eq!(Tracks::of(&desk.take()), Tracks::default());
+    let mut rig = Rig::live();
+    rig.says(Some(0));
+    rig.answer(1000);
+    rig.plays(2000, 10);
+    assert_eq!(Tracks::of(&rig.take()), Tracks::default());
 }
 
 #[test]
 fn what_is_sent_ahead_of_real_time_is_taped_where_it_is_played() {
-    let mut desk = recorded();
-    desk.wait(1000);
-    desk.answer(2000);
-    desk.plays(3000, 0);
-    let tracks = Tracks::of(&desk.take());
+    let mut rig = recorded();
+    rig.wait(1000);
+    rig.answer(2000);
+    rig.plays(3000, 0);
+    let tracks = Tracks::of(&rig.take());
     assert_eq!(sounds(&tracks.agent), [(1000, 3000)], "back to back, though sent in bursts of half a second");
 }
 
 #[test]
 fn a_barge_in_leaves_the_message_being_played_and_nothing_after_it() {
-    let mut desk = recorded();
-    desk.answer(5000);
-    desk.plays(1270, 0);
-    desk.speech_started(1, "c");
-    desk.plays(3000, 0);
-    let tracks = Tracks::of(&desk.take());
+    let mut rig = recorded();
+    rig.answer(5000);
+    rig.plays(1270, 0);
+    rig.speech_started(1, "c");
+    rig.plays(3000, 0);
+    let tracks = Tracks::of(&rig.take());
     assert_eq!(sounds(&tracks.agent), [(0, 1400)], "the seventh message of 200 ms was being played");
 }
 
 #[test]
 fn a_carrier_that_is_ahead_of_our_clock_is_believed_by_its_marks() {
-    let mut desk = recorded();
-    desk.answer(5000);
-    let marks = desk.marks();
-    desk.wait(195);
-    desk.echo(&marks[0]);
-    desk.speech_started(1, "c");
-    let tracks = Tracks::of(&desk.take());
+    let mut rig = recorded();
+    rig.answer(5000);
+    let marks = rig.marks();
+    rig.wait(195);
+    rig.echo(&marks[0]);
+    rig.speech_started(1, "c");
+    let tracks = Tracks::of(&rig.take());
     assert_eq!(sounds(&tracks.agent), [(0, 400)], "the second message had begun when the first was echoed");
 }
 
 #[test]
 fn an_answer_that_was_heard_whole_is_not_cut() {
-    let mut desk = recorded();
-    desk.answer(1000);
-    desk.plays(1500, 0);
-    desk.speech_started(1, "c");
-    assert!(!desk.take().iter().any(|output| matches!(output, Output::Tape(Taped::AgentCut { .. }))));
+    let mut rig = recorded();
+    rig.answer(1000);
+    rig.plays(1500, 0);
+    rig.speech_started(1, "c");
+    assert!(!rig.take().iter().any(|output| matches!(output, Output::Heard(AudioSegment::AgentCut { .. }))));
 }
 
 #[test]
 fn the_next_answer_after_a_cut_is_taped_where_it_begins() {
-    let mut desk = recorded();
-    desk.answer(5000);
-    desk.plays(1000, 0);
-    desk.caller_turn(1, "c");
-    desk.plays(500, 0);
-    let at = desk.now_ms();
-    desk.response_created(1, "r2");
-    desk.audio(1, &key("r2", "b"), 400);
-    desk.plays(1000, 0);
-    let tracks = Tracks::of(&desk.take());
+    let mut rig = recorded();
+    rig.answer(5000);
+    rig.plays(1000, 0);
+    rig.caller_turn(1, "c");
+    rig.plays(500, 0);
+    let at = rig.now_ms();
+    rig.response_created(1, "r2");
+    rig.audio(1, &key("r2", "b"), 400);
+    rig.plays(1000, 0);
+    let tracks = Tracks::of(&rig.take());
     let sounds = sounds(&tracks.agent);
     assert_eq!(sounds[1], (at, at + 400), "{sounds:?}");
 }
 
 #[test]
 fn a_far_carrier_is_heard_later_and_the_recording_says_so_from_the_second_answer_on() {
-    let mut desk = recorded();
-    desk.answer(400);
-    desk.plays(1000, 150);
-    desk.caller_turn(1, "c");
-    let at = desk.now_ms();
-    desk.response_created(1, "r2");
-    desk.audio(1, &key("r2", "b"), 400);
-    desk.plays(1000, 150);
-    let sounds = sounds(&Tracks::of(&desk.take()).agent);
+    let mut rig = recorded();
+    rig.answer(400);
+    rig.plays(1000, 150);
+    rig.caller_turn(1, "c");
+    let at = rig.now_ms();
+    rig.response_created(1, "r2");
+    rig.audio(1, &key("r2", "b"), 400);
+    rig.plays(1000, 150);
+    let sounds = sounds(&Tracks::of(&rig.take()).agent);
     assert_eq!(sounds[0], (0, 400), "nothing is known of the way yet");
     assert!(sounds[1].0.abs_diff(at + 150) <= 5, "{sounds:?}, sent at {at}");
 }
 
 #[test]
 fn frames_that_a_stalled_line_sends_at_once_lie_where_they_were_said() {
-    let mut desk = recorded();
+    let mut rig = recorded();
     for n in 0..10 {
-        desk.wait(20);
-        desk.says(Some(n * 20));
+        rig.wait(20);
+        rig.says(Some(n * 20));
     }
-    desk.wait(300);
-    (10..25).for_each(|n| desk.says(Some(n * 20)));
-    desk.wait(20);
-    desk.says(Some(500));
-    assert_eq!(sounds(&Tracks::of(&desk.take()).caller), [(0, 520)]);
+    rig.wait(300);
+    (10..25).for_each(|n| rig.says(Some(n * 20)));
+    rig.wait(20);
+    rig.says(Some(500));
+    assert_eq!(sounds(&Tracks::of(&rig.take()).caller), [(0, 520)]);
 }
 
 #[test]
 fn a_gap_of_the_line_is_silence() {
-    let mut desk = recorded();
+    let mut rig = recorded();
     for sent_ms in [Some(0), Some(20), Some(60), Some(1060)] {
-        desk.now = desk.start + Duration::from_millis(sent_ms.unwrap_or_default() + 20);
-        desk.says(sent_ms);
+        rig.now = rig.start + Duration::from_millis(sent_ms.unwrap_or_default() + 20);
+        rig.says(sent_ms);
     }
-    assert_eq!(sounds(&Tracks::of(&desk.take()).caller), [(0, 40), (60, 80), (1060, 1080)]);
+    assert_eq!(sounds(&Tracks::of(&rig.take()).caller), [(0, 40), (60, 80), (1060, 1080)]);
 }
 
 #[test]
 fn without_timestamps_jitter_leaves_no_holes_and_a_silent_line_does() {
-    let mut desk = recorded();
+    let mut rig = recorded();
     for wait in [20, 35, 5, 20, 120, 1, 1, 1, 1, 1, 20] {
-        desk.wait(wait);
-        desk.says(None);
+        rig.wait(wait);
+        rig.says(None);
     }
-    let at = desk.now_ms();
-    desk.wait(1000);
-    desk.says(None);
-    let sounds = sounds(&Tracks::of(&desk.take()).caller);
+    let at = rig.now_ms();
+    rig.wait(1000);
+    rig.says(None);
+    let sounds = sounds(&Tracks::of(&rig.take()).caller);
     assert_eq!(sounds, [(0, 220), (at + 980, at + 1000)]);
 }
 
@@ -221,54 +221,54 @@ fn without_timestamps_jitter_leaves_no_holes_and_a_silent_line_does() {
 fn timestamps_that_cannot_be_count_for_nothing() {
     let wrong: [fn(u64) -> u64; 4] = [|_| 0, |n| n * 20_000, |n| 1_000_000 - n * 20, |n| (n % 7) * 1_000_000];
     for timestamp in wrong {
-        let mut desk = recorded();
+        let mut rig = recorded();
         for n in 0..200 {
-            desk.wait(20);
-            desk.says(Some(timestamp(n)));
+            rig.wait(20);
+            rig.says(Some(timestamp(n)));
         }
-        assert_eq!(sounds(&Tracks::of(&desk.take()).caller), [(0, 4000)], "as they came: {}", timestamp(3));
+        assert_eq!(sounds(&Tracks::of(&rig.take()).caller), [(0, 4000)], "as they came: {}", timestamp(3));
     }
 }
 
 #[test]
 fn a_sender_faster_than_time_cannot_make_the_recording_longer_than_the_call() {
-    let mut desk = recorded();
-    desk.wait(100);
-    (0..1000).for_each(|_| desk.says(None));
-    let tracks = Tracks::of(&desk.take());
+    let mut rig = recorded();
+    rig.wait(100);
+    (0..1000).for_each(|_| rig.says(None));
+    let tracks = Tracks::of(&rig.take());
     assert!(tracks.caller.len() as u64 <= 2_100 * MS, "{}", tracks.caller.len());
 }
 
 #[test]
 fn a_call_that_was_rebuilt_goes_on_taping_on_the_same_clock() {
-    let mut desk = recorded();
-    desk.wait(1000);
-    desk.says(Some(980));
-    let history = desk.call.history().clone();
+    let mut rig = recorded();
+    rig.wait(1000);
+    rig.says(Some(980));
+    let history = rig.call.history().clone();
     let policy = Arc::new(Policy { record: true, ..Policy::default() });
-    desk.call = Call::resume(desk.now, clock(), policy, Arc::new(setup(GreetedBy::Carrier)), history);
-    desk.drain();
-    desk.wait(500);
-    desk.says(Some(1480));
-    assert_eq!(sounds(&Tracks::of(&desk.take()).caller), [(980, 1000), (1480, 1500)]);
+    rig.call = Call::resume(rig.now, clock(), policy, Arc::new(setup(GreetedBy::Carrier)), history);
+    rig.drain();
+    rig.wait(500);
+    rig.says(Some(1480));
+    assert_eq!(sounds(&Tracks::of(&rig.take()).caller), [(980, 1000), (1480, 1500)]);
 }
 
 /// A recorded call whose actor is restarted. The `start` came late by so many ms, and so did each frame before and after the restart;
 /// what is said while the call is rebuilt waits for it. Returns where it all lies.
 fn restarted(start: u64, late: [u64; 2], waits: u64) -> Vec<(u64, u64)> {
-    let mut desk = recorded();
-    let says = |desk: &mut Desk, at: u64, arrives: u64| {
-        desk.now = desk.now.max(desk.start + Duration::from_millis(arrives.saturating_sub(start)));
-        desk.says(Some(at));
+    let mut rig = recorded();
+    let says = |rig: &mut Rig, at: u64, arrives: u64| {
+        rig.now = rig.now.max(rig.start + Duration::from_millis(arrives.saturating_sub(start)));
+        rig.says(Some(at));
     };
-    (0..700).step_by(20).for_each(|at| says(&mut desk, at, at + 20 + late[0]));
-    let history = desk.call.history().clone();
+    (0..700).step_by(20).for_each(|at| says(&mut rig, at, at + 20 + late[0]));
+    let history = rig.call.history().clone();
     let policy = Arc::new(Policy { record: true, ..Policy::default() });
-    desk.now = desk.start + Duration::from_millis(2_000 + waits - start);
-    desk.call = Call::resume(desk.now, clock(), policy, Arc::new(setup(GreetedBy::Carrier)), history);
-    desk.drain();
-    (2_000..3_000).step_by(20).for_each(|at| says(&mut desk, at, at + 20 + late[1]));
-    sounds(&Tracks::of(&desk.take()).caller)
+    rig.now = rig.start + Duration::from_millis(2_000 + waits - start);
+    rig.call = Call::resume(rig.now, clock(), policy, Arc::new(setup(GreetedBy::Carrier)), history);
+    rig.drain();
+    (2_000..3_000).step_by(20).for_each(|at| says(&mut rig, at, at + 20 + late[1]));
+    sounds(&Tracks::of(&rig.take()).caller)
 }
 
 #[test]
@@ -296,12 +296,12 @@ fn a_restart_moves_nothing_on_the_recording_whatever_was_late_before_or_after_it
 
 #[test]
 fn a_count_that_does_not_begin_with_the_stream_tells_the_pauses_and_the_arrival_where_it_begins() {
-    let mut desk = recorded();
+    let mut rig = recorded();
     for sent in [0, 20, 40, 1_000, 1_020] {
-        desk.now = desk.start + Duration::from_millis(sent + 20);
-        desk.says(Some(sent + 1_500));
+        rig.now = rig.start + Duration::from_millis(sent + 20);
+        rig.says(Some(sent + 1_500));
     }
-    let sounds = sounds(&Tracks::of(&desk.take()).caller);
+    let sounds = sounds(&Tracks::of(&rig.take()).caller);
     assert_eq!(sounds, [(0, 60), (1_000, 1_040)]);
 }
 
@@ -311,15 +311,15 @@ proptest! {
     /// Whenever the caller cuts in: what is on tape is what an honest carrier plays, to within one step of its clock.
     #[test]
     fn what_is_on_tape_is_what_was_played(answer in 200_usize..4000, cut in 0_u64..4500, lag in 0_u64..120) {
-        let mut desk = recorded();
-        desk.answer(answer);
-        desk.plays(cut, lag);
-        desk.speech_started(1, "c");
-        desk.plays(500, lag);
+        let mut rig = recorded();
+        rig.answer(answer);
+        rig.plays(cut, lag);
+        rig.speech_started(1, "c");
+        rig.plays(500, lag);
         // Messages of 200 ms, begun when the clear is sent, are played to their end; the last one is shorter.
         let (whole, now) = (answer as u64, cut.div_ceil(5) * 5);
         let played = if now >= whole { whole } else { ((now / 200 + 1) * 200).min(whole.next_multiple_of(20)) };
-        let tracks = Tracks::of(&desk.take());
+        let tracks = Tracks::of(&rig.take());
         let taped = tracks.agent.iter().filter(|sample| **sample != 0).count() as u64 / MS;
         prop_assert_eq!(taped, played.min(whole), "cut at {} of {}", now, whole);
     }
@@ -329,15 +329,15 @@ proptest! {
     fn a_frame_with_a_timestamp_lies_where_it_was_said_however_late_it_comes(
         frames in prop::collection::vec((10_u64..60, 0_u64..200), 1..60),
     ) {
-        let mut desk = recorded();
+        let mut rig = recorded();
         let (mut at, mut latest) = (0, 0);
         for (length, jitter) in frames {
             // A line delivers in order.
             latest = (at + length + jitter).max(latest);
-            desk.now = desk.start + Duration::from_millis(latest);
-            desk.caller(CallerEvent::Audio { pcm: vec![1; length as usize * 16], level_dbfs: -20.0, sent_ms: Some(at) });
+            rig.now = rig.start + Duration::from_millis(latest);
+            rig.caller(CallerEvent::Audio { pcm: vec![1; length as usize * 16], level_dbfs: -20.0, sent_ms: Some(at) });
             at += length;
         }
-        prop_assert_eq!(sounds(&Tracks::of(&desk.take()).caller), [(0, at)]);
+        prop_assert_eq!(sounds(&Tracks::of(&rig.take()).caller), [(0, at)]);
     }
 }

@@ -11,7 +11,7 @@ const MOST_EVENTS: usize = 20_000;
 
 /// Collects events. Until the media socket is open they are held back, for only then is it known how long before it they were.
 #[derive(Debug)]
-pub(crate) struct Journal {
+pub(crate) struct Timeline {
     zero: Option<Instant>,
     /// The clock of a flow starts as it is placed, not as a media socket opens.
     of_flow: bool,
@@ -21,15 +21,15 @@ pub(crate) struct Journal {
     observer: Option<mpsc::Sender<Event>>,
 }
 
-impl Journal {
+impl Timeline {
     pub(crate) fn new(observer: Option<mpsc::Sender<Event>>) -> Self {
         Self { zero: None, of_flow: false, placed: Instant::now(), held: Vec::new(), events: Vec::new(), observer }
     }
 
     /// Of a call of several streams: one clock over all of them.
     pub(crate) fn of_flow(observer: Option<mpsc::Sender<Event>>) -> Self {
-        let journal = Self::new(observer);
-        Self { zero: Some(journal.placed), of_flow: true, ..journal }
+        let timeline = Self::new(observer);
+        Self { zero: Some(timeline.placed), of_flow: true, ..timeline }
     }
 
     pub(crate) const fn placed(&self) -> Instant {

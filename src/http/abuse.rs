@@ -26,14 +26,14 @@ const TOLD_ADDRESSES: usize = 256;
 const TELL_AFTER: Duration = Duration::from_secs(60);
 
 /// Requests that were refused, by address.
-pub struct Strangers {
+pub struct AbuseLimits {
     failed: Windows,
     written: Windows,
     of_known: Windows,
     left_out: Arc<LeftOut>,
 }
 
-impl Default for Strangers {
+impl Default for AbuseLimits {
     fn default() -> Self {
         Self {
             failed: Windows::new("guessers"),
@@ -44,7 +44,7 @@ impl Default for Strangers {
     }
 }
 
-impl Strangers {
+impl AbuseLimits {
     /// Counts a failed authentication.
     ///
     /// # Errors
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn an_ipv6_customer_has_one_budget_whichever_of_its_addresses_it_takes() {
-        let strangers = Strangers::default();
+        let strangers = AbuseLimits::default();
         let address = |n: u32| ip(&format!("2001:db8:1:2::{n:x}"));
         assert!((0..FAILED_A_MINUTE).all(|n| strangers.failed(address(n)).is_ok()));
         strangers.failed(address(1000)).unwrap_err();

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 use codecs::SampleRate;
-use protocol::call::tape::Taped;
+use protocol::call::recording::AudioSegment;
 use protocol::exotel::is_sid;
 use protocol::ids::CallSid;
 use serde::{Deserialize, Serialize};
@@ -82,7 +82,7 @@ struct Note {
 
 /// The tracks of a call while it is recorded. The files are locked as long as they are written.
 #[derive(Debug)]
-pub struct Reel {
+pub struct TrackWriter {
     call: CallSid,
     folder: PathBuf,
     began: DateTime<Utc>,
@@ -97,7 +97,7 @@ pub struct Reel {
     gathered_at: u64,
 }
 
-impl Reel {
+impl TrackWriter {
     /// Makes the files of a call.
     ///
     /// # Errors
@@ -122,7 +122,7 @@ impl Reel {
         caller.try_lock()?;
         let agent = track(AGENT)?;
         let began = DateTime::<Utc>::from(began);
-        let reel = Self {
+        let tracks = Self {
             call: call.clone(),
             folder,
             began,
@@ -134,35 +134,35 @@ impl Reel {
             gathered: Vec::new(),
             gathered_at: 0,
         };
-        let note = Note::of(&reel.leave(None));
-        fs::write(reel.folder.join(NOTE), serde_json::to_vec(&note)?)?;
-        Ok(reel)
+        let note = Note::of(&tracks.leave(None));
+        fs::write(tracks.folder.join(NOTE), serde_json::to_vec(&note)?)?;
+        Ok(tracks)
     }
 
-    /// Writes what was heard; the caller's frames with the next [`Reel::flush`].
+    /// Writes what was heard; the caller's frames with the next [`TrackWriter::flush`].
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn put(&mut self, taped: &Taped) -> io::Result<()> {
-        match taped {
-            Taped::Caller { at, pcm } => {
+    pub fn put(&mut self, segment: &AudioSegment) -> io::Result<()> {
+        match segment {
+            AudioSegment::Caller { at, pcm } => {
                 if *at != self.gathered_at + self.gathered.len() as u64 / 2 {
                     self.write_gathered()?;
                     self.gathered_at = *at;
                 }
                 self.gathered.extend_from_slice(pcm);
             }
-            Taped::Agent { at, pcm } => {
+            AudioSegment::Agent { at, pcm } => {
                 // What an actor that died had sent is still played first.
                 let at = (*at).max(self.agent_end);
                 self.agent.write_all_at(pcm, at * 2)?;
                 self.agent_end = at + pcm.len() as u64 / 2;
             }
-            Taped::AgentCut { at } if *at < self.agent_end => {
+            AudioSegment::AgentCut { at } if *at < self.agent_end => {
                 self.agent.set_len(at * 2)?;
                 self.agent_end = *at;
             }
-            Taped::AgentCut { .. } => {}
+            AudioSegment::AgentCut { .. } => {}
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use rand::rngs::OsRng;
 
 /// How long a job is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct RetryPolicy {
     /// Longest pauses between attempts; each is drawn at random below.
     pub pauses: Backoff,
     /// A job older than that is not tried again.
@@ -19,7 +19,7 @@ pub struct Patience {
     pub one_attempt: Duration,
 }
 
-impl Patience {
+impl RetryPolicy {
     /// The pause after the attempt of that number: anything from nothing to the longest that is due, so that many jobs that failed
     /// together do not come back together.
     pub(super) fn pause(&self, attempts: i32) -> Duration {
@@ -38,7 +38,7 @@ impl Patience {
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience = Patience {
+    const PATIENCE: RetryPolicy = RetryPolicy {
         pauses: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
         longest_age: Duration::from_secs(3600),
         most_attempts: 5,

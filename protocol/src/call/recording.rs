@@ -32,7 +32,7 @@ const LONGEST_LAG: Duration = Duration::from_secs(1);
 
 /// Something that was heard. `at` is the sample of the recording at which it begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Taped {
+pub enum AudioSegment {
     /// The caller's side, as it reached us.
     Caller {
         /// Where.
@@ -108,7 +108,7 @@ impl CallerTrack {
             return cx.count("recording_ahead", 1);
         }
         self.end = at + length;
-        cx.out.push_back(Output::Tape(Taped::Caller { at, pcm: pcm.to_vec() }));
+        cx.out.push_back(Output::Heard(AudioSegment::Caller { at, pcm: pcm.to_vec() }));
     }
 
     fn by_timestamp(&mut self, rate: SampleRate, sent_ms: Option<u64>, arrived: u64) -> Option<u64> {
@@ -142,7 +142,7 @@ impl AgentTrack {
         let wanted = sample(cx, begins + self.lag.unwrap_or_default(), rate);
         let at = if wanted > self.end + samples(SNAP_MS, rate) { wanted } else { self.end };
         self.end = at + pcm.len() as u64 / 2;
-        cx.out.push_back(Output::Tape(Taped::Agent { at, pcm }));
+        cx.out.push_back(Output::Heard(AudioSegment::Agent { at, pcm }));
         self.end
     }
 
@@ -158,7 +158,7 @@ impl AgentTrack {
     pub(crate) fn cut(&mut self, cx: &mut Context, at: u64) {
         if at < self.end {
             self.end = at;
-            cx.out.push_back(Output::Tape(Taped::AgentCut { at }));
+            cx.out.push_back(Output::Heard(AudioSegment::AgentCut { at }));
         }
     }
 }

@@ -8,8 +8,8 @@ use protocol::exotel::webhook::{Fields, redact_cut};
 use protocol::wire::without_nul;
 use serde_json::{Value, json};
 
-use super::super::audit::Seen;
-use super::super::auth::{Presented, Way, without_key};
+use super::super::audit::AuditContext;
+use super::super::auth::{AuthMethod, Credentials, without_key};
 use super::super::body::{self, Incoming};
 use super::super::{Gateway, let_in};
 use super::Refused;
@@ -22,7 +22,7 @@ const KEPT_OF_STRANGERS: usize = 4096;
 const KEPT_RAW: usize = 512;
 
 /// One request. What can be judged without its body is judged before that is read.
-pub(super) struct Sent<'a> {
+pub(super) struct RawRequest<'a> {
     request: &'a HttpRequest,
     /// As it is signed: without prefix and spare slashes.
     path: &'static str,
@@ -33,25 +33,27 @@ pub(super) struct Sent<'a> {
     was_read: bool,
 }
 
-impl<'a> Sent<'a> {
+impl<'a> RawRequest<'a> {
     pub(super) fn new(request: &'a HttpRequest, path: &'static str, payload: web::Payload) -> Self {
         let query = without_key(request.query_string());
         Self { request, path, query, body: Incoming::new(payload), was_read: false }
     }
 
     /// The fields of a webhook that may be listened to: address, method, credentials, and then its body.
-    pub(super) async fn judge(&mut self, gateway: &Gateway, seen: &Seen) -> Result<Fields, Refused> {
-        gateway.check_address(seen.address)?;
+    pub(super) async fn judge(&mut self, gateway: &Gateway, audited: &AuditContext) -> Result<Fields, Refused> {
+        gateway.check_address(audited.address)?;
         if !self.is_get() && self.request.method() != Method::POST {
             return Err(Refused::Method(METHODS));
         }
         // A signature that could hold is the one credential that needs the body.
-        if !self.is_get() && gateway.gate.must_read(&self.presented()) {
+        if !self.is_get() && gateway.authenticator.must_read(&self.credentials()) {
             self.read().await?;
         }
-        let way =
-            gateway.gate.webhook(&self.presented()).map_err(|error| gateway.guessed_wrong(seen.address, error))?;
-        if way == Way::None {
+        let way = gateway
+            .authenticator
+            .webhook(&self.credentials())
+            .map_err(|error| gateway.guessed_wrong(audited.address, error))?;
+        if way == AuthMethod::None {
             gateway.check_page(self.request)?;
         }
         let_in(self.request);
@@ -66,9 +68,9 @@ impl<'a> Sent<'a> {
         self.body.read().await
     }
 
-    fn presented(&self) -> Presented<'_> {
+    fn credentials(&self) -> Credentials<'_> {
         let (headers, query) = (self.request.headers(), self.request.query_string());
-        Presented { method: self.request.method(), path: self.path, headers, query, signed: self.text() }
+        Credentials { method: self.request.method(), path: self.path, headers, query, signed: self.text() }
     }
 
     fn is_get(&self) -> bool {
@@ -116,12 +118,12 @@ impl<'a> Sent<'a> {
     /// Cut first, with room for one secret that the cut may go through, then redacted: no text costs more than its beginning.
     fn beginning(&self, gateway: &Gateway) -> String {
         let text = self.text();
-        let room = gateway.gate.longest_secret();
+        let room = gateway.authenticator.longest_secret();
         // Twice what is kept: what was redacted is shorter as a rule.
         let piece = &text[..text.len().min(2 * KEPT_RAW + room)];
         // A field at the very beginning has no `&` before it.
         let clean = redact_cut(&without_nul(format!("&{}", String::from_utf8_lossy(piece))));
-        let clean = gateway.gate.without_secrets(&clean[1..]);
+        let clean = gateway.authenticator.without_secrets(&clean[1..]);
         let sure = if piece.len() < text.len() { clean.len().saturating_sub(room) } else { clean.len() };
         let end = (0..=sure.min(KEPT_RAW)).rev().find(|at| clean.is_char_boundary(*at)).unwrap_or(0);
         clean[..end].to_owned()

@@ -19,7 +19,7 @@ const GATHER: Duration = Duration::from_millis(25);
 /// How long a database that is away is left alone.
 const AWAY: Duration = Duration::from_secs(3);
 
-pub(super) struct Bench {
+pub(super) struct Worker {
     store: Store,
     node: String,
     worker: String,
@@ -28,7 +28,7 @@ pub(super) struct Bench {
     away: bool,
 }
 
-impl Bench {
+impl Worker {
     pub(super) fn new(store: Store, node: &str, worker: &str, handler: Arc<dyn Work>) -> Self {
         let (node, worker) = (node.to_owned(), worker.to_owned());
         Self { store, node, worker, handler, running: JoinSet::new(), away: false }

@@ -38,7 +38,7 @@ enum Item {
 
 /// Takes entries. Clones share one journal; when the last is dropped, what is left is written.
 #[derive(Clone)]
-pub(crate) struct Journal {
+pub(crate) struct AuditWriter {
     /// Of requests and ends.
     queue: mpsc::Sender<Item>,
     /// Of calls' steps: however many they are, they take no place of the others.
@@ -48,7 +48,7 @@ pub(crate) struct Journal {
     stuck: Arc<AtomicBool>,
 }
 
-impl Journal {
+impl AuditWriter {
     /// Starts writing to a store.
     pub(crate) fn new(store: Store, numbers: AuditNumbers, runtime: &Handle) -> Self {
         let ((queue, items), (steps, of_steps)) = (mpsc::channel(QUEUE), mpsc::channel(STEPS_QUEUE));

@@ -1,4 +1,4 @@
-//! The caller's ear: plays what arrives and keeps account of it. Time is an argument: samples since the media socket opened.
+//! The caller's earpiece: plays what arrives and keeps account of it. Time is an argument: samples since the media socket opened.
 
 use codecs::SampleRate;
 
@@ -11,7 +11,7 @@ const GAP_MS: u64 = 200;
 
 /// Something heard, and when.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Heeded {
+pub(crate) enum PlayoutEvent {
     /// The agent began to be heard.
     Began(u64),
     /// The agent is no longer heard since then.
@@ -22,12 +22,12 @@ pub(crate) enum Heeded {
 
 /// Plays agent audio to the caller.
 #[derive(Debug)]
-pub(crate) struct Ear {
+pub(crate) struct Earpiece {
     playback: Playback,
     view: AgentView,
     /// The agent was told to be quiet: whatever comes next is something new.
     cleared: bool,
-    /// [`Heeded::Ended`] is still to be told.
+    /// [`PlayoutEvent::Ended`] is still to be told.
     sounding: bool,
     /// Sample at which what was heard last ends.
     heard_to: u64,
@@ -37,7 +37,7 @@ pub(crate) struct Ear {
     pub(crate) sound: Vec<i16>,
 }
 
-impl Ear {
+impl Earpiece {
     pub(crate) fn new(rate: SampleRate) -> Self {
         Self {
             playback: Playback::new(rate.hz()),
@@ -74,8 +74,8 @@ impl Ear {
     }
 
     /// Plays what is due.
-    pub(crate) fn listen(&mut self, now: u64) -> Vec<Heeded> {
-        let (mut played, mut marks, mut heeded) = (Vec::new(), Vec::new(), Vec::new());
+    pub(crate) fn listen(&mut self, now: u64) -> Vec<PlayoutEvent> {
+        let (mut played, mut marks, mut playout_event) = (Vec::new(), Vec::new(), Vec::new());
         self.playback.advance(now, &mut played, &mut marks);
         for message in played {
             let fresh = self.view.began.is_none()
@@ -86,11 +86,11 @@ impl Ear {
                 continue;
             }
             if fresh {
-                self.end(self.heard_to, &mut heeded);
+                self.end(self.heard_to, &mut playout_event);
                 self.view.began = Some(message.at);
                 self.sounding = true;
                 self.cleared = false;
-                heeded.push(Heeded::Began(message.at));
+                playout_event.push(PlayoutEvent::Began(message.at));
             }
             self.heard_to = message.at + message.pcm.len() as u64 / 2;
             self.heard.played_ms += message.pcm.len() as u64 / 2 / self.samples_per_ms;
@@ -100,15 +100,15 @@ impl Ear {
         let silent = heard_to <= now;
         self.view.silent_since = silent.then_some(heard_to);
         if silent && (self.cleared || now - heard_to >= GAP_MS * self.samples_per_ms) {
-            self.end(heard_to, &mut heeded);
+            self.end(heard_to, &mut playout_event);
         }
-        heeded.extend(marks.into_iter().map(Heeded::Reached));
-        heeded
+        playout_event.extend(marks.into_iter().map(PlayoutEvent::Reached));
+        playout_event
     }
 
-    fn end(&mut self, at: u64, heeded: &mut Vec<Heeded>) {
+    fn end(&mut self, at: u64, playout_event: &mut Vec<PlayoutEvent>) {
         if std::mem::take(&mut self.sounding) {
-            heeded.push(Heeded::Ended(at));
+            playout_event.push(PlayoutEvent::Ended(at));
         }
     }
 
@@ -136,54 +136,54 @@ mod tests {
 
     #[test]
     fn short_gaps_do_not_divide_what_the_agent_says() {
-        let mut ear = Ear::new(SampleRate::Hz8000);
-        ear.audio(0, vec![1; 3_200]);
-        assert_eq!(ear.listen(0), [Heeded::Began(0)]);
-        assert_eq!(ear.listen(290 * MS), []);
-        assert_eq!(ear.view().silent_since, Some(200 * MS));
-        ear.audio(300 * MS, vec![1; 3_200]);
-        assert_eq!(ear.listen(300 * MS), []);
-        assert_eq!(ear.view(), AgentView { began: Some(0), silent_since: None });
-        assert_eq!(ear.listen(700 * MS), [Heeded::Ended(500 * MS)]);
-        assert_eq!((ear.heard.played_ms, ear.sound.len()), (400, 4_000));
+        let mut earpiece = Earpiece::new(SampleRate::Hz8000);
+        earpiece.audio(0, vec![1; 3_200]);
+        assert_eq!(earpiece.listen(0), [PlayoutEvent::Began(0)]);
+        assert_eq!(earpiece.listen(290 * MS), []);
+        assert_eq!(earpiece.view().silent_since, Some(200 * MS));
+        earpiece.audio(300 * MS, vec![1; 3_200]);
+        assert_eq!(earpiece.listen(300 * MS), []);
+        assert_eq!(earpiece.view(), AgentView { began: Some(0), silent_since: None });
+        assert_eq!(earpiece.listen(700 * MS), [PlayoutEvent::Ended(500 * MS)]);
+        assert_eq!((earpiece.heard.played_ms, earpiece.sound.len()), (400, 4_000));
     }
 
     #[test]
     fn silence_that_is_sent_is_not_taken_for_the_agent_speaking() {
-        let mut ear = Ear::new(SampleRate::Hz8000);
-        ear.audio(1_000 * MS, vec![0; 1_600]);
-        assert_eq!(ear.listen(1_000 * MS), []);
-        assert_eq!(ear.listen(2_000 * MS), []);
-        assert_eq!(ear.view().began, None);
-        ear.audio(3_000 * MS, vec![1; 320]);
-        assert_eq!(ear.listen(3_000 * MS), [Heeded::Began(3_000 * MS)]);
+        let mut earpiece = Earpiece::new(SampleRate::Hz8000);
+        earpiece.audio(1_000 * MS, vec![0; 1_600]);
+        assert_eq!(earpiece.listen(1_000 * MS), []);
+        assert_eq!(earpiece.listen(2_000 * MS), []);
+        assert_eq!(earpiece.view().began, None);
+        earpiece.audio(3_000 * MS, vec![1; 320]);
+        assert_eq!(earpiece.listen(3_000 * MS), [PlayoutEvent::Began(3_000 * MS)]);
     }
 
     #[test]
     fn silence_between_answers_is_not_heard_as_one() {
-        let mut ear = Ear::new(SampleRate::Hz8000);
-        ear.audio(0, vec![1; 3_200]);
-        assert_eq!(ear.listen(0), [Heeded::Began(0)]);
-        assert_eq!(ear.listen(500 * MS), [Heeded::Ended(200 * MS)]);
-        ear.audio(6_000 * MS, vec![0; 1_600]);
-        assert_eq!(ear.listen(6_050 * MS), []);
-        assert_eq!(ear.view(), AgentView { began: Some(0), silent_since: Some(200 * MS) });
-        ear.audio(6_100 * MS, vec![1; 3_200]);
-        assert_eq!(ear.listen(6_100 * MS), [Heeded::Began(6_100 * MS)]);
+        let mut earpiece = Earpiece::new(SampleRate::Hz8000);
+        earpiece.audio(0, vec![1; 3_200]);
+        assert_eq!(earpiece.listen(0), [PlayoutEvent::Began(0)]);
+        assert_eq!(earpiece.listen(500 * MS), [PlayoutEvent::Ended(200 * MS)]);
+        earpiece.audio(6_000 * MS, vec![0; 1_600]);
+        assert_eq!(earpiece.listen(6_050 * MS), []);
+        assert_eq!(earpiece.view(), AgentView { began: Some(0), silent_since: Some(200 * MS) });
+        earpiece.audio(6_100 * MS, vec![1; 3_200]);
+        assert_eq!(earpiece.listen(6_100 * MS), [PlayoutEvent::Began(6_100 * MS)]);
     }
 
     #[test]
     fn after_a_clear_whatever_comes_is_new() {
-        let mut ear = Ear::new(SampleRate::Hz8000);
+        let mut earpiece = Earpiece::new(SampleRate::Hz8000);
         for _ in 0..3 {
-            ear.audio(0, vec![1; 3_200]);
+            earpiece.audio(0, vec![1; 3_200]);
         }
-        ear.listen(0);
-        ear.listen(100 * MS);
-        assert_eq!(ear.clear(100 * MS).messages, 2);
-        assert_eq!(ear.listen(200 * MS), [Heeded::Ended(200 * MS)]);
-        ear.audio(250 * MS, vec![1; 320]);
-        assert_eq!(ear.listen(250 * MS), [Heeded::Began(250 * MS)]);
-        assert_eq!((ear.heard.cleared_ms, ear.heard.max_lead_ms), (400, 600));
+        earpiece.listen(0);
+        earpiece.listen(100 * MS);
+        assert_eq!(earpiece.clear(100 * MS).messages, 2);
+        assert_eq!(earpiece.listen(200 * MS), [PlayoutEvent::Ended(200 * MS)]);
+        earpiece.audio(250 * MS, vec![1; 320]);
+        assert_eq!(earpiece.listen(250 * MS), [PlayoutEvent::Began(250 * MS)]);
+        assert_eq!((earpiece.heard.cleared_ms, earpiece.heard.max_lead_ms), (400, 600));
     }
 }

@@ -10,8 +10,8 @@ use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::{Deck, Finished, Press, PressError, Spooling, find, left_behind};
-use crate::jobs::{Handler, Job, JobError, Patience};
+use super::{EncodeError, EncoderThread, Finished, SpoolHandle, WriterThread, find, left_behind};
+use crate::jobs::{Handler, Job, JobError, RetryPolicy};
 use crate::recordings::objects::Objects;
 use crate::store::{RecordingStatus, Store, StoreError};
 
@@ -25,8 +25,8 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from
 
 /// The spool of a node at work.
 pub struct Spool {
-    spooling: Spooling,
-    keeper: JoinHandle<()>,
+    writer_thread: WriterThread,
+    uploader: JoinHandle<()>,
 }
 
 impl Spool {
@@ -35,28 +35,33 @@ impl Spool {
     ///
     /// # Errors
     /// When there is no thread for it.
-    pub fn start(root: PathBuf, store: Store, node: impl Into<String>, runtime: &Handle) -> io::Result<(Deck, Self)> {
-        let (deck, spooling, finished) = Deck::start(&root)?;
-        let keeper = runtime.spawn(Keeper { store, node: node.into() }.run(root, finished));
-        Ok((deck, Self { spooling, keeper }))
+    pub fn start(
+        root: PathBuf,
+        store: Store,
+        node: impl Into<String>,
+        runtime: &Handle,
+    ) -> io::Result<(SpoolHandle, Self)> {
+        let (spool_handle, writer_thread, finished) = SpoolHandle::start(&root)?;
+        let uploader = runtime.spawn(Uploader { store, node: node.into() }.run(root, finished));
+        Ok((spool_handle, Self { writer_thread, uploader }))
     }
 
     /// Writes what is left of calls that are over; what the database does not take meanwhile is found at the next start.
     pub async fn stop(self, patience: Duration) {
-        let written = tokio::task::spawn_blocking(move || drop(self.spooling));
-        if timeout(patience, async { (written.await, self.keeper.await) }).await.is_err() {
+        let written = tokio::task::spawn_blocking(move || drop(self.writer_thread));
+        if timeout(patience, async { (written.await, self.uploader.await) }).await.is_err() {
             tracing::warn!("the last recordings wait in the spool for the next start");
         }
     }
 }
 
 /// Writes down what comes out of the spool: until then a recording is a folder that the next start finds.
-struct Keeper {
+struct Uploader {
     store: Store,
     node: String,
 }
 
-impl Keeper {
+impl Uploader {
     async fn run(self, root: PathBuf, mut finished: Receiver<Finished>) {
         let found = tokio::task::spawn_blocking(move || left_behind(&root)).await;
         match found.unwrap_or_else(|error| Err(io::Error::other(error))) {
@@ -108,15 +113,15 @@ impl Keeper {
 pub struct EncodeRecording {
     store: Store,
     objects: Objects,
-    press: Press,
+    encoder: EncoderThread,
     root: PathBuf,
 }
 
 impl EncodeRecording {
     /// Encodes what lies below that folder.
     #[must_use]
-    pub fn new(store: Store, objects: Objects, press: Press, root: PathBuf) -> Self {
-        Self { store, objects, press, root }
+    pub fn new(store: Store, objects: Objects, encoder: EncoderThread, root: PathBuf) -> Self {
+        Self { store, objects, encoder, root }
     }
 
     async fn encode(&self, id: i64) -> Result<(), JobError> {
@@ -136,12 +141,12 @@ impl EncodeRecording {
             }
             Err(error) => return Err(JobError::Retry(format!("the spool cannot be read: {error}"))),
         };
-        let pressed = self.press.encode(found.clone()).await.map_err(|error| match error {
-            PressError::Nothing => JobError::GiveUp(error.to_string()),
-            PressError::Failed(_) | PressError::Fault(_) | PressError::Stopped => JobError::Retry(error.to_string()),
+        let encoded = self.encoder.encode(found.clone()).await.map_err(|error| match error {
+            EncodeError::Nothing => JobError::GiveUp(error.to_string()),
+            EncodeError::Failed(_) | EncodeError::Fault(_) | EncodeError::Stopped => JobError::Retry(error.to_string()),
         })?;
         let key = format!("{}/{folder}.opus", found.began.format("%Y/%m/%d"));
-        let stored = self.objects.put_file(&pressed.file, &key, Some(CONTENT_TYPE)).await;
+        let stored = self.objects.put_file(&encoded.file, &key, Some(CONTENT_TYPE)).await;
         let stored = stored.map_err(|error| JobError::Retry(error.to_string()))?;
         match &found.incomplete {
             None => self.store.recording_stored(id, &stored, Some(CONTENT_TYPE)).await?,
@@ -150,7 +155,7 @@ impl EncodeRecording {
                 self.store.recording_failed(id, &words).await?;
             }
         }
-        tracing::info!(call_sid = %call, ms = pressed.duration_ms, bytes = stored.bytes, "recording stored");
+        tracing::info!(call_sid = %call, ms = encoded.duration_ms, bytes = stored.bytes, "recording stored");
         metrics::counter!("callgate_recordings_stored_total", "source" => "own").increment(1);
         let removed = tokio::task::spawn_blocking(move || found.remove()).await;
         if let Ok(Err(error)) = removed {
@@ -170,7 +175,7 @@ impl Handler for EncodeRecording {
     const KIND: &'static str = KIND;
     const AT_ONCE: usize = 1;
     /// Without an end: as long as the sound is in the spool it can be stored.
-    const PATIENCE: Patience = Patience {
+    const PATIENCE: RetryPolicy = RetryPolicy {
         pauses: Backoff::new(Duration::from_secs(5), Duration::from_secs(600)),
         longest_age: Duration::MAX,
         most_attempts: i32::MAX,

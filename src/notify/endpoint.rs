@@ -10,9 +10,9 @@ use crate::store::EventsTarget;
 /// Shorter ones can be guessed.
 const SHORTEST: usize = 16;
 
-/// What is wrong with a wish.
+/// What is wrong with a change of the endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WishError {
+pub enum EndpointError {
     /// The URL will not do.
     #[error("{0}")]
     Url(String),
@@ -29,32 +29,32 @@ pub enum WishError {
 
 /// What is wished, and can be had.
 #[derive(Debug, Default)]
-pub struct EventsWish {
+pub struct EndpointChange {
     /// None: as it is; empty: nowhere.
     url: Option<String>,
     secret: Option<Secret>,
 }
 
-/// What a wish comes to.
+/// What a change comes to.
 #[derive(Debug, Default)]
-pub struct EventsGrant {
+pub struct Endpoint {
     /// What is to be set, if anything; none within: the client is not told.
     pub target: Option<Option<EventsTarget>>,
     /// The secret that was made, to be shown this once.
     pub made: Option<Secret>,
 }
 
-impl EventsWish {
-    /// Checks a wish. An empty URL is the wish not to be told.
+impl EndpointChange {
+    /// Checks a change. An empty URL is the wish not to be told.
     ///
     /// # Errors
     /// What is wrong with it, and the mend.
-    pub fn new(url: Option<String>, secret: Option<String>, private: &PrivateHosts) -> Result<Self, WishError> {
+    pub fn new(url: Option<String>, secret: Option<String>, private: &PrivateHosts) -> Result<Self, EndpointError> {
         if let Some(url) = url.as_deref().filter(|url| !url.is_empty()) {
-            check_url(url, private).map_err(WishError::Url)?;
+            check_url(url, private).map_err(EndpointError::Url)?;
         }
         match secret {
-            Some(secret) if secret.len() < SHORTEST => Err(WishError::ShortSecret),
+            Some(secret) if secret.len() < SHORTEST => Err(EndpointError::ShortSecret),
             secret => Ok(Self { url, secret: secret.map(Secret::new) }),
         }
     }
@@ -65,24 +65,24 @@ impl EventsWish {
         self.url.is_none() && self.secret.is_none()
     }
 
-    /// What the wish comes to for a client that is told there, or nowhere. A URL without a secret keeps the client's, or gets one.
+    /// What the change comes to for a client that is told there, or nowhere. A URL without a secret keeps the client's, or gets one.
     ///
     /// # Errors
     /// A secret without a URL.
-    pub fn grant(self, known: Option<EventsTarget>) -> Result<EventsGrant, WishError> {
+    pub fn endpoint(self, known: Option<EventsTarget>) -> Result<Endpoint, EndpointError> {
         let target = match (self.url, self.secret, known) {
-            (None, None, _) => return Ok(EventsGrant::default()),
+            (None, None, _) => return Ok(Endpoint::default()),
             (Some(url), _, _) if url.is_empty() => None,
-            (None, Some(_), None) => return Err(WishError::NoUrl),
+            (None, Some(_), None) => return Err(EndpointError::NoUrl),
             (None, Some(secret), Some(known)) => Some(EventsTarget { secret, ..known }),
             (Some(url), Some(secret), _) => Some(EventsTarget { url, secret }),
             (Some(url), None, Some(known)) => Some(EventsTarget { url, ..known }),
             (Some(url), None, None) => {
-                let secret = new_secret().map_err(|error| WishError::NoRandomness(error.to_string()))?;
+                let secret = new_secret().map_err(|error| EndpointError::NoRandomness(error.to_string()))?;
                 let made = Some(secret.clone());
-                return Ok(EventsGrant { target: Some(Some(EventsTarget { url, secret })), made });
+                return Ok(Endpoint { target: Some(Some(EventsTarget { url, secret })), made });
             }
         };
-        Ok(EventsGrant { target: Some(target), made: None })
+        Ok(Endpoint { target: Some(target), made: None })
     }
 }

@@ -15,7 +15,7 @@ use crate::sync::lock;
 const MOST_BYTES: usize = 64 << 20;
 
 /// A call that left.
-pub(crate) struct Kept {
+pub(crate) struct RecentCall {
     slot: Arc<CallSlot>,
     /// Tells one stay of a call from the next.
     id: u64,
@@ -23,7 +23,7 @@ pub(crate) struct Kept {
     back: bool,
 }
 
-impl Kept {
+impl RecentCall {
     /// The call is back, and its recording goes on with it.
     pub(crate) fn come_back(mut self) -> Arc<CallSlot> {
         self.back = true;
@@ -31,16 +31,16 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for RecentCall {
     fn drop(&mut self) {
         if !self.back {
-            self.slot.tape().iter().for_each(|tape| tape.ended());
+            self.slot.sink().iter().for_each(|sink| sink.ended());
         }
     }
 }
 
 /// All of them.
-pub(crate) struct Shelf {
+pub(crate) struct RecentCalls {
     /// As many as may be live.
     most: usize,
     held: Mutex<Held>,
@@ -48,7 +48,7 @@ pub(crate) struct Shelf {
 
 #[derive(Default)]
 struct Held {
-    calls: HashMap<CallSid, Kept>,
+    calls: HashMap<CallSid, RecentCall>,
     /// Oldest first; some are gone by now.
     order: VecDeque<(u64, CallSid)>,
     bytes: usize,
@@ -56,18 +56,18 @@ struct Held {
 }
 
 impl Held {
-    fn take(&mut self, call: &CallSid) -> Option<Kept> {
+    fn take(&mut self, call: &CallSid) -> Option<RecentCall> {
         let kept = self.calls.remove(call)?;
         self.bytes -= kept.weight;
         Some(kept)
     }
 
-    fn take_stay(&mut self, call: &CallSid, id: u64) -> Option<Kept> {
+    fn take_stay(&mut self, call: &CallSid, id: u64) -> Option<RecentCall> {
         if self.calls.get(call).is_some_and(|kept| kept.id == id) { self.take(call) } else { None }
     }
 
     /// Leaves no more than there may be: what had to go.
-    fn bounded(&mut self, most: usize) -> Vec<Kept> {
+    fn bounded(&mut self, most: usize) -> Vec<RecentCall> {
         let mut gone = Vec::new();
         while self.calls.len() > most || self.bytes > MOST_BYTES {
             let Some((id, call)) = self.order.pop_front() else { break };
@@ -80,7 +80,7 @@ impl Held {
     }
 }
 
-impl Shelf {
+impl RecentCalls {
     pub(crate) fn new(most: usize) -> Self {
         Self { most, held: Mutex::default() }
     }
@@ -91,7 +91,7 @@ impl Shelf {
     }
 
     /// Takes a call that comes back, or is over for good.
-    pub(crate) fn take(&self, call: &CallSid) -> Option<Kept> {
+    pub(crate) fn take(&self, call: &CallSid) -> Option<RecentCall> {
         let mut held = lock(&self.held);
         let kept = held.take(call);
         gauge!("callgate_calls_kept").set(held.calls.len() as f64);
@@ -107,7 +107,7 @@ impl Shelf {
         let before = held.take(&call);
         held.bytes += weight;
         held.order.push_back((id, call.clone()));
-        held.calls.insert(call.clone(), Kept { slot, id, weight, back: false });
+        held.calls.insert(call.clone(), RecentCall { slot, id, weight, back: false });
         let gone = held.bounded(self.most);
         gauge!("callgate_calls_kept").set(held.calls.len() as f64);
         // Their recordings end, which is nobody's to wait for.
@@ -119,7 +119,7 @@ impl Shelf {
             runtime.spawn(async move {
                 tokio::time::sleep(COMES_BACK_WITHIN).await;
                 if let Some(registry) = registry.upgrade() {
-                    registry.shelf.expire(&call, id);
+                    registry.recent.expire(&call, id);
                 }
             });
         }
