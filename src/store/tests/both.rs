@@ -197,7 +197,8 @@ async fn changes_touch_only_what_they_name() {
     let after = store.change_client(before.id, changes).await.unwrap().unwrap();
     let agent = Agent { voice: None, ..before.agent.clone() };
     let limits = ClientLimits { max_call_secs: Some(60), ..before.limits };
-    assert_eq!(after, Client { active: false, agent, limits, updated_at: after.updated_at, ..before });
+    let version = before.version + 1;
+    assert_eq!(after, Client { active: false, agent, limits, version, updated_at: after.updated_at, ..before });
     assert_eq!(store.client_by_number(&PhoneNumber::new("+918047112233")).await.unwrap(), Some(after));
     assert_eq!(store.change_client(99, ClientChanges::default()).await.unwrap(), None);
 }
