@@ -38,7 +38,7 @@ pub(crate) mod tests;
 pub use agents::{AppliedAgent, Apply};
 pub use audit::{AuditEntry, Whole};
 pub use batch::{Batch, CallUpdate, Finish, MediaStart};
-pub use calls::{Call, CallEndReport, CallPage, CallWithTurns, Entry, Parties};
+pub use calls::{Call, CallEndReport, CallPage, CallWithTurns, EarlierCall, Entry, Parties};
 pub use clients::{Agent, Client, ClientChanges, ClientLimits, NewClient};
 pub use engine::url::{DatabaseUrl, DatabaseUrlError};
 pub use error::StoreError;

@@ -216,6 +216,15 @@ pub struct CallPage {
     pub limit: i64,
 }
 
+/// A call that a caller had with a client before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EarlierCall {
+    /// When it began.
+    pub at: DateTime<Utc>,
+    /// How long it took, ms, if that is known.
+    pub duration_ms: Option<i64>,
+}
+
 /// A call with its transcript.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CallWithTurns {
@@ -267,6 +276,21 @@ impl Store {
     /// When the database fails.
     pub async fn calls_page(&self, page: CallPage) -> Result<Vec<(Call, Option<String>)>, StoreError> {
         query!(self, read, calls::page(&page))
+    }
+
+    /// The calls that a caller had with a client before this one, the latest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn earlier_calls(
+        &self,
+        client: i64,
+        caller: &PhoneNumber,
+        this: &CallSid,
+        limit: i64,
+    ) -> Result<Vec<EarlierCall>, StoreError> {
+        let (caller, this) = (caller.clone(), this.clone());
+        query!(self, read, calls::earlier(client, &caller, &this, limit))
     }
 
     /// The model that a call's client chose, if it did.

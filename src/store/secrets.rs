@@ -20,7 +20,7 @@ impl From<(i64, NaiveDateTime)> for ClientToken {
 }
 
 impl Store {
-    /// Keeps a secret, in the place of the one of that name; false when there are so many that no more are kept.
+    /// Keeps a secret, in the place of the one of that name: the client is another version from then on. False when there are so many that no more are kept.
     ///
     /// # Errors
     /// When the database fails.
@@ -75,7 +75,7 @@ impl Store {
     /// When the database fails.
     pub async fn remove_secret(&self, client: i64, name: &str) -> Result<bool, StoreError> {
         let name = name.to_owned();
-        query!(self, write, secrets::remove(client, &name))
+        transaction!(self, secrets::remove(client, &name))
     }
 
     /// Keeps the hash of a token; none when there are so many that no more are kept.

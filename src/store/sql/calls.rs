@@ -11,7 +11,7 @@ use crate::store::ends::{EndColumns, IN_PROGRESS, next_rev};
 use crate::store::engine::prepared::prepared;
 use crate::store::schema;
 use crate::store::schema::calls::dsl;
-use crate::store::{Begun, Call, CallEndReport, CallPage, CallWithTurns, Kept, NewCall, StoreError};
+use crate::store::{Begun, Call, CallEndReport, CallPage, CallWithTurns, EarlierCall, Kept, NewCall, StoreError};
 
 pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Begun, StoreError> {
     let parties = &new.parties;
@@ -172,6 +172,20 @@ pub(in crate::store) async fn page(
     }
     let calls = calls.load(conn).await?;
     named(conn, calls).await
+}
+
+pub(in crate::store) async fn earlier(
+    conn: &mut Conn,
+    client: i64,
+    caller: &PhoneNumber,
+    this: &CallSid,
+    limit: i64,
+) -> Result<Vec<EarlierCall>, StoreError> {
+    let theirs = dsl::calls.filter(dsl::client_id.eq(client)).filter(dsl::from_number.eq(caller.reveal()));
+    let before = theirs.filter(dsl::call_sid.ne(this.as_str())).filter(dsl::entry.is_not_null());
+    let latest = before.order(dsl::started_at.desc()).limit(limit).select((dsl::started_at, dsl::duration_ms));
+    let rows: Vec<(NaiveDateTime, Option<i64>)> = latest.load(conn).await?;
+    Ok(rows.into_iter().map(|(at, duration_ms)| EarlierCall { at: at.and_utc(), duration_ms }).collect())
 }
 
 /// Calls with their clients' names.

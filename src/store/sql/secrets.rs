@@ -13,6 +13,13 @@ use crate::store::{Client, StoreError};
 /// Rows of one client that are listed at most.
 const MOST_LISTED: i64 = 1_000;
 
+/// What was had of the client's secrets is another version of it: whoever keeps it asks again.
+async fn outdate(conn: &mut Conn, client: i64) -> Result<(), StoreError> {
+    let version = clients::version.eq(clients::version + 1);
+    diesel::update(clients::clients.find(client)).set(version).execute(conn).await?;
+    Ok(())
+}
+
 /// Needs a transaction: it counts before it adds.
 pub(in crate::store) async fn set(
     conn: &mut Conn,
@@ -24,6 +31,7 @@ pub(in crate::store) async fn set(
     let now = dsl::updated_at.eq(Utc::now().naive_utc());
     let known = dsl::client_secrets.find((client, name));
     if diesel::update(known).set((dsl::sealed.eq(sealed), now)).execute(conn).await? > 0 {
+        outdate(conn, client).await?;
         return Ok(true);
     }
     let of_client = dsl::client_secrets.filter(dsl::client_id.eq(client));
@@ -33,6 +41,7 @@ pub(in crate::store) async fn set(
     }
     let new = (dsl::client_id.eq(client), dsl::name.eq(name), dsl::sealed.eq(sealed), now);
     diesel::insert_into(dsl::client_secrets).values(new).execute(conn).await?;
+    outdate(conn, client).await?;
     Ok(true)
 }
 
@@ -69,8 +78,13 @@ pub(in crate::store) async fn after(
     Ok(page.select((dsl::client_id, dsl::name, dsl::sealed)).load(conn).await?)
 }
 
+/// Needs a transaction.
 pub(in crate::store) async fn remove(conn: &mut Conn, client: i64, name: &str) -> Result<bool, StoreError> {
-    Ok(diesel::delete(dsl::client_secrets.find((client, name))).execute(conn).await? > 0)
+    let gone = diesel::delete(dsl::client_secrets.find((client, name))).execute(conn).await? > 0;
+    if gone {
+        outdate(conn, client).await?;
+    }
+    Ok(gone)
 }
 
 /// Needs a transaction: it counts before it adds.

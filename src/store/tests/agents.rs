@@ -1,10 +1,10 @@
 //! What a file says of a client's agent, on record.
 
 use futures_util::future::join_all;
-use protocol::ids::PhoneNumber;
+use protocol::ids::{CallSid, PhoneNumber};
 
 use super::Db;
-use crate::store::tests::new_client;
+use crate::store::tests::{new_call, new_client};
 use crate::store::*;
 
 const FIRST: &str = "+918047112233";
@@ -122,6 +122,48 @@ async fn clients_that_a_gateway_of_the_version_before_adds_and_changes_are_found
     assert!(db.execute(&new(FIRST)).is_err());
     assert!(db.execute(&format!("UPDATE clients SET exotel_number = '{FIRST}' WHERE id = {old}")).is_err());
     assert_eq!(whose(&store, SECOND).await, Some(old));
+}
+
+#[tokio::test]
+async fn a_secret_that_is_set_or_removed_makes_its_client_another_version() {
+    let db = Db::new();
+    let store = db.store().await;
+    let client = store.add_client(new_client(FIRST)).await.unwrap();
+    let mut seen = vec![client.version];
+    let mut looked = async || seen.push(store.client(client.id).await.unwrap().unwrap().version);
+    for sealed in ["one", "two"] {
+        assert!(store.set_secret(client.id, "CRM", sealed.to_owned(), 1).await.unwrap());
+        looked().await;
+    }
+    assert!(store.remove_secret(client.id, "CRM").await.unwrap());
+    looked().await;
+    assert_eq!(seen, [client.version, client.version + 1, client.version + 2, client.version + 3]);
+    assert!(!store.remove_secret(client.id, "CRM").await.unwrap());
+    assert_eq!(store.client(client.id).await.unwrap().unwrap().version, client.version + 3);
+}
+
+#[tokio::test]
+async fn the_calls_that_a_caller_had_before_are_this_clients_and_the_latest_come_first() {
+    let db = Db::new();
+    let store = db.store().await;
+    let client = store.add_client(new_client(FIRST)).await.unwrap().id;
+    let other = store.add_client(new_client(SECOND)).await.unwrap().id;
+    let caller = PhoneNumber::new("+919876543210");
+    let began = async |sid: &str, client: i64, from: &PhoneNumber, minute: i64| {
+        let new = new_call(sid, client);
+        let parties = Parties { from: Some(from.clone()), ..new.parties.clone() };
+        let at = new.at - chrono::TimeDelta::minutes(minute);
+        store.begin_call(NewCall { parties, at, ..new }).await.unwrap();
+    };
+    for (index, sid) in ["c1", "c2", "c3", "c4"].into_iter().enumerate() {
+        began(sid, client, &caller, 10 - index as i64).await;
+    }
+    began("c5", other, &caller, 1).await;
+    began("c6", client, &PhoneNumber::new("+919876543211"), 1).await;
+    let earlier = store.earlier_calls(client, &caller, &CallSid::new("c4"), 2).await.unwrap();
+    let row = async |sid: &str| store.call(&CallSid::new(sid)).await.unwrap().unwrap().call.times.started_at;
+    assert_eq!(earlier.iter().map(|call| call.at).collect::<Vec<_>>(), [row("c3").await, row("c2").await]);
+    assert!(store.earlier_calls(client, &PhoneNumber::new("+911"), &CallSid::new("c4"), 2).await.unwrap().is_empty());
 }
 
 #[tokio::test]
