@@ -48,6 +48,7 @@ impl Line {
             context: None,
             hold_words: Vec::new(),
             clips: std::sync::Arc::default(),
+            closed: false,
         };
         let now = Instant::now();
         let call = Call::new(now, Clock { now, wall: SystemTime::now() }, Arc::new(policy), Arc::new(setup));

@@ -6,6 +6,7 @@
 mod apply;
 mod documents;
 mod file;
+mod hours;
 mod node;
 mod read;
 mod record;

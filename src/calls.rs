@@ -5,6 +5,7 @@ mod admissions;
 mod begin;
 mod handover;
 mod join;
+mod known;
 mod lease;
 mod parties;
 mod rates;

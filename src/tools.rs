@@ -9,7 +9,7 @@ use std::time::Duration;
 use actors::Effects;
 use protocol::call::functions::Function;
 
-use crate::agent::{ContextConfig, Documents};
+use crate::agent::{ContextConfig, Document, Documents};
 use crate::store::{Client, StoreError};
 
 mod answer;
@@ -60,6 +60,14 @@ impl Tools {
     pub fn new(runner: Arc<Runner>) -> Self {
         let documents = Documents::new(runner.store.clone());
         Self { runner, toolsets: Toolsets::default(), documents, known: Known::default() }
+    }
+
+    /// What there is of a client's agent beside its row, which was read just now.
+    ///
+    /// # Errors
+    /// When it has to be read, and the database fails.
+    pub async fn document(&self, client: &Client) -> Result<Arc<Document>, StoreError> {
+        self.documents.of(client).await
     }
 
     /// What a call can have done of a client's whose row was read just now.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -10,7 +12,6 @@ use crate::tenant::{INSTRUCTIONS, LANGUAGE, REGION, TIME_ZONE};
 
 /// A whole file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct AgentFile {
     /// For people.
     pub name: String,
@@ -28,21 +29,15 @@ pub struct AgentFile {
     /// Calls are recorded.
     #[serde(default)]
     pub recording: bool,
-    /// Live calls; none: as many as the node.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_concurrent: Option<i32>,
-    /// Calls a minute, over all callers; none: the default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub calls_per_minute: Option<i32>,
-    /// Calls a minute of one caller; none: the default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub caller_calls_per_minute: Option<i32>,
-    /// Longest call, s; none: the node's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_call_secs: Option<i32>,
+    /// How much of the gateway it may have.
+    #[serde(flatten)]
+    pub limits: CallLimits,
     /// What callers meet.
     #[serde(default)]
     pub agent: AgentSection,
+    /// When the agent answers; none: always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<HoursConfig>,
     /// How callers are understood.
     #[serde(default, skip_serializing_if = "Listening::is_empty")]
     pub listening: Listening,
@@ -58,6 +53,23 @@ pub struct AgentFile {
     /// Servers of functions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mcp: Vec<McpConfig>,
+}
+
+/// Of a client's calls; they stand at the top of the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallLimits {
+    /// Live calls; none: as many as the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrent: Option<i32>,
+    /// Calls a minute, over all callers; none: the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_per_minute: Option<i32>,
+    /// Calls a minute of one caller; none: the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller_calls_per_minute: Option<i32>,
+    /// Longest call, s; none: the node's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_call_secs: Option<i32>,
 }
 
 /// `[agent]`.
@@ -82,6 +94,17 @@ pub struct AgentSection {
     /// Model; none: the gateway's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// What callers hear outside of [`AgentFile::hours`]; none: they are hung up on without a word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_words: Option<String>,
+}
+
+/// `[hours]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoursConfig {
+    /// Entries such as `Mon-Fri 09:00-18:00`, in the client's time zone.
+    pub open: Vec<String>,
 }
 
 /// `[listening]`.
@@ -208,6 +231,12 @@ pub enum Method {
 /// What is on record of a client's agent beside the columns of its row.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Document {
+    /// See [`AgentFile::hours`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<HoursConfig>,
+    /// See [`AgentSection::closed_words`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_words: Option<String>,
     /// See [`AgentFile::context`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<ContextConfig>,
@@ -240,6 +269,12 @@ impl Document {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self == &Self::default()
+    }
+
+    /// Whether the agent answers a call that begins at that time.
+    #[must_use]
+    pub fn is_open(&self, at: DateTime<Utc>, zone: Tz) -> bool {
+        self.hours.as_ref().is_none_or(|hours| super::hours::is_open(&hours.open, at, zone))
     }
 }
 
@@ -274,6 +309,7 @@ impl Default for AgentSection {
             voice: None,
             unlisted_voice: None,
             model: None,
+            closed_words: None,
         }
     }
 }

@@ -130,6 +130,10 @@ fn value(node: &Node, key: &Key, path: &str, mistakes: &mut Mistakes) -> Option<
         (Kind::Table(shape), _) => return Some(table(node, shape, path, mistakes)),
         (Kind::Headers, Held::Table(entries)) => return Some(headers(entries, path, mistakes)),
         (Kind::Tables { shape, most }, Held::List(list)) => return Some(tables(list, shape, most, path, mistakes)),
+        (Kind::Texts { .. }, Held::List(list)) if key.needed && list.is_empty() => {
+            mistakes.tell(path, format!("is empty: {}", key.about));
+            return None;
+        }
         (Kind::Texts { most, each, read }, Held::List(list)) => {
             return Some(texts(list, most, each, read, path, mistakes));
         }

@@ -3,7 +3,7 @@
 use protocol::ids::PhoneNumber;
 use serde_json::Value;
 
-use super::file::{AgentFile, AgentSection, Document, EventsConfig, Listening};
+use super::file::{AgentFile, AgentSection, CallLimits, Document, EventsConfig, Listening};
 use crate::store::{Agent, Client, ClientLimits, NewClient, Store, StoreError};
 use crate::tenant::voice;
 
@@ -42,10 +42,12 @@ impl OnRecord {
             time_zone: self.client.time_zone.clone(),
             region: self.client.region.clone(),
             recording: self.client.recording,
-            max_concurrent: limits.max_concurrent,
-            calls_per_minute: limits.calls_per_minute,
-            caller_calls_per_minute: limits.caller_calls_per_minute,
-            max_call_secs: limits.max_call_secs,
+            limits: CallLimits {
+                max_concurrent: limits.max_concurrent,
+                calls_per_minute: limits.calls_per_minute,
+                caller_calls_per_minute: limits.caller_calls_per_minute,
+                max_call_secs: limits.max_call_secs,
+            },
             agent: AgentSection {
                 greeting: agent.greeting.clone(),
                 instructions: agent.instructions.clone(),
@@ -53,7 +55,9 @@ impl OnRecord {
                 unlisted_voice: agent.voice.clone().filter(|_| listed.is_none()),
                 voice: listed,
                 model: agent.model.clone(),
+                closed_words: self.document.closed_words.clone(),
             },
+            hours: self.document.hours.clone(),
             listening: Listening { transcription_language: agent.transcription_language.clone() },
             context: self.document.context.clone(),
             events: self.client.events_url.clone().map(|url| EventsConfig { url }),
@@ -76,6 +80,8 @@ impl AgentFile {
     #[must_use]
     pub fn document(&self) -> Document {
         Document {
+            hours: self.hours.clone(),
+            closed_words: self.agent.closed_words.clone(),
             context: self.context.clone(),
             tools: self.tools.clone(),
             mcp: self.mcp.clone(),
@@ -85,7 +91,7 @@ impl AgentFile {
 
     /// What of it is kept in columns.
     pub(super) fn columns(&self) -> NewClient {
-        let AgentSection { greeting, instructions, language, voice, unlisted_voice, model } = self.agent.clone();
+        let AgentSection { greeting, instructions, language, voice, unlisted_voice, model, .. } = self.agent.clone();
         NewClient {
             name: self.name.clone(),
             exotel_number: PhoneNumber::new(self.numbers.first().cloned().unwrap_or_default()),
@@ -101,10 +107,10 @@ impl AgentFile {
                 tools: "[]".to_owned(),
             },
             limits: ClientLimits {
-                max_concurrent: self.max_concurrent,
-                calls_per_minute: self.calls_per_minute,
-                caller_calls_per_minute: self.caller_calls_per_minute,
-                max_call_secs: self.max_call_secs,
+                max_concurrent: self.limits.max_concurrent,
+                calls_per_minute: self.limits.calls_per_minute,
+                caller_calls_per_minute: self.limits.caller_calls_per_minute,
+                max_call_secs: self.limits.max_call_secs,
             },
             recording: self.recording,
         }

@@ -120,13 +120,16 @@ fn judge(file: &mut AgentFile, rules: Rules<'_>, mistakes: &mut Mistakes) {
             mistakes.tell(key, unfilled.iter().map(ToString::to_string).collect::<Vec<_>>().join("; and "));
         }
     }
+    if file.hours.is_none() && file.agent.closed_words.is_some() {
+        mistakes.tell("agent.closed_words", "is never said without [hours]: say when it is open, or leave it out");
+    }
     model(file, mistakes);
 }
 
 /// Each number in the one spelling it is kept in: the first stays the first, the others have no order.
 fn numbers(file: &mut AgentFile, mistakes: &mut Mistakes) {
     if file.numbers.is_empty() {
-        return mistakes.tell("numbers", "is empty: give the ExoPhone whose calls it takes");
+        return;
     }
     let mut seen = BTreeSet::new();
     for (index, told) in file.numbers.iter_mut().enumerate() {

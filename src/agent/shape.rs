@@ -1,6 +1,6 @@
 //! What an agent file may say, as data: its reader, its JSON Schema and the words of its mistakes come from here.
 
-use super::words;
+use super::{hours, words};
 
 /// Bytes of a file, whichever way it comes.
 pub const LONGEST_FILE: usize = 256 * 1024;
@@ -10,6 +10,8 @@ pub const MOST_TOOLS: usize = 32;
 pub const MOST_SERVERS: usize = 8;
 /// Numbers of a client.
 pub const MOST_NUMBERS: usize = 64;
+/// Entries of opening hours.
+pub const MOST_HOURS: usize = 32;
 /// Headers of one request.
 pub const MOST_HEADERS: usize = 16;
 /// Bytes of a header's value.
@@ -123,7 +125,7 @@ pub(super) const FILE: Shape = Shape {
             "Functions that are HTTP endpoints of the client's own",
         ),
         key("mcp", Kind::Tables { shape: &MCP, most: MOST_SERVERS }, "MCP servers whose tools the agent may call"),
-        later("hours"),
+        key("hours", Kind::Table(&HOURS), "When the agent answers (default: always)"),
         later("silence"),
         later("keypad"),
         later("destinations"),
@@ -147,7 +149,22 @@ const AGENT: Shape = Shape {
         key("model", text(LONGEST_MODEL, words::model), "The model (default: the gateway's)"),
         later("speed"),
         later("hold_words"),
-        later("closed_words"),
+        key(
+            "closed_words",
+            text(LONGEST_SAID, words::fixed),
+            "What callers hear outside of hours, before they are hung up on",
+        ),
+    ],
+};
+
+const HOURS: Shape = Shape {
+    keys: &[
+        needed(
+            "open",
+            Kind::Texts { most: MOST_HOURS, each: 256, read: hours::entry },
+            "Days and times in the time zone, as in \"Mon-Fri 09:00-18:00\"",
+        ),
+        later("to"),
     ],
 };
 

@@ -25,6 +25,10 @@ It is {{now}}."""
 language = "en-IN"
 voice = "marin"
 model = "gpt-realtime-2.1"
+closed_words = "We are closed."
+
+[hours]
+open = ["Mon-Fri 09:00-18:00", "Sat 10:00-13:00"]
 
 [listening]
 transcription_language = "hi"
@@ -139,6 +143,10 @@ description = "Ends it."
 url = "https://10.0.0.1/x"
 parameters = { type = "array" }
 
+[hours]
+open = ["Mon-Fri 9-18"]
+to = "desk"
+
 [keypad]
 secret = "always"
 "#;
@@ -160,7 +168,9 @@ secret = "always"
         "line 20: tools[1].name is end_call, which every agent has",
         "line 22: tools[1].url has a private address",
         "line 23: tools[1].parameters will not do: a schema of arguments must say",
-        "line 25: keypad is not supported by this version",
+        "line 26: hours.open[0] has 9-18, which is no time",
+        "line 27: hours.to is not supported by this version",
+        "line 29: keypad is not supported by this version",
     ];
     assert_eq!(told.len(), expected.len(), "{told:#?}");
     for (told, expected) in told.iter().zip(expected) {
@@ -238,7 +248,7 @@ fn what_a_file_changes_is_told_key_by_key_and_no_key_of_a_header_is_shown() {
     assert_eq!(Plan::over(stands.clone(), file.clone()).changes(), []);
     let mut wished = file.clone();
     wished.agent.greeting = "Hello".to_owned();
-    wished.max_concurrent = None;
+    wished.limits.max_concurrent = None;
     wished.mcp[0].headers.insert("X-Site".to_owned(), "hush".to_owned());
     let told: Vec<String> = Plan::over(stands, wished).changes().iter().map(ToString::to_string).collect();
     assert_eq!(told.len(), 3, "{told:?}");
@@ -268,7 +278,8 @@ fn same_keys(shape: &Shape, value: &Value, at: &str) {
 #[test]
 fn the_json_schema_says_what_the_types_hold_and_is_the_one_in_docs() {
     let mut file = read(CLINIC).unwrap();
-    (file.calls_per_minute, file.caller_calls_per_minute, file.max_call_secs) = (Some(1), Some(1), Some(1));
+    let limits = &mut file.limits;
+    (limits.calls_per_minute, limits.caller_calls_per_minute, limits.max_call_secs) = (Some(1), Some(1), Some(1));
     same_keys(&FILE, &serde_json::to_value(&file).unwrap(), "the file");
     let schema = serde_json::to_string_pretty(&json_schema()).unwrap() + "\n";
     if std::env::var_os("CALLGATE_WRITE_DOCS").is_some() {

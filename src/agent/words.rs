@@ -18,6 +18,14 @@ pub(super) fn filled(told: &str) -> Read {
     if whole(told)?.trim().is_empty() { Err("is empty: give it a value".to_owned()) } else { Ok(told.to_owned()) }
 }
 
+/// What is said to everybody alike.
+pub(super) fn fixed(told: &str) -> Read {
+    match filled(told)?.contains("{{") {
+        true => Err("has places to fill, and is the same for all callers: take the {{ out".to_owned()),
+        false => Ok(told.to_owned()),
+    }
+}
+
 /// A text with places to fill.
 pub(super) fn template(told: &str) -> Read {
     match Template::parse(whole(told)?) {

@@ -12,6 +12,8 @@ use crate::tools::CallTools;
 
 /// Characters that a carrier's voice says in a second.
 const SAID_A_SECOND: u64 = 12;
+/// The longest call that comes when nobody answers: however often the caller speaks into what is said.
+const LONGEST_CLOSED: Duration = Duration::from_secs(60);
 
 /// The admission of a call: what its client's row and the node's policy say of it. The tighter limit holds.
 pub(super) fn admission(
@@ -35,14 +37,12 @@ pub(super) fn admission(
         context: tools.context,
         hold_words: Vec::new(),
         clips: std::sync::Arc::default(),
+        closed: false,
     };
     let mut policy = node.clone();
     policy.record = client.recording;
     if let Some(secs) = client.limits.max_call_secs.and_then(|secs| u64::try_from(secs).ok()).filter(|secs| *secs > 0) {
         policy.max_call = policy.max_call.min(Duration::from_secs(secs));
-    }
-    if greeted_by == GreetedBy::Carrier {
-        policy.media_wait += said_within(&agent.greeting);
     }
     Admission {
         call_sid: call.clone(),
@@ -54,6 +54,22 @@ pub(super) fn admission(
         generation: 1,
         returns: None,
         effects: tools.effects,
+    }
+}
+
+/// A call that comes when its client's agent does not answer: these words are all that is said.
+pub(super) fn close(admission: &mut Admission, words: String) {
+    admission.setup = admission.setup.clone().closed(words);
+    admission.effects = None;
+    let policy = Arc::make_mut(&mut admission.policy);
+    policy.max_call = policy.max_call.min(LONGEST_CLOSED);
+}
+
+/// The stream of a call that the carrier greets comes so much later.
+pub(super) fn wait_for_greeting(admission: &mut Admission) {
+    if admission.setup.greeted_by == GreetedBy::Carrier {
+        let greeting = admission.setup.greeting_as_known();
+        Arc::make_mut(&mut admission.policy).media_wait += said_within(&greeting);
     }
 }
 

@@ -12,7 +12,8 @@ use protocol::exotel::{normalise_number, warm_numbers};
 use protocol::ids::{CallSid, PhoneNumber};
 
 use super::Refused;
-use super::admission::admission;
+use super::admission::{admission, close, wait_for_greeting};
+use super::known::{caller, known, zone};
 use super::parties::parties;
 use super::rates::Rates;
 use super::writer::RecordWriter;
@@ -50,6 +51,8 @@ pub struct Arrival {
     pub lines: Vec<PhoneNumber>,
     /// As the carrier spells it.
     pub direction: Option<String>,
+    /// What whoever placed the call wrote on it.
+    pub custom_field: Option<String>,
     /// How it comes in.
     pub entry: Entry,
 }
@@ -86,7 +89,8 @@ impl Admissions {
     ) -> Result<AdmittedCall<P>, Refused> {
         let client = self.store.client_of(arrival.lines.clone()).await?.ok_or_else(|| nobodys(&arrival.lines))?;
         let parties = self.parties(arrival, &client);
-        let admission = self.admission(&arrival.call, &client, arrival.entry, &parties).await?;
+        let noted = arrival.custom_field.as_deref();
+        let admission = self.admission(&arrival.call, &client, arrival.entry, &parties, noted).await?;
         let judged = match client.active {
             true => take_place(&admission).and_then(|place| {
                 self.rates.check(&arrival.call, &client, &parties, Instant::now())?;
@@ -127,7 +131,7 @@ impl Admissions {
         let client = &let_in.client;
         let new = NewCall {
             parties: self.parties(&arrival, client),
-            call_sid: arrival.call,
+            call_sid: arrival.call.clone(),
             client_id: client.id,
             entry: arrival.entry,
             owner: self.node.clone(),
@@ -138,7 +142,8 @@ impl Admissions {
         if let Some(owner) = begun.call().client_id.filter(|owner| *owner != client.id) {
             let client = self.store.client(owner).await?.ok_or(Refused::UnknownClient)?;
             let call = begun.call();
-            let admission = self.admission(&call.call_sid, &client, arrival.entry, &call.parties).await?;
+            let noted = arrival.custom_field.as_deref();
+            let admission = self.admission(&call.call_sid, &client, arrival.entry, &call.parties, noted).await?;
             // The place was another client's.
             *let_in = AdmittedCall { client, admission, place: None };
         }
@@ -155,21 +160,38 @@ impl Admissions {
         client: &Client,
         entry: Entry,
         parties: &Parties,
+        custom_field: Option<&str>,
     ) -> Result<Admission, Refused> {
         let greeted_by = match entry {
             Entry::CallStart => GreetedBy::Carrier,
             Entry::Voicebot | Entry::Static => GreetedBy::Model,
         };
-        // An outgoing call's client is the one who calls: its functions are told whom.
-        let other = [&parties.from, &parties.to].into_iter().flatten().find(|number| **number != client.exotel_number);
         let info = CallInfo {
-            caller: other.cloned(),
+            caller: caller(client, parties).cloned(),
+            custom_field: custom_field.map(str::to_owned),
             called: parties.to.clone(),
             direction: parties.direction.clone(),
             ..CallInfo::new(call.clone())
         };
         let tools = self.tools.of_call(client, info).await?;
         Ok(admission(call, client, greeted_by, &self.policy, tools))
+    }
+
+    /// Adds what the row of the call says: what is known for its texts without asking anybody, or that nobody answers when it began.
+    pub(super) async fn inform(
+        &self,
+        client: &Client,
+        row: &Call,
+        custom_field: Option<&str>,
+        admission: &mut Admission,
+    ) -> Result<(), Refused> {
+        let document = self.tools.document(client).await?;
+        match document.is_open(row.times.started_at, zone(client)) {
+            true => admission.setup.known = known(&self.store, client, row, custom_field).await,
+            false => close(admission, document.closed_words.clone().unwrap_or_default()),
+        }
+        wait_for_greeting(admission);
+        Ok(())
     }
 
     /// A call that this node has from now on, as a row has it that was read before. `here`: as this node had it last.

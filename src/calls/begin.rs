@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use actors::{Admission, Announced, Reservation, Switchboard};
+use protocol::call::policy::Setup;
 use protocol::ids::CallSid;
 use tokio::time::timeout;
 use url::Url;
@@ -11,7 +12,7 @@ use url::Url;
 use super::admissions::{Admissions, AdmittedCall, Arrival, GoesOn};
 use super::token::{TOKEN_LIFE, TokenError, TokenKey};
 use super::{Calls, Refused};
-use crate::store::{Agent, Begun, Call};
+use crate::store::{Begun, Call};
 
 /// What the carrier is answered.
 #[derive(Clone, Debug)]
@@ -35,6 +36,18 @@ pub enum How {
     Replayed,
     /// It had ended for a while, and goes on here.
     Returned,
+}
+
+/// What the carrier says first.
+struct Said {
+    greeting: String,
+    language: String,
+}
+
+impl Said {
+    fn of(setup: &Setup) -> Self {
+        Self { greeting: setup.greeting_as_known(), language: setup.language.clone() }
+    }
 }
 
 impl Calls {
@@ -63,14 +76,20 @@ impl Calls {
             false => Ok(Some(self.switchboard.reserve(admission, false)?)),
         };
         let mut let_in = admissions.let_in(&arrival, take_place).await?;
+        let noted = arrival.custom_field.clone();
         let begun = admissions.begin(arrival, &mut let_in, here.is_some()).await?;
-        let AdmittedCall { client, admission, place } = let_in;
+        let AdmittedCall { client, mut admission, place } = let_in;
+        if matches!(begun, Begun::Over(_)) {
+            return Err(Refused::Over);
+        }
+        admissions.inform(&client, begun.call(), noted.as_deref(), &mut admission).await?;
+        let said = Said::of(&admission.setup);
         let (row, goes_on, how) = match begun {
             Begun::Over(_) => return Err(Refused::Over),
             Begun::New(row) if row.is_over() => return Err(Refused::Over),
-            Begun::Elsewhere(row) => return Ok(self.answer(&client.agent, &row, How::Replayed)),
+            Begun::Elsewhere(row) => return Ok(self.answer(said, &row, How::Replayed)),
             Begun::Ours(row) if self.switchboard.phase(&row.call_sid).is_some() => {
-                return Ok(self.answer(&client.agent, &row, How::Replayed));
+                return Ok(self.answer(said, &row, How::Replayed));
             }
             Begun::New(row) => {
                 let goes_on = GoesOn::asked(&row, None);
@@ -88,7 +107,7 @@ impl Calls {
         };
         let admission = admissions.goes_on(&row, goes_on, admission, here).await?;
         self.admit(place, admission)?;
-        Ok(self.answer(&client.agent, &row, how))
+        Ok(self.answer(said, &row, how))
     }
 
     fn admit(&self, place: Option<Reservation>, admission: Admission) -> Result<(), Refused> {
@@ -115,7 +134,7 @@ impl Calls {
         })
     }
 
-    fn answer(&self, agent: &Agent, row: &Call, how: How) -> Answered {
+    fn answer(&self, said: Said, row: &Call, how: How) -> Answered {
         let call = &row.call_sid;
         let here = self.switchboard.announce(call, TOKEN_LIFE);
         let url = match here {
@@ -128,8 +147,8 @@ impl Calls {
             _ => self.urls.of(call, Announced { stream: 1, since: row.times.started_at.into(), conversed: false }),
         };
         let conversed = here.map_or(row.streams() > 0, |announced| announced.conversed);
-        let greeting = if conversed { String::new() } else { agent.greeting.clone() };
-        Answered { url, greeting, language: agent.language.clone(), how }
+        let greeting = if conversed { String::new() } else { said.greeting };
+        Answered { url, greeting, language: said.language, how }
     }
 }
 

@@ -80,7 +80,8 @@ impl Admissions {
                 (row, goes_on)
             }
         };
-        let AdmittedCall { admission, .. } = let_in;
+        let AdmittedCall { client, mut admission, .. } = let_in;
+        self.inform(&client, &row, None, &mut admission).await?;
         self.goes_on(&row, goes_on, admission, join.here.as_ref()).await
     }
 
@@ -104,7 +105,8 @@ impl Admissions {
         let was_ours = was.ownership.owner.as_ref() == Some(&self.node);
         let was_under = was_ours.then_some(was.ownership.generation);
         let goes_on = GoesOn { generation, was_under, stream, since: SystemTime::now() };
-        let admission = self.admission(&was.call_sid, &client, entry, &was.parties).await?;
+        let mut admission = self.admission(&was.call_sid, &client, entry, &was.parties, None).await?;
+        self.inform(&client, &was, None, &mut admission).await?;
         self.goes_on(&was, goes_on, admission, join.here.as_ref()).await
     }
 
@@ -146,6 +148,7 @@ fn arrival(start: &Start) -> Result<Arrival, Refused> {
         from: start.from.clone(),
         to: start.to.clone(),
         direction: None,
+        custom_field: None,
         entry: Entry::Static,
     })
 }

@@ -235,7 +235,8 @@ async fn calls_without_an_end_are_found_among_themselves_alone() {
 async fn the_calls_that_a_caller_had_before_are_found_without_looking_at_those_of_others() {
     let db = TempDb::new();
     let _store = db.store().await;
-    let earlier = "SELECT started_at FROM calls WHERE client_id = 1 AND from_number = '+919876543210' AND call_sid <> 'c'";
+    let earlier =
+        "SELECT started_at FROM calls WHERE client_id = 1 AND from_number = '+919876543210' AND call_sid <> 'c'";
     let plan = plan(&db, &format!("{earlier} AND entry IS NOT NULL ORDER BY started_at DESC LIMIT 5"));
     assert_eq!(plan, ["SEARCH calls USING INDEX calls_client_caller (client_id=? AND from_number=?)"]);
 }

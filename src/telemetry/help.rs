@@ -56,6 +56,7 @@ const COUNTERS: &[(&str, &str)] = &[
         "callgate_record_dropped_total",
         "Records of calls, and of what happened in them, dropped because too many waited",
     ),
+    ("callgate_previous_calls_missed_total", "Calls whose caller's earlier calls were not found in time"),
     ("callgate_record_superseded_total", "Records of calls dropped because another gateway has the call"),
     ("callgate_recording_dropped_total", "Pieces of recorded audio dropped because the disk was too slow"),
     ("callgate_recordings_failed_total", "Recordings that failed, by where"),

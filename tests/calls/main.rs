@@ -12,6 +12,7 @@ mod database;
 mod faults;
 mod flows;
 mod functions;
+mod hours;
 mod load;
 mod log;
 mod model;

@@ -32,6 +32,8 @@ mod starts;
 mod strangers;
 #[path = "streams.rs"]
 mod streams;
+#[path = "texts.rs"]
+mod texts;
 #[path = "told.rs"]
 mod told;
 #[path = "wear.rs"]

@@ -92,6 +92,7 @@ pub(crate) fn admission(call: &str) -> Admission {
         context: None,
         hold_words: Vec::new(),
         clips: std::sync::Arc::default(),
+        closed: false,
     };
     Admission {
         call_sid: CallSid::new(call),

@@ -10,7 +10,7 @@ use super::patience::{Patience, Verdict};
 use super::playout::Pushed;
 use super::tools::{Called, Listener, Steered, Tools};
 use super::turn::{Began, Over, Turn, truncate};
-use super::{Call, CarryOn, prompts};
+use super::{Call, CarryOn, Phase, prompts};
 use crate::ids::{ItemId, ResponseId};
 use crate::realtime::command::{ClientEvent, NewItem};
 use crate::realtime::event::{ContentKey, FunctionCall, ResponseDone, ResponseStatus};
@@ -155,6 +155,9 @@ impl Call {
 
     /// If the agent said goodbye, no more of it will come.
     pub(super) fn goodbye_generated(&mut self) {
+        if self.phase == Phase::Waiting {
+            return;
+        }
         let remaining = self.playout.remaining(self.cx.now);
         self.closing.generated(&mut self.cx, remaining);
     }

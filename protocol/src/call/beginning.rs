@@ -9,6 +9,7 @@ use super::carry_on::CarryOn;
 use super::closing::Closing;
 use super::context::Context;
 use super::context_lookup::ContextLookup;
+use super::end::Ended;
 use super::fact::Fact;
 use super::history::{History, Owed};
 use super::holding::Holding;
@@ -35,13 +36,21 @@ impl Call {
         call
     }
 
-    /// The model is dialled; if the client is asked who calls, it is told that first.
+    /// The model is dialled, unless nothing is to be said; if the client is asked who calls, it is told that first.
     fn begin_session(&mut self) {
+        if self.is_said() {
+            return;
+        }
         self.context_lookup.begin(&mut self.cx);
         if self.context_lookup.is_awaited() {
             self.session.hold();
         }
         self.session.dial(&mut self.cx);
+    }
+
+    /// Whether the client is closed at this time, and the caller heard so.
+    pub(super) fn is_said(&self) -> bool {
+        self.cx.setup.closed && !self.opening.greets()
     }
 
     /// A call rebuilt from its history, after a fault or for a further stream: a fresh session is dialled and told the conversation.
@@ -63,6 +72,10 @@ impl Call {
             Some((_, rate, at)) => call.go_live(rate, at),
             None => media::awaits_start(&mut call.cx),
         }
+        if call.phase == Phase::Live && call.is_said() {
+            call.end(Ended::Closed);
+            return call;
+        }
         call.begin_session();
         call
     }
@@ -78,7 +91,7 @@ impl Call {
             playout: Playout::new(policy.chunk_ms, history.resumes()),
             uplink: Uplink::new(policy.hold, history.resumes() > 0),
             opening: Opening::new(&setup, &history),
-            closing: Closing::default(),
+            closing: Closing::new(setup.closed),
             tools: Tools::default(),
             context_lookup: ContextLookup::default(),
             holding: Holding::default(),
@@ -96,6 +109,13 @@ impl Call {
         let (at_ms, wall) = (self.cx.at_ms(), self.cx.wall());
         self.cx.record(Fact::MediaStarted { stream, rate, at_ms, wall });
         self.go_live(rate, wall);
+        if self.is_said() {
+            return self.end(Ended::Closed);
+        }
+        if !self.turn.generates() {
+            // What was said before they were there ends the call once it is heard.
+            self.goodbye_generated();
+        }
         if self.opening.is_due()
             && !self.cx.policy.greet_early
             && let Some(conn) = self.session.ready()

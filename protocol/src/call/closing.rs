@@ -30,6 +30,12 @@ struct Goodbye {
 }
 
 impl Closing {
+    /// Of a call that begins, or is rebuilt: one that comes when nobody answers ends with the first words that are said.
+    pub(super) fn new(closed: bool) -> Self {
+        let goodbye = Goodbye { why: Ended::Closed, by: None, unasked: true, said: false };
+        Self(closed.then_some(goodbye))
+    }
+
     /// The agent asked for the end.
     pub(super) fn begin(&mut self, why: Ended, by: Asked) {
         self.0 = Some(Goodbye { why, by: Some(by), unasked: false, said: false });

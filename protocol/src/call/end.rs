@@ -35,6 +35,8 @@ pub enum Ended {
         /// The status told.
         status: String,
     },
+    /// The client's agent does not answer at this time.
+    Closed,
     /// The longest call that is allowed.
     TooLong,
     /// The media socket never came.
@@ -74,6 +76,7 @@ impl Ended {
             Self::Transferred { .. } => EndCode::Transferred,
             Self::Operator => EndCode::Operator,
             Self::CallEnd { .. } => EndCode::CarrierReported,
+            Self::Closed => EndCode::Closed,
             Self::TooLong => EndCode::TooLong,
             Self::NoMedia => EndCode::NoMedia,
             Self::MediaSilent => EndCode::MediaSilent,
@@ -108,6 +111,7 @@ impl Ended {
             Self::Transferred { reason } => format!("the agent handed the call on: {reason}"),
             Self::Operator => "an operator ended the call".to_owned(),
             Self::CallEnd { status } => format!("the carrier reported the call as {status}"),
+            Self::Closed => "the client is closed at this time".to_owned(),
             Self::TooLong => "the longest call allowed was reached".to_owned(),
             Self::NoMedia => "the media stream never started".to_owned(),
             Self::MediaSilent => "the carrier sent no more audio".to_owned(),

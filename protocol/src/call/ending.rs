@@ -13,6 +13,7 @@ fn has_time(why: &Ended) -> bool {
     !matches!(
         why,
         Ended::ModelFailed { .. }
+            | Ended::Closed
             | Ended::TooLong
             | Ended::NoMedia
             | Ended::GaveUp { .. }
@@ -25,6 +26,11 @@ fn has_time(why: &Ended) -> bool {
 impl Call {
     /// The call ends: everything is settled, the carrier let go, and the model too unless it has the caller's last words.
     pub(super) fn end(&mut self, why: Ended) {
+        let why = match why {
+            // Nobody would have answered, however that went.
+            Ended::ModelFailed { .. } | Ended::TooLong if self.cx.setup.closed => Ended::Closed,
+            why => why,
+        };
         let live = self.phase == Phase::Live;
         let conn = self.session.ready().filter(|_| live && has_time(&why) && self.session.transcribes(&self.cx));
         let speaking = self.turn.speaking().cloned();

@@ -80,6 +80,8 @@ impl Call {
             // It is asked for once somebody is there to hear it.
             _ if first && self.phase == Phase::Waiting && !self.cx.policy.greet_early => {}
             _ if first => self.speak_first(conn),
+            // What is still to be heard is heard, and nothing is added.
+            _ if self.cx.setup.closed => self.goodbye_generated(),
             Owed::Ear => CarryOn::listen(&mut self.cx),
             Owed::Answer | Owed::Rest | Owed::Nothing => {
                 // What a function comes to is told with its call, and answered then: asked now, the model would call it again.

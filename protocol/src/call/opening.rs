@@ -7,7 +7,9 @@ use super::prompts;
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Opening {
-    /// The greeting is still to be had from the model.
+    /// The call was begun, or rebuilt, with the greeting to be had from the model.
+    greets: bool,
+    /// It is still to be had.
     greeting: bool,
     /// The caller comes back to a conversation, and was not spoken to yet.
     returned: bool,
@@ -20,10 +22,16 @@ impl Opening {
         let spoken = history.agent_heard();
         let conversed = history.turns().next().is_some();
         // A fault of ours on the way back leaves it to be said.
-        let returned = history.is_away() && (conversed || history.is_recorded());
+        let returned = !setup.closed && history.is_away() && (conversed || history.is_recorded());
         // What was heard of the agent when its gateway was lost is not on record; whoever spoke since was greeted.
         let greeted = spoken || conversed && history.is_recorded();
-        Self { greeting: setup.greeted_by == GreetedBy::Model && !greeted, returned, spoken }
+        let greets = setup.greeted_by == GreetedBy::Model && !greeted;
+        Self { greets, greeting: greets, returned, spoken }
+    }
+
+    /// Whether the agent greets at all.
+    pub(super) const fn greets(&self) -> bool {
+        self.greets
     }
 
     /// Whether the agent is to speak first.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::clips::Clips;
 use super::functions::{CallContext, Function};
+use super::prompts;
 use super::template::Template;
 use crate::realtime::command::Vad;
 use crate::realtime::event::AudioFormat;
@@ -36,6 +37,8 @@ pub struct Setup {
     pub hold_words: Vec<String>,
     /// Fixed sentences, as audio.
     pub clips: Arc<Clips>,
+    /// The client's agent does not answer at this time: the greeting says so, and the call ends when it was heard.
+    pub closed: bool,
 }
 
 impl Setup {
@@ -72,6 +75,14 @@ impl Setup {
             let asked = || context.and_then(|context| context.variables.get(name));
             self.known.get(name).or_else(asked).map(|value| Cow::from(value.as_str()))
         })
+    }
+
+    /// The same call outside of the client's hours: these words are all that is said.
+    #[must_use]
+    pub fn closed(self, words: String) -> Self {
+        let greeted_by = if words.trim().is_empty() { GreetedBy::Carrier } else { self.greeted_by };
+        let (instructions, tools) = (prompts::CLOSED.to_owned(), Vec::new());
+        Self { instructions, greeting: words, greeted_by, tools, context: None, closed: true, ..self }
     }
 
     /// The function of that name.

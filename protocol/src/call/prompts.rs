@@ -43,11 +43,16 @@ pub(super) fn conversation(setup: &Setup, history: &History, turns: usize, end: 
     greeting.into_iter().chain(history.replay(turns, end)).collect()
 }
 
+/// The instructions of a call that comes when nobody answers.
+pub(super) const CLOSED: &str = "You are an announcement on the phone: this line is closed at this time. Say the words that you are asked to \
+    say, exactly, and nothing else. You cannot help, take messages or make promises.";
+
 /// What the model is asked to greet with.
 pub(super) fn greeting(setup: &Setup) -> String {
     let base = &setup.instructions;
     match setup.greeting.trim() {
         "" => format!("{base}\n\nThe caller has just been connected. Greet the caller briefly, in {}.", setup.language),
+        words if setup.closed => format!("{base}\n\nSay exactly these words now: {words}"),
         words => format!(
             "{base}\n\nThe caller has just been connected. Greet the caller with these words, in {}, and wait: {words}",
             setup.language

@@ -2,6 +2,7 @@
 
 mod backpressure;
 mod broken;
+mod closed;
 mod context_lookup;
 mod conversation;
 mod copies;
@@ -68,6 +69,7 @@ fn setup(greeted_by: GreetedBy) -> Setup {
         context: None,
         hold_words: Vec::new(),
         clips: std::sync::Arc::default(),
+        closed: false,
     }
 }
 

@@ -110,6 +110,7 @@ impl World {
             context: None,
             hold_words: Vec::new(),
             clips: Arc::default(),
+            closed: false,
         });
         let call = Call::new(base, Clock { now: base, wall: wall(0) }, Arc::clone(&policy), Arc::clone(&setup));
         let mut world = Self {

@@ -43,8 +43,9 @@ async fn begin(
     let start = CallStart::try_from(fields)?;
     audited.call = Some(start.call_sid.clone());
     let direction = fields.text::<64>("Direction").map(String::from);
-    let CallStart { call_sid: call, from, to, lines, .. } = start;
-    Ok(gateway.calls.begin(Arrival { call, from, to, lines, direction, entry }).await?)
+    let CallStart { call_sid: call, from, to, lines, custom_field, .. } = start;
+    let custom_field = custom_field.map(String::from);
+    Ok(gateway.calls.begin(Arrival { call, from, to, lines, direction, custom_field, entry }).await?)
 }
 
 fn answer(how: How, mut response: HttpResponse) -> Answer {

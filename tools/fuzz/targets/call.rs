@@ -39,6 +39,7 @@ fuzz_target!(|data: &[u8]| {
         context: None,
         hold_words: Vec::new(),
         clips: std::sync::Arc::default(),
+        closed: false,
     };
     let (policy, setup) = (Arc::new(Policy::default()), Arc::new(setup));
     let mut now = Instant::now();

@@ -19,6 +19,8 @@ pub enum EndCode {
     CarrierReported,
     /// The carrier reported the end of the stream, and nothing of the call.
     StreamReported,
+    /// It came outside of the client's hours.
+    Closed,
     /// The longest call that is allowed.
     TooLong,
     /// The media stream never started.
@@ -43,7 +45,7 @@ pub enum EndCode {
 
 impl EndCode {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::CallerHungUp,
         Self::StreamStopped,
         Self::StreamLost,
@@ -52,6 +54,7 @@ impl EndCode {
         Self::Operator,
         Self::CarrierReported,
         Self::StreamReported,
+        Self::Closed,
         Self::TooLong,
         Self::NoMedia,
         Self::MediaSilent,
@@ -76,6 +79,7 @@ impl EndCode {
             Self::Operator => "operator",
             Self::CarrierReported => "carrier_reported",
             Self::StreamReported => "stream_reported",
+            Self::Closed => "closed",
             Self::TooLong => "too_long",
             Self::NoMedia => "no_media",
             Self::MediaSilent => "media_silent",
@@ -139,6 +143,7 @@ impl EndCode {
             | Self::AgentHungUp
             | Self::Operator
             | Self::CarrierReported
+            | Self::Closed
             | Self::TooLong
             | Self::ContextRefused
             | Self::TakenOver
@@ -167,6 +172,7 @@ impl EndCode {
             | Self::Operator
             | Self::CarrierReported
             | Self::StreamReported
+            | Self::Closed
             | Self::TooLong
             | Self::TakenOver => false,
         }
