@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use bytes::Bytes;
 use futures_util::stream;
-use protocol::call::functions::{FunctionEffect, Steer};
+use protocol::call::functions::{CallContext, FunctionEffect, Steer};
 use protocol::ids::{CallSid, PhoneNumber, Secret};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 use super::run::{Exchange, exchange};
-use super::toolset::Toolset;
+use super::toolset::{By, Toolset};
 use super::*;
 use crate::agent::{Document, Effect, Secrets, ToolConfig};
 use crate::crypto::signature;
@@ -294,4 +294,53 @@ fn a_function_is_offered_as_its_document_says() {
     assert_eq!((function.effect, function.wait), (FunctionEffect::Read, Some(Duration::from_secs(1))));
     assert_eq!(function.tool.name, "find_order");
     assert!(function.tool.parameters.contains("maxLength"));
+}
+
+#[actix_rt::test]
+async fn whatever_a_client_answers_when_it_is_asked_who_calls_is_bounded_or_told() {
+    let fixture = Fixture::new(Effect::Read).await;
+    let By::Endpoint(endpoint) = &fixture.toolset.tool("find_order").unwrap().by else { panic!() };
+    let config = serde_json::from_value(json!({ "url": endpoint.url, "headers": { "x-shop": "7" } })).unwrap();
+    let info = CallInfo {
+        caller: Some(PhoneNumber::new("+919876543210")),
+        called: Some(PhoneNumber::new("+918047112233")),
+        direction: Some("incoming".to_owned()),
+        custom_field: Some("A-17".to_owned()),
+        ..CallInfo::new(CallSid::new("c1"))
+    };
+    let ask = || context::ask(&fixture.runner, &fixture.toolset, &info, &config);
+    let json_of = |value: Value| says(&value.to_string());
+    for (does, words) in [
+        (Does::Answers(200, "text/html", b"<html>Sign in</html>".to_vec()), "web page"),
+        (Does::Answers(200, "application/json", vec![b'7'; 5 << 20]), "larger than 262144 bytes"),
+        (Does::Answers(200, "application/json", vec![0xff, 0xfe]), "not UTF-8"),
+        (Does::Answers(503, "", vec![]), "503"),
+        (Does::Redirects, "redirect"),
+        (json_of(json!([1])), "no JSON object"),
+        (says("Asha"), "no JSON object"),
+    ] {
+        fixture.does([does]);
+        let (_, why) = ask().await.unwrap_err();
+        assert!(why.contains(words), "{why}");
+    }
+    assert_eq!(fixture.heard(), 7, "asked once each");
+    let many: serde_json::Map<_, _> = (0..300).map(|at| (format!("v{at:03}"), json!("x".repeat(600)))).collect();
+    fixture.does([json_of(json!({ "variables": many, "instructions": "y".repeat(20_000) }))]);
+    let known = ask().await.unwrap();
+    assert_eq!(known.variables.values().map(String::len).sum::<usize>(), context::MOST_BYTES);
+    assert_eq!(known.instructions.map(|text| text.len()), Some(context::MOST_BYTES));
+    fixture.does([Does::Answers(204, "", vec![])]);
+    assert_eq!(ask().await, Ok(CallContext::default()));
+    let (body, headers, text) = fixture.endpoint.heard.lock().unwrap()[0].clone();
+    assert_eq!(
+        body,
+        json!({
+            "type": "call.context", "call_sid": "c1", "client": { "name": "Acme", "number": "+918047112233" },
+            "caller": { "number": "+919876543210" }, "called": { "number": "+918047112233" },
+            "direction": "incoming", "custom_field": "A-17",
+        })
+    );
+    let timestamp: i64 = headers["callgate-timestamp"].parse().unwrap();
+    assert_eq!(headers["callgate-signature"], signature(&Secret::new(SECRET), timestamp, &text));
+    assert_eq!((headers["idempotency-key"].as_str(), headers["x-shop"].as_str()), ("c1:context", "7"));
 }

@@ -42,6 +42,9 @@ async fn serve(shop: web::Data<Shop>, request: HttpRequest, body: web::Bytes) ->
     shop.heard.lock().unwrap().push((body, signed));
     if request.path() == "/who" {
         let who = shop.who.lock().unwrap().clone();
+        if who.is_null() {
+            return std::future::pending().await;
+        }
         return HttpResponse::Ok().json(who);
     }
     shop.open.acquire().await.unwrap().forget();
@@ -302,5 +305,23 @@ async fn of_a_long_result_the_model_is_told_the_beginning_and_the_record_has_all
     let kept = kept().await;
     assert_eq!((&kept["tool"], &kept["tool_call_id"]), (&json!("find_order"), &json!("1")));
     assert_eq!(kept["arguments"], r#"{"order":"A-17"}"#);
+    gateway.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_client_that_never_says_who_calls_costs_the_call_its_deadline_and_no_more() {
+    let (shop, gateway) = (Shop::start(), Gateway::with(Setup::default()).await);
+    let url = format!("{}/who", shop.url);
+    let change = |agent: &mut Value| {
+        agent["agent"]["instructions"] = json!("You talk with {{name|nobody}}.");
+        agent["context"] = json!({ "url": url, "deadline_ms": 50 });
+    };
+    shop.changes(&gateway, change).await;
+    let report = gateway.call(gateway.plan()).await;
+    let record = gateway.record(&report.call_sid).await;
+    assert_eq!(record.call.status, "completed");
+    assert_eq!(shop.heard().len(), 1, "it was asked");
+    let told = gateway.model.sessions()[0].config["instructions"].to_string();
+    assert!(told.contains("You talk with nobody."), "{told}");
     gateway.stop().await;
 }
