@@ -1,9 +1,11 @@
 //! `callgate demo`: one call, through the real webhooks and the real media socket, shown as it happens.
 
 pub(super) mod crash;
+mod office;
 mod verdict;
 
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,9 +14,11 @@ use protocol::ids::{CallSid, PhoneNumber};
 use simulator::exotel::{
     AfterCall, CallPlan, CallReport, Event, EventKind, HangUp, Mode, Say, StatusBody, Voice, WebhookAuth, place_call,
 };
-use simulator::model::SessionLog;
+use simulator::model::{ModelHandle, ModelOptions, ModelServer, Script, SessionLog};
 use tokio::sync::mpsc;
 
+use self::office::Office;
+use self::verdict::Seen;
 use crate::cli::transcript;
 use crate::serve::{Running, start};
 use crate::settings::{Settings, SettingsArgs};
@@ -23,8 +27,13 @@ use crate::store::{Agent, CallWithTurns, ClientLimits, NewClient};
 /// The clinic's ExoPhone and its caller.
 const CLINIC: &str = "+918047112233";
 const CALLER: &str = "+919876543210";
+const GREETING: &str = "Hello, and thank you for calling Lotus Clinic. How can I help you today?";
+const INSTRUCTIONS: &str =
+    "You answer the phone of Lotus Clinic. Be brief and friendly; answer in the caller's language.";
 /// The caller lets the agent speak this long before interrupting it.
 const INTERRUPT_AFTER: Duration = Duration::from_millis(2600);
+/// An agent that is silent for so long is not looking something up: between its words and its answer there is less.
+const LOOKED_UP: Duration = Duration::from_millis(3500);
 /// The demo is over by then, whatever happens.
 const LONGEST: Duration = Duration::from_secs(90);
 /// How long the record of the call may take to be complete.
@@ -48,8 +57,10 @@ pub(super) struct Demo {
 pub(super) async fn run(demo: &Demo, screen: &mut impl Write) -> anyhow::Result<bool> {
     let folder = Folder::new()?;
     let key = format!("demo-{:016x}", rand::random::<u64>());
-    let running = start(settings(&folder.0, demo.port, &key)?).await?;
-    running.store().add_client(clinic()).await.context("adding the demo's client")?;
+    let model = model().await?;
+    let office = Office::start()?;
+    let running = start(settings(&folder.0, demo.port, &key, &model.1)?).await?;
+    office.equip(running.store()).await?;
     let gateway = format!("http://{}", running.addr());
     writeln!(
         screen,
@@ -57,22 +68,24 @@ pub(super) async fn run(demo: &Demo, screen: &mut impl Write) -> anyhow::Result<
     )?;
 
     let (observer, events) = mpsc::channel(256);
-    let mut plan = plan(&gateway, &key)?;
+    let mut plan = plan(&gateway, &key, Say::AgentFinished(LOOKED_UP))?;
     plan.observer = Some(observer);
     let (report, shown) = tokio::join!(place_call(plan), show(events, screen));
     shown?;
     let report = report.context("placing the demo's call")?;
     let record = record(&running, &report).await?;
-    let sessions = running.model().map(|model| model.sessions()).unwrap_or_default();
+    let sessions = model.0.sessions();
     transcript::print(screen, &record.turns)?;
     figures(screen, &report, &record, &sessions)?;
     report.sound.write_wav(&demo.wav).with_context(|| format!("writing {}", demo.wav.display()))?;
     writeln!(screen, "\nListen to it: {} (left: the caller, right: the agent as heard).", demo.wav.display())?;
-    let good = verdict::show(screen, &report, &record, &sessions)?;
+    let seen = Seen { report: &report, record: &record, sessions: &sessions, lookups: office.asked() };
+    let good = verdict::show(screen, &seen)?;
     if demo.stay {
         stay(&running, &key, screen).await?;
     }
     running.stop().await?;
+    office.stop().await;
     Ok(good)
 }
 
@@ -94,7 +107,17 @@ impl Drop for Folder {
     }
 }
 
-fn settings(folder: &Path, port: u16, key: &str) -> anyhow::Result<Settings> {
+/// A model that asks the clinic's system, and where it is.
+async fn model() -> anyhow::Result<(ModelHandle, String)> {
+    let script = Script::builtin("clinic").unwrap_or_default();
+    let server = ModelServer::bind((Ipv4Addr::LOCALHOST, 0).into(), ModelOptions { script, ..ModelOptions::default() });
+    let server = server.await.context("the simulated model's port")?;
+    let (model, url) = (server.handle(), format!("ws://{}/v1/realtime", server.addr()));
+    actix_rt::spawn(server.run());
+    Ok((model, url))
+}
+
+fn settings(folder: &Path, port: u16, key: &str, model: &str) -> anyhow::Result<Settings> {
     let args = SettingsArgs {
         host: "127.0.0.1".to_owned(),
         port: port.to_string(),
@@ -102,7 +125,9 @@ fn settings(folder: &Path, port: u16, key: &str) -> anyhow::Result<Settings> {
         recordings_url: format!("file://{}", folder.join("recordings").display()),
         webhook_auth: "key".to_owned(),
         webhook_key: Some(key.to_owned()),
-        simulated_model: Some("on".to_owned()),
+        realtime_url: model.to_owned(),
+        // Where the clinic's own system is.
+        private_hosts: Some("127.0.0.1".to_owned()),
         ..SettingsArgs::default()
     };
     Ok(Settings::read(&args)?)
@@ -115,13 +140,11 @@ fn clinic() -> NewClient {
         region: "IN".to_owned(),
         time_zone: "Asia/Kolkata".to_owned(),
         agent: Agent {
-            greeting: "Hello, and thank you for calling Lotus Clinic. How can I help you today?".to_owned(),
+            greeting: GREETING.to_owned(),
             language: "en-IN".to_owned(),
             transcription_language: None,
             voice: None,
-            instructions:
-                "You answer the phone of Lotus Clinic. Be brief and friendly; answer in the caller's language."
-                    .to_owned(),
+            instructions: INSTRUCTIONS.to_owned(),
             model: None,
             tools: "[]".to_owned(),
         },
@@ -130,8 +153,8 @@ fn clinic() -> NewClient {
     }
 }
 
-/// Greeting, a question, an interruption, a turn in Hindi, goodbye: the agent hangs up.
-fn plan(gateway: &str, key: &str) -> anyhow::Result<CallPlan> {
+/// Greeting, a question, an interruption and its answer, a turn in Hindi, goodbye: the agent hangs up.
+fn plan(gateway: &str, key: &str, answered: Say) -> anyhow::Result<CallPlan> {
     let mut plan = CallPlan::new(gateway.parse().context("the gateway's URL")?, CALLER, CLINIC);
     plan.mode = Mode::Voicebot;
     plan.auth = WebhookAuth { key: Some(key.to_owned()), ..WebhookAuth::default() };
@@ -139,7 +162,7 @@ fn plan(gateway: &str, key: &str) -> anyhow::Result<CallPlan> {
         Say::agent_finished(),
         Say::Speak(Voice::clip("caller_en_hours")),
         Say::BargeIn(INTERRUPT_AFTER, Voice::clip("caller_en_interrupt")),
-        Say::agent_finished(),
+        answered,
         Say::Speak(Voice::clip("caller_hi_booking")),
         Say::agent_finished(),
         Say::Speak(Voice::clip("caller_en_bye")),

@@ -87,13 +87,23 @@ pub enum ScriptError {
 }
 
 /// The names [`Script::builtin`] knows.
-pub const BUILTIN_NAMES: [&str; 4] = ["demo", "hindi", "load", "tone"];
+pub const BUILTIN_NAMES: [&str; 5] = ["demo", "clinic", "hindi", "load", "tone"];
 
 const DEMO: &str = "
 greeting greeting_en greeting_hi
 apology apology_en
 answer answer_en_hours
 answer commentary_en + answer_en_booking
+answer answer_hi_hours
+answer goodbye_en + call end_call {\"reason\":\"the caller said goodbye\"}
+";
+/// The same, but for the question that a function answers.
+const CLINIC: &str = "
+greeting greeting_en greeting_hi
+apology apology_en
+answer answer_en_hours
+answer commentary_en + call opening_hours {\"day\":\"Saturday\"}
+answer answer_en_booking
 answer answer_hi_hours
 answer goodbye_en + call end_call {\"reason\":\"the caller said goodbye\"}
 ";
@@ -113,12 +123,13 @@ impl Default for Script {
 }
 
 impl Script {
-    /// One of the scripts that come with the program: `demo`, `hindi`, `load` (every answer the same 3,000 ms of
+    /// One of the scripts that come with the program: `demo`, `clinic` (the same with a function), `hindi`, `load` (every answer the same 3,000 ms of
     /// synthetic babble) and `tone` (every answer 4,000 ms of a 1 kHz sine).
     #[must_use]
     pub fn builtin(name: &str) -> Option<Self> {
         let text = match name {
             "demo" => DEMO,
+            "clinic" => CLINIC,
             "hindi" => HINDI,
             "load" => LOAD,
             "tone" => TONE,

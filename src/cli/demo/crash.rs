@@ -128,7 +128,7 @@ impl Drop for Gateway {
 }
 
 fn plan(gateway: SocketAddr, key: &str, observer: mpsc::Sender<Event>) -> anyhow::Result<FlowPlan> {
-    let mut call = super::plan(&format!("http://{gateway}"), key)?;
+    let mut call = super::plan(&format!("http://{gateway}"), key, Say::agent_finished())?;
     call.script = vec![Say::agent_finished(), Say::Speak(Voice::clip("caller_en_hours")), Say::agent_finished()];
     call.observer = Some(observer);
     let script = vec![

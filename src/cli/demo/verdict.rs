@@ -7,6 +7,7 @@ use protocol::call::fact::Who;
 use simulator::exotel::{CallReport, EndedBy};
 use simulator::model::SessionLog;
 
+use super::office::SATURDAY;
 use crate::store::CallWithTurns;
 
 /// A prepared greeting is heard this soon after the media socket opened, ms.
@@ -14,27 +15,38 @@ const FIRST_AUDIO_MS: u64 = 250;
 /// What still reaches the caller after an interruption: the message being played, and the way of the `clear`, ms.
 const RESIDUE_MS: u64 = 200 + 100;
 
+/// What was seen of the call.
+pub(super) struct Seen<'a> {
+    /// By the caller.
+    pub(super) report: &'a CallReport,
+    /// As recorded.
+    pub(super) record: &'a CallWithTurns,
+    /// By the model.
+    pub(super) sessions: &'a [SessionLog],
+    /// How often the clinic's system was asked.
+    pub(super) lookups: usize,
+}
+
 /// Prints one line for each thing that should have happened; true when all did.
-pub(super) fn show(
-    screen: &mut impl Write,
-    report: &CallReport,
-    record: &CallWithTurns,
-    sessions: &[SessionLog],
-) -> io::Result<bool> {
+pub(super) fn show(screen: &mut impl Write, seen: &Seen<'_>) -> io::Result<bool> {
     let mut good = true;
     writeln!(screen, "\nVerdict")?;
-    for (what, seen) in checks(report, record, sessions) {
+    for (what, seen) in checks(seen) {
         good &= seen;
         writeln!(screen, "  {}  {what}", if seen { "ok  " } else { "FAIL" })?;
     }
-    for fault in &report.faults {
+    for fault in &seen.report.faults {
         writeln!(screen, "        the carrier objects: {fault}")?;
     }
     writeln!(screen, "\n{}", if good { "The call went as it should." } else { "The call did not go as it should." })?;
     Ok(good)
 }
 
-fn checks(report: &CallReport, record: &CallWithTurns, sessions: &[SessionLog]) -> Vec<(&'static str, bool)> {
+fn checks(&Seen { report, record, sessions, lookups }: &Seen<'_>) -> Vec<(&'static str, bool)> {
+    let told = sessions.iter().flat_map(|session| &session.items).filter(|item| {
+        let output = item["output"].as_str().unwrap_or_default();
+        item["type"] == "function_call_output" && output.contains(SATURDAY)
+    });
     let truncations: Vec<_> = sessions.iter().flat_map(|s| &s.truncations).collect();
     let interruption = report.utterances.iter().find(|u| u.barge_in);
     let cut = record.turns.iter().find(|t| t.interrupted);
@@ -59,6 +71,10 @@ fn checks(report: &CallReport, record: &CallWithTurns, sessions: &[SessionLog]) 
             truncations.iter().any(|t| t.accepted && t.audio_end_ms > 0) && truncations.iter().all(|t| t.accepted),
         ),
         ("the transcript is cut where the model was told", stored_cut_matches),
+        (
+            "the clinic's own system was asked for its hours, once, and the model was told them",
+            lookups == 1 && told.count() == 1,
+        ),
         ("the turn in Hindi was answered", answered("caller_hi_booking")),
         ("the agent said goodbye and hung up", report.ended_by == EndedBy::Gateway && report.close_code == Some(1000)),
         (
