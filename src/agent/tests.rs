@@ -295,7 +295,8 @@ fn the_json_schema_says_what_the_types_hold_and_is_the_one_in_docs() {
 #[test]
 fn the_file_in_the_documentation_is_one_that_applies() {
     let page = std::fs::read_to_string("docs/agent.md").unwrap();
-    let file = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let blocks = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let file = &blocks.collect::<String>();
     let folder = std::env::temp_dir().join(format!("callgate-agent-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("clinic.txt"), "You answer for {{called}}.\n").unwrap();

@@ -6,6 +6,7 @@
 #[path = "../support/account.rs"]
 mod account;
 mod carrier;
+mod clinic;
 mod conversation;
 #[path = "../support/database.rs"]
 mod database;

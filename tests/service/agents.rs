@@ -58,6 +58,31 @@ async fn what_is_read_of_an_agent_can_be_put_back_and_one_that_was_changed_meanw
 }
 
 #[actix_web::test]
+async fn the_largest_agent_that_is_allowed_is_taken_by_a_thread_with_the_usual_stack() {
+    let gateway = Gateway::start().await;
+    let mut wished = gateway.operate(Method::GET, PLACE).await.json();
+    let mut deep = json!({ "type": "string" });
+    for _ in 0..14 {
+        deep = json!({ "type": "object", "properties": { "in": deep } });
+    }
+    deep["title"] = json!("x".repeat(4_000));
+    let tool = |number: usize| {
+        let (name, description) = (format!("t{number}"), "d".repeat(1_000));
+        json!({ "name": name, "description": description, "url": "https://clinic.example/x", "parameters": deep })
+    };
+    wished["tools"] = (0..32).map(tool).collect();
+    wished["agent"]["instructions"] = json!("i".repeat(64 * 1024));
+    let numbers = (0..63).map(|number| json!(format!("+9180370{:05}", 20_000 + number)));
+    wished["numbers"] = std::iter::once(json!("+918037091588")).chain(numbers).collect();
+    let taken = put(&gateway, &wished).await;
+    assert_eq!(taken.status, 200, "{}", &taken.body[..taken.body.len().min(2_000)]);
+    let taken = taken.json();
+    assert_eq!((taken["tools"].as_array().unwrap().len(), taken["numbers"].as_array().unwrap().len()), (32, 64));
+    assert_eq!(put(&gateway, &taken).await.json()["version"], taken["version"]);
+    gateway.stop().await;
+}
+
+#[actix_web::test]
 async fn an_agent_with_mistakes_is_refused_with_all_of_them_and_nothing_is_changed() {
     let gateway = Gateway::start().await;
     let read = gateway.operate(Method::GET, PLACE).await.json();
