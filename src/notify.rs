@@ -17,6 +17,7 @@ use url::Url;
 
 mod endpoint;
 mod targets;
+mod whole;
 
 #[cfg(test)]
 mod tests;
@@ -148,6 +149,7 @@ fn data(what: &str, told: &EventSubject) -> Value {
         data["media_at"] = json!(time::maybe_told(call.times.media_at));
         data["ended_at"] = json!(time::maybe_told(call.times.ended_at));
         data["figures"] = json!(call.figures);
+        whole::add(&mut data, &call.call_sid, &told.turns, &told.tools);
     }
     data
 }

@@ -4,14 +4,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use protocol::call::fact::{Turn, Who};
 use tokio::runtime::Handle;
 
 use super::targets::check_url;
 use super::*;
 use crate::jobs::{Runner, Running};
-use crate::store::Stored;
 use crate::store::tests::{TempDb, new_call, new_client, node};
 use crate::store::{Batch, CallUpdate, Finish, JobStatus, NewCall};
+use crate::store::{Stored, ToolRun};
 
 const SECRET: &str = "whsec_test";
 
@@ -280,4 +281,46 @@ async fn clients_whose_events_go_where_they_may_not_any_more_can_be_listed() {
     assert_eq!((&*refused[0].name, &*refused[0].url), ("Acme", "http://10.0.0.9/x"));
     assert!(refused[0].why.contains("PRIVATE_HOSTS"), "{}", refused[0].why);
     assert!(refused_targets(&store, &"10.0.0.0/8".parse().unwrap()).await.unwrap().is_empty());
+}
+
+#[test]
+fn what_is_told_of_a_whole_call_stays_within_its_bound() {
+    let turn = |text: &str| Turn {
+        index: 0,
+        who: Who::Agent,
+        text: text.to_owned(),
+        at_ms: 1_000,
+        heard_ms: 900,
+        generated_ms: 900,
+        interrupted: false,
+        answer_ms: None,
+    };
+    let run = |output: &str| ToolRun {
+        number: 1,
+        at_ms: 2_000,
+        name: "find_order".to_owned(),
+        arguments: r#"{"order":"A-17"}"#.to_owned(),
+        output: Some(output.to_owned()),
+    };
+    let told = |turns: Vec<Turn>, tools: Vec<ToolRun>| {
+        let mut data = json!({});
+        whole::add(&mut data, &CallSid::new("c1"), &turns, &tools);
+        assert!(data.to_string().len() < whole::LARGEST);
+        data
+    };
+    let data = told(vec![turn("Hello.")], vec![run("on its way")]);
+    assert_eq!(
+        data,
+        json!({
+            "transcript": [{ "who": "agent", "text": "Hello.", "at_ms": 1_000, "interrupted": false }],
+            "tools": [{
+                "tool_call_id": "1", "tool": "find_order", "arguments": r#"{"order":"A-17"}"#, "output": "on its way", "at_ms": 2_000,
+            }],
+        })
+    );
+    let link = json!({ "link": "/api/v1/calls/c1" });
+    let data = told(vec![turn("Hello.")], vec![run(&"x".repeat(8_000)); 100]);
+    assert_eq!((&data["tools"], &data["transcript"][0]["text"]), (&link, &json!("Hello.")));
+    let data = told(vec![turn(&"x".repeat(1_000)); 300], vec![]);
+    assert_eq!((&data["tools"], &data["transcript"]), (&link, &link));
 }

@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use protocol::call::end::{EndCode, EndedBy};
+use protocol::call::fact::Turn;
 use protocol::ids::{CallSid, Secret};
 
-use super::{Client, Recording, Store, StoreError, query, transaction};
+use super::{Client, Recording, Store, StoreError, ToolRun, query, transaction};
 
 /// The kind of the jobs that tell clients.
 pub const SEND_EVENT: &str = "send_event";
@@ -61,6 +62,10 @@ pub struct AfterCall {
 pub struct EventSubject {
     /// The call.
     pub call: super::Call,
+    /// What was said, as heard.
+    pub turns: Vec<Turn>,
+    /// The latest functions that it had run, as far as its model was told what they came to.
+    pub tools: Vec<ToolRun>,
     /// Whose it is.
     pub client: Client,
     /// The recording, if it is about one.

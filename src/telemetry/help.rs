@@ -39,6 +39,7 @@ const COUNTERS: &[(&str, &str)] = &[
     ("callgate_context_total", "Times that a client was asked who calls, by what it came to"),
     ("callgate_counted_total", "What went wrong in calls without ending them, by what it was"),
     ("callgate_effects_unheard_total", "Results of functions that came when their call was over for good"),
+    ("callgate_events_cut_total", "Parts of events that were too large and were told as links"),
     ("callgate_frames_dropped_total", "Audio frames dropped because a queue was full, by queue"),
     ("callgate_frames_late_total", "Audio frames sent to the caller too late"),
     ("callgate_frames_total", "Audio frames, by direction"),

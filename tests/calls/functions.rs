@@ -209,6 +209,9 @@ async fn what_only_looks_is_given_up_with_the_call() {
     assert!(page.contains("callgate_tools_cancelled_total"), "given up");
     let told = shop.told.lock().unwrap().clone();
     assert!(told.iter().all(|event| event["type"] != "tool.completed_after_call"), "{told:?}");
+    let ended = told.iter().find(|event| event["type"] == "call.ended").unwrap();
+    assert_eq!(ended["data"]["tools"][0]["tool"], "find_order", "{ended}");
+    assert_eq!(ended["data"]["transcript"][0]["who"], "agent", "{ended}");
     gateway.stop().await;
 }
 

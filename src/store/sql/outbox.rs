@@ -14,7 +14,7 @@ use crate::store::outbox::{
 };
 use crate::store::schema;
 use crate::store::schema::clients::dsl;
-use crate::store::{Batch, Begun, Call, CallEndReport, Kept, NewCall, NewJob, StoreError};
+use crate::store::{Batch, Begun, Call, CallEndReport, CallWithTurns, Kept, NewCall, NewJob, StoreError};
 use crate::time;
 
 /// Begins a call, and tells its client. A call whose end was told first is told to have ended as well.
@@ -162,13 +162,13 @@ pub(in crate::store) async fn told(
     sid: &CallSid,
     recording: Option<i64>,
 ) -> Result<Option<EventSubject>, StoreError> {
-    let found = calls::with_turns(conn, sid).await?;
-    let Some(call) = found.map(|found| found.call) else { return Ok(None) };
+    let Some(CallWithTurns { call, turns, .. }) = calls::with_turns(conn, sid).await? else { return Ok(None) };
     let Some(id) = call.client_id else { return Ok(None) };
     let Some(client) = clients::by_id(conn, id).await? else { return Ok(None) };
     let recording = match recording {
         Some(id) => recordings::by_id(conn, id).await?.map(|(recording, _)| recording),
         None => None,
     };
-    Ok(Some(EventSubject { call, client, recording }))
+    let tools = steps::told_tools(conn, call.id).await?;
+    Ok(Some(EventSubject { call, turns, tools, client, recording }))
 }

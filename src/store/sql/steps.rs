@@ -77,6 +77,23 @@ pub(in crate::store) async fn tools(conn: &mut Conn, call_id: i64) -> Result<Vec
     Ok(rows.into_iter().rev().map(run).collect())
 }
 
+/// The latest functions that a call had run, in their order, with what its model was told that they came to: a whole result may be large.
+pub(in crate::store) async fn told_tools(conn: &mut Conn, call_id: i64) -> Result<Vec<ToolRun>, StoreError> {
+    type Row = (i64, i64, Option<String>, String, Option<String>);
+    let columns = (dsl::number, dsl::at_ms, dsl::name, dsl::input, dsl::output);
+    let of_call = dsl::call_steps.filter(dsl::call_id.eq(call_id)).filter(dsl::kind.eq(TOOL));
+    let latest = of_call.order(dsl::number.desc()).limit(MOST_SHOWN).select(columns);
+    let rows: Vec<Row> = prepared(latest).load(conn).await?;
+    let run = |(number, at_ms, name, arguments, output): (_, _, Option<String>, _, _)| ToolRun {
+        number,
+        at_ms,
+        name: name.unwrap_or_default(),
+        arguments,
+        output,
+    };
+    Ok(rows.into_iter().rev().map(run).collect())
+}
+
 /// The turns of a call and the latest of what happened between them.
 pub(in crate::store) async fn of_call(
     conn: &mut Conn,
