@@ -256,8 +256,8 @@ async fn a_client_says_who_calls_and_the_agent_knows_it_from_its_first_word() {
     plan.script = vec![Say::agent_finished(), question(), Say::agent_finished()];
     let report = gateway.call(plan).await;
     gateway.record(&report.call_sid).await;
-    let told = gateway.model.sessions()[0].config["instructions"].to_string();
-    assert!(told.contains("You talk with Asha.") && told.contains("She is in a hurry."), "{told}");
+    let told = gateway.model.sessions()[0].config["instructions"].as_str().unwrap().to_owned();
+    assert!(told.contains("You talk with \"Asha\".") && told.contains("She is in a hurry."), "{told}");
     let heard = shop.heard();
     assert_eq!(heard.len(), 2, "asked once, and a function called: {heard:?}");
     let (asked, signed) = &heard[0];
@@ -324,7 +324,7 @@ async fn a_client_that_never_says_who_calls_costs_the_call_its_deadline_and_no_m
     let record = gateway.record(&report.call_sid).await;
     assert_eq!(record.call.status, "completed");
     assert_eq!(shop.heard().len(), 1, "it was asked");
-    let told = gateway.model.sessions()[0].config["instructions"].to_string();
+    let told = gateway.model.sessions()[0].config["instructions"].as_str().unwrap().to_owned();
     assert!(told.contains("You talk with nobody."), "{told}");
     gateway.stop().await;
 }

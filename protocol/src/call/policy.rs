@@ -45,7 +45,7 @@ impl Setup {
     /// The greeting with what is known without asking anybody.
     #[must_use]
     pub fn greeting_as_known(&self) -> String {
-        self.fill(&self.greeting, None)
+        self.fill(&self.greeting, None, plainly)
     }
 
     /// The same call as far as it is known by now. What the carrier greeted with was said before anybody was asked.
@@ -56,8 +56,11 @@ impl Setup {
         }
         let mut setup = Self::clone(self);
         let asked = context.filter(|_| self.greeted_by == GreetedBy::Model);
-        setup.greeting = self.fill(&self.greeting, asked);
-        setup.instructions = self.fill(&self.instructions, context);
+        setup.greeting = self.fill(&self.greeting, asked, plainly);
+        setup.instructions = self.fill(&self.instructions, context, prompts::quoted);
+        if setup.instructions != self.instructions {
+            setup.instructions = format!("{}\n\n{}", setup.instructions, prompts::QUOTED);
+        }
         if let Some(context) = context {
             if let Some(more) = &context.instructions {
                 setup.instructions = format!("{}\n\n{more}", setup.instructions);
@@ -69,11 +72,11 @@ impl Setup {
     }
 
     /// A template with what is known; a text that is none stays as it is.
-    fn fill(&self, text: &str, context: Option<&CallContext>) -> String {
+    fn fill(&self, text: &str, context: Option<&CallContext>, as_told: fn(&str) -> Cow<'_, str>) -> String {
         let Ok(template) = Template::parse(text) else { return text.to_owned() };
         template.fill(|name| {
             let asked = || context.and_then(|context| context.variables.get(name));
-            self.known.get(name).or_else(asked).map(|value| Cow::from(value.as_str()))
+            self.known.get(name).or_else(asked).filter(|value| !value.trim().is_empty()).map(|value| as_told(value))
         })
     }
 
@@ -89,6 +92,11 @@ impl Setup {
     pub(crate) fn function(&self, name: &str) -> Option<&Function> {
         self.tools.iter().find(|function| function.tool.name == name)
     }
+}
+
+/// As it is said.
+fn plainly(value: &str) -> Cow<'_, str> {
+    Cow::from(value)
 }
 
 /// Who speaks the greeting: never both.
