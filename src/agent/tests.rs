@@ -320,7 +320,7 @@ fn anything(most: usize) -> impl Strategy<Value = String> {
         prop_oneof![4 => "[ -~]{1,12}", 1 => "[\\n\\r\\t\"'\\\\#]{1,4}", 1 => "\\PC{1,8}"],
         0..most,
     );
-    text.prop_map(|parts| parts.concat().replace("{{", "{"))
+    text.prop_map(|parts| parts.concat().replace("{{", "{ "))
 }
 
 proptest! {
