@@ -16,6 +16,7 @@ use url::Url;
 use crate::address::Cidr;
 use crate::calls::Calls;
 use crate::calls::writer::RecordWriter;
+use crate::clips::ClipLibrary;
 use crate::http::connections::Connection;
 use crate::outgoing::{Forbidden, PrivateHosts};
 use crate::recordings::RecordingHosts;
@@ -59,6 +60,8 @@ pub struct Gateway {
     pub switchboard: Switchboard,
     /// The use cases of calls.
     pub calls: Calls,
+    /// What callers hear without a model.
+    pub clips: ClipLibrary,
     /// Knows the secrets of the webhooks.
     pub authenticator: Authenticator,
     /// The metrics page.

@@ -10,6 +10,7 @@ mod agent;
 mod audit;
 mod calls;
 mod cli;
+mod clips;
 mod crypto;
 mod http;
 mod jobs;

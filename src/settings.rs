@@ -64,6 +64,8 @@ pub struct Settings {
     pub webhooks: WebhookSettings,
     /// Where recordings come from and go to.
     pub recordings: RecordingSettings,
+    /// `CLIPS_DIR`: where the fixed sentences of clients are kept as audio.
+    pub clips: PathBuf,
     /// `PRIVATE_HOSTS`: what clients may have asked although it is no public host.
     pub private_hosts: PrivateHosts,
     /// `NODE_NAME`: jobs that need what lies on this machine are bound to it.

@@ -52,6 +52,8 @@ pub struct CallTools {
     pub context: Option<Duration>,
     /// None where nothing can be done.
     pub effects: Option<Arc<dyn Effects>>,
+    /// The client's document, which they are from.
+    pub document: Arc<Document>,
 }
 
 impl Tools {
@@ -79,11 +81,11 @@ impl Tools {
         let toolset = self.toolsets.of(client, &document);
         let context = toolset.context.as_ref().map(ContextConfig::deadline);
         if toolset.functions().is_empty() && context.is_none() {
-            return Ok(CallTools::default());
+            return Ok(CallTools { document, ..CallTools::default() });
         }
         let known = self.known.of(&info.call_sid);
         let effects = CallEffects::new(Arc::clone(&self.runner), Arc::clone(&toolset), info, known);
         let effects: Arc<dyn Effects> = Arc::new(effects);
-        Ok(CallTools { functions: toolset.functions().to_vec(), context, effects: Some(effects) })
+        Ok(CallTools { functions: toolset.functions().to_vec(), context, effects: Some(effects), document })
     }
 }

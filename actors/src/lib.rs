@@ -28,6 +28,7 @@ mod model_leg;
 mod probe;
 mod recorder;
 mod relocate;
+mod speak;
 mod switchboard;
 mod sync;
 
@@ -40,6 +41,7 @@ pub use media::{MediaEntry, MediaRefusal};
 pub use model_leg::ModelEndpoint;
 pub use probe::probe;
 pub use recorder::{AudioSink, Recorder, Step, SupervisorEvent};
+pub use speak::{Sentence, speak};
 pub use switchboard::supervise::panic_message;
 pub use switchboard::{ModelHealth, Reservation, Switchboard};
 pub use sync::lock;

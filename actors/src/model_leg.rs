@@ -33,7 +33,7 @@ use crate::switchboard::registry::CallSlot;
 use budget::{Budget, FLOOD, Verdict};
 use convert::Converter;
 pub use dial::ModelEndpoint;
-pub(crate) use dial::{Target, client_tls};
+pub(crate) use dial::{Connection, Target, client_tls};
 pub(crate) use legs::Legs;
 use link::{Link, LinkEvent};
 use receive::{Audio, Said};

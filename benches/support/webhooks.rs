@@ -41,6 +41,7 @@ pub async fn gateway(folder: &Folder) -> Running {
         database_url: format!("sqlite://{}/bench.db", folder.0.display()),
         recordings_url: format!("file://{}/recordings", folder.0.display()),
         spool_dir: folder.0.join("spool").display().to_string(),
+        clips_dir: folder.0.join("clips").display().to_string(),
         simulated_model: some("on"),
         exotel_api_token: some(TOKEN),
         // Too much is to be seen as latency, not as refusals.

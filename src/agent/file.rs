@@ -1,6 +1,6 @@
 //! The agent file, typed. In TOML for people, as JSON in the API and on record: the same keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -97,6 +97,9 @@ pub struct AgentSection {
     /// What callers hear outside of [`AgentFile::hours`]; none: they are hung up on without a word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_words: Option<String>,
+    /// What a caller hears who waits for a function that has no sentences of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hold_words: Vec<String>,
 }
 
 /// `[hours]`.
@@ -249,6 +252,9 @@ pub struct Document {
     /// What these servers had when the file was applied: that is in force until it is applied again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mcp_tools: Vec<McpTool>,
+    /// See [`AgentSection::hold_words`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hold_words: Vec<String>,
 }
 
 /// A function of an MCP server's, as it was when the file was applied.
@@ -265,6 +271,13 @@ pub struct McpTool {
 }
 
 impl Document {
+    /// Sentences that are played without a model, each once.
+    #[must_use]
+    pub fn fixed_sentences(&self) -> BTreeSet<&str> {
+        let of_tools = self.tools.iter().flat_map(|tool| &tool.say_while);
+        self.hold_words.iter().chain(of_tools).map(String::as_str).collect()
+    }
+
     /// Whether it says nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -310,6 +323,7 @@ impl Default for AgentSection {
             unlisted_voice: None,
             model: None,
             closed_words: None,
+            hold_words: Vec::new(),
         }
     }
 }

@@ -56,6 +56,7 @@ impl OnRecord {
                 voice: listed,
                 model: agent.model.clone(),
                 closed_words: self.document.closed_words.clone(),
+                hold_words: self.document.hold_words.clone(),
             },
             hours: self.document.hours.clone(),
             listening: Listening { transcription_language: agent.transcription_language.clone() },
@@ -86,6 +87,7 @@ impl AgentFile {
             tools: self.tools.clone(),
             mcp: self.mcp.clone(),
             mcp_tools: Vec::new(),
+            hold_words: self.agent.hold_words.clone(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use protocol::call::clips::MOST_CLIPS;
 use protocol::call::template::Template;
 use protocol::exotel::normalise_number;
 use protocol::realtime::models::{Wish, can};
@@ -109,6 +110,11 @@ fn judge(file: &mut AgentFile, rules: Rules<'_>, mistakes: &mut Mistakes) {
     numbers(file, mistakes);
     urls(file, rules.private, mistakes);
     functions(file, mistakes);
+    let sentences = file.document().fixed_sentences().len();
+    if sentences > MOST_CLIPS {
+        mistakes
+            .tell("tools", format!("have {sentences} different sentences with hold_words: {MOST_CLIPS} are the most"));
+    }
     if file.agent.voice.is_some() && file.agent.unlisted_voice.is_some() {
         mistakes.tell("agent.unlisted_voice", "stands beside voice: leave one of them");
     }

@@ -25,6 +25,9 @@ pub const LONGEST_SAID: usize = 4 * 1024;
 /// Bytes of a name for people.
 pub const LONGEST_NAME: usize = 256;
 
+/// Bytes of a fixed sentence: its characters have up to four.
+pub const LONGEST_SENTENCE_BYTES: usize = 4 * crate::clips::LONGEST_SENTENCE;
+
 /// Bytes of a model's name.
 pub const LONGEST_MODEL: usize = 128;
 
@@ -148,7 +151,11 @@ const AGENT: Shape = Shape {
         key("unlisted_voice", text(64, words::unlisted_voice), "A voice of another server, or a newer one, instead"),
         key("model", text(LONGEST_MODEL, words::model), "The model (default: the gateway's)"),
         later("speed"),
-        later("hold_words"),
+        key(
+            "hold_words",
+            Kind::Texts { most: 8, each: LONGEST_SENTENCE_BYTES, read: words::sentence },
+            "What a caller hears who waits for a function without say_while, one at a time",
+        ),
         key(
             "closed_words",
             text(LONGEST_SAID, words::fixed),
@@ -227,7 +234,7 @@ const TOOL: Shape = Shape {
         EFFECT,
         key(
             "say_while",
-            Kind::Texts { most: 8, each: 300, read: words::filled },
+            Kind::Texts { most: 8, each: LONGEST_SENTENCE_BYTES, read: words::sentence },
             "What the caller hears while it runs, one at a time",
         ),
         key("answer", Kind::OneOf(&["speak", "silent"]), "Whether the model says something then (default speak)"),

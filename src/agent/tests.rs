@@ -25,6 +25,7 @@ It is {{now}}."""
 language = "en-IN"
 voice = "marin"
 model = "gpt-realtime-2.1"
+hold_words = ["One moment.", "I am still on it."]
 closed_words = "We are closed."
 
 [hours]

@@ -34,6 +34,15 @@ pub(super) fn template(told: &str) -> Read {
     }
 }
 
+/// A fixed sentence.
+pub(super) fn sentence(told: &str) -> Read {
+    let (characters, most) = (told.chars().count(), crate::clips::LONGEST_SENTENCE);
+    if characters > most {
+        return Err(format!("has {characters} characters: {most} are the most of a sentence that is played"));
+    }
+    filled(told)
+}
+
 pub(super) fn region(told: &str) -> Read {
     tenant::region(told).ok_or_else(|| format!("is no region: give {}", tenant::REGION_WANTED))
 }

@@ -7,6 +7,7 @@ use actors::Admission;
 use protocol::call::policy::{GreetedBy, Policy, Setup};
 use protocol::ids::CallSid;
 
+use crate::clips::{ClipLibrary, Voice};
 use crate::store::Client;
 use crate::tools::CallTools;
 
@@ -22,6 +23,7 @@ pub(super) fn admission(
     greeted_by: GreetedBy,
     node: &Policy,
     tools: CallTools,
+    clips: &ClipLibrary,
 ) -> Admission {
     let agent = &client.agent;
     let setup = Setup {
@@ -35,8 +37,8 @@ pub(super) fn admission(
         tools: tools.functions,
         known: std::collections::BTreeMap::new(),
         context: tools.context,
-        hold_words: Vec::new(),
-        clips: std::sync::Arc::default(),
+        hold_words: tools.document.hold_words.clone(),
+        clips: clips.of(&Voice::of(agent), tools.document.fixed_sentences()),
         closed: false,
     };
     let mut policy = node.clone();

@@ -17,6 +17,7 @@ use super::known::{caller, known, zone};
 use super::parties::parties;
 use super::rates::Rates;
 use super::writer::RecordWriter;
+use crate::clips::ClipLibrary;
 use crate::rate::Windows;
 use crate::store::{Begun, Call, Client, Entry, NewCall, NodeId, Parties, Store};
 use crate::tenant::REGION;
@@ -32,6 +33,8 @@ pub struct Admissions {
     rates: Arc<Rates>,
     /// What gives each call its functions.
     tools: Tools,
+    /// What its caller hears without a model.
+    clips: ClipLibrary,
     /// Media sockets that were turned away and are written down.
     pub(super) refused_sockets: Windows,
     /// This run of this gateway.
@@ -74,10 +77,11 @@ impl Admissions {
         deadline: Duration,
         node: NodeId,
         tools: Tools,
+        clips: ClipLibrary,
     ) -> Self {
         warm_numbers(REGION);
         let (rates, refused_sockets) = (Arc::new(Rates::new()), Windows::new("sockets"));
-        Self { store, writer, policy, deadline, rates, tools, refused_sockets, node }
+        Self { store, writer, policy, deadline, rates, tools, clips, refused_sockets, node }
     }
 
     /// Finds the client of a call, takes a place for it, and holds the client's limits. A call that has begun, here or on another node,
@@ -174,7 +178,7 @@ impl Admissions {
             ..CallInfo::new(call.clone())
         };
         let tools = self.tools.of_call(client, info).await?;
-        Ok(admission(call, client, greeted_by, &self.policy, tools))
+        Ok(admission(call, client, greeted_by, &self.policy, tools, &self.clips))
     }
 
     /// Adds what the row of the call says: what is known for its texts without asking anybody, or that nobody answers when it began.

@@ -123,6 +123,7 @@ fn settings(folder: &Path, port: u16, key: &str, model: &str) -> anyhow::Result<
         port: port.to_string(),
         database_url: format!("sqlite://{}", folder.join("demo.db").display()),
         recordings_url: format!("file://{}", folder.join("recordings").display()),
+        clips_dir: folder.join("clips").display().to_string(),
         webhook_auth: "key".to_owned(),
         webhook_key: Some(key.to_owned()),
         realtime_url: model.to_owned(),

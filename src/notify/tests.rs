@@ -294,6 +294,7 @@ fn what_is_told_of_a_whole_call_stays_within_its_bound() {
         generated_ms: 900,
         interrupted: false,
         answer_ms: None,
+        clip: false,
     };
     let run = |output: &str| ToolRun {
         number: 1,

@@ -16,6 +16,7 @@ use crate::agent::Secrets;
 use crate::calls::token::TokenKey;
 use crate::calls::writer::{RecordRules, RecordWriter};
 use crate::calls::{Admissions, Calls, LEASE, Lease, MediaAdmissions, Reaper, StreamUrls};
+use crate::clips::ClipLibrary;
 use crate::http::auth::Authenticator;
 use crate::http::{AbuseLimits, Gateway, Readiness, Rules};
 use crate::recordings::spool::{RecorderWithAudio, SpoolHandle};
@@ -72,7 +73,9 @@ pub(super) fn gateway<F>(
     let record = Arc::new(recorder.clone());
     let runner = Arc::new(Runner::new(store.clone(), &settings.private_hosts, record, secrets, runtime.clone())?);
     let tools = Tools::new(Arc::clone(&runner));
-    let admissions = Admissions::new(store.clone(), recorder.clone(), policy, webhooks.deadline, node, tools);
+    let clips = ClipLibrary::new(settings.clips.clone(), settings.model.endpoint(), runtime);
+    let admissions =
+        Admissions::new(store.clone(), recorder.clone(), policy, webhooks.deadline, node, tools, clips.clone());
     let admissions = Arc::new(admissions);
     let limits = Limits {
         max_calls: calls.max_calls,
@@ -100,6 +103,7 @@ pub(super) fn gateway<F>(
         recorder,
         switchboard,
         calls,
+        clips,
         authenticator: Authenticator::new(
             &webhooks.auth,
             webhooks.key.clone(),

@@ -17,6 +17,7 @@ pub(super) const WEBHOOK_AUTH: &str = "signature";
 pub(super) const WEBHOOK_DEADLINE_MS: &str = "2000";
 pub(super) const RECORDINGS_URL: &str = "file://./recordings";
 pub(super) const SPOOL_DIR: &str = "./spool";
+pub(super) const CLIPS_DIR: &str = "./clips";
 pub(super) const RECORDING_HOSTS: &str = "exotel.com,exotel.in,s3-ap-southeast-1.amazonaws.com/exotelrecordings/";
 pub(super) const RECORDING_MAX_MIB: &str = "512";
 pub(super) const MAX_CALLS: &str = "1000";
@@ -119,6 +120,10 @@ pub struct SettingsArgs {
     /// Folder of our own recordings until they are stored: on a local disk, one that outlives the process, 115 MB an hour of call at 8 kHz.
     #[arg(long, env = "SPOOL_DIR", hide_env_values = true, value_name = "FOLDER", default_value = SPOOL_DIR)]
     pub spool_dir: String,
+
+    /// Folder of clients' fixed sentences as audio, up to 256 MiB: what is lost is made again.
+    #[arg(long, env = "CLIPS_DIR", hide_env_values = true, value_name = "FOLDER", default_value = CLIPS_DIR)]
+    pub clips_dir: String,
 
     /// Hosts a RecordingUrl may point to, comma-separated: name or name:port, subdomains included, or name/path/, which is that host alone and what lies below the path; https only, save for this machine (localhost, 127.0.0.1) and PRIVATE_HOSTS.
     #[arg(long, env = "RECORDING_HOSTS", hide_env_values = true, value_name = "HOSTS", default_value = RECORDING_HOSTS)]

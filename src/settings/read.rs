@@ -79,6 +79,7 @@ fn whole(args: &SettingsArgs, serving: bool, wrong: &mut SettingsErrors) -> Opti
         },
         webhooks: webhooks?,
         recordings: recordings?,
+        clips: PathBuf::from(or(&args.clips_dir, args::CLIPS_DIR)),
         private_hosts: private_hosts?,
         node: node?,
         calls: calls?,

@@ -188,6 +188,7 @@ pub(super) struct TurnRow {
     generated_ms: i64,
     interrupted: bool,
     answer_ms: Option<i64>,
+    clip: bool,
 }
 
 impl TurnRow {
@@ -202,6 +203,7 @@ impl TurnRow {
             generated_ms: whole(self.generated_ms),
             interrupted: self.interrupted,
             answer_ms: self.answer_ms.map(whole),
+            clip: self.clip,
         }
     }
 }

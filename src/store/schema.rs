@@ -113,6 +113,7 @@ diesel::table! {
         generated_ms -> BigInt,
         interrupted -> Bool,
         answer_ms -> Nullable<BigInt>,
+        clip -> Bool,
     }
 }
 

@@ -176,6 +176,7 @@ pub(crate) fn turn(index: u32, text: &str) -> Turn {
         generated_ms: 1000,
         interrupted: index == 2,
         answer_ms: (index == 2).then_some(700),
+        clip: index == 4,
     }
 }
 

@@ -20,6 +20,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "callgate_audit_skipped_total",
         "Refusals that were counted and not written to the audit log, since their address had many",
     ),
+    (
+        "callgate_clips_total",
+        "Fixed sentences that were missing at hand, by what became of them: made, kept on disk, failed, dropped",
+    ),
     ("callgate_connections_closed_total", "Idle connections that were closed by this side, by why"),
     ("callgate_connections_refused_total", "Connections refused because all that may be had were in use"),
     ("callgate_calls_reaped_total", "Calls ended for gateways that died"),

@@ -170,6 +170,52 @@ async fn an_agent_looks_something_up_and_answers_with_it() {
     gateway.stop().await;
 }
 
+/// The client's turns of a call that goes on.
+async fn turns(gateway: &Gateway, call: &str) -> Vec<Value> {
+    let answer = gateway.operate(Method::GET, &format!("/api/v1/calls/{call}")).await;
+    if answer.status == 200 { answer.json()["turns"].as_array().cloned().unwrap_or_default() } else { Vec::new() }
+}
+
+#[actix_rt::test]
+async fn a_caller_who_waits_for_a_function_hears_the_clients_own_sentence_and_no_model_is_told_of_it() {
+    const SENTENCE: &str = "One moment, please, while I look for that.";
+    const SCRIPT: &str = "greeting goodbye_en\nsentence commentary_en\nanswer call find_order {\"order\":\"A-17\"}\nanswer answer_en_booking";
+    let (shop, gateway) = (Shop::start(), Gateway::with(Setup { script: SCRIPT, ..Setup::default() }).await);
+    let tool = shop.tool("read");
+    shop.changes(&gateway, |agent| {
+        agent["tools"] = json!([tool]);
+        agent["agent"]["hold_words"] = json!([SENTENCE]);
+    })
+    .await;
+    let made = || async {
+        let mut kept = std::fs::read_dir(gateway.clips()).into_iter().flatten().flatten();
+        kept.any(|file| file.path().extension().is_some_and(|kind| kind == "s16"))
+    };
+    eventually("the sentence is made when it is applied", made).await;
+    let (sid, answered) = ("a-caller-who-waits".to_owned(), Arc::new(std::sync::atomic::AtomicBool::new(false)));
+    let mut plan = gateway.plan();
+    plan.call_sid = Some(sid.clone());
+    plan.script = vec![Say::agent_finished(), question(), Say::Until(answered.clone())];
+    let is_clip = |turn: &Value| turn["clip"] == true && turn["heard_ms"].as_u64() > Some(0);
+    let shopkeeper = async {
+        eventually("the sentence is heard", || async { turns(&gateway, &sid).await.iter().any(is_clip) }).await;
+        shop.open.add_permits(1);
+        let last = || async {
+            turns(&gateway, &sid).await.last().is_some_and(|turn| turn["who"] == "agent" && !is_clip(turn))
+        };
+        eventually("the answer is heard", last).await;
+        answered.store(true, std::sync::atomic::Ordering::SeqCst);
+    };
+    let (report, ()) = tokio::join!(gateway.call(plan), shopkeeper);
+    let record = gateway.record(&report.call_sid).await;
+    let clips: Vec<&str> = record.turns.iter().filter(|turn| turn.clip).map(|turn| turn.text.as_str()).collect();
+    assert_eq!(clips, [SENTENCE], "{:?}", record.turns);
+    let sessions = gateway.model.sessions();
+    let told = format!("{:?}{:?}", sessions[1].items, sessions[1].received);
+    assert!(sessions.len() == 2 && !told.contains(SENTENCE), "{told}");
+    gateway.stop().await;
+}
+
 #[actix_rt::test]
 async fn what_was_begun_to_be_changed_is_finished_behind_the_call_and_the_client_is_told() {
     let (shop, gateway) = (Shop::start(), Gateway::with(Setup { script: LOOKS_UP, ..Setup::default() }).await);

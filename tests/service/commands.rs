@@ -208,6 +208,7 @@ fn help_tells_every_setting_with_its_variable_and_default() {
         ("WEBHOOK_DEADLINE_MS", "2000"),
         ("RECORDINGS_URL", "file://./recordings"),
         ("SPOOL_DIR", "./spool"),
+        ("CLIPS_DIR", "./clips"),
         ("RECORDING_HOSTS", "exotel.com"),
         ("RECORDING_MAX_MIB", "512"),
         ("NODE_NAME", "host's name"),

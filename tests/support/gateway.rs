@@ -240,6 +240,11 @@ impl<K: Kind> TestGateway<K> {
         self.folder.0.join("spool")
     }
 
+    /// Where the fixed sentences of its clients are kept.
+    pub fn clips(&self) -> PathBuf {
+        self.folder.0.join("clips")
+    }
+
     pub async fn stop(self) {
         self.running.stop().await.unwrap();
         self.model.stop();
@@ -265,6 +270,7 @@ fn args(database: &Database, folder: &Folder, realtime_url: String) -> SettingsA
         database_url: database.url.clone(),
         recordings_url: database.recordings_url(),
         spool_dir: folder.0.join("spool").display().to_string(),
+        clips_dir: folder.0.join("clips").display().to_string(),
         realtime_url,
         exotel_api_key: some(API_KEY),
         exotel_api_token: some(API_TOKEN),

@@ -289,6 +289,8 @@ pub struct Turn {
     pub interrupted: bool,
     /// An answer began with it: ms from the caller's last speech.
     pub answer_ms: Option<u64>,
+    /// A fixed sentence: the agent's for the caller, and unknown to the model.
+    pub clip: bool,
 }
 
 /// A side of the conversation.

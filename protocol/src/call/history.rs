@@ -284,6 +284,7 @@ impl History {
             generated_ms: entry.generated_ms,
             interrupted: entry.interrupted,
             answer_ms: entry.answer_ms,
+            clip: entry.clip,
         }
     }
 

@@ -6,6 +6,7 @@
 //! # a comment
 //! greeting greeting_en greeting_hi         said when asked to greet; the clip in the language of the request, else the first
 //! apology apology_en                       said before the answer when asked to apologise
+//! sentence commentary_en                   said when asked for exactly some words
 //! answer answer_en_hours                   one spoken item
 //! answer commentary_en + answer_en_booking two items: a commentary, then the final answer
 //! answer goodbye_en + call end_call {}     speech and a function call; the call is left out when no such tool is configured
@@ -28,6 +29,8 @@ pub struct Script {
     pub greeting: Vec<&'static Clip>,
     /// Said before the answer when asked to apologise.
     pub apology: Option<&'static Clip>,
+    /// Said when asked for exactly some words.
+    pub sentence: Option<&'static Clip>,
     /// One a response, cycling. Never empty.
     pub answers: Vec<Answer>,
 }
@@ -92,6 +95,7 @@ pub const BUILTIN_NAMES: [&str; 5] = ["demo", "clinic", "hindi", "load", "tone"]
 const DEMO: &str = "
 greeting greeting_en greeting_hi
 apology apology_en
+sentence commentary_en
 answer answer_en_hours
 answer commentary_en + answer_en_booking
 answer answer_hi_hours
@@ -118,7 +122,12 @@ const TONE: &str = "greeting tone\nanswer tone";
 impl Default for Script {
     /// `demo`.
     fn default() -> Self {
-        Self::builtin("demo").unwrap_or(Self { greeting: Vec::new(), apology: None, answers: vec![Answer::Empty] })
+        Self::builtin("demo").unwrap_or(Self {
+            greeting: Vec::new(),
+            apology: None,
+            sentence: None,
+            answers: vec![Answer::Empty],
+        })
     }
 }
 
@@ -165,7 +174,7 @@ impl FromStr for Script {
     type Err = ScriptError;
 
     fn from_str(text: &str) -> Result<Self, ScriptError> {
-        let mut script = Self { greeting: Vec::new(), apology: None, answers: Vec::new() };
+        let mut script = Self { greeting: Vec::new(), apology: None, sentence: None, answers: Vec::new() };
         for (index, line) in text.lines().enumerate() {
             script.read(line.trim()).map_err(|problem| ScriptError::Line { line: index + 1, problem })?;
         }
@@ -189,12 +198,18 @@ impl Script {
                 self.apology = Some(find(rest)?);
                 return Ok(());
             }
+            "sentence" => {
+                self.sentence = Some(find(rest)?);
+                return Ok(());
+            }
             "answer" => Answer::Parts(parts(rest)?),
             "fail" if rest.is_empty() => return Err("fail needs an error code".into()),
             "fail" => Answer::Fail { code: rest.to_owned() },
             "silence" => Answer::Silence,
             "empty" => Answer::Empty,
-            other => return Err(format!("{other:?} is none of greeting, apology, answer, fail, silence, empty")),
+            other => {
+                return Err(format!("{other:?} is none of greeting, apology, sentence, answer, fail, silence, empty"));
+            }
         };
         self.answers.push(answer);
         Ok(())

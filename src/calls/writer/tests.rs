@@ -35,7 +35,17 @@ fn at(ms: u64) -> SystemTime {
 
 fn turn(index: u32, who: Who, text: &str, heard_ms: u64) -> Fact {
     let (text, answer_ms) = (text.to_owned(), None);
-    Fact::Turn(Turn { index, who, text, at_ms: 0, heard_ms, generated_ms: 0, interrupted: false, answer_ms })
+    Fact::Turn(Turn {
+        index,
+        who,
+        text,
+        at_ms: 0,
+        heard_ms,
+        generated_ms: 0,
+        interrupted: false,
+        answer_ms,
+        clip: false,
+    })
 }
 
 /// A turn of the agent's that began an answer.

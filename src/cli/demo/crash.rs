@@ -102,6 +102,7 @@ impl Gateway {
             .env("WEBHOOK_AUTH", "key")
             .env("RECORDINGS_URL", format!("file://{}", folder.join("recordings").display()))
             .env("SPOOL_DIR", folder.join("spool"))
+            .env("CLIPS_DIR", folder.join("clips"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

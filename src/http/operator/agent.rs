@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::clients::{ask_write, find, read_at_most, write_down};
 use super::{Asked, Gateway, Refused, answer, ask, check, malformed, reader};
 use crate::agent::{AgentFile, ApplyError, Change, LONGEST_FILE, OnRecord, Plan, Rules, json_schema, read_json};
+use crate::clips::Voice;
 use crate::http::wrong_method;
 use crate::store::StoreError;
 use crate::tools::ask_servers;
@@ -101,7 +102,10 @@ async fn apply(
     let carried_out = stored(plan.carry_out(&gateway.store, &gateway.rules.private_hosts));
     let applied = ask_write(gateway, Box::pin(carried_out)).await??;
     let client = ask(gateway, gateway.store.client(id)).await?.ok_or(Refused::NoSuchClient)?;
-    let mut body = shown(&ask(gateway, OnRecord::of(&gateway.store, client)).await?);
+    let stands = ask(gateway, OnRecord::of(&gateway.store, client)).await?;
+    // Those that are new are made before the first caller needs them.
+    let _ = gateway.clips.of(&Voice::of(&stands.client.agent), stands.document.fixed_sentences());
+    let mut body = shown(&stands);
     if let Some(secret) = applied.made {
         body["events_secret"] = Value::String(secret.reveal().to_owned());
     }

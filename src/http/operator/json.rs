@@ -89,6 +89,7 @@ pub(super) fn turn_json(turn: &Turn) -> Value {
         "generated_ms": turn.generated_ms,
         "interrupted": turn.interrupted,
         "answer_ms": turn.answer_ms,
+        "clip": turn.clip,
     })
 }
 

@@ -24,6 +24,7 @@ pub(in crate::store) async fn upsert(conn: &mut Conn, call_id: i64, turn: &Turn)
             dsl::generated_ms.eq(whole(turn.generated_ms)),
             dsl::interrupted.eq(turn.interrupted),
             dsl::answer_ms.eq(turn.answer_ms.map(whole)),
+            dsl::clip.eq(turn.clip),
         ))
         .on_conflict((dsl::call_id, dsl::index))
         .do_update()
@@ -35,6 +36,7 @@ pub(in crate::store) async fn upsert(conn: &mut Conn, call_id: i64, turn: &Turn)
             dsl::generated_ms.eq(excluded(dsl::generated_ms)),
             dsl::interrupted.eq(excluded(dsl::interrupted)),
             dsl::answer_ms.eq(excluded(dsl::answer_ms)),
+            dsl::clip.eq(excluded(dsl::clip)),
         ));
     prepared(written).execute(conn).await?;
     Ok(())

@@ -143,6 +143,11 @@ fn facts(item: &ItemId, turn: &Turn, is_last: bool) -> Vec<Fact> {
             Fact::CallerStopped { item: item.clone(), at_ms: at_ms.saturating_add(heard_ms) },
             Fact::CallerText { item: item.clone(), text: turn.text.clone() },
         ],
+        Who::Agent if turn.clip => vec![
+            Fact::ClipBegan { item: item.clone(), words: turn.text.clone(), at_ms },
+            Fact::PlaybackBegan { item: item.clone(), at_ms },
+            Fact::Heard { item: item.clone(), generated_ms: heard_ms, heard_ms, whole: true },
+        ],
         Who::Agent => vec![
             Fact::AgentBegan { item: item.clone(), at_ms },
             Fact::AgentText { item: item.clone(), delta: turn.text.clone() },
@@ -152,7 +157,7 @@ fn facts(item: &ItemId, turn: &Turn, is_last: bool) -> Vec<Fact> {
     };
     match turn.who {
         // Whoever cuts the agent short has a turn: where there is none, it was no caller, and the rest is owed.
-        Who::Agent if turn.interrupted && is_last => {
+        Who::Agent if turn.interrupted && is_last && !turn.clip => {
             facts.push(Fact::BrokenOff { item: item.clone(), by: BrokenBy::CallEnded });
         }
         Who::Agent if turn.interrupted => {

@@ -76,6 +76,38 @@ fn a_sentence_is_on_record_as_heard_and_no_model_is_told_of_it() {
 }
 
 #[test]
+fn a_sentence_is_on_the_recording_where_it_was_played() {
+    let policy = Policy { record: true, ..Policy::default() };
+    let mut rig = Rig::about(policy, with_words());
+    rig.ready(1);
+    rig.start_media();
+    rig.response_created(1, "r1");
+    rig.calls(1, "r1", "c1", "look_up");
+    rig.response_done(1, "r1", ResponseStatus::Completed);
+    rig.take();
+    rig.pass(2_400);
+    rig.play_out();
+    let heard_parts = rig.said.iter().filter_map(|output| match output {
+        Output::Heard(crate::call::recording::AudioSegment::Agent { pcm, .. }) => Some(pcm.len() / 16),
+        _ => None,
+    });
+    let ms: usize = heard_parts.sum();
+    assert!((1_200..1_400).contains(&ms), "{ms} ms of it");
+}
+
+#[test]
+fn a_sentence_is_no_part_of_a_conversation_that_goes_on_from_the_record() {
+    let mut rig = running();
+    rig.pass(2_000);
+    rig.play_out();
+    let turns: Vec<Turn> = rig.call.history().turns().collect();
+    assert!(turns.last().is_some_and(|turn| turn.clip && turn.text == MOMENT), "{turns:?}");
+    let stored = crate::call::history::StoredCall { streams: 1, turns, ..Default::default() };
+    let told = format!("{:?}", History::stored(stored).replay(20, usize::MAX));
+    assert!(told.contains("When is my appointment?") && !told.contains(MOMENT), "{told}");
+}
+
+#[test]
 fn a_caller_who_speaks_cuts_a_sentence_off_and_nothing_is_truncated_for_it() {
     let mut rig = running();
     rig.pass(2_000);

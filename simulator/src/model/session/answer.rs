@@ -17,6 +17,8 @@ use crate::speech::Clip;
 const LATENCY_MS: std::ops::Range<u64> = 60..160;
 /// What in the instructions of a response makes it a greeting.
 const GREETING_WORDS: [&str; 5] = ["greet", "welcome", "say hello", "नमस्ते", "स्वागत"];
+/// What in the instructions of a response makes it a fixed sentence.
+const SENTENCE_WORDS: &str = "Say exactly these words";
 /// What in the last that the model was told makes its answer begin with an apology.
 const APOLOGY_WORD: &str = "Apologise";
 
@@ -52,11 +54,17 @@ impl Session {
         if self.shared.faults.get().mute {
             return;
         }
-        let answer = match self.greeting(&request) {
+        let answer = match self.sentence(&request).or_else(|| self.greeting(&request)) {
             Some(clip) => Answer::Parts(vec![Part::Say(clip)]),
             None => self.apologising(),
         };
         self.respond(now, answer, &request);
+    }
+
+    /// The clip that stands for a fixed sentence, if one is asked for.
+    fn sentence(&self, request: &Request<'_>) -> Option<&'static Clip> {
+        let asked = request.text("instructions").unwrap_or_default();
+        self.shared.options.script.sentence.filter(|_| asked.contains(SENTENCE_WORDS))
     }
 
     /// The clip to greet with, if that is what is asked for: in so many words, or by making the model speak first.
