@@ -7,6 +7,8 @@
 
 #[path = "simulation/carrier.rs"]
 mod carrier;
+#[path = "simulation/clips.rs"]
+mod clips;
 #[path = "simulation/functions.rs"]
 mod functions;
 #[path = "simulation/leg.rs"]
@@ -33,11 +35,14 @@ mod tally;
 mod tape;
 #[path = "simulation/vad.rs"]
 mod vad;
+#[path = "simulation/waiting.rs"]
+mod waiting;
 #[path = "simulation/witness.rs"]
 mod witness;
 #[path = "simulation/world.rs"]
 mod world;
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -86,12 +91,26 @@ fn run_all(scenarios: &[Scenario]) -> Tally {
 
 /// Seeds of [`Scenario::calm`] with something changed.
 fn calm(seeds: u64, change: impl Fn(&mut Scenario)) -> Vec<Scenario> {
+    changed(0..seeds, change)
+}
+
+/// Likewise, these.
+fn changed(seeds: Range<u64>, change: impl Fn(&mut Scenario)) -> Vec<Scenario> {
     let changed = |seed| {
         let mut scenario = Scenario::calm(seed);
         change(&mut scenario);
         scenario
     };
-    (0..seeds).map(changed).collect()
+    seeds.map(changed).collect()
+}
+
+/// What `SIM_SEED` or `SIM_SEEDS` say; else a thousand.
+fn seeds() -> Range<u64> {
+    let number = |name| std::env::var(name).ok().map(|n| n.parse::<u64>().expect("a number"));
+    match number("SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SIM_SEEDS").unwrap_or(1000),
+    }
 }
 
 /// What this thread has worked since it began; where the kernel does not say, what has passed since.
@@ -123,11 +142,7 @@ fn one_hour_call_takes_under_two_seconds_of_real_time() {
 
 #[test]
 fn a_thousand_seeded_calls_keep_the_ledgers_invariants() {
-    let number = |name| std::env::var(name).ok().map(|n| n.parse::<u64>().expect("a number"));
-    let seeds = match number("SIM_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("SIM_SEEDS").unwrap_or(1000),
-    };
+    let seeds = seeds();
     let calls = seeds.end - seeds.start;
     let all = run_all(&seeds.map(Scenario::of).collect::<Vec<_>>());
     eprintln!("{calls} calls: {all:#?}");
@@ -139,7 +154,7 @@ fn a_thousand_seeded_calls_keep_the_ledgers_invariants() {
         ("late deltas", 100),
         ("stale marks", 2000),
         ("missing_mark", 4000),
-        ("sessions lost", 200),
+        ("sessions lost", 150),
         ("failed responses", 40),
         ("refusals", 50),
         ("restarts", 30),
@@ -340,6 +355,57 @@ fn functions_are_run_once_and_answered_however_slow_broken_or_silent_they_are() 
     assert!(all.of("sessions lost") > 20 && all.of("restarts") > 20, "{all:#?}");
     assert_eq!(all.of("ended: caller hung up"), 60, "{all:#?}");
     assert!(all.of("longest silence ms") < 20_000, "{all:#?}");
+}
+
+/// Calls whose agent calls functions again and again, with one trouble after the other.
+fn with_functions(seeds: Range<u64>) -> Vec<Scenario> {
+    changed(seeds, |it| {
+        let of = |many: u64| it.seed % many;
+        it.functions = true;
+        it.temper.calls_tool = 0.6;
+        it.policy.tool_wait = Duration::from_secs([3, 12, 30][of(3) as usize]);
+        it.policy.max_call = Duration::from_secs(90);
+        it.policy.session_losses = 100;
+        it.manners.cuts_in = [0.0, 0.4, 0.9][of(9) as usize / 3];
+        // Some have nothing to say to one who only looks something up.
+        it.manners.think_ms = if of(6) < 2 { (12_000, 25_000) } else { it.manners.think_ms };
+        it.temper.repeats = if of(2) == 0 { 0.05 } else { 0.0 };
+        it.temper.drops = if of(4) == 1 { 0.6 } else { 0.0 };
+        it.policy.roll_after = if of(4) == 2 { Duration::from_secs(15) } else { it.policy.roll_after };
+        it.mishaps.panics = if of(5) == 1 { 0.0007 } else { 0.0 };
+        it.mishaps.deaths = if of(5) == 2 { 2 } else { 0 };
+        it.mishaps.dtmf = if of(5) == 3 { 0.004 } else { 0.0 };
+        it.temper.refuses = if of(7) == 1 { 0.1 } else { 0.0 };
+        it.temper.fails = if of(7) == 2 { 0.2 } else { 0.0 };
+        it.temper.loses_stops = if of(7) == 3 { 0.3 } else { 0.0 };
+        it.troubled = true;
+    })
+}
+
+#[test]
+fn a_thousand_calls_run_each_function_once_answer_it_once_and_leave_nobody_in_silence() {
+    let seeds = seeds();
+    let calls = seeds.end - seeds.start;
+    let all = run_all(&with_functions(seeds));
+    eprintln!("{calls} calls: {all:#?}");
+    // By thousand calls.
+    for (what, least) in [
+        ("functions run", 3_000),
+        ("functions returned", 3_000),
+        ("tool_timed_out", 500),
+        ("tool_result_late", 500),
+        ("results in words", 200),
+        ("fixed sentences", 1_000),
+        ("response_dismissed", 100),
+        ("interruptions", 1_000),
+        ("restarts", 300),
+        ("gateways lost", 200),
+        ("sessions lost", 150),
+        ("entries of keys", 200),
+    ] {
+        assert!(calls < 1000 || all.of(what) * 1000 >= least * calls, "{what}: {}", all.of(what));
+    }
+    assert_eq!(all.of("responses_overlapped"), 0);
 }
 
 #[test]

@@ -128,8 +128,7 @@ impl Call {
         let begun = !self.turn.open_responses().is_empty();
         if self.tools.hold_the_answer(self.cx.now) {
             if begun {
-                self.turn.cut_in(&mut self.cx, &mut self.playout, self.session.ready());
-                self.tools.dismissed();
+                self.dismiss_open_responses();
             }
         } else if self.tools.are_unread() && !begun {
             let by = self.cx.now + REMINDED_AFTER;
@@ -137,6 +136,17 @@ impl Call {
         }
         Uplink::watch_gap(&mut self.cx, false);
         self.playout.hold(&mut self.cx, false);
+    }
+
+    /// What the server began to answer by itself is not heard: ours follows.
+    fn dismiss_open_responses(&mut self) {
+        let conn = self.session.ready();
+        if self.playout.is_idle() {
+            self.turn.call_off_open(&mut self.cx, conn);
+        } else {
+            self.turn.cut_in(&mut self.cx, &mut self.playout, conn);
+        }
+        self.tools.dismissed();
     }
 
     /// The server answers what the caller said, and goes on doing so: the turn is over, whether or not it said that.

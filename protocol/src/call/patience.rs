@@ -76,6 +76,7 @@ impl Patience {
 
     /// An answer was asked for.
     pub(super) fn asked(&mut self, cx: &mut Context) {
+        cx.deadlines.clear(Timer::Retry);
         Self::expect_answer(cx);
         if cx.history.started().is_some() {
             self.caller_waits(cx);

@@ -3,9 +3,24 @@
 
 use std::time::Duration;
 
+use protocol::call::functions::{Function, FunctionEffect};
 use protocol::call::io::{Effect, EffectId, Input};
+use protocol::realtime::command::Tool;
 
 use super::link::{Dice, MS, Micros, NEVER};
+
+/// Functions that the agent may call: one that only looks, and one that changes something.
+pub(crate) const NAMES: [&str; 2] = ["look_up", "book"];
+
+/// As they are offered.
+pub(crate) fn offered() -> Vec<Function> {
+    let offered = NAMES.map(|name| {
+        let (name, description, parameters) = (name.to_owned(), String::new(), r#"{"type":"object"}"#.to_owned());
+        let effect = if name == NAMES[0] { FunctionEffect::Read } else { FunctionEffect::Write };
+        Function { effect, ..Function::new(Tool { name, description, parameters }) }
+    });
+    offered.into()
+}
 
 /// See the module.
 #[derive(Default)]
@@ -19,17 +34,19 @@ impl Functions {
     /// Runs one, which is given up after `wait`.
     pub(crate) fn run(&mut self, now: Micros, id: EffectId, effect: Effect, wait: Duration, dice: &mut Dice) {
         assert!(self.ran.iter().all(|(ran, _)| *ran < id), "{id:?} is run a second time: {effect:?}");
+        // Every call of a model's has a name of its own here.
+        assert!(self.ran.iter().all(|(_, ran)| *ran != effect), "{effect:?} is run a second time");
         self.ran.push((id, effect));
         let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         let mut at = |from_ms, to_ms| now + dice.within((from_ms, to_ms)) * MS;
-        let result = || Ok(format!(r#"{{"result":{}}}"#, id.0));
+        let result = || Ok(result(id));
         let (quick, slow, late) = (at(0, 800), at(800, wait_ms), at(wait_ms + 10, 2 * wait_ms));
         match dice.within((0, 6)) {
             0 | 1 => self.results.push((quick, id, result())),
             2 => self.results.push((slow, id, result())),
             3 => self.results.push((quick, id, Err("HTTP 500".to_owned()))),
             4 => self.results.extend([(quick, id, result()), (slow, id, result())]),
-            5 => self.results.push((late, id, result())),
+            5 => self.results.extend([(late, id, result()), (late + MS, id, result())]),
             _ => {}
         }
     }
@@ -51,4 +68,14 @@ impl Functions {
         let (_, id, result) = self.results.remove(due);
         Some(Input::Ran { id, result: result.map(Into::into) })
     }
+}
+
+/// What it comes to.
+fn result(id: EffectId) -> String {
+    format!(r#"{{"result":{}}}"#, id.0)
+}
+
+/// Whether those words tell such a result.
+pub(crate) fn tells_result(words: &str) -> bool {
+    words.contains(r#"{"result":"#)
 }

@@ -6,6 +6,7 @@ use protocol::call::io::ModelEvent;
 use protocol::ids::{ItemId, ResponseId};
 use protocol::realtime::event::{ContentKey, FunctionCall, ResponseDone, ResponseStatus, ServerEvent, Usage};
 
+use super::functions::NAMES;
 use super::link::{MS, Micros, NEVER};
 use super::server::{Air, Server};
 
@@ -48,8 +49,8 @@ pub(crate) struct Response {
     owed_done: Option<Part>,
     /// Cancelled: so many more deltas come.
     late: Option<u64>,
-    /// Function called at the end.
-    calls: Option<&'static str>,
+    /// Functions called at the end.
+    calls: Vec<&'static str>,
 }
 
 impl Response {
@@ -63,9 +64,12 @@ impl Response {
             _ => Course::Completes,
         };
         let calls = match air.dice.within((0, 999)) as f64 / 1000.0 {
-            p if p < temper.says_goodbye => Some(air.dice.pick(&["end_call", "end_call", "transfer_call"])),
-            p if p < temper.says_goodbye + temper.calls_tool => Some("look_up"),
-            _ => None,
+            p if p < temper.says_goodbye => vec![air.dice.pick(&["end_call", "end_call", "transfer_call"])],
+            p if p < temper.says_goodbye + temper.calls_tool => {
+                let count = if air.dice.chance(temper.two_calls) { 2 } else { 1 };
+                (0..count).map(|_| air.dice.pick(&NAMES)).collect()
+            }
+            _ => Vec::new(),
         };
         let items = if air.dice.chance(temper.empty) {
             0
@@ -122,7 +126,7 @@ impl Response {
             }
             _ if self.parts.is_empty() => {
                 self.part_done(server, air);
-                self.call_function(server, air);
+                self.call_functions(server, air);
                 self.done(server, air, ResponseStatus::Completed)
             }
             Course::Incomplete | Course::Completes => Some(self.delta(server, air)),
@@ -177,16 +181,16 @@ impl Response {
         }
     }
 
-    fn call_function(&mut self, server: &mut Server, air: &mut Air<'_>) {
-        if let Some(name) = self.calls {
-            let call_id = format!("c{}-{}", server.id, self.number);
+    fn call_functions(&mut self, server: &mut Server, air: &mut Air<'_>) {
+        for (index, name) in std::mem::take(&mut self.calls).into_iter().enumerate() {
+            let call_id = format!("c{}-{}-{index}", server.id, self.number);
             server.called(call_id.clone());
             let call = FunctionCall {
                 response: self.id.clone(),
-                item: ItemId::new(format!("f{}-{}", server.id, self.number)),
+                item: ItemId::new(format!("f{}-{}-{index}", server.id, self.number)),
                 call_id,
                 name: name.to_owned(),
-                arguments: r#"{"reason":"asked for a person"}"#.to_owned(),
+                arguments: format!(r#"{{"reason":"{} of {}"}}"#, self.number, server.id),
                 complete: true,
             };
             server.say(air, ServerEvent::FunctionCall(call));

@@ -71,6 +71,8 @@ pub(crate) struct Temper {
     pub(crate) empty: f64,
     pub(crate) says_goodbye: f64,
     pub(crate) calls_tool: f64,
+    /// Two at once, if any.
+    pub(crate) two_calls: f64,
     /// By delta.
     pub(crate) unknown_events: f64,
     /// By event.
@@ -184,6 +186,7 @@ impl Scenario {
                 empty: 0.0,
                 says_goodbye: 0.0,
                 calls_tool: 0.0,
+                two_calls: 0.3,
                 unknown_events: 0.0,
                 repeats: 0.0,
                 loses_stops: 0.0,

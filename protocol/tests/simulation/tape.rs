@@ -42,6 +42,8 @@ pub(crate) struct Content {
     pub(crate) truncated: Option<u64>,
     /// Last `heard_ms` told.
     pub(crate) heard_ms: u64,
+    /// A fixed sentence, as it sounds: no server generated it.
+    pub(crate) clip: Option<Vec<u8>>,
 }
 
 impl Tape {
@@ -58,8 +60,28 @@ impl Tape {
             finished: false,
             truncated: None,
             heard_ms: 0,
+            clip: None,
         });
         self.contents.len() - 1
+    }
+
+    /// A fixed sentence is played: all of it is there.
+    pub(crate) fn add_clip(&mut self, item: &ItemId, words: &str, sound: Vec<u8>) {
+        let key = ContentKey { response: ResponseId::new(item.as_str()), item: item.clone(), content_index: 0 };
+        let index = self.add(u32::MAX, key);
+        let content = &mut self.contents[index];
+        (content.generated, content.delivered, content.finished) = (sound.len(), sound.len(), true);
+        (content.words, content.clip) = (words.to_owned(), Some(sound));
+    }
+
+    /// Another gateway counts its sentences anew: those that were are called otherwise, by that many. Returns the old name of each.
+    pub(crate) fn rename_clips(&mut self, lost: u64) -> Vec<(ItemId, ItemId)> {
+        let clips = self.contents.iter_mut().filter(|c| c.clip.is_some() && !c.key.item.as_str().contains('@'));
+        let renamed = clips.map(|content| {
+            let name = ItemId::new(format!("{}@{lost}", content.key.item.as_str()));
+            (std::mem::replace(&mut content.key.item, name.clone()), name)
+        });
+        renamed.collect()
     }
 
     pub(crate) fn speech_begins(&mut self, item: ItemId) {
@@ -69,7 +91,9 @@ impl Tape {
     /// The call knows that the caller cut in: what there was is dead.
     pub(crate) fn cut(&mut self, item: &ItemId) {
         let count = self.speech.iter().rev().find(|(i, _)| i == item).expect("speech that a server noticed").1;
-        self.contents[..count].iter_mut().rev().take_while(|c| !c.dead).for_each(|c| c.dead = true);
+        let clips = |c: &&mut Content| c.clip.is_some();
+        self.contents[count..].iter_mut().filter(clips).for_each(|c| c.dead = true);
+        self.contents[..count].iter_mut().for_each(|c| c.dead = true);
     }
 
     /// The next `bytes` of a content part.
@@ -95,6 +119,11 @@ impl Tape {
 
     /// Whose audio a message to the carrier is.
     pub(crate) fn whose(&self, pcm: &[u8]) -> usize {
+        if let Some(clip) =
+            self.contents.iter().rposition(|content| content.clip.as_deref().is_some_and(|of| is_of(of, pcm)))
+        {
+            return clip;
+        }
         let first = usize::from(u16::from_le_bytes([pcm[0], pcm[1]]));
         let tag = (first >> 9).checked_sub(1).expect("a message to the carrier begins with audio");
         let newest = self.contents.len() - 1;
@@ -107,6 +136,12 @@ impl Tape {
     /// Panics when it is not the very next audio of one content part, then silence.
     pub(crate) fn read(&self, pcm: &[u8]) -> (usize, usize) {
         let content = self.whose(pcm);
+        if let Some(clip) = &self.contents[content].clip {
+            let rest = &clip[self.contents[content].sent..];
+            let audio = rest.len().min(pcm.len());
+            assert!(rest[..audio] == pcm[..audio], "{:?} goes on where it was", self.contents[content].key);
+            return (content, audio);
+        }
         let silent = |at: usize| pcm[at * 2] == 0 && pcm[at * 2 + 1] == 0;
         let mut samples = pcm.len() / 2;
         while silent(samples - 1) {
@@ -120,6 +155,15 @@ impl Tape {
         );
         (content, samples * 2)
     }
+}
+
+/// Whether a message is of that sentence: cut from it, or its end with silence behind it.
+fn is_of(clip: &[u8], pcm: &[u8]) -> bool {
+    let units = (0..clip.len()).step_by(320);
+    units.into_iter().any(|from| {
+        let rest = &clip[from..clip.len().min(from + pcm.len())];
+        pcm[..rest.len()] == *rest && pcm[rest.len()..].iter().all(|&byte| byte == 0)
+    })
 }
 
 /// Bytes of a content part from a position on.

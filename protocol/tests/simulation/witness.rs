@@ -1,7 +1,8 @@
 //! What must hold after every step, judged from outside: by what goes into a call, what comes out, and what was played.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use codecs::SampleRate;
 use protocol::call::Call;
 use protocol::call::end::Ended;
 use protocol::call::fact::{Fact, Turn, Who};
@@ -12,12 +13,15 @@ use protocol::realtime::command::{ClientEvent, NewItem};
 use protocol::realtime::event::{ResponseStatus, ServerEvent};
 
 use super::carrier::Carrier;
+use super::clips;
+use super::functions::tells_result;
 use super::link::{MS, Micros, NEVER, SEC};
 use super::record::Record;
 use super::recording::Recording;
 use super::scenario::Scenario;
 use super::tally::Tally;
 use super::tape::Tape;
+use super::waiting::{Standing, Waiting};
 use super::world::GREETING;
 
 /// A carrier gives up on a bot that sends nothing for 10 s: what it gets within that, first and later.
@@ -40,6 +44,8 @@ struct Conn {
     /// Responses that are being generated, and one that was asked for.
     open: Vec<ResponseId>,
     requested: bool,
+    /// Responses that were asked for and did not begin, as far as anybody can tell.
+    asked: u32,
     /// It was told what to say first: to greet, or to apologise.
     told_first: bool,
 }
@@ -50,6 +56,7 @@ impl Conn {
             ServerEvent::SessionUpdated { .. } => self.updated = true,
             ServerEvent::ResponseCreated { response, .. } => {
                 self.requested = false;
+                self.asked = self.asked.saturating_sub(1);
                 if !self.open.contains(response) {
                     self.open.push(response.clone());
                 }
@@ -77,6 +84,7 @@ struct Step {
 
 /// See the module.
 pub(crate) struct Witness {
+    rate: SampleRate,
     bytes_per_ms: usize,
     lead: Micros,
     chunk_bytes: usize,
@@ -111,6 +119,16 @@ pub(crate) struct Witness {
     /// Marks, and the era of each: an era ends with every cut and every restart.
     marks: HashMap<MarkId, u32>,
     era: u32,
+    /// Responses that nobody asked for, and that began while a function ran.
+    unasked: Vec<ResponseId>,
+    /// Functions that were run, and those of all that have their result.
+    ran: BTreeSet<EffectId>,
+    returned: BTreeSet<EffectId>,
+    /// Results that a session was told in words.
+    told: BTreeSet<(u32, String)>,
+    /// The agent said goodbye.
+    closing: bool,
+    waiting: Waiting,
     /// Functions that run, and by when each is to have its result.
     running: BTreeMap<EffectId, Micros>,
     /// Keys pressed since the last entry.
@@ -148,6 +166,7 @@ impl Witness {
         let mended = scenario.mishaps.panics > 0.0 || scenario.mishaps.deaths > 0;
         let honest = scenario.habits.honest() && reads && !mended;
         Self {
+            rate: scenario.rate,
             bytes_per_ms,
             lead: u64::try_from(policy.lead.as_micros()).unwrap_or(u64::MAX),
             chunk_bytes: policy.chunk_ms as usize * bytes_per_ms,
@@ -166,6 +185,12 @@ impl Witness {
             started: 0,
             last_loud: 0,
             crossed: Vec::new(),
+            unasked: Vec::new(),
+            ran: BTreeSet::new(),
+            returned: BTreeSet::new(),
+            told: BTreeSet::new(),
+            closing: false,
+            waiting: Waiting::new(scenario),
             conns: BTreeMap::new(),
             marks: HashMap::new(),
             era: 0,
@@ -202,6 +227,14 @@ impl Witness {
             return self.tally.add("stale model events", 1);
         };
         if let ModelEvent::Server(event) = event {
+            if let ServerEvent::ResponseCreated { response, .. } = event
+                && !self.running.is_empty()
+                && conn.asked == 0
+                && !conn.open.contains(response)
+            {
+                self.unasked.push(response.clone());
+                self.tally.add("responses unasked", 1);
+            }
             conn.told(event);
         }
         match event {
@@ -247,9 +280,13 @@ impl Witness {
             Output::Model(ConnId(id), command) => self.command(*id, command, scene),
             Output::Run { id, .. } => {
                 assert!(self.running.contains_key(id), "{id:?} is on record before it is run");
+                self.ran.insert(*id);
                 self.tally.add("functions run", 1);
             }
-            Output::Cancel { id } => assert!(self.running.contains_key(id), "{id:?} is given up, and was not run"),
+            Output::Cancel { id } => {
+                assert!(self.ran.contains(id) && !self.returned.contains(id), "{id:?} is given up, and did not run");
+                self.tally.add("functions cancelled", 1);
+            }
             Output::Record(fact) => {
                 self.fact(fact, scene);
                 self.record.tell(scene.now, fact);
@@ -285,6 +322,7 @@ impl Witness {
         let content = &scene.tape.contents[scene.tape.whose(pcm)];
         assert!(!content.dead, "audio of {:?} is sent after the caller cut in", content.key);
         assert!(!self.crossed.contains(&content.key.response), "audio of {:?}, which crossed with speech", content.key);
+        assert!(!self.unasked.contains(&content.key.response), "audio of {:?}, while a function ran", content.key);
         assert!(self.marks.insert(mark, self.era).is_none(), "mark {mark} was used before");
         self.on_their_way += pcm.len();
         let ahead = self.ahead(scene.now);
@@ -341,6 +379,7 @@ impl Witness {
         let configures = matches!(event, ClientEvent::SessionUpdate(_));
         assert!(conn.updated != configures, "{event:?} when session.updated is {}", conn.updated);
         conn.requested |= matches!(event, ClientEvent::CreateResponse { .. });
+        conn.asked += u32::from(matches!(event, ClientEvent::CreateResponse { .. }));
         conn.told_first |= matches!(event, ClientEvent::CreateResponse { instructions: Some(_) });
         match event {
             ClientEvent::CreateItem(NewItem::System(told)) if told.contains(APOLOGY) => {
@@ -351,7 +390,13 @@ impl Witness {
                 self.truncation(id, item, *audio_end_ms, scene);
             }
             ClientEvent::Truncate { content_index, .. } => panic!("there is no content {content_index}"),
+            ClientEvent::CreateItem(NewItem::System(words)) if tells_result(words) => {
+                let session = self.conns_from + id;
+                assert!(self.told.insert((session, words.clone())), "session {session} is told {words:?} twice");
+                self.tally.add("results in words", 1);
+            }
             ClientEvent::CreateItem(NewItem::Assistant(text)) => {
+                assert!(!clips::is_one(text), "a model is told of a fixed sentence");
                 let said = |words: &str| words.trim().starts_with(text.as_str());
                 let known = text == GREETING || scene.tape.contents.iter().any(|c| said(&c.words));
                 assert!(known, "a new session is told that the agent said {text:?}");
@@ -364,6 +409,7 @@ impl Witness {
     fn truncation(&mut self, conn: u32, item: &ItemId, audio_end_ms: u64, scene: &mut Scene<'_>) {
         assert!(self.step.cleared || !self.step.must_clear, "clear comes before truncate");
         let (index, content) = scene.tape.find_item(item.as_str()).expect("a known item is truncated");
+        assert!(content.clip.is_none(), "no model knows of {item}");
         assert_eq!(content.conn, self.conns_from + conn, "{item} is truncated in another session");
         let asked = usize::try_from(audio_end_ms).unwrap_or(usize::MAX).saturating_mul(self.bytes_per_ms);
         assert!(content.generated > 0, "{item} has no audio");
@@ -392,11 +438,19 @@ impl Witness {
                 self.media_due = NEVER;
                 self.running.clear();
             }
+            Fact::ClipBegan { item, words, .. } => {
+                scene.tape.add_clip(item, words, clips::sound(words, self.rate));
+                self.turn_began(item);
+                self.waiting.said();
+                self.tally.add("fixed sentences", 1);
+            }
             Fact::ToolCalled(call) => {
+                self.closing |= call.name == "end_call" || call.name == "transfer_call";
                 let wait = call.wait_ms.map(|ms| scene.now + ms * MS + RETURNS_BY);
                 self.running.extend(wait.map(|by| (call.id, by)));
             }
             Fact::ToolReturned { id, .. } => {
+                assert!(self.returned.insert(*id), "{id:?} has two results");
                 self.tally.add("functions returned", u64::from(self.running.remove(id).is_some()))
             }
             Fact::Dtmf { digit } => self.keys.push(*digit),
@@ -423,9 +477,16 @@ impl Witness {
                 self.answers.insert(item.clone(), *after_ms);
                 self.tally.add("answers", 1);
             }
-            Fact::Resumed => self.tally.add("restarts", 1),
+            Fact::Resumed => {
+                self.closing = false;
+                self.waiting.restarted();
+                self.tally.add("restarts", 1);
+            }
             Fact::ResponseFailed { .. } => self.tally.add("failed responses", 1),
-            Fact::Counted { what, count } => self.tally.add(what, *count),
+            Fact::Counted { what, count } => {
+                assert_ne!(*what, "responses_overlapped", "one voice at a time");
+                self.tally.add(what, *count);
+            }
             Fact::Ended(_) => assert!(!std::mem::replace(&mut self.tally.told, true), "the end is told once"),
             _ => {}
         }
@@ -434,6 +495,9 @@ impl Witness {
     /// Whoever comes back hears why first, or the greeting if nobody had spoken yet: once.
     fn spoken_to_again(&mut self, item: &ItemId, scene: &mut Scene<'_>) {
         let (_, content) = scene.tape.find_item(item.as_str()).expect("a known item");
+        if content.clip.is_some() {
+            return;
+        }
         let conn = content.conn.checked_sub(self.conns_from).and_then(|conn| self.conns.get(&conn));
         assert!(
             conn.is_some_and(|conn| conn.told_first),
@@ -450,6 +514,7 @@ impl Witness {
         assert_eq!(told, keys, "all that was pressed, in one entry");
         assert!(pressed.len() <= 32, "{pressed} is longer than an entry");
         self.tally.add("entries of keys", 1);
+        self.closing = false;
         if !self.speaking {
             let cut = self.audible_end > scene.now || self.on_their_way > 0;
             assert!(self.step.cleared || !cut, "what the caller cut into is cleared");
@@ -466,6 +531,7 @@ impl Witness {
     }
 
     fn caller_spoke(&mut self, item: &ItemId, scene: &mut Scene<'_>) {
+        self.closing = false;
         self.turn_began(item);
         self.step.must_clear |= self.audible_end > scene.now || self.on_their_way > 0;
         (self.speaking, self.play_end, self.audible_end, self.on_their_way) = (true, 0, 0, 0);
@@ -521,6 +587,11 @@ impl Witness {
     /// After every step: when the call wants to be woken, and how far ahead of real time it thinks it is.
     pub(crate) fn after(&mut self, timeout: Micros, lead_ms: u64, now: Micros) {
         self.replaces(now);
+        let over = self.tally.ended.is_some() || self.history.left().is_some();
+        let waits = !self.running.is_empty() && self.media_due != NEVER && !self.closing && !over;
+        let standing = Standing { waits, speaks: self.speaking, audible_end: self.audible_end };
+        let silence = self.waiting.watch(now, &standing);
+        self.tally.greatest("longest silence in a wait ms", silence / MS);
         let step = &self.step;
         assert!(step.cleared || !step.must_clear, "what the caller cut into is cleared");
         assert!(!self.reads || now <= self.media_due, "the carrier was sent nothing for too long");
@@ -577,6 +648,11 @@ impl Witness {
         let stored = self.record.lost(written_until);
         self.rows = stored.turns.iter().map(|turn| (turn.index, turn.clone())).collect();
         self.history = History::stored(stored);
+        self.returned.retain(|id| id.0 <= self.history.effects());
+        for (old, new) in tape.rename_clips(self.tally.of("gateways lost")) {
+            self.items.iter_mut().filter(|item| **item == old).for_each(|item| *item = new.clone());
+            self.answers.remove(&old).into_iter().for_each(|after_ms| _ = self.answers.insert(new.clone(), after_ms));
+        }
         let found = self.history.turns().count();
         self.items.truncate(found);
         let on_record = |item: &ItemId| {

@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use protocol::call::end::Ended;
-use protocol::call::functions::Function;
 use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Control, Input, ModelCommand, Output};
 use protocol::call::policy::Setup;
 use protocol::call::{Call, Clock};
 use protocol::ids::StreamSid;
-use protocol::realtime::command::Tool;
 
 use super::carrier::{Carrier, Command};
-use super::functions::Functions;
+use super::clips;
+use super::functions::{self, Functions};
 use super::leg::Leg;
 use super::link::{BEGAN, Dice, MS, Micros, NEVER, SEC};
 use super::log::Log;
@@ -38,15 +37,6 @@ const LONGEST_AWAY: Micros = 4 * SEC;
 
 /// Keys that are pressed, and what stands in the place of one.
 const KEYS: [char; 9] = ['1', '2', '3', '5', '8', '0', '#', '*', '?'];
-
-/// The function that the agent may call.
-fn look_up() -> Function {
-    Function::new(Tool {
-        name: "look_up".to_owned(),
-        description: "Looks up.".to_owned(),
-        parameters: r#"{"type":"object"}"#.to_owned(),
-    })
-}
 
 /// See the module.
 pub(crate) struct World {
@@ -105,11 +95,11 @@ impl World {
             language: "en-IN".to_owned(),
             transcription_language: None,
             voice: None,
-            tools: scenario.functions.then(look_up).into_iter().collect(),
+            tools: if scenario.functions { functions::offered() } else { Vec::new() },
             known: std::collections::BTreeMap::new(),
             context: None,
-            hold_words: Vec::new(),
-            clips: Arc::default(),
+            hold_words: if scenario.functions { clips::hold_words() } else { Vec::new() },
+            clips: clips::made(),
             closed: false,
         });
         let call = Call::new(base, Clock { now: base, wall: wall(0) }, Arc::clone(&policy), Arc::clone(&setup));

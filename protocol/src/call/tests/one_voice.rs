@@ -232,3 +232,22 @@ fn an_agent_that_hangs_up_three_hundred_times_ends_the_call_once_when_it_was_hea
     let ends = rig.facts().into_iter().filter(|fact| matches!(fact, Fact::Ended(_))).count();
     assert_eq!((ends, rig.runs().len()), (1, 0));
 }
+
+#[test]
+fn keys_that_are_entered_while_a_failed_answer_waits_to_be_asked_for_again_are_answered_once() {
+    let mut rig = Rig::live();
+    rig.caller_turn(1, "u1");
+    rig.response_created(1, "r1");
+    let (code, message) = ("rate_limit_exceeded".to_owned(), "Please try again in 4s.".to_owned());
+    rig.response_done(1, "r1", ResponseStatus::Failed { code, message });
+    rig.take();
+    rig.caller(CallerEvent::Dtmf('5'));
+    rig.pass(1_500);
+    assert_eq!(rig.asked(), 1);
+    rig.response_created(1, "r2");
+    rig.audio(1, &key("r2", "i2"), 600);
+    rig.response_done(1, "r2", ResponseStatus::Completed);
+    rig.play_out();
+    rig.pass(5_000);
+    assert_eq!(rig.asked(), 1);
+}

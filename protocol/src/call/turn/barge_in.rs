@@ -47,17 +47,22 @@ impl Turn {
         if self.caller_speaks() {
             return;
         }
+        self.call_off_open(cx, conn);
+        for response in playout.responses() {
+            self.discard(response);
+        }
+        let cuts = playout.interrupt(cx);
+        truncate(cx, conn, &cuts);
+    }
+
+    /// Nothing more of what is being generated is wanted.
+    pub(in crate::call) fn call_off_open(&mut self, cx: &mut Context, conn: Option<ConnId>) {
         for response in self.open_responses() {
             if let Some(conn) = conn {
                 cx.send(conn, ClientEvent::CancelResponse { response: response.clone() });
             }
             self.discard(response);
         }
-        for response in playout.responses() {
-            self.discard(response);
-        }
-        let cuts = playout.interrupt(cx);
-        truncate(cx, conn, &cuts);
     }
 }
 
