@@ -22,7 +22,7 @@ use self::verdict::Seen;
 use crate::cli::transcript;
 use crate::serve::{Running, start};
 use crate::settings::{Settings, SettingsArgs};
-use crate::store::{Agent, CallWithTurns, ClientLimits, NewClient};
+use crate::store::{Agent, CallWithTurns, Client, ClientLimits, NewClient};
 
 /// The clinic's ExoPhone and its caller.
 const CLINIC: &str = "+918047112233";
@@ -34,6 +34,8 @@ const INSTRUCTIONS: &str =
 const INTERRUPT_AFTER: Duration = Duration::from_millis(2600);
 /// An agent that is silent for so long is not looking something up: between its words and its answer there is less.
 const LOOKED_UP: Duration = Duration::from_millis(3500);
+/// A step of the caller takes no longer: looking something up, and telling it.
+const LONGEST_STEP: Duration = Duration::from_secs(25);
 /// The demo is over by then, whatever happens.
 const LONGEST: Duration = Duration::from_secs(90);
 /// How long the record of the call may take to be complete.
@@ -60,7 +62,9 @@ pub(super) async fn run(demo: &Demo, screen: &mut impl Write) -> anyhow::Result<
     let model = model().await?;
     let office = Office::start()?;
     let running = start(settings(&folder.0, demo.port, &key, &model.1)?).await?;
-    office.equip(running.store()).await?;
+    let client = office.equip(running.store()).await?;
+    has_fixed_sentences(&running, &client).await?;
+    let sessions_before = model.0.sessions().len();
     let gateway = format!("http://{}", running.addr());
     writeln!(
         screen,
@@ -69,12 +73,13 @@ pub(super) async fn run(demo: &Demo, screen: &mut impl Write) -> anyhow::Result<
 
     let (observer, events) = mpsc::channel(256);
     let mut plan = plan(&gateway, &key, Say::AgentFinished(LOOKED_UP))?;
+    plan.patience = LONGEST_STEP;
     plan.observer = Some(observer);
     let (report, shown) = tokio::join!(place_call(plan), show(events, screen));
     shown?;
     let report = report.context("placing the demo's call")?;
     let record = record(&running, &report).await?;
-    let sessions = model.0.sessions();
+    let sessions = model.0.sessions().split_off(sessions_before);
     transcript::print(screen, &record.turns)?;
     figures(screen, &report, &record, &sessions)?;
     report.sound.write_wav(&demo.wav).with_context(|| format!("writing {}", demo.wav.display()))?;
@@ -87,6 +92,17 @@ pub(super) async fn run(demo: &Demo, screen: &mut impl Write) -> anyhow::Result<
     running.stop().await?;
     office.stop().await;
     Ok(good)
+}
+
+/// Waits until the model has said what callers hear while a function runs: it is kept for all calls.
+async fn has_fixed_sentences(running: &Running, client: &Client) -> anyhow::Result<()> {
+    let voice = crate::clips::Voice::of(&client.agent);
+    let made = async {
+        while running.gateway().clips.of(&voice, [office::WAITS]).find(office::WAITS).is_none() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(RECORDED_WITHIN, made).await.context("the fixed sentence was not made")
 }
 
 /// A folder of the demo's own, gone with it.

@@ -12,10 +12,12 @@ use serde_json::json;
 use super::{CLINIC, GREETING, INSTRUCTIONS};
 use crate::agent::{Plan, Rules, read_json};
 use crate::outgoing::PrivateHosts;
-use crate::store::Store;
+use crate::store::{Client, Store};
 
 /// How long it takes.
 pub(super) const TAKES: Duration = Duration::from_secs(4);
+/// What callers hear while it is asked.
+pub(super) const WAITS: &str = "One moment, I am still looking it up.";
 /// What it knows of Saturdays.
 pub(super) const SATURDAY: &str = "10:00-14:00";
 
@@ -42,7 +44,7 @@ impl Office {
     }
 
     /// The client whose agent asks it.
-    pub(super) async fn equip(&self, store: &Store) -> anyhow::Result<()> {
+    pub(super) async fn equip(&self, store: &Store) -> anyhow::Result<Client> {
         let file = json!({
             "name": "Lotus Clinic",
             "numbers": [CLINIC],
@@ -52,6 +54,7 @@ impl Office {
                 "description": "When the clinic is open on a day.",
                 "url": self.url,
                 "effect": "read",
+                "say_while": WAITS,
                 "parameters": { "type": "object", "properties": { "day": { "type": "string" } }, "required": ["day"] },
             }],
         });
@@ -59,8 +62,7 @@ impl Office {
         let file = read_json(&file, Rules { private: &private, folder: None });
         let file = file.map_err(|mistakes| anyhow!("{mistakes:?}")).context("the demo's agent")?;
         let plan = Plan::new(store, file).await.context("the demo's client")?;
-        plan.carry_out(store, &private).await.context("adding the demo's client")?;
-        Ok(())
+        Ok(plan.carry_out(store, &private).await.context("adding the demo's client")?.client)
     }
 
     /// How often it was asked.

@@ -7,7 +7,7 @@ use protocol::call::fact::Who;
 use simulator::exotel::{CallReport, EndedBy};
 use simulator::model::SessionLog;
 
-use super::office::SATURDAY;
+use super::office::{SATURDAY, WAITS};
 use crate::store::CallWithTurns;
 
 /// A prepared greeting is heard this soon after the media socket opened, ms.
@@ -74,6 +74,10 @@ fn checks(&Seen { report, record, sessions, lookups }: &Seen<'_>) -> Vec<(&'stat
         (
             "the clinic's own system was asked for its hours, once, and the model was told them",
             lookups == 1 && told.count() == 1,
+        ),
+        (
+            "the caller heard that it takes a moment",
+            record.turns.iter().any(|turn| turn.who == Who::Agent && turn.text.contains(WAITS)),
         ),
         ("the turn in Hindi was answered", answered("caller_hi_booking")),
         ("the agent said goodbye and hung up", report.ended_by == EndedBy::Gateway && report.close_code == Some(1000)),
