@@ -19,8 +19,6 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tokio::sync::oneshot;
 
-use crate::port::free_port;
-
 pub const BUCKET: &str = "calls";
 pub const ACCESS_KEY: &str = "AKIDEXAMPLE";
 pub const SECRET: &str = "a-secret-of-the-tests";
@@ -38,8 +36,10 @@ impl S3 {
     pub fn start() -> Self {
         let folder = std::env::temp_dir().join(format!("callgate-s3-{}", uuid::Uuid::now_v7()));
         std::fs::create_dir_all(folder.join(BUCKET)).unwrap();
-        // Not a port that the system hands out: while it is down, nobody else gets it.
-        let address = ([127, 0, 0, 1], free_port()).into();
+        // An address of its own: while it is down, no other test's server gets its port.
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let [.., high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        let address = ([127, 1, high, low], 0).into();
         let mut s3 = Self { folder, address, sick: Arc::default(), up: None };
         s3.resume();
         s3
