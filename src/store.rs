@@ -35,7 +35,7 @@ mod steps;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use agents::{AppliedAgent, Apply};
+pub use agents::{AppliedAgent, Apply, NumberOwner};
 pub use audit::{AuditEntry, Whole};
 pub use batch::{Batch, CallUpdate, Finish, MediaStart};
 pub use calls::{Call, CallEndReport, CallPage, CallWithTurns, EarlierCall, Entry, Parties};

@@ -34,6 +34,17 @@ pub enum ApplyError {
         /// Its id.
         id: i64,
     },
+    /// A destination is a number whose calls an agent answers.
+    #[error(
+        "{key} is the number of {}, whose calls an agent answers: a caller would come back here; give the number of a person",
+        .client.as_ref().map_or_else(|| "this client".to_owned(), |name| format!("the client `{name}`"))
+    )]
+    OurNumber {
+        /// Such as `destinations.desk.to`.
+        key: String,
+        /// Whose it is; none: the file's own client.
+        client: Option<String>,
+    },
     /// It was changed meanwhile.
     #[error("the client was changed meanwhile: read it again, and apply the file to what it is now")]
     Stale,
@@ -114,7 +125,23 @@ impl Plan {
             Some(client) => Some(OnRecord::of(store, client).await?),
             None => None,
         };
-        Ok(Self::of(file, stands))
+        let plan = Self::of(file, stands);
+        plan.check_destinations(store).await?;
+        Ok(plan)
+    }
+
+    /// None of its destinations is a number of ours, whosever it is.
+    async fn check_destinations(&self, store: &Store) -> Result<(), ApplyError> {
+        let destinations = || self.document.transfers.destinations.iter().filter(|(_, to)| to.is_number());
+        let owners = store.owners_of(destinations().map(|(_, to)| PhoneNumber::new(&to.to)).collect()).await?;
+        let id = self.stands.as_ref().map(|stands| stands.client.id);
+        for (name, destination) in destinations() {
+            if let Some(owner) = owners.iter().find(|owner| owner.number.reveal() == destination.to) {
+                let client = Some(owner.client.clone()).filter(|_| Some(owner.id) != id);
+                return Err(ApplyError::OurNumber { key: format!("destinations.{name}.to"), client });
+            }
+        }
+        Ok(())
     }
 
     /// For one client, as it was seen.
@@ -226,6 +253,7 @@ impl Plan {
         if let Some(stands) = self.stands.as_ref().filter(|_| unchanged) {
             return Ok(Applied { client: stands.client.clone(), made: None });
         }
+        self.check_destinations(store).await?;
         let Endpoint { target, made } = self.events(store, private).await?;
         let document = match self.document.is_empty() {
             true => None,

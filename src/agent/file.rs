@@ -1,12 +1,17 @@
 //! The agent file, typed. In TOML for people, as JSON in the API and on record: the same keys.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod destinations;
+mod document;
+mod functions;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+
+pub use destinations::{Destination, TransferConfig};
+pub use document::{Document, McpTool};
+pub use functions::{Answer, Effect, McpConfig, Method, ToolConfig};
 
 use crate::tenant::{INSTRUCTIONS, LANGUAGE, REGION, TIME_ZONE};
 
@@ -47,6 +52,9 @@ pub struct AgentFile {
     /// Where the client is told of its calls; none: nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<EventsConfig>,
+    /// Where callers are handed on to.
+    #[serde(flatten)]
+    pub transfers: TransferConfig,
     /// Functions that are HTTP endpoints of the client's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<ToolConfig>,
@@ -94,7 +102,7 @@ pub struct AgentSection {
     /// Model; none: the gateway's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// What callers hear outside of [`AgentFile::hours`]; none: they are hung up on without a word.
+    /// What callers hear outside of [`AgentFile::hours`], before they are hung up on or handed on; none: not a word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_words: Option<String>,
     /// What a caller hears who waits for a function that has no sentences of its own.
@@ -108,6 +116,9 @@ pub struct AgentSection {
 pub struct HoursConfig {
     /// Entries such as `Mon-Fri 09:00-18:00`, in the client's time zone.
     pub open: Vec<String>,
+    /// A destination: where callers go outside of these; none: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
 }
 
 /// `[listening]`.
@@ -141,169 +152,11 @@ pub struct ContextConfig {
     pub deadline_ms: u64,
 }
 
-/// One of `[[tools]]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ToolConfig {
-    /// As the model calls it.
-    pub name: String,
-    /// What the model is told of it.
-    pub description: String,
-    /// JSON Schema of its arguments: an object's.
-    #[serde(default = "no_parameters")]
-    pub parameters: Value,
-    /// The endpoint.
-    pub url: String,
-    /// How it is asked.
-    #[serde(default)]
-    pub method: Method,
-    /// What goes with it; a value `secret:NAME` stands for a sealed secret.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers: BTreeMap<String, String>,
-    /// How long an answer is waited for, ms.
-    #[serde(default = "timeout_ms")]
-    pub timeout_ms: u64,
-    /// Whether it changes something.
-    #[serde(default)]
-    pub effect: Effect,
-    /// What the caller hears while it runs: one of these at a time.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub say_while: Vec<String>,
-    /// Whether the model says something once it has returned.
-    #[serde(default)]
-    pub answer: Answer,
-}
-
-/// One of `[[mcp]]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct McpConfig {
-    /// Its tools are called `LABEL_NAME`.
-    pub label: String,
-    /// The server: streamable HTTP.
-    pub url: String,
-    /// What goes with each request; a value `secret:NAME` stands for a sealed secret.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers: BTreeMap<String, String>,
-    /// The tools that are offered, by the server's own names; none: all of them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allowed: Option<Vec<String>>,
-    /// Whether they change something.
-    #[serde(default)]
-    pub effect: Effect,
-    /// Whether it may be given keys that the caller pressed in secret.
-    #[serde(default)]
-    pub secret_digits: bool,
-}
-
-/// Whether a function changes something.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Effect {
-    /// It only looks: it may be asked again, and given up.
-    Read,
-    /// It does, or may: it is asked once.
-    #[default]
-    Write,
-}
-
-/// Whether the model says something once a function has returned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Answer {
-    /// It does.
-    #[default]
-    Speak,
-    /// It does not.
-    Silent,
-}
-
-/// How an endpoint is asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Method {
-    /// The usual one.
-    #[default]
-    Post,
-    /// Another with a body.
-    Put,
-    /// Another with a body.
-    Patch,
-}
-
-/// What is on record of a client's agent beside the columns of its row.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Document {
-    /// See [`AgentFile::hours`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hours: Option<HoursConfig>,
-    /// See [`AgentSection::closed_words`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub closed_words: Option<String>,
-    /// See [`AgentFile::context`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub context: Option<ContextConfig>,
-    /// See [`AgentFile::tools`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tools: Vec<ToolConfig>,
-    /// See [`AgentFile::mcp`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub mcp: Vec<McpConfig>,
-    /// What these servers had when the file was applied: that is in force until it is applied again.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub mcp_tools: Vec<McpTool>,
-    /// See [`AgentSection::hold_words`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub hold_words: Vec<String>,
-}
-
-/// A function of an MCP server's, as it was when the file was applied.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct McpTool {
-    /// The label of its server.
-    pub server: String,
-    /// As the server calls it.
-    pub name: String,
-    /// What the model is told of it.
-    pub description: String,
-    /// JSON Schema of its arguments.
-    pub parameters: Value,
-}
-
-impl Document {
-    /// Sentences that are played without a model, each once.
-    #[must_use]
-    pub fn fixed_sentences(&self) -> BTreeSet<&str> {
-        let of_tools = self.tools.iter().flat_map(|tool| &tool.say_while);
-        self.hold_words.iter().chain(of_tools).map(String::as_str).collect()
-    }
-
-    /// Whether it says nothing.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self == &Self::default()
-    }
-
-    /// Whether the agent answers a call that begins at that time.
-    #[must_use]
-    pub fn is_open(&self, at: DateTime<Utc>, zone: Tz) -> bool {
-        self.hours.as_ref().is_none_or(|hours| super::hours::is_open(&hours.open, at, zone))
-    }
-}
-
 impl ContextConfig {
     /// How long the call's beginning waits for it.
     #[must_use]
     pub const fn deadline(&self) -> Duration {
         Duration::from_millis(self.deadline_ms)
-    }
-}
-
-impl ToolConfig {
-    /// How long an answer is waited for.
-    #[must_use]
-    pub const fn timeout(&self) -> Duration {
-        Duration::from_millis(self.timeout_ms)
     }
 }
 
@@ -350,15 +203,6 @@ fn language() -> String {
 
 const fn deadline_ms() -> u64 {
     800
-}
-
-const fn timeout_ms() -> u64 {
-    15_000
-}
-
-/// The schema of a function without arguments.
-fn no_parameters() -> Value {
-    serde_json::json!({ "type": "object", "properties": {} })
 }
 
 #[cfg(test)]

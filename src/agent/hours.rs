@@ -58,6 +58,20 @@ pub(super) fn is_open(entries: &[String], at: DateTime<Utc>, zone: Tz) -> bool {
     times.into_iter().any(|times| times.holds(local.weekday(), minute))
 }
 
+/// Whether there is a minute of the week at which these are open and those are not; none of those: they never are.
+pub(super) fn ever_without(these: Option<&[String]>, those: &[String]) -> bool {
+    let parsed = |entries: &[String]| -> Vec<OpeningTimes> {
+        entries.iter().filter_map(|told| OpeningTimes::parse(told).ok()).collect()
+    };
+    let (these, those) = (these.map(parsed), parsed(those));
+    let holds = |entries: &[OpeningTimes], day, minute| entries.iter().any(|times| times.holds(day, minute));
+    (0..7_u8).filter_map(|day| Weekday::try_from(day).ok()).any(|day| {
+        let free =
+            |minute: u16| !holds(&those, day, minute) && these.as_ref().is_none_or(|these| holds(these, day, minute));
+        (0..DAY).any(free)
+    })
+}
+
 /// An entry as it is kept.
 pub(super) fn entry(told: &str) -> Result<String, String> {
     OpeningTimes::parse(told).map(|_| told.to_owned())

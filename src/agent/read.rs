@@ -130,6 +130,9 @@ fn value(node: &Node, key: &Key, path: &str, mistakes: &mut Mistakes) -> Option<
         (Kind::Table(shape), _) => return Some(table(node, shape, path, mistakes)),
         (Kind::Headers, Held::Table(entries)) => return Some(headers(entries, path, mistakes)),
         (Kind::Tables { shape, most }, Held::List(list)) => return Some(tables(list, shape, most, path, mistakes)),
+        (Kind::Named { shape, most, name }, Held::Table(entries)) => {
+            return Some(named(entries, shape, most, name, path, mistakes));
+        }
         (Kind::Texts { .. }, Held::List(list)) if key.needed && list.is_empty() => {
             mistakes.tell(path, format!("is empty: {}", key.about));
             return None;
@@ -159,6 +162,7 @@ fn value(node: &Node, key: &Key, path: &str, mistakes: &mut Mistakes) -> Option<
         (Kind::Headers, _) => Err(format!("is {}, and must be a table of names and values", node.kind())),
         (Kind::Schema, _) => Err(format!("is {}, and must be a JSON Schema: a table, or JSON in a text", node.kind())),
         (Kind::Tables { .. }, _) => Err(format!("is {}, and must be a list of tables: [[{path}]]", node.kind())),
+        (Kind::Named { .. }, _) => Err(format!("is {}, and must be tables with names: [{path}.NAME]", node.kind())),
         (Kind::Table(_) | Kind::Later, _) => return None,
     };
     read.map_err(|problem| mistakes.tell(path, problem)).ok()
@@ -208,6 +212,29 @@ fn tables(list: &[Node], shape: &Shape, most: usize, path: &str, mistakes: &mut 
         kept.push(table(node, shape, &path, mistakes));
     }
     Value::Array(kept)
+}
+
+fn named(
+    entries: &[(String, Node)],
+    shape: &Shape,
+    most: usize,
+    name: fn(&str) -> Result<String, String>,
+    path: &str,
+    mistakes: &mut Mistakes,
+) -> Value {
+    if entries.len() > most {
+        mistakes.tell(path, format!("has {} entries: {most} are the most", entries.len()));
+    }
+    let mut kept = Map::new();
+    for (told, node) in entries.iter().take(most) {
+        let path = format!("{path}.{}", told.chars().take(64).collect::<String>());
+        mistakes.lines.insert(path.clone(), node.line);
+        match name(told) {
+            Ok(name) => drop(kept.insert(name, table(node, shape, &path, mistakes))),
+            Err(problem) => mistakes.tell(&path, problem),
+        }
+    }
+    Value::Object(kept)
 }
 
 fn headers(entries: &[(String, Node)], path: &str, mistakes: &mut Mistakes) -> Value {

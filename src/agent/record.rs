@@ -62,6 +62,7 @@ impl OnRecord {
             listening: Listening { transcription_language: agent.transcription_language.clone() },
             context: self.document.context.clone(),
             events: self.client.events_url.clone().map(|url| EventsConfig { url }),
+            transfers: self.document.transfers.clone(),
             tools: self.document.tools.clone(),
             mcp: self.document.mcp.clone(),
         }
@@ -84,6 +85,7 @@ impl AgentFile {
             hours: self.hours.clone(),
             closed_words: self.agent.closed_words.clone(),
             context: self.context.clone(),
+            transfers: self.transfers.clone(),
             tools: self.tools.clone(),
             mcp: self.mcp.clone(),
             mcp_tools: Vec::new(),

@@ -46,6 +46,9 @@ fn of_key(key: &Key) -> Value {
         Kind::Schema => json!({ "type": "object" }),
         Kind::Table(shape) => of_shape(shape),
         Kind::Tables { shape, most } => json!({ "type": "array", "maxItems": most, "items": of_shape(shape) }),
+        Kind::Named { shape, most, .. } => {
+            json!({ "type": "object", "maxProperties": most, "additionalProperties": of_shape(shape) })
+        }
         Kind::Later => json!(false),
     };
     schema["description"] = json!(key.about);

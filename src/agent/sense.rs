@@ -1,5 +1,7 @@
 //! Judges a file as a whole: what its parts mean together, and to this gateway.
 
+mod destinations;
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
@@ -129,6 +131,7 @@ fn judge(file: &mut AgentFile, rules: Rules<'_>, mistakes: &mut Mistakes) {
     if file.hours.is_none() && file.agent.closed_words.is_some() {
         mistakes.tell("agent.closed_words", "is never said without [hours]: say when it is open, or leave it out");
     }
+    destinations::judge(file, mistakes);
     model(file, mistakes);
 }
 

@@ -1,5 +1,7 @@
 //! What an agent file may say, as data: its reader, its JSON Schema and the words of its mistakes come from here.
 
+mod destinations;
+
 use super::{hours, words};
 
 /// Bytes of a file, whichever way it comes.
@@ -52,6 +54,8 @@ pub(super) enum Kind {
     Table(&'static Shape),
     /// So many tables.
     Tables { shape: &'static Shape, most: usize },
+    /// So many tables, each by a name that comes through its check.
+    Named { shape: &'static Shape, most: usize, name: fn(&str) -> Result<String, String> },
     /// Known, and for a version to come.
     Later,
 }
@@ -131,8 +135,8 @@ pub(super) const FILE: Shape = Shape {
         key("hours", Kind::Table(&HOURS), "When the agent answers (default: always)"),
         later("silence"),
         later("keypad"),
-        later("destinations"),
-        later("failure"),
+        destinations::DESTINATIONS,
+        destinations::FAILURE,
         later("outcome"),
     ],
 };
@@ -159,7 +163,7 @@ const AGENT: Shape = Shape {
         key(
             "closed_words",
             text(LONGEST_SAID, words::fixed),
-            "What callers hear outside of hours, before they are hung up on",
+            "What callers hear outside of hours, before they are hung up on or handed on",
         ),
     ],
 };
@@ -171,7 +175,7 @@ const HOURS: Shape = Shape {
             Kind::Texts { most: MOST_HOURS, each: 256, read: hours::entry },
             "Days and times in the time zone, as in \"Mon-Fri 09:00-18:00\"",
         ),
-        later("to"),
+        destinations::OUTSIDE_HOURS,
     ],
 };
 

@@ -10,6 +10,8 @@ use super::*;
 use crate::outgoing::PrivateHosts;
 use crate::store::{Agent, Client, ClientLimits};
 
+mod destinations;
+
 const CLINIC: &str = r#"
 name = "City Clinic"
 numbers = ["080 4711 2233", "+918047112234"]
@@ -30,6 +32,21 @@ closed_words = "We are closed."
 
 [hours]
 open = ["Mon-Fri 09:00-18:00", "Sat 10:00-13:00"]
+to = "night_nurse"
+
+[destinations.desk]
+to = "080 4711 2299"
+when = "The caller wants to speak with a person."
+hours = "Mon-Fri 09:00-18:00"
+caller_id = "080 4711 2233"
+ring_secs = 20
+whisper = "A call for the desk."
+
+[destinations.night_nurse]
+to = "sip:nurse@clinic.example"
+
+[failure]
+to = "desk"
 
 [listening]
 transcription_language = "hi"
@@ -146,7 +163,7 @@ parameters = { type = "array" }
 
 [hours]
 open = ["Mon-Fri 9-18"]
-to = "desk"
+to = "the desk"
 
 [keypad]
 secret = "always"
@@ -170,7 +187,7 @@ secret = "always"
         "line 22: tools[1].url has a private address",
         "line 23: tools[1].parameters will not do: a schema of arguments must say",
         "line 26: hours.open[0] has 9-18, which is no time",
-        "line 27: hours.to is not supported by this version",
+        "line 27: hours.to is no name of a destination",
         "line 29: keypad is not supported by this version",
     ];
     assert_eq!(told.len(), expected.len(), "{told:#?}");
@@ -270,6 +287,10 @@ fn same_keys(shape: &Shape, value: &Value, at: &str) {
     for key in shape.keys {
         match key.kind {
             Kind::Table(shape) => same_keys(shape, &value[key.name], key.name),
+            Kind::Named { shape, .. } => {
+                let first = value[key.name].as_object().and_then(|named| named.values().next());
+                same_keys(shape, first.unwrap(), key.name);
+            }
             Kind::Tables { shape, .. } => same_keys(shape, &value[key.name][0], key.name),
             _ => {}
         }

@@ -84,6 +84,14 @@ pub(super) fn function(told: &str) -> Read {
     Err("is no name of a function: give letters, digits, _ and - alone, as in book_slot".to_owned())
 }
 
+/// The name of a destination, as models say it.
+pub(super) fn destination(told: &str) -> Read {
+    match function(told) {
+        Ok(name) if name.len() <= 64 => Ok(name),
+        _ => Err("is no name of a destination: give up to 64 letters, digits, _ and -, as in front_desk".to_owned()),
+    }
+}
+
 /// A URL, wherever it leads.
 pub(super) fn url(told: &str) -> Read {
     match Url::parse(told) {

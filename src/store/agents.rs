@@ -31,6 +31,17 @@ pub enum AppliedAgent {
     Stale,
 }
 
+/// A number of ours, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberOwner {
+    /// E.164.
+    pub number: PhoneNumber,
+    /// The client's row.
+    pub id: i64,
+    /// What it is called.
+    pub client: String,
+}
+
 impl Apply {
     /// The columns as changes, each of them told.
     pub(super) fn changes(&self) -> ClientChanges {
@@ -79,6 +90,17 @@ impl Store {
     /// When the database fails.
     pub async fn numbers_of_client(&self, client: i64) -> Result<Vec<PhoneNumber>, StoreError> {
         query!(self, read, agents::numbers(client))
+    }
+
+    /// Of these numbers, in E.164, those that are clients'.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn owners_of(&self, numbers: Vec<PhoneNumber>) -> Result<Vec<NumberOwner>, StoreError> {
+        if numbers.is_empty() {
+            return Ok(Vec::new());
+        }
+        query!(self, read, agents::owners(&numbers))
     }
 
     /// What there is of a client's agent beyond columns and numbers, and the version of it.

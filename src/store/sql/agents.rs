@@ -6,7 +6,7 @@ use protocol::ids::PhoneNumber;
 use super::{Conn, RunQueryDsl, clients};
 use crate::store::schema::client_numbers::dsl;
 use crate::store::schema::clients::dsl as rows;
-use crate::store::{AppliedAgent, Apply, Client, StoreError};
+use crate::store::{AppliedAgent, Apply, Client, NumberOwner, StoreError};
 
 /// Needs a transaction. Of two at once the later finds another version than it saw.
 pub(in crate::store) async fn apply(conn: &mut Conn, apply: &Apply) -> Result<AppliedAgent, StoreError> {
@@ -66,6 +66,15 @@ pub(in crate::store) async fn numbers(conn: &mut Conn, client: i64) -> Result<Ve
     let mut all: Vec<String> = all.load(conn).await?;
     all.sort_by_key(|number| Some(number) != first.as_ref());
     Ok(all.into_iter().map(PhoneNumber::new).collect())
+}
+
+pub(in crate::store) async fn owners(conn: &mut Conn, of: &[PhoneNumber]) -> Result<Vec<NumberOwner>, StoreError> {
+    let told: Vec<&str> = of.iter().map(PhoneNumber::reveal).collect();
+    let owned = dsl::client_numbers.inner_join(rows::clients).filter(dsl::number.eq_any(told));
+    let owned: Vec<(String, i64, String)> = owned.select((dsl::number, rows::id, rows::name)).load(conn).await?;
+    let owner =
+        |(number, id, client): (String, i64, String)| NumberOwner { number: PhoneNumber::new(number), id, client };
+    Ok(owned.into_iter().map(owner).collect())
 }
 
 pub(in crate::store) async fn document(
