@@ -27,6 +27,7 @@ mod telemetry;
 mod tenant;
 mod time;
 mod tools;
+mod views;
 mod write_behind;
 
 pub use cli::main;

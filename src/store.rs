@@ -36,7 +36,7 @@ mod steps;
 pub(crate) mod tests;
 
 pub use agents::{AppliedAgent, Apply, NumberOwner};
-pub use audit::{AuditEntry, Whole};
+pub use audit::{AuditEntry, AuditPage, Whole};
 pub use batch::{Batch, CallUpdate, Finish, MediaStart};
 pub use calls::{Call, CallEndReport, CallPage, CallWithTurns, EarlierCall, Entry, Parties};
 pub use clients::{Agent, Client, ClientChanges, ClientLimits, NewClient};

@@ -10,13 +10,15 @@ use url::Url;
 use crate::settings::{SettingsArgs, SettingsError};
 use crate::store::DatabaseUrl;
 
+mod calls;
 mod client;
 mod flow;
 mod jobs;
 mod secret;
 mod tool;
 
-pub use client::{AddArgs, ApplyArgs, Client, ClientFields, OneArgs, SetArgs, Switch};
+pub use calls::{Audit, AuditListArgs, CallsArgs};
+pub use client::{AddArgs, ApplyArgs, Client, ClientFields, OneArgs, SetArgs, ShowArgs, Switch};
 pub use flow::{BalancerArgs, Dial, Flow, FlowArgs};
 pub use jobs::{JobsAction, JobsArgs, RetryArgs};
 pub use secret::{Secret, Token};
@@ -269,37 +271,4 @@ impl Database {
     pub(super) fn url(&self) -> Result<DatabaseUrl, SettingsError> {
         crate::settings::database(&self.database_url, &self.database_url_file)
     }
-}
-
-/// `calls`.
-#[derive(Args, Clone, Debug)]
-pub struct CallsArgs {
-    /// One call: its CallSid.
-    pub call_sid: Option<String>,
-    /// How many of the latest.
-    #[arg(long, default_value_t = 20)]
-    pub limit: i64,
-    /// Where they are.
-    #[command(flatten)]
-    pub database: Database,
-}
-
-/// `audit`.
-#[derive(Debug, Subcommand)]
-pub enum Audit {
-    /// Checks the chain of hashes; names the first row that was changed or removed, and exits with 1 when there is one.
-    Verify(Database),
-    /// The latest entries.
-    List(AuditListArgs),
-}
-
-/// `audit list`.
-#[derive(Args, Clone, Debug)]
-pub struct AuditListArgs {
-    /// How many.
-    #[arg(long, default_value_t = 20)]
-    pub limit: i64,
-    /// Where they are.
-    #[command(flatten)]
-    pub database: Database,
 }

@@ -3,12 +3,16 @@
 use std::io::Write;
 
 use anyhow::Context;
+use protocol::ids::CallSid;
+use serde_json::json;
 
 use super::args::{Audit, AuditListArgs};
-use super::calls::time;
-use super::client::open_existing;
+use super::calls::payload;
+use super::client::{find, open_existing};
 use super::{Failure, table};
-use crate::store::{Store, Whole};
+use crate::store::{AuditPage, Store, Whole};
+use crate::time::told;
+use crate::views::entry_json;
 
 /// Prints; false when the log was tampered with.
 pub(super) async fn run(ask: Audit, screen: &mut impl Write) -> Result<bool, Failure> {
@@ -43,20 +47,39 @@ fn before(unchained: u64) -> String {
 
 async fn list(args: &AuditListArgs, screen: &mut impl Write) -> Result<bool, Failure> {
     let store = open_existing(&args.database).await?;
-    let entries = store.recent_audit(args.limit.max(1)).await.context("reading the audit log")?;
+    let client = match &args.which.client {
+        Some(named) => Some(find(&store, named).await?.id),
+        None => None,
+    };
+    let page = AuditPage {
+        call: args.call.as_ref().map(CallSid::new),
+        client,
+        kind: args.kind.clone(),
+        outcome: args.outcome.clone(),
+        since: args.span.since,
+        until: args.span.until,
+        limit: args.which.limit,
+    };
+    let is_all = page == AuditPage { limit: page.limit, ..AuditPage::default() };
+    let entries = store.audit_page(page).await.context("reading the audit log")?;
+    if args.json {
+        let entries: Vec<_> = entries.iter().map(entry_json).collect();
+        writeln!(screen, "{:#}", json!({ "entries": entries })).map_err(anyhow::Error::from)?;
+        return Ok(true);
+    }
     let or = |text: Option<&str>| text.unwrap_or("–").to_owned();
     let rows: Vec<Vec<String>> = entries
         .into_iter()
         .map(|entry| {
-            let call = or(entry.call_sid.as_ref().map(protocol::ids::CallSid::as_str));
+            let call = or(entry.call_sid.as_ref().map(CallSid::as_str));
             let (from, request) = (or(entry.remote_addr.as_deref()), or(entry.request_id.as_deref()));
-            vec![time(entry.at), entry.kind, entry.outcome, call, from, request]
+            vec![told(entry.at), entry.kind, entry.outcome, call, from, request, payload(&entry.payload)]
         })
         .collect();
     if rows.is_empty() {
-        writeln!(screen, "Nothing was audited yet.")
+        writeln!(screen, "{}", if is_all { "Nothing was audited yet." } else { "No such entries." })
     } else {
-        table::print(screen, &["at", "what", "outcome", "call", "from", "request"], &rows)
+        table::print(screen, &["at", "what", "outcome", "call", "from", "request", "told"], &rows)
     }
     .map_err(anyhow::Error::from)?;
     Ok(true)

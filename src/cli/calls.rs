@@ -1,18 +1,23 @@
 //! `calls`: recent ones, or one with all that is known of it.
 
+mod list;
+
 use std::io::{self, Write};
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use protocol::call::end::EndCode;
 use protocol::ids::CallSid;
+use serde_json::Value;
 
 use super::args::CallsArgs;
 use super::client::open_existing;
 use super::{Failure, table};
 use crate::cli::screen::shown;
 use crate::cli::transcript;
-use crate::store::{AuditEntry, Call, CallWithTurns, Figures, Recording, ToolRun};
+use crate::store::{Figures, Recording, ToolRun};
+use crate::time::{maybe_told, told};
+use crate::views::{WholeCall, whole_call_json};
 
 /// Characters of a function's arguments, and of its result, that are shown.
 const MOST_OF_A_RESULT: usize = 300;
@@ -20,25 +25,19 @@ const MOST_OF_A_RESULT: usize = 300;
 /// Prints; false when the call that was asked for is not on record.
 pub(super) async fn run(args: &CallsArgs, screen: &mut impl Write) -> Result<bool, Failure> {
     let store = open_existing(&args.database).await?;
-    let Some(sid) = &args.call_sid else {
-        let calls = store.recent_calls(args.limit.max(1)).await.context("listing the calls")?;
-        return Ok(list(&calls, screen).map(|()| true).map_err(anyhow::Error::from)?);
-    };
+    let Some(sid) = &args.call_sid else { return list::run(args, &store, screen).await.map(|()| true) };
     let sid = CallSid::new(sid);
     let Some(found) = store.call(&sid).await.context("looking the call up")? else {
         writeln!(screen, "There is no call {sid} on record: `callgate calls` lists the latest.")
             .map_err(anyhow::Error::from)?;
         return Ok(false);
     };
-    let events = store.audit_of_call(&sid).await.context("reading the call's audit")?;
-    let recordings = store.recordings_of_call(&sid).await.context("reading the call's recordings")?;
-    let tools = store.tools_of_call(&found.call).await.context("reading the call's functions")?;
-    show(&found, &tools, &recordings, &events, screen).map_err(anyhow::Error::from)?;
-    Ok(true)
-}
-
-pub(super) fn time(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+    let whole = WholeCall::of(&store, found).await.context("reading what there is of the call")?;
+    let printed = match args.json {
+        true => writeln!(screen, "{:#}", whole_call_json(&whole, !whole.found.call.is_over())),
+        false => show(&whole, screen),
+    };
+    Ok(printed.map(|()| true).map_err(anyhow::Error::from)?)
 }
 
 fn secs(ms: Option<i64>) -> String {
@@ -49,38 +48,12 @@ fn ms(value: Option<i64>) -> String {
     value.map_or_else(|| "–".to_owned(), |ms| format!("{ms} ms"))
 }
 
-fn list(calls: &[(Call, Option<String>)], screen: &mut impl Write) -> io::Result<()> {
-    if calls.is_empty() {
-        return writeln!(screen, "No calls yet.");
-    }
-    let rows: Vec<Vec<String>> = calls
-        .iter()
-        .map(|(call, client)| {
-            vec![
-                time(call.times.started_at),
-                call.call_sid.to_string(),
-                client.clone().unwrap_or_else(|| "–".to_owned()),
-                call.status.clone(),
-                secs(call.figures.duration_ms),
-                call.ended_code.map_or("–", EndCode::name).to_owned(),
-                call.ended_why.clone().unwrap_or_default(),
-            ]
-        })
-        .collect();
-    table::print(screen, &["started", "call", "client", "status", "duration", "end", "why it ended"], &rows)
-}
-
-fn show(
-    found: &CallWithTurns,
-    tools: &[ToolRun],
-    recordings: &[Recording],
-    events: &[AuditEntry],
-    screen: &mut impl Write,
-) -> io::Result<()> {
+fn show(whole: &WholeCall, screen: &mut impl Write) -> io::Result<()> {
+    let WholeCall { found, tools, recordings, steps } = whole;
     let call = &found.call;
     let number =
         |n: &Option<protocol::ids::PhoneNumber>| n.as_ref().map_or_else(|| "–".to_owned(), |n| n.reveal().to_owned());
-    let when = |at: Option<DateTime<Utc>>| at.map_or_else(|| "–".to_owned(), time);
+    let when = |at: Option<DateTime<Utc>>| maybe_told(at).unwrap_or_else(|| "–".to_owned());
     let rows = [
         ("call", call.call_sid.to_string()),
         ("client", found.client.clone().unwrap_or_else(|| "–".to_owned())),
@@ -90,7 +63,7 @@ fn show(
         ("status", call.status.clone()),
         ("end", call.ended_code.map_or("–", EndCode::name).to_owned()),
         ("why it ended", call.ended_why.clone().unwrap_or_else(|| "it has not".to_owned())),
-        ("started", time(call.times.started_at)),
+        ("started", told(call.times.started_at)),
         ("media", when(call.times.media_at)),
         ("ended", when(call.times.ended_at)),
     ];
@@ -110,9 +83,19 @@ fn show(
         table::print(screen, &["status", "bytes", "where"], &recordings.iter().map(recording).collect::<Vec<_>>())?;
     }
     writeln!(screen, "\nTimeline")?;
-    events.iter().try_for_each(|event| {
-        writeln!(screen, "{}  {:<24} {}", time(event.at), shown(&event.kind), shown(&event.outcome))
+    steps.iter().try_for_each(|step| {
+        let what = format!("{}  {:<24} {:<12}", told(step.at), shown(&step.kind), shown(&step.outcome));
+        writeln!(screen, "{}", format!("{what} {}", shown(&payload(&step.payload))).trim_end())
     })
+}
+
+/// What a step of the timeline tells, on one line.
+pub(super) fn payload(payload: &Value) -> String {
+    match payload {
+        Value::Null => String::new(),
+        Value::Object(map) if map.is_empty() => String::new(),
+        told => told.to_string(),
+    }
 }
 
 /// One function that was called: with what, and what it came to.

@@ -5,13 +5,15 @@ use std::io::Write;
 use anyhow::{Context, anyhow};
 use protocol::exotel::normalise_number;
 use protocol::ids::PhoneNumber;
+use serde_json::json;
 
-use super::args::{AddArgs, Client as Ask, ClientFields, Database, SetArgs, Switch};
+use super::args::{AddArgs, Client as Ask, ClientFields, Database, SetArgs, ShowArgs, Switch};
 use super::{Failure, table};
 use crate::notify::{Endpoint, EndpointChange, EndpointError};
 use crate::settings::{private_hosts, read_secret};
 use crate::store::{Agent, Client, ClientChanges, ClientLimits, NewClient, Store};
 use crate::tenant::{self, INSTRUCTIONS, LANGUAGE, REGION, TIME_ZONE};
+use crate::views::client_json;
 
 mod agent;
 mod fields;
@@ -21,10 +23,14 @@ use fields::{Spoken, check, instructions, said};
 pub(super) async fn run(ask: Ask, screen: &mut impl Write) -> Result<(), Failure> {
     match ask {
         Ask::Add(args) => add(*args, screen).await,
-        Ask::List(database) => list(&open(&database).await?, screen).await,
-        Ask::Show(args) => {
-            let store = open(&args.database).await?;
-            show(&store, &find(&store, &args.client).await?, screen).await
+        Ask::List(args) => list(&open(&args.database).await?, args.json, screen).await,
+        Ask::Show(ShowArgs { one, json }) => {
+            let store = open(&one.database).await?;
+            let client = find(&store, &one.client).await?;
+            match json {
+                true => writeln!(screen, "{:#}", client_json(&client)).map_err(|error| Failure::Other(error.into())),
+                false => show(&store, &client, screen).await,
+            }
         }
         Ask::Set(args) => set(*args, screen).await,
         Ask::Disable(args) => {
@@ -189,11 +195,13 @@ fn parse(number: &str, region: &str) -> Result<PhoneNumber, Failure> {
         .ok_or_else(|| Failure::Usage(format!("{number} is no phone number: give it as +918047112233, or 08047112233")))
 }
 
-async fn list(store: &Store, screen: &mut impl Write) -> Result<(), Failure> {
-    let rows: Vec<Vec<String>> = store
-        .clients()
-        .await
-        .context("listing the clients")?
+async fn list(store: &Store, json: bool, screen: &mut impl Write) -> Result<(), Failure> {
+    let clients = store.clients().await.context("listing the clients")?;
+    if json {
+        let clients: Vec<_> = clients.iter().map(client_json).collect();
+        return writeln!(screen, "{:#}", json!({ "clients": clients })).map_err(|error| Failure::Other(error.into()));
+    }
+    let rows: Vec<Vec<String>> = clients
         .iter()
         .map(|c| {
             let active = if c.active { "yes" } else { "no" };

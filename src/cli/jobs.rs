@@ -3,13 +3,15 @@
 use std::io::Write;
 
 use anyhow::{Context, anyhow};
+use serde_json::json;
 
 use super::args::{JobsAction, JobsArgs, RetryArgs};
-use super::calls::time;
 use super::client::open_existing;
 use super::{Failure, table};
 use crate::cli::screen::shown;
 use crate::store::{Job, JobStatus};
+use crate::time::told;
+use crate::views::job_json;
 
 /// Prints them, newest first, or does something with them.
 pub(super) async fn run(args: &JobsArgs, screen: &mut impl Write) -> Result<(), Failure> {
@@ -18,7 +20,9 @@ pub(super) async fn run(args: &JobsArgs, screen: &mut impl Write) -> Result<(), 
     }
     let store = open_existing(&args.database).await?;
     let jobs = store.jobs(args.all, args.before, args.limit.max(1)).await.context("listing the jobs")?;
-    let done = if jobs.is_empty() {
+    let done = if args.json {
+        writeln!(screen, "{:#}", json!({ "jobs": jobs.iter().map(job_json).collect::<Vec<_>>() }))
+    } else if jobs.is_empty() {
         writeln!(screen, "Nothing is to be done{}.", if args.all { ", and nothing was" } else { "" })
     } else {
         let rows: Vec<Vec<String>> = jobs.iter().map(row).collect();
@@ -45,7 +49,7 @@ async fn retry(args: &RetryArgs, screen: &mut impl Write) -> Result<(), Failure>
 
 fn row(job: &Job) -> Vec<String> {
     let next = match job.status {
-        JobStatus::Waiting => time(job.run_at),
+        JobStatus::Waiting => told(job.run_at),
         JobStatus::Running => "now".to_owned(),
         JobStatus::Done | JobStatus::Failed | JobStatus::Parked => "–".to_owned(),
     };

@@ -4,8 +4,9 @@ use std::io::Write;
 
 use anyhow::{Context, anyhow};
 use protocol::ids::Secret as Hidden;
+use serde_json::json;
 
-use super::args::{Secret, Token};
+use super::args::{Secret, ShowArgs, Token};
 use super::client::{find, open, open_existing};
 use super::{Failure, table};
 use crate::agent::{SecretError, Secrets, TokenError, new_token};
@@ -28,11 +29,12 @@ pub(super) async fn run(ask: Secret, screen: &mut impl Write) -> Result<(), Fail
                 client.name
             )
         }
-        Secret::List(args) => {
-            let store = open_existing(&args.database).await?;
-            let client = find(&store, &args.client).await?;
+        Secret::List(ShowArgs { one, json }) => {
+            let store = open_existing(&one.database).await?;
+            let client = find(&store, &one.client).await?;
             let names = store.secret_names(client.id).await.context("listing the secrets")?;
             match names.is_empty() {
+                _ if json => writeln!(screen, "{:#}", json!({ "secrets": names })),
                 true => writeln!(screen, "{} has no secrets", client.name),
                 false => writeln!(screen, "{}", names.join("\n")),
             }
@@ -70,12 +72,14 @@ pub(super) async fn tokens(ask: Token, screen: &mut impl Write) -> Result<(), Fa
             })?;
             writeln!(screen, "Token {id} of {}, shown this once: {}", client.name, token.reveal())
         }
-        Token::List(args) => {
-            let store = open_existing(&args.database).await?;
-            let client = find(&store, &args.client).await?;
+        Token::List(ShowArgs { one, json }) => {
+            let store = open_existing(&one.database).await?;
+            let client = find(&store, &one.client).await?;
             let tokens = store.tokens_of_client(client.id).await.context("listing the tokens")?;
+            let as_json = || tokens.iter().map(|token| json!({ "id": token.id, "created_at": told(token.created_at) }));
             let rows: Vec<_> = tokens.iter().map(|token| vec![token.id.to_string(), told(token.created_at)]).collect();
             match rows.is_empty() {
+                _ if json => writeln!(screen, "{:#}", json!({ "tokens": as_json().collect::<Vec<_>>() })),
                 true => writeln!(screen, "{} has no tokens", client.name),
                 false => table::print(screen, &["id", "made"], &rows),
             }

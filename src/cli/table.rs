@@ -5,25 +5,44 @@ use std::io::{self, Write};
 
 use crate::cli::screen::shown;
 
-/// Prints a heading and rows, each column as wide as its widest cell. The last column is not padded.
-pub(super) fn print(screen: &mut impl Write, heading: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
-    let rows: Vec<Vec<Cow<'_, str>>> = rows.iter().map(|row| row.iter().map(|cell| shown(cell)).collect()).collect();
-    let mut widths: Vec<usize> = heading.iter().map(|cell| cell.chars().count()).collect();
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
+/// Lines of cells. Each column is as wide as its widest cell so far; the last one is not padded.
+pub(super) struct Lines {
+    widths: Vec<usize>,
+}
+
+impl Lines {
+    /// Columns at least as wide as their headings.
+    pub(super) fn new(heading: &[&str]) -> Self {
+        Self { widths: heading.iter().map(|cell| cell.chars().count()).collect() }
+    }
+
+    fn widen(&mut self, cells: &[Cow<'_, str>]) {
+        for (width, cell) in self.widths.iter_mut().zip(cells) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    let mut line = |cells: &mut dyn Iterator<Item = &str>| {
+
+    /// Prints one line.
+    pub(super) fn print(&mut self, screen: &mut impl Write, cells: &[String]) -> io::Result<()> {
+        let cells: Vec<Cow<'_, str>> = cells.iter().map(|cell| shown(cell)).collect();
+        self.widen(&cells);
         let mut text = String::new();
-        for (width, cell) in widths.iter().zip(cells) {
+        for (width, cell) in self.widths.iter().zip(&cells) {
             text.push_str(cell);
             text.extend(std::iter::repeat_n(' ', width - cell.chars().count() + 2));
         }
         writeln!(screen, "{}", text.trim_end())
-    };
-    line(&mut heading.iter().copied())?;
-    rows.iter().try_for_each(|row| line(&mut row.iter().map(AsRef::as_ref)))
+    }
+}
+
+/// Prints a heading and rows, each column as wide as its widest cell.
+pub(super) fn print(screen: &mut impl Write, heading: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+    let mut lines = Lines::new(heading);
+    for row in rows {
+        lines.widen(&row.iter().map(|cell| shown(cell)).collect::<Vec<_>>());
+    }
+    lines.print(screen, &heading.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>())?;
+    rows.iter().try_for_each(|row| lines.print(screen, row))
 }
 
 /// Prints names and values, the values aligned. Further lines of a value stand below its first, where they cannot pass for names.

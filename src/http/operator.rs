@@ -13,27 +13,30 @@ use super::audit::AuditContext;
 use super::error::Refused;
 use super::{Gateway, auth, let_in};
 use crate::agent as agent_room;
-use crate::store::{CallPage, StoreError};
+use crate::store::{Call, CallPage, StoreError};
+use crate::views::{WholeCall, call_json, whole_call_json};
 
 pub(super) mod agent;
 mod asked;
 pub(super) mod clients;
-mod json;
 
 use asked::Asked;
-use json::{call_json, recording_json, step_json, tool_json, turn_json};
 
 /// `GET /api/v1/calls`: the latest, newest first, a page at a time.
 pub(super) async fn calls(gateway: web::Data<Gateway>, request: HttpRequest) -> HttpResponse {
     answer(async {
         let reader = reader(&gateway, &request).await?;
-        let asked = Asked::of(&request, &["client", "status", "since", "until", "after", "limit"])?;
+        let asked =
+            Asked::of(&request, &["client", "status", "live", "ended", "slow", "since", "until", "after", "limit"])?;
         let page = CallPage {
             client: match asked.text("client") {
                 Some(named) => Some(reader.may_see(clients::find(&gateway, named).await?.id, Refused::NoSuchClient)?),
                 None => reader.only(),
             },
             status: asked.status()?,
+            live: asked.flag("live")?,
+            ended: asked.ended()?,
+            slow_ms: asked.millis("slow")?,
             since: asked.time("since")?,
             until: asked.time("until")?,
             after: asked.cursor()?,
@@ -44,7 +47,7 @@ pub(super) async fn calls(gateway: web::Data<Gateway>, request: HttpRequest) -> 
         let mut calls = ask(&gateway, gateway.store.calls_page(page)).await?;
         let next = next(&mut calls, most, |(call, _)| call.id);
         let calls: Vec<Value> =
-            calls.iter().map(|(call, client)| call_json(&gateway, call, client.as_deref())).collect();
+            calls.iter().map(|(call, client)| call_json(call, client.as_deref(), is_live(&gateway, call))).collect();
         Ok(json!({ "calls": calls, "next": next }))
     })
     .await
@@ -58,15 +61,9 @@ pub(super) async fn call(gateway: web::Data<Gateway>, request: HttpRequest, sid:
         let sid = named(&sid)?;
         let found = ask(&gateway, gateway.store.call(&sid)).await?.ok_or(Refused::UnknownCall)?;
         reader.may_see(found.call.client_id.unwrap_or(NOBODYS), Refused::UnknownCall)?;
-        let steps = ask(&gateway, gateway.store.audit_of_call(&sid)).await?;
-        let mut call = call_json(&gateway, &found.call, found.client.as_deref());
-        call["turns"] = found.turns.iter().map(turn_json).collect();
-        let recordings = ask(&gateway, gateway.store.recordings_of_call(&found.call.call_sid)).await?;
-        let tools = ask(&gateway, gateway.store.tools_of_call(&found.call)).await?;
-        call["tools"] = tools.iter().map(tool_json).collect();
-        call["recordings"] = recordings.iter().map(recording_json).collect();
-        call["timeline"] = steps.iter().map(step_json).collect();
-        Ok(call)
+        let live = is_live(&gateway, &found.call);
+        let whole = ask(&gateway, WholeCall::of(&gateway.store, found)).await?;
+        Ok(whole_call_json(&whole, live))
     })
     .await
 }
@@ -88,6 +85,11 @@ pub(super) async fn hang_up(gateway: web::Data<Gateway>, request: HttpRequest, s
         Err(known.map_or(Refused::UnknownCall, |_| Refused::NotLive))
     })
     .await
+}
+
+/// Whether this gateway has the call.
+fn is_live(gateway: &Gateway, call: &Call) -> bool {
+    gateway.switchboard.phase(&call.call_sid).is_some()
 }
 
 /// The call that a path names; what is no CallSid names none.

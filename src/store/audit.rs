@@ -51,6 +51,25 @@ impl fmt::Debug for AuditEntry {
     }
 }
 
+/// Which entries to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditPage {
+    /// Of that call.
+    pub call: Option<CallSid>,
+    /// Of the calls of that client.
+    pub client: Option<i64>,
+    /// Of that kind: `webhook.call-start`, or all of `webhook`.
+    pub kind: Option<String>,
+    /// That went so.
+    pub outcome: Option<String>,
+    /// From then on.
+    pub since: Option<DateTime<Utc>>,
+    /// Before then.
+    pub until: Option<DateTime<Utc>>,
+    /// At most.
+    pub limit: i64,
+}
+
 impl Store {
     /// Appends entries, in their order, all or none. What happens in requests and calls goes through [`crate::calls::writer::RecordWriter`].
     ///
@@ -90,7 +109,15 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn recent_audit(&self, limit: i64) -> Result<Vec<AuditEntry>, StoreError> {
-        query!(self, read, audit::recent(limit))
+        self.audit_page(AuditPage { limit, ..AuditPage::default() }).await
+    }
+
+    /// Those of the latest entries that are asked for, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn audit_page(&self, page: AuditPage) -> Result<Vec<AuditEntry>, StoreError> {
+        query!(self, read, audit::page(&page))
     }
 }
 

@@ -206,6 +206,12 @@ pub struct CallPage {
     pub client: Option<i64>,
     /// With that status.
     pub status: Option<String>,
+    /// That came in, and are not over.
+    pub live: bool,
+    /// That ended so.
+    pub ended: Option<EndCode>,
+    /// Whose caller waited for so many ms for an answer, or for the first word.
+    pub slow_ms: Option<i64>,
     /// Started then or later.
     pub since: Option<DateTime<Utc>>,
     /// Started before.
@@ -276,6 +282,19 @@ impl Store {
     /// When the database fails.
     pub async fn calls_page(&self, page: CallPage) -> Result<Vec<(Call, Option<String>)>, StoreError> {
         query!(self, read, calls::page(&page))
+    }
+
+    /// The calls behind a row, and of those with these ids, the latest first, each with its client's name; at most 1,000 of either.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn calls_followed(
+        &self,
+        client: Option<i64>,
+        behind: i64,
+        among: Vec<i64>,
+    ) -> Result<Vec<(Call, Option<String>)>, StoreError> {
+        query!(self, read, calls::followed(client, behind, &among))
     }
 
     /// The calls that a caller had with a client before this one, the latest first.

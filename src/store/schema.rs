@@ -207,4 +207,5 @@ diesel::joinable!(recordings -> calls (call_id));
 diesel::allow_tables_to_appear_in_same_query!(clients, client_numbers, client_tokens);
 diesel::allow_tables_to_appear_in_same_query!(clients, calls, turns, recordings);
 diesel::allow_tables_to_appear_in_same_query!(jobs, calls);
+diesel::allow_tables_to_appear_in_same_query!(audit_log, calls);
 diesel::allow_tables_to_appear_in_same_query!(nodes, calls);

@@ -36,6 +36,8 @@ mod streams;
 mod texts;
 #[path = "told.rs"]
 mod told;
+#[path = "watching.rs"]
+mod watching;
 #[path = "wear.rs"]
 mod wear;
 #[path = "work.rs"]

@@ -13,9 +13,9 @@ pub enum Client {
     /// Adds a tenant.
     Add(Box<AddArgs>),
     /// Lists the tenants.
-    List(Database),
+    List(ListArgs),
     /// Shows one.
-    Show(OneArgs),
+    Show(ShowArgs),
     /// Changes one; flags that are not given leave things as they are.
     Set(Box<SetArgs>),
     /// Takes one's calls no more.
@@ -58,6 +58,28 @@ pub struct OneArgs {
     /// Where it is.
     #[command(flatten)]
     pub database: Database,
+}
+
+/// A list.
+#[derive(Args, Clone, Debug)]
+pub struct ListArgs {
+    /// Print JSON, as the API has it.
+    #[arg(long)]
+    pub json: bool,
+    /// Where they are.
+    #[command(flatten)]
+    pub database: Database,
+}
+
+/// One tenant, or a list of what is its own.
+#[derive(Args, Clone, Debug)]
+pub struct ShowArgs {
+    /// Which.
+    #[command(flatten)]
+    pub one: OneArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `client add`.

@@ -20,6 +20,9 @@ pub struct JobsArgs {
     /// Only those before this id: the next page.
     #[arg(long, value_name = "ID")]
     pub before: Option<i64>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
     /// Where they are.
     #[command(flatten)]
     pub database: Database,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Database, OneArgs};
+use super::{Database, OneArgs, ShowArgs};
 use crate::settings::SealArgs;
 
 /// `secret`.
@@ -13,7 +13,7 @@ pub enum Secret {
     /// Seals a secret of a client's, which its agent names as secret:NAME; in the place of the one before.
     Set(SetSecretArgs),
     /// Lists what a client's secrets are called.
-    List(OneArgs),
+    List(ShowArgs),
     /// Forgets one.
     Remove(NamedSecretArgs),
     /// Seals everything anew with SECRETS_KEY, what SECRETS_KEY_OLD opens included.
@@ -64,7 +64,7 @@ pub enum Token {
     /// Makes a token with which the client reads its own calls and its agent (GET of /api/v1); it is shown this once.
     Create(OneArgs),
     /// Lists a client's tokens.
-    List(OneArgs),
+    List(ShowArgs),
     /// Revokes one, by its id.
     Revoke(RevokeArgs),
 }

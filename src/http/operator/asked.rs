@@ -1,7 +1,8 @@
 //! What the query string of a request asks for.
 
 use actix_web::HttpRequest;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
+use protocol::call::end::EndCode;
 use protocol::exotel::status::STATUSES;
 use protocol::exotel::webhook::Fields;
 
@@ -47,13 +48,32 @@ impl Asked {
         cursor.map_err(|_| malformed("after", "give the `next` of the page before"))
     }
 
-    /// RFC 3339, or a day in UTC. A `+` that was not escaped comes as a space.
+    /// A time in any of the forms of [`crate::time::read`]. A `+` that was not escaped comes as a space.
     pub(super) fn time(&self, name: &'static str) -> Result<Option<DateTime<Utc>>, Refused> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let whole = || DateTime::parse_from_rfc3339(&text.replace(' ', "+")).map(|at| at.to_utc()).ok();
-        let day = || Some(text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0)?.and_utc());
-        let wanted = "a time such as 2026-11-22T10:00:00Z, or a day";
-        whole().or_else(day).map(Some).ok_or_else(|| malformed(name, wanted))
+        let at = crate::time::read(&text.replace(' ', "+"), Utc::now());
+        at.map(Some).ok_or_else(|| malformed(name, crate::time::FORMS))
+    }
+
+    /// `true` or `false`, which is also what it is where nothing is said.
+    pub(super) fn flag(&self, name: &'static str) -> Result<bool, Refused> {
+        let flag = self.text(name).map_or(Some(false), |text| text.parse().ok());
+        flag.ok_or_else(|| malformed(name, "true or false"))
+    }
+
+    /// So many ms.
+    pub(super) fn millis(&self, name: &'static str) -> Result<Option<i64>, Refused> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let ms = text.parse().ok().filter(|ms| *ms > 0);
+        ms.map(Some).ok_or_else(|| malformed(name, "a number of ms, at least 1"))
+    }
+
+    /// One of the codes that ends have.
+    pub(super) fn ended(&self) -> Result<Option<EndCode>, Refused> {
+        let Some(name) = self.text("ended") else { return Ok(None) };
+        let code = EndCode::ALL.into_iter().find(|code| code.name() == name);
+        let names = || format!("one of {}", EndCode::ALL.map(EndCode::name).join(", "));
+        code.map(Some).ok_or_else(|| malformed("ended", &names()))
     }
 
     /// One of the statuses that calls have.
@@ -62,7 +82,7 @@ impl Asked {
         if STATUSES.contains(&status) {
             return Ok(Some(status.to_owned()));
         }
-        let live = if status == "live" { " (a live call is in-progress)" } else { "" };
+        let live = if status == "live" { " (live=true for calls that are)" } else { "" };
         Err(malformed("status", &format!("one of {}{live}", STATUSES.join(", "))))
     }
 }

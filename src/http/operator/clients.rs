@@ -7,7 +7,6 @@ use protocol::exotel::webhook::FieldError;
 use protocol::ids::{PhoneNumber, Secret};
 use serde_json::{Map, Value, json};
 
-use super::json::client_json;
 use super::{Asked, Done, Gateway, Refused, answer, ask, check, malformed, next};
 use crate::agent::Field;
 use crate::http::audit::AuditContext;
@@ -16,6 +15,7 @@ use crate::notify::{Endpoint, EndpointChange, EndpointError};
 use crate::store::{Agent, Client, ClientChanges, ClientLimits, NewClient, StoreError};
 use crate::tenant::voice::{self, TRANSCRIPTION_WANTED, UNLISTED_WANTED, VOICE_WANTED};
 use crate::tenant::{self, INSTRUCTIONS, LANGUAGE, REGION, TIME_ZONE};
+use crate::views::client_json;
 
 /// Its routes.
 pub(in crate::http) fn routes(config: &mut web::ServiceConfig) {

@@ -9,7 +9,8 @@ use crate::store::audit::{Covered, GENESIS, Link};
 use crate::store::engine::prepared::prepared;
 use crate::store::schema::audit_head::dsl as head;
 use crate::store::schema::audit_log::dsl;
-use crate::store::{AuditEntry, StoreError};
+use crate::store::schema::calls::dsl as calls;
+use crate::store::{AuditEntry, AuditPage, StoreError};
 
 /// Appends entries to the chain, in their order. Needs a transaction: all or nothing.
 pub(in crate::store) async fn append(conn: &mut Conn, entries: &[AuditEntry]) -> Result<(), StoreError> {
@@ -88,6 +89,28 @@ pub(in crate::store) async fn of_call(conn: &mut Conn, sid: &CallSid) -> Result<
     Ok(entries.select(AuditEntry::as_select()).load(conn).await?)
 }
 
-pub(in crate::store) async fn recent(conn: &mut Conn, limit: i64) -> Result<Vec<AuditEntry>, StoreError> {
-    Ok(dsl::audit_log.order(dsl::id.desc()).limit(limit).select(AuditEntry::as_select()).load(conn).await?)
+pub(in crate::store) async fn page(conn: &mut Conn, page: &AuditPage) -> Result<Vec<AuditEntry>, StoreError> {
+    let newest_first = dsl::audit_log.order(dsl::id.desc()).limit(page.limit);
+    let mut entries = newest_first.select(AuditEntry::as_select()).into_boxed();
+    if let Some(call) = &page.call {
+        entries = entries.filter(dsl::call_sid.eq(call.as_str()));
+    }
+    if let Some(client) = page.client {
+        let its_calls = calls::calls.filter(calls::client_id.eq(client)).select(calls::call_sid.nullable());
+        entries = entries.filter(dsl::call_sid.eq_any(its_calls));
+    }
+    if let Some(kind) = &page.kind {
+        let escaped = kind.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+        entries = entries.filter(dsl::kind.eq(kind).or(dsl::kind.like(format!("{escaped}.%")).escape('!')));
+    }
+    if let Some(outcome) = &page.outcome {
+        entries = entries.filter(dsl::outcome.eq(outcome));
+    }
+    if let Some(since) = page.since {
+        entries = entries.filter(dsl::at.ge(since.naive_utc()));
+    }
+    if let Some(until) = page.until {
+        entries = entries.filter(dsl::at.lt(until.naive_utc()));
+    }
+    Ok(entries.load(conn).await?)
 }

@@ -13,6 +13,9 @@ use crate::store::schema;
 use crate::store::schema::calls::dsl;
 use crate::store::{Begun, Call, CallEndReport, CallPage, CallWithTurns, EarlierCall, Kept, NewCall, StoreError};
 
+/// Calls of either kind that one look of [`followed`] gives.
+const MOST_FOLLOWED: i64 = 1000;
+
 pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Begun, StoreError> {
     let parties = &new.parties;
     let own = (
@@ -161,6 +164,15 @@ pub(in crate::store) async fn page(
     if let Some(status) = &page.status {
         calls = calls.filter(dsl::status.eq(status));
     }
+    if page.live {
+        calls = calls.filter(dsl::ended_by.is_null().and(dsl::entry.is_not_null()));
+    }
+    if let Some(code) = page.ended {
+        calls = calls.filter(dsl::ended_code.eq(code.name()));
+    }
+    if let Some(ms) = page.slow_ms {
+        calls = calls.filter(dsl::answer_max_ms.ge(ms).or(dsl::first_audio_ms.ge(ms)));
+    }
     if let Some(since) = page.since {
         calls = calls.filter(dsl::started_at.ge(since.naive_utc()));
     }
@@ -171,6 +183,25 @@ pub(in crate::store) async fn page(
         calls = calls.filter(dsl::id.lt(after));
     }
     let calls = calls.load(conn).await?;
+    named(conn, calls).await
+}
+
+pub(in crate::store) async fn followed(
+    conn: &mut Conn,
+    client: Option<i64>,
+    behind: i64,
+    among: &[i64],
+) -> Result<Vec<(Call, Option<String>)>, StoreError> {
+    let open = dsl::calls.filter(dsl::id.eq_any(among)).order(dsl::id.desc()).limit(MOST_FOLLOWED);
+    let mut open: Vec<Call> = open.select(Call::as_select()).load(conn).await?;
+    // The oldest of them: the rest comes with the next look.
+    let later = dsl::calls.filter(dsl::id.gt(behind)).order(dsl::id).limit(MOST_FOLLOWED).select(Call::as_select());
+    let mut calls: Vec<Call> = match client {
+        Some(client) => later.filter(dsl::client_id.eq(client)).load(conn).await?,
+        None => later.load(conn).await?,
+    };
+    calls.reverse();
+    calls.append(&mut open);
     named(conn, calls).await
 }
 

@@ -1,14 +1,36 @@
-//! Rows as the API shows them.
+//! Rows as JSON: the API and the terminal show the same.
 
 use protocol::call::fact::{Turn, Who};
-use protocol::ids::PhoneNumber;
+use protocol::ids::{CallSid, PhoneNumber};
 use serde_json::{Value, json};
 
-use super::Gateway;
-use crate::store::{AuditEntry, Call, Client, Figures, Recording, ToolRun};
+use crate::store::{AuditEntry, Call, CallWithTurns, Client, Figures, Job, Recording, Store, StoreError, ToolRun};
 use crate::time::{maybe_told, told};
 
-pub(super) fn client_json(client: &Client) -> Value {
+/// All that is on record of a call.
+pub(crate) struct WholeCall {
+    /// The call, and what was said.
+    pub(crate) found: CallWithTurns,
+    /// Functions that were called, in order.
+    pub(crate) tools: Vec<ToolRun>,
+    /// What there is to listen to.
+    pub(crate) recordings: Vec<Recording>,
+    /// What happened, oldest first.
+    pub(crate) steps: Vec<AuditEntry>,
+}
+
+impl WholeCall {
+    /// Looks up what there is beside the call and its turns.
+    pub(crate) async fn of(store: &Store, found: CallWithTurns) -> Result<Self, StoreError> {
+        let sid = &found.call.call_sid;
+        let steps = store.audit_of_call(sid).await?;
+        let recordings = store.recordings_of_call(sid).await?;
+        let tools = store.tools_of_call(&found.call).await?;
+        Ok(Self { found, tools, recordings, steps })
+    }
+}
+
+pub(crate) fn client_json(client: &Client) -> Value {
     let agent = &client.agent;
     let limits = &client.limits;
     json!({
@@ -36,7 +58,8 @@ pub(super) fn client_json(client: &Client) -> Value {
     })
 }
 
-pub(super) fn call_json(gateway: &Gateway, call: &Call, client: Option<&str>) -> Value {
+/// `live`: whether it has a media stream, or waits for one.
+pub(crate) fn call_json(call: &Call, client: Option<&str>, live: bool) -> Value {
     let number = |number: &Option<PhoneNumber>| number.as_ref().map(|number| number.reveal().to_owned());
     let times = &call.times;
     json!({
@@ -51,13 +74,24 @@ pub(super) fn call_json(gateway: &Gateway, call: &Call, client: Option<&str>) ->
         "ended_by": call.ended_by.map(protocol::call::end::EndedBy::name),
         "ended_code": call.ended_code.map(protocol::call::end::EndCode::name),
         "ended_why": call.ended_why,
-        "live": gateway.switchboard.phase(&call.call_sid).is_some(),
+        "live": live,
         "started_at": told(times.started_at),
         "answered_at": maybe_told(times.answered_at),
         "media_at": maybe_told(times.media_at),
         "ended_at": maybe_told(times.ended_at),
         "figures": figures_json(&call.figures),
     })
+}
+
+/// A call with all that is on record of it.
+pub(crate) fn whole_call_json(whole: &WholeCall, live: bool) -> Value {
+    let found = &whole.found;
+    let mut call = call_json(&found.call, found.client.as_deref(), live);
+    call["turns"] = found.turns.iter().map(turn_json).collect();
+    call["tools"] = whole.tools.iter().map(tool_json).collect();
+    call["recordings"] = whole.recordings.iter().map(recording_json).collect();
+    call["timeline"] = whole.steps.iter().map(step_json).collect();
+    call
 }
 
 fn figures_json(figures: &Figures) -> Value {
@@ -79,7 +113,7 @@ fn figures_json(figures: &Figures) -> Value {
     })
 }
 
-pub(super) fn turn_json(turn: &Turn) -> Value {
+pub(crate) fn turn_json(turn: &Turn) -> Value {
     json!({
         "index": turn.index,
         "who": match turn.who { Who::Caller => "caller", Who::Agent => "agent" },
@@ -93,7 +127,7 @@ pub(super) fn turn_json(turn: &Turn) -> Value {
     })
 }
 
-pub(super) fn tool_json(run: &ToolRun) -> Value {
+pub(crate) fn tool_json(run: &ToolRun) -> Value {
     json!({
         "tool_call_id": run.number.to_string(),
         "tool": run.name,
@@ -103,7 +137,7 @@ pub(super) fn tool_json(run: &ToolRun) -> Value {
     })
 }
 
-pub(super) fn step_json(entry: &AuditEntry) -> Value {
+pub(crate) fn step_json(entry: &AuditEntry) -> Value {
     json!({
         "at": told(entry.at),
         "kind": entry.kind,
@@ -114,7 +148,29 @@ pub(super) fn step_json(entry: &AuditEntry) -> Value {
     })
 }
 
-pub(super) fn recording_json(recording: &Recording) -> Value {
+/// Without its payload: it may hold what nobody should read.
+pub(crate) fn job_json(job: &Job) -> Value {
+    json!({
+        "id": job.id,
+        "kind": job.kind,
+        "key": job.key,
+        "status": job.status.name(),
+        "attempts": job.attempts,
+        "run_at": told(job.run_at),
+        "last_error": job.last_error,
+        "created_at": told(job.created_at),
+        "node": job.node,
+    })
+}
+
+/// An entry of the audit log, of whichever call.
+pub(crate) fn entry_json(entry: &AuditEntry) -> Value {
+    let mut json = step_json(entry);
+    json["call_sid"] = entry.call_sid.as_ref().map(CallSid::as_str).into();
+    json
+}
+
+pub(crate) fn recording_json(recording: &Recording) -> Value {
     json!({
         "id": recording.id,
         "source": recording.source_url,
