@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use protocol::call::clips::{CLIP_RATE, LONGEST_CLIP_MS};
 use protocol::call::policy::Policy;
-use protocol::realtime::command::{self, ClientEvent, SessionConfig};
+use protocol::realtime::command::{self, ClientEvent, SessionConfig, TranscriptionHints};
 use protocol::realtime::event::{self, AudioFormat, Parsed, ResponseStatus, ServerEvent};
 use protocol::wire;
 use tokio::time::timeout;
@@ -102,7 +102,11 @@ fn config(sentence: &Sentence<'_>) -> SessionConfig {
         transcription_language: None,
         transcription_model: None,
         vad: Policy::default().vad,
-        noise_reduction: false,
+        semantic: None,
+        answers_by_itself: true,
+        hints: TranscriptionHints::default(),
+        noise_reduction: None,
+        speed: None,
         tools: Vec::new(),
     }
 }

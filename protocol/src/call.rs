@@ -30,6 +30,7 @@ pub mod io;
 mod keypad;
 mod last_words;
 mod listening;
+pub mod listening_words;
 mod marks;
 mod media;
 mod opening;

@@ -3,6 +3,7 @@
 mod destinations;
 mod document;
 mod functions;
+mod listening;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,6 +13,8 @@ use serde::{Deserialize, Serialize};
 pub use destinations::{Destination, TransferConfig};
 pub use document::{Document, McpTool};
 pub use functions::{Answer, Effect, McpConfig, Method, ToolConfig};
+pub(super) use listening::OFF;
+pub use listening::{Interruptions, Listening, TurnDetection};
 
 use crate::tenant::{INSTRUCTIONS, LANGUAGE, REGION, TIME_ZONE};
 
@@ -81,7 +84,7 @@ pub struct CallLimits {
 }
 
 /// `[agent]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AgentSection {
     /// What callers are greeted with; a template.
@@ -102,6 +105,9 @@ pub struct AgentSection {
     /// Model; none: the gateway's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// How fast the voice speaks; none: as it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speed: Option<f32>,
     /// What callers hear outside of [`AgentFile::hours`], before they are hung up on or handed on; none: not a word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_words: Option<String>,
@@ -119,15 +125,6 @@ pub struct HoursConfig {
     /// A destination: where callers go outside of these; none: nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-}
-
-/// `[listening]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Listening {
-    /// ISO 639-1: the language that callers are written down in; none: whichever they speak.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub transcription_language: Option<String>,
 }
 
 /// `[events]`. Its secret is no part of the file: it is made when the URL is set first, and shown once.
@@ -160,12 +157,6 @@ impl ContextConfig {
     }
 }
 
-impl Listening {
-    fn is_empty(&self) -> bool {
-        self == &Self::default()
-    }
-}
-
 impl Default for AgentSection {
     fn default() -> Self {
         Self {
@@ -175,6 +166,7 @@ impl Default for AgentSection {
             voice: None,
             unlisted_voice: None,
             model: None,
+            speed: None,
             closed_words: None,
             hold_words: Vec::new(),
         }

@@ -130,8 +130,16 @@ fn value(node: &Node, key: &Key, path: &str, mistakes: &mut Mistakes) -> Option<
         (Kind::Table(shape), _) => return Some(table(node, shape, path, mistakes)),
         (Kind::Headers, Held::Table(entries)) => return Some(headers(entries, path, mistakes)),
         (Kind::Tables { shape, most }, Held::List(list)) => return Some(tables(list, shape, most, path, mistakes)),
+        (Kind::NamedTexts { most_names, name, most, each, read }, Held::Table(entries)) => {
+            let lists = |node: &Node, path: &str, mistakes: &mut Mistakes| match &node.held {
+                Held::List(list) => texts(list, most, each, read, path, mistakes),
+                _ => texts(std::slice::from_ref(node), most, each, read, path, mistakes),
+            };
+            return Some(named(entries, lists, most_names, name, path, mistakes));
+        }
         (Kind::Named { shape, most, name }, Held::Table(entries)) => {
-            return Some(named(entries, shape, most, name, path, mistakes));
+            let table = |node: &Node, path: &str, mistakes: &mut Mistakes| table(node, shape, path, mistakes);
+            return Some(named(entries, table, most, name, path, mistakes));
         }
         (Kind::Texts { .. }, Held::List(list)) if key.needed && list.is_empty() => {
             mistakes.tell(path, format!("is empty: {}", key.about));
@@ -148,6 +156,10 @@ fn value(node: &Node, key: &Key, path: &str, mistakes: &mut Mistakes) -> Option<
         (Kind::Flag, Held::Flag(flag)) => Ok(Value::Bool(*flag)),
         (Kind::Flag, Held::Text(told)) if told == "on" || told == "off" => Ok(Value::Bool(told == "on")),
         (Kind::Count { least, most }, Held::Whole(count)) if (least..=most).contains(count) => Ok(Value::from(*count)),
+        (Kind::Number { least, most }, Held::Whole(_) | Held::Real(_)) => {
+            let told = node.json().as_f64().filter(|told| (least..=most).contains(told));
+            told.map(Value::from).ok_or_else(|| format!("must be a number from {least} to {most}"))
+        }
         (Kind::OneOf(listed), Held::Text(told)) if listed.contains(&told.as_str()) => Ok(Value::String(told.clone())),
         (Kind::Schema, Held::Table(_)) => schema::judge(&node.json()).map(|()| node.json()),
         (Kind::Schema, Held::Text(told)) => match serde_json::from_str::<Value>(told) {
@@ -158,6 +170,8 @@ fn value(node: &Node, key: &Key, path: &str, mistakes: &mut Mistakes) -> Option<
         (Kind::Texts { .. }, _) => Err(format!("is {}, and must be a list of texts", node.kind())),
         (Kind::Flag, _) => Err("must be true or false".to_owned()),
         (Kind::Count { least, most }, _) => Err(format!("must be a whole number from {least} to {most}")),
+        (Kind::Number { least, most }, _) => Err(format!("must be a number from {least} to {most}")),
+        (Kind::NamedTexts { .. }, _) => Err(format!("is {}, and must be a table of lists of texts", node.kind())),
         (Kind::OneOf(listed), _) => Err(format!("must be one of {}", listed.join(", "))),
         (Kind::Headers, _) => Err(format!("is {}, and must be a table of names and values", node.kind())),
         (Kind::Schema, _) => Err(format!("is {}, and must be a JSON Schema: a table, or JSON in a text", node.kind())),
@@ -216,7 +230,7 @@ fn tables(list: &[Node], shape: &Shape, most: usize, path: &str, mistakes: &mut 
 
 fn named(
     entries: &[(String, Node)],
-    shape: &Shape,
+    held: impl Fn(&Node, &str, &mut Mistakes) -> Value,
     most: usize,
     name: fn(&str) -> Result<String, String>,
     path: &str,
@@ -230,7 +244,7 @@ fn named(
         let path = format!("{path}.{}", told.chars().take(64).collect::<String>());
         mistakes.lines.insert(path.clone(), node.line);
         match name(told) {
-            Ok(name) => drop(kept.insert(name, table(node, shape, &path, mistakes))),
+            Ok(name) => drop(kept.insert(name, held(node, &path, mistakes))),
             Err(problem) => mistakes.tell(&path, problem),
         }
     }

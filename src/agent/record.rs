@@ -30,6 +30,11 @@ impl OnRecord {
         Ok(Self { client, numbers, document })
     }
 
+    fn listening(&self) -> Listening {
+        let transcription_language = self.client.agent.transcription_language.clone();
+        Listening { transcription_language, ..self.document.listening.clone() }
+    }
+
     /// The file that says it.
     #[must_use]
     pub fn file(&self) -> AgentFile {
@@ -55,11 +60,12 @@ impl OnRecord {
                 unlisted_voice: agent.voice.clone().filter(|_| listed.is_none()),
                 voice: listed,
                 model: agent.model.clone(),
+                speed: self.document.speed,
                 closed_words: self.document.closed_words.clone(),
                 hold_words: self.document.hold_words.clone(),
             },
             hours: self.document.hours.clone(),
-            listening: Listening { transcription_language: agent.transcription_language.clone() },
+            listening: self.listening(),
             context: self.document.context.clone(),
             events: self.client.events_url.clone().map(|url| EventsConfig { url }),
             transfers: self.document.transfers.clone(),
@@ -84,6 +90,8 @@ impl AgentFile {
         Document {
             hours: self.hours.clone(),
             closed_words: self.agent.closed_words.clone(),
+            speed: self.agent.speed,
+            listening: Listening { transcription_language: None, ..self.listening.clone() },
             context: self.context.clone(),
             transfers: self.transfers.clone(),
             tools: self.tools.clone(),

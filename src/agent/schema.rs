@@ -34,6 +34,12 @@ fn of_key(key: &Key) -> Value {
         Kind::Text { most, .. } => json!({ "type": "string", "maxLength": most }),
         Kind::Flag => json!({ "anyOf": [{ "type": "boolean" }, { "enum": ["on", "off"] }] }),
         Kind::Count { least, most } => json!({ "type": "integer", "minimum": least, "maximum": most }),
+        Kind::Number { least, most } => json!({ "type": "number", "minimum": least, "maximum": most }),
+        Kind::NamedTexts { most_names, most, each, .. } => json!({
+            "type": "object",
+            "maxProperties": most_names,
+            "additionalProperties": { "type": "array", "maxItems": most, "items": { "type": "string", "maxLength": each } },
+        }),
         Kind::OneOf(words) => json!({ "enum": words }),
         Kind::Texts { most, each, .. } => {
             json!({ "type": "array", "maxItems": most, "items": { "type": "string", "maxLength": each } })

@@ -1,6 +1,7 @@
 //! Judges a file as a whole: what its parts mean together, and to this gateway.
 
 mod destinations;
+mod listening;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -132,6 +133,7 @@ fn judge(file: &mut AgentFile, rules: Rules<'_>, mistakes: &mut Mistakes) {
         mistakes.tell("agent.closed_words", "is never said without [hours]: say when it is open, or leave it out");
     }
     destinations::judge(file, mistakes);
+    listening::judge(file, mistakes);
     model(file, mistakes);
 }
 

@@ -1,6 +1,7 @@
 //! What an agent file may say, as data: its reader, its JSON Schema and the words of its mistakes come from here.
 
 mod destinations;
+mod listening;
 
 use super::{hours, words};
 
@@ -33,6 +34,9 @@ pub const LONGEST_SENTENCE_BYTES: usize = 4 * crate::clips::LONGEST_SENTENCE;
 /// Bytes of a model's name.
 pub const LONGEST_MODEL: usize = 128;
 
+/// A check of a text, which gives it back as it is kept.
+pub(super) type ReadText = fn(&str) -> Result<String, String>;
+
 /// What stands behind a key.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
@@ -42,10 +46,14 @@ pub(super) enum Kind {
     Flag,
     /// A whole number.
     Count { least: i64, most: i64 },
+    /// A number.
+    Number { least: f64, most: f64 },
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// So many texts; one may stand alone.
     Texts { most: usize, each: usize, read: fn(&str) -> Result<String, String> },
+    /// So many texts, by so many names.
+    NamedTexts { most_names: usize, name: ReadText, most: usize, each: usize, read: ReadText },
     /// Headers of a request.
     Headers,
     /// A JSON Schema: a table, or JSON in a text.
@@ -123,7 +131,7 @@ pub(super) const FILE: Shape = Shape {
         key("caller_calls_per_minute", LIMIT, "Calls a minute of one caller (default 10)"),
         key("max_call_secs", LIMIT, "Longest call, s (default: the gateway's)"),
         key("agent", Kind::Table(&AGENT), "What callers meet"),
-        key("listening", Kind::Table(&LISTENING), "How callers are understood"),
+        key("listening", Kind::Table(&listening::LISTENING), "How callers are understood"),
         key("context", Kind::Table(&CONTEXT), "Who is asked who calls"),
         key("events", Kind::Table(&EVENTS), "Where the client is told of its calls"),
         key(
@@ -154,7 +162,11 @@ const AGENT: Shape = Shape {
         key("voice", text(64, words::voice), "A voice of OpenAI's, or an own voice's id (default: the model's)"),
         key("unlisted_voice", text(64, words::unlisted_voice), "A voice of another server, or a newer one, instead"),
         key("model", text(LONGEST_MODEL, words::model), "The model (default: the gateway's)"),
-        later("speed"),
+        key(
+            "speed",
+            Kind::Number { least: 0.25, most: 1.5 },
+            "How fast the voice speaks (default: as it does, which is 1)",
+        ),
         key(
             "hold_words",
             Kind::Texts { most: 8, each: LONGEST_SENTENCE_BYTES, read: words::sentence },
@@ -176,29 +188,6 @@ const HOURS: Shape = Shape {
             "Days and times in the time zone, as in \"Mon-Fri 09:00-18:00\"",
         ),
         destinations::OUTSIDE_HOURS,
-    ],
-};
-
-const LISTENING: Shape = Shape {
-    keys: &[
-        key(
-            "transcription_language",
-            text(35, words::transcription_language),
-            "The language callers are written down in, ISO 639-1 (default: whichever they speak)",
-        ),
-        later("languages"),
-        later("turn_detection"),
-        later("threshold"),
-        later("prefix_ms"),
-        later("silence_ms"),
-        later("eagerness"),
-        later("noise_reduction"),
-        later("transcription_model"),
-        later("hint_words"),
-        later("interruptions"),
-        later("min_ms"),
-        later("pause_after_ms"),
-        later("listening_words"),
     ],
 };
 

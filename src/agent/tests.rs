@@ -11,6 +11,7 @@ use crate::outgoing::PrivateHosts;
 use crate::store::{Agent, Client, ClientLimits};
 
 mod destinations;
+mod listening;
 
 const CLINIC: &str = r#"
 name = "City Clinic"
@@ -27,6 +28,7 @@ It is {{now}}."""
 language = "en-IN"
 voice = "marin"
 model = "gpt-realtime-2.1"
+speed = 1.1
 hold_words = ["One moment.", "I am still on it."]
 closed_words = "We are closed."
 
@@ -49,7 +51,18 @@ to = "sip:nurse@clinic.example"
 to = "desk"
 
 [listening]
-transcription_language = "hi"
+languages = ["hi", "en"]
+turn_detection = "server"
+threshold = 0.5
+prefix_ms = 300
+silence_ms = 500
+noise_reduction = "near"
+transcription_model = "gpt-transcribe"
+hint_words = ["Zendu"]
+interruptions = "confirmed"
+min_ms = 200
+pause_after_ms = 250
+listening_words = { hi = ["haan ji"] }
 
 [context]
 url = "https://clinic.example/who"
@@ -176,7 +189,7 @@ secret = "always"
         "line 4: max_concurrent must be a whole number from 1 to",
         "line 7: agent.greting is no key that is known: is it greeting?",
         "line 8: agent.voice is no voice that is known",
-        "line 9: agent.speed is not supported by this version",
+        "line 9: agent.speed must be a number from 0.25 to 1.5",
         "line 10: agent.instructions `{{nmae}}` cannot be filled: callgate knows caller",
         "line 13: tools[0].name is no name of a function",
         "line 14: tools[0].description is a number, and must be a text",
@@ -280,7 +293,7 @@ fn same_keys(shape: &Shape, value: &Value, at: &str) {
     let known: BTreeSet<&str> =
         shape.keys.iter().filter(|key| !matches!(key.kind, Kind::Later)).map(|key| key.name).collect();
     // Instead of another key: no file has both.
-    let instead = ["instructions_file", "unlisted_voice"];
+    let instead = ["instructions_file", "unlisted_voice", "eagerness", "transcription_language"];
     let written: BTreeSet<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
     let missing: Vec<_> = known.difference(&written).filter(|key| !instead.contains(key)).collect();
     assert!(missing.is_empty() && written.is_subset(&known), "{at}: {missing:?} {written:?}");

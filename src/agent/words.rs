@@ -1,5 +1,6 @@
 //! What texts of an agent file must be, each by itself. A check gives the text back as it is kept, or says what is wrong and the mend.
 
+use protocol::call::listening_words;
 use protocol::call::template::Template;
 use url::Url;
 
@@ -65,6 +66,14 @@ pub(super) fn unlisted_voice(told: &str) -> Read {
 pub(super) fn transcription_language(told: &str) -> Read {
     let language = voice::transcription_language(told);
     language.ok_or_else(|| format!("is no language: give {}", voice::TRANSCRIPTION_WANTED))
+}
+
+/// What a listener says.
+pub(super) fn listening_word(told: &str) -> Read {
+    match listening_words::normal(told).next() {
+        Some(_) => filled(told),
+        None => Err("holds no word: give what a listener says, as in haan ji".to_owned()),
+    }
 }
 
 /// A model, of whichever server.

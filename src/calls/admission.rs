@@ -31,7 +31,8 @@ pub(super) fn admission(
         greeting: agent.greeting.clone(),
         greeted_by,
         language: agent.language.clone(),
-        transcription_language: client.agent.transcription_language.clone(),
+        listening: tools.document.listening.of_call_in(agent.transcription_language.clone()),
+        speed: tools.document.speed,
         voice: agent.voice.clone(),
         // Rows of earlier days may name functions: none is offered that cannot run.
         tools: tools.functions,

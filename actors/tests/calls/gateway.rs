@@ -81,7 +81,8 @@ pub(crate) fn admission(call: &str) -> Admission {
         greeting: "Hello.".to_owned(),
         greeted_by: GreetedBy::Model,
         language: "en-IN".to_owned(),
-        transcription_language: None,
+        listening: protocol::call::policy::Listening::default(),
+        speed: None,
         voice: None,
         tools: vec![Function::new(Tool {
             name: "look_up".to_owned(),

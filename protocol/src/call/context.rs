@@ -10,7 +10,7 @@ use super::fact::Fact;
 use super::history::History;
 use super::io::{CallerCommand, ConnId, ModelCommand, Output};
 use super::policy::{Policy, Setup};
-use crate::realtime::command::ClientEvent;
+use crate::realtime::command::{ClientEvent, Vad};
 use crate::realtime::event_id::{EventId, EventKind};
 
 /// Handed to every part; owns no decision.
@@ -92,6 +92,16 @@ impl Context {
     /// What the wall clock would show now.
     pub(crate) fn wall(&self) -> SystemTime {
         self.clock.wall(self.now)
+    }
+
+    /// The server's detector of speech, as this client has it.
+    pub(crate) fn vad(&self) -> Vad {
+        self.setup.listening.detection.vad(self.policy.vad)
+    }
+
+    /// Who writes the caller's words down, if anybody does.
+    pub(crate) fn transcription_model(&self) -> Option<&str> {
+        self.setup.listening.transcription_model(self.policy.transcription_model.as_deref())
     }
 
     /// ms since the media stream began; 0 before.

@@ -71,7 +71,7 @@ impl Call {
 
     /// What the server takes for the end of a turn.
     pub(super) fn closing_silence(&self) -> Duration {
-        Duration::from_millis(u64::from(self.cx.policy.vad.silence_duration_ms))
+        Duration::from_millis(u64::from(self.cx.vad().silence_duration_ms))
     }
 
     pub(super) fn speech_started(&mut self, conn: ConnId, item: ItemId) {

@@ -1,5 +1,7 @@
 //! Every limit of a call, in one place, validated once.
 
+mod listening;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use super::prompts;
 use super::template::Template;
 use crate::realtime::command::Vad;
 use crate::realtime::event::AudioFormat;
+pub use listening::{Confirmed, Detection, Interruptions, Listening, Transcriber};
 
 /// What one call is about: from its client's row.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,8 +30,10 @@ pub struct Setup {
     pub greeted_by: GreetedBy,
     /// BCP 47, e.g. `hi-IN`.
     pub language: String,
-    /// What the caller speaks, for the recogniser (ISO 639-1, lower case). None: it finds out, and callers may mix languages.
-    pub transcription_language: Option<String>,
+    /// How the caller is listened to.
+    pub listening: Listening,
+    /// How fast the voice speaks, 0.25 to 1.5; none: as it does.
+    pub speed: Option<f32>,
     /// Voice name, or the server's default.
     pub voice: Option<String>,
     /// Functions the client's agent may call besides the built-in `end_call` and `transfer_call`.

@@ -212,7 +212,7 @@ impl Session {
 
     /// A transcription failed over the language: from now on the recogniser finds it out.
     pub(crate) fn language_failed(&mut self, cx: &mut Context, id: ConnId) {
-        let Some(model) = cx.policy.transcription_model.clone() else { return };
+        let Some(model) = cx.transcription_model().map(str::to_owned) else { return };
         let asks = |c: &&mut Conn| c.stage == Stage::Ready && c.asked.asks(cx, Field::Language);
         let Some(conn) = self.find(id).filter(asks) else { return };
         conn.asked = conn.asked.any_language();
@@ -225,7 +225,7 @@ impl Session {
     /// Whether the caller's words come as text.
     pub(crate) fn transcribes(&self, cx: &Context) -> bool {
         let asked = self.current.as_ref().filter(|c| c.stage == Stage::Ready).map(|c| c.asked.without);
-        cx.policy.transcription_model.is_some() && asked.is_some_and(|without| !without.have(Field::Transcription))
+        cx.transcription_model().is_some() && asked.is_some_and(|without| !without.have(Field::Transcription))
     }
 
     /// A connection ended, was refused, or is given up.

@@ -31,7 +31,7 @@ use super::end::Ended;
 use super::fact::{BrokenBy, Fact, Turn, Who};
 use super::history::History;
 use super::io::{CallerCommand, CallerEvent, ConnId, Effect, EffectId, Input, ModelCommand, ModelEvent, Output};
-use super::policy::{GreetedBy, Policy, Setup};
+use super::policy::{GreetedBy, Listening, Policy, Setup};
 use super::{Call, Clock};
 use crate::ids::{ItemId, MarkId, ResponseId, StreamSid};
 use crate::realtime::command::ClientEvent;
@@ -62,7 +62,8 @@ fn setup(greeted_by: GreetedBy) -> Setup {
         greeting: "Welcome to the clinic.".to_owned(),
         greeted_by,
         language: "en-IN".to_owned(),
-        transcription_language: None,
+        listening: Listening::default(),
+        speed: None,
         voice: None,
         tools: Vec::new(),
         known: std::collections::BTreeMap::new(),

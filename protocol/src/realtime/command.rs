@@ -84,8 +84,16 @@ pub struct SessionConfig {
     pub transcription_model: Option<String>,
     /// VAD.
     pub vad: Vad,
+    /// The end of a turn is found by what was said, this eagerly; none: by silence, as [`Self::vad`] says.
+    pub semantic: Option<Eagerness>,
+    /// Whether the server answers a turn by itself, and stops speaking when the caller begins one.
+    pub answers_by_itself: bool,
+    /// What the recogniser should expect.
+    pub hints: TranscriptionHints,
     /// The caller's noise is reduced before anybody listens.
-    pub noise_reduction: bool,
+    pub noise_reduction: Option<NoiseReduction>,
+    /// How fast the voice speaks; none: as it does.
+    pub speed: Option<f32>,
     /// Function tools; none: of tools nothing is said.
     pub tools: Vec<Tool>,
 }
@@ -99,6 +107,39 @@ pub struct Vad {
     pub prefix_padding_ms: u32,
     /// ms of silence that end a turn.
     pub silence_duration_ms: u32,
+}
+
+/// How eagerly a semantic detector takes a turn for over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Eagerness {
+    /// It waits for up to 8 s.
+    Low,
+    /// 4 s.
+    Medium,
+    /// 2 s.
+    High,
+    /// As the server likes.
+    Auto,
+}
+
+/// Where the microphone is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoiseReduction {
+    /// At the mouth, as a telephone is.
+    Near,
+    /// Across a room.
+    Far,
+}
+
+/// What a recogniser should expect, in whichever way it can be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TranscriptionHints {
+    /// Languages, ISO 639-1.
+    pub languages: Vec<String>,
+    /// Words.
+    pub keywords: Vec<String>,
+    /// The same as one text.
+    pub prompt: Option<String>,
 }
 
 /// A function the model may call.

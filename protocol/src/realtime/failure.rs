@@ -115,6 +115,12 @@ pub enum Field {
     Tools,
     /// The voice.
     Voice,
+    /// How fast it speaks.
+    Speed,
+    /// What the recogniser should expect.
+    Hints,
+    /// The end of a turn found by what was said.
+    Semantic,
 }
 
 impl Field {
@@ -126,6 +132,11 @@ impl Field {
             _ if param.contains("noise_reduction") => Some(Self::NoiseReduction),
             _ if param.contains("tool") => Some(Self::Tools),
             _ if param.contains("voice") || error.code == "cannot_update_voice" => Some(Self::Voice),
+            _ if param.contains("speed") => Some(Self::Speed),
+            _ if ["transcription.languages", "keywords", "prompt"].iter().any(|hint| param.contains(hint)) => {
+                Some(Self::Hints)
+            }
+            _ if param.contains("turn_detection") => Some(Self::Semantic),
             _ if says_language(error) => Some(Self::Language),
             _ if param.contains("transcription") => Some(Self::Transcription),
             _ => None,
@@ -257,6 +268,11 @@ mod tests {
             ("session.audio.input.transcription", "unknown_parameter", "", Some(Field::Transcription)),
             ("input_audio_transcription.model", "invalid_value", "", Some(Field::Transcription)),
             ("", "", "Language 'xx' is not supported", Some(Field::Language)),
+            ("session.audio.input.transcription.keywords", "unknown_parameter", "", Some(Field::Hints)),
+            ("session.audio.input.transcription.languages", "unknown_parameter", "", Some(Field::Hints)),
+            ("session.audio.input.transcription.prompt", "invalid_value", "", Some(Field::Hints)),
+            ("session.audio.input.turn_detection.type", "invalid_value", "", Some(Field::Semantic)),
+            ("session.audio.output.speed", "unknown_parameter", "", Some(Field::Speed)),
             ("session.type", "unknown_parameter", "", None),
             ("", "server_error", "", None),
         ] {

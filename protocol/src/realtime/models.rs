@@ -44,6 +44,50 @@ pub fn can(model: &str, wish: Wish<'_>) -> bool {
     }
 }
 
+/// What a recogniser can be told of what it will hear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HintsTaken {
+    /// Several languages.
+    pub languages: bool,
+    /// A list of words.
+    pub keywords: bool,
+    /// A text.
+    pub prompt: bool,
+}
+
+/// A family of recognisers.
+struct Recogniser {
+    begins: &'static str,
+    takes: HintsTaken,
+}
+
+const NO_HINTS: HintsTaken = HintsTaken { languages: false, keywords: false, prompt: false };
+const LISTS: HintsTaken = HintsTaken { languages: true, keywords: true, prompt: false };
+const PROMPT: HintsTaken = HintsTaken { languages: false, keywords: false, prompt: true };
+
+/// The first that fits counts.
+const RECOGNISERS: [Recogniser; 6] = [
+    Recogniser { begins: "gpt-realtime-whisper", takes: NO_HINTS },
+    Recogniser { begins: "gpt-transcribe", takes: LISTS },
+    Recogniser { begins: "gpt-live-transcribe", takes: LISTS },
+    Recogniser { begins: "gpt-4o-transcribe", takes: PROMPT },
+    Recogniser { begins: "gpt-4o-mini-transcribe", takes: PROMPT },
+    Recogniser { begins: "whisper", takes: PROMPT },
+];
+
+/// What a recogniser can be told of what it will hear. Another server's takes a prompt, if it takes anything.
+#[must_use]
+pub fn takes_hints(model: &str) -> HintsTaken {
+    RECOGNISERS.iter().find(|known| model.starts_with(known.begins)).map_or(PROMPT, |known| known.takes)
+}
+
+/// Whether a model can write down what callers say: one that holds conversations cannot.
+#[must_use]
+pub fn transcribes(model: &str) -> bool {
+    let recogniser = RECOGNISERS.iter().any(|known| model.starts_with(known.begins));
+    recogniser || !FAMILIES.iter().any(|family| model.starts_with(family.begins))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,5 +99,14 @@ mod tests {
         assert!(can("gpt-4o-realtime-preview", Wish::Voice("alloy")));
         assert!(!can("gpt-realtime-whisper", Wish::Conversation));
         assert!(can("somebody-elses", Wish::Functions));
+    }
+
+    #[test]
+    fn a_recogniser_is_told_what_it_takes_and_a_model_that_converses_is_none() {
+        assert_eq!(takes_hints("gpt-realtime-whisper"), NO_HINTS);
+        assert_eq!((takes_hints("gpt-transcribe"), takes_hints("gpt-live-transcribe-2026-09-01")), (LISTS, LISTS));
+        assert_eq!((takes_hints("whisper-1"), takes_hints("our-deployment")), (PROMPT, PROMPT));
+        assert!(transcribes("gpt-realtime-whisper") && transcribes("our-deployment"));
+        assert!(!transcribes("gpt-realtime-2.1") && !transcribes("gpt-live-1"));
     }
 }

@@ -298,7 +298,7 @@ impl Server {
         match self.dislikes {
             Some(param) if param.contains("transcription") => config.transcription_model.is_some(),
             Some(param) if param.contains("tools") => !config.tools.is_empty(),
-            _ => config.noise_reduction,
+            _ => config.noise_reduction.is_some(),
         }
     }
 

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ContextConfig, Destination, HoursConfig, McpConfig, ToolConfig, TransferConfig};
+use super::{ContextConfig, Destination, HoursConfig, Listening, McpConfig, ToolConfig, TransferConfig};
 use crate::agent::hours;
 
 /// What is on record of a client's agent beside the columns of its row.
@@ -19,6 +19,12 @@ pub struct Document {
     /// See [`super::AgentSection::closed_words`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_words: Option<String>,
+    /// See [`super::AgentSection::speed`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speed: Option<f32>,
+    /// See [`super::AgentFile::listening`]: without the language of the transcription, which is a column.
+    #[serde(default, skip_serializing_if = "Listening::is_empty")]
+    pub listening: Listening,
     /// See [`super::AgentFile::context`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<ContextConfig>,

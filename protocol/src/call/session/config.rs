@@ -3,10 +3,12 @@
 use super::super::context::Context;
 use super::super::io::ConnId;
 use super::super::tools;
-use crate::realtime::command::{ClientEvent, SessionConfig};
+use crate::call::policy::Listening;
+use crate::realtime::command::{ClientEvent, SessionConfig, TranscriptionHints};
 use crate::realtime::event::ServerError;
 use crate::realtime::event_id::EventId;
 use crate::realtime::failure::Field;
+use crate::realtime::models::takes_hints;
 
 /// Some of what a configuration asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,8 +16,12 @@ pub(super) struct Fields(u8);
 
 impl Fields {
     /// What a strict or older server may not know.
-    const EXTRAS: Self =
-        Self::of(Field::Transcription).and(Self::of(Field::NoiseReduction)).and(Self::of(Field::Tools));
+    const EXTRAS: Self = Self::of(Field::Transcription)
+        .and(Self::of(Field::NoiseReduction))
+        .and(Self::of(Field::Tools))
+        .and(Self::of(Field::Speed))
+        .and(Self::of(Field::Hints))
+        .and(Self::of(Field::Semantic));
 
     const fn of(field: Field) -> Self {
         Self(1 << field as u8)
@@ -79,12 +85,16 @@ impl Asked {
 
     /// Whether a server was asked for it.
     pub(super) fn asks(self, cx: &Context, field: Field) -> bool {
-        let transcription = cx.policy.transcription_model.is_some() && !self.without.have(Field::Transcription);
+        let transcription = cx.transcription_model().is_some() && !self.without.have(Field::Transcription);
         let wished = match field {
             Field::Language => transcription && language(cx).is_some(),
             Field::Transcription => transcription,
+            Field::Hints => transcription && hints(cx) != TranscriptionHints::default(),
             Field::Voice => cx.setup.voice.is_some(),
-            Field::NoiseReduction | Field::Tools => true,
+            Field::Speed => cx.setup.speed.is_some(),
+            Field::NoiseReduction => cx.setup.listening.noise_reduction.is_some(),
+            Field::Semantic => cx.setup.listening.detection.semantic.is_some(),
+            Field::Tools => true,
         };
         wished && !self.without.have(field)
     }
@@ -92,23 +102,45 @@ impl Asked {
 
 /// Configures a session.
 pub(super) fn configure(cx: &mut Context, conn: ConnId, asked: Asked) -> Asked {
-    let tools = if asked.asks(cx, Field::Tools) { tools::declared(&cx.setup) } else { Vec::new() };
+    let asks = |field| asked.asks(cx, field);
+    let listening = &cx.setup.listening;
     let config = SessionConfig {
         instructions: cx.setup.instructions.clone(),
-        voice: cx.setup.voice.clone().filter(|_| asked.asks(cx, Field::Voice)),
+        voice: cx.setup.voice.clone().filter(|_| asks(Field::Voice)),
+        speed: cx.setup.speed.filter(|_| asks(Field::Speed)),
         format: cx.policy.format,
-        transcription_language: language(cx).filter(|_| asked.asks(cx, Field::Language)),
-        transcription_model: cx.policy.transcription_model.clone().filter(|_| asked.asks(cx, Field::Transcription)),
-        vad: cx.policy.vad,
-        noise_reduction: asked.asks(cx, Field::NoiseReduction),
-        tools,
+        transcription_language: language(cx).filter(|_| asks(Field::Language)),
+        transcription_model: cx.transcription_model().filter(|_| asks(Field::Transcription)).map(str::to_owned),
+        hints: if asks(Field::Hints) { hints(cx) } else { TranscriptionHints::default() },
+        vad: cx.vad(),
+        semantic: listening.detection.semantic.filter(|_| asks(Field::Semantic)),
+        answers_by_itself: true,
+        noise_reduction: listening.noise_reduction.filter(|_| asks(Field::NoiseReduction)),
+        tools: if asks(Field::Tools) { tools::declared(&cx.setup) } else { Vec::new() },
     };
     Asked { update: cx.send(conn, ClientEvent::SessionUpdate(Box::new(config))), ..asked }
 }
 
+/// What the recogniser is told to expect, as far as its model can be told.
+fn hints(cx: &Context) -> TranscriptionHints {
+    let Some(takes) = cx.transcription_model().map(takes_hints) else { return TranscriptionHints::default() };
+    let Listening { languages, hint_words, .. } = &cx.setup.listening;
+    let said = |wanted: bool, words: &[String]| if wanted { words.to_vec() } else { Vec::new() };
+    TranscriptionHints {
+        languages: said(takes.languages && language(cx).is_none(), languages),
+        keywords: said(takes.keywords, hint_words),
+        prompt: (takes.prompt && !hint_words.is_empty()).then(|| hint_words.join(", ")),
+    }
+}
+
 /// The language that the recogniser is told: ISO 639-1 is lower case, and has no region.
 pub(super) fn language(cx: &Context) -> Option<String> {
-    let told = cx.setup.transcription_language.as_deref()?;
+    let listening = &cx.setup.listening;
+    let only = || match listening.languages.as_slice() {
+        [only] => Some(only.as_str()),
+        _ => None,
+    };
+    let told = listening.transcription_language.as_deref().or_else(only)?;
     let primary = told.split(['-', '_']).next().unwrap_or_default().trim().to_ascii_lowercase();
     Some(primary).filter(|primary| !primary.is_empty())
 }

@@ -286,7 +286,8 @@ fn a_session_that_grows_old_is_replaced_in_a_quiet_moment_with_the_conversation(
 #[test]
 fn a_caller_may_speak_any_language_unless_the_client_names_the_one_to_expect() {
     let asked = |language: Option<&str>| {
-        let setup = Setup { transcription_language: language.map(str::to_owned), ..setup(GreetedBy::Carrier) };
+        let listening = Listening { transcription_language: language.map(str::to_owned), ..Listening::default() };
+        let setup = Setup { listening, ..setup(GreetedBy::Carrier) };
         let mut rig = Rig::about(Policy::default(), setup);
         rig.opened(1);
         match rig.sent()[..] {

@@ -139,7 +139,8 @@ fn a_server_that_names_neither_turns_nor_responses_is_talked_with_all_the_same()
 
 #[test]
 fn a_server_that_refuses_the_language_is_asked_again_without_it_and_still_for_transcripts() {
-    let hindi = || Setup { transcription_language: Some("HI-in".to_owned()), ..setup(GreetedBy::Carrier) };
+    let listening = || Listening { transcription_language: Some("HI-in".to_owned()), ..Listening::default() };
+    let hindi = || Setup { listening: listening(), ..setup(GreetedBy::Carrier) };
     let configs = |rig: &Rig| -> Vec<(Option<String>, bool)> {
         let of = |e: &&ClientEvent| match e {
             ClientEvent::SessionUpdate(c) => Some((c.transcription_language.clone(), c.transcription_model.is_some())),

@@ -146,7 +146,7 @@ fn a_refusal_of_an_earlier_request_says_nothing_of_this_one() {
 #[test]
 fn what_is_named_in_a_refused_configuration_is_left_out_and_nothing_else() {
     let whole = || Setup {
-        transcription_language: Some("hi".to_owned()),
+        listening: Listening { transcription_language: Some("hi".to_owned()), ..Listening::default() },
         voice: Some("marin".to_owned()),
         ..setup(GreetedBy::Carrier)
     };
@@ -155,7 +155,7 @@ fn what_is_named_in_a_refused_configuration_is_left_out_and_nothing_else() {
         [
             config.transcription_language.is_some(),
             config.transcription_model.is_some(),
-            config.noise_reduction,
+            config.noise_reduction.is_some(),
             !config.tools.is_empty(),
             config.voice.is_some(),
         ]

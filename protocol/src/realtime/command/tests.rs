@@ -22,7 +22,11 @@ fn config() -> SessionConfig {
         transcription_language: Some("hi".to_owned()),
         transcription_model: Some("gpt-realtime-whisper".to_owned()),
         vad: Vad { threshold: 0.6, prefix_padding_ms: 300, silence_duration_ms: 500 },
-        noise_reduction: true,
+        semantic: None,
+        answers_by_itself: true,
+        hints: TranscriptionHints::default(),
+        noise_reduction: Some(NoiseReduction::Near),
+        speed: None,
         tools: vec![Tool {
             name: "hang_up".to_owned(),
             description: "Ends the call.".to_owned(),
@@ -57,12 +61,47 @@ fn a_session_is_configured_whole() {
 }
 
 #[test]
+fn what_a_client_wants_of_listening_and_speed_is_said_as_the_server_has_it() {
+    let wanted = SessionConfig {
+        transcription_language: None,
+        transcription_model: Some("gpt-transcribe".to_owned()),
+        hints: TranscriptionHints {
+            languages: vec!["hi".to_owned(), "en".to_owned()],
+            keywords: vec!["Zendu".to_owned()],
+            prompt: None,
+        },
+        semantic: Some(Eagerness::Low),
+        answers_by_itself: false,
+        noise_reduction: Some(NoiseReduction::Far),
+        speed: Some(1.1),
+        ..config()
+    };
+    let audio =
+        |config: SessionConfig| written(&ClientEvent::SessionUpdate(Box::new(config)))["session"]["audio"].take();
+    let said = audio(wanted.clone());
+    assert_eq!(said["input"]["noise_reduction"], json!({"type":"far_field"}));
+    assert_eq!(
+        said["input"]["transcription"],
+        json!({"model":"gpt-transcribe","languages":["hi","en"],"keywords":["Zendu"]})
+    );
+    assert_eq!(
+        said["input"]["turn_detection"],
+        json!({"type":"semantic_vad","eagerness":"low","create_response":false,"interrupt_response":false})
+    );
+    assert_eq!(said["output"]["speed"].to_string(), "1.1");
+    let confirmed = audio(SessionConfig { semantic: None, ..wanted });
+    let detection = &confirmed["input"]["turn_detection"];
+    assert_eq!((&detection["type"], &detection["create_response"]), (&json!("server_vad"), &json!(false)));
+    assert_eq!(detection["interrupt_response"], json!(false));
+}
+
+#[test]
 fn a_reduced_configuration_holds_only_what_every_server_takes() {
     let reduced = SessionConfig {
         voice: None,
         format: AudioFormat::Pcmu,
         transcription_model: None,
-        noise_reduction: false,
+        noise_reduction: None,
         tools: Vec::new(),
         ..config()
     };

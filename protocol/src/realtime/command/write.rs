@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{ClientEvent, NewItem, SessionConfig, Tool, Vad};
+use super::{ClientEvent, Eagerness, NewItem, NoiseReduction, SessionConfig, Tool};
 use crate::realtime::event::AudioFormat;
 use crate::realtime::event_id::EventId;
 use crate::wire;
@@ -16,7 +16,7 @@ pub fn write(out: &mut String, event: &ClientEvent, event_id: Option<EventId>) {
         ClientEvent::Append(audio) => return write_append(out, audio),
         ClientEvent::SessionUpdate(config) => Message::SessionUpdate { session: Box::new(Session::of(config)) },
         ClientEvent::Transcribe { model } => {
-            let transcription = Transcription { model, language: None };
+            let transcription = Transcription { model, ..Transcription::default() };
             Message::Transcribe {
                 session: Listening { kind: "realtime", audio: Ears { input: Ear { transcription } } },
             }
@@ -126,7 +126,7 @@ struct Audio<'a> {
 struct Input<'a> {
     format: Format,
     #[serde(skip_serializing_if = "Option::is_none")]
-    noise_reduction: Option<NoiseReduction>,
+    noise_reduction: Option<Reduction>,
     #[serde(skip_serializing_if = "Option::is_none")]
     transcription: Option<Transcription<'a>>,
     turn_detection: TurnDetection,
@@ -137,6 +137,8 @@ struct Output<'a> {
     format: Format,
     #[serde(skip_serializing_if = "Option::is_none")]
     voice: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    speed: Option<f32>,
 }
 
 #[derive(Clone, Copy, Serialize)]
@@ -151,16 +153,22 @@ enum Format {
 }
 
 #[derive(Serialize)]
-struct NoiseReduction {
+struct Reduction {
     #[serde(rename = "type")]
     kind: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Transcription<'a> {
     model: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     language: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    languages: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    keywords: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt: Option<&'a str>,
 }
 
 /// A session of which one thing changes.
@@ -183,14 +191,18 @@ struct Ear<'a> {
 
 /// Every value is said: servers' defaults differ by model.
 #[derive(Serialize)]
-struct TurnDetection {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    threshold: f32,
-    prefix_padding_ms: u32,
-    silence_duration_ms: u32,
-    create_response: bool,
-    interrupt_response: bool,
+#[serde(tag = "type")]
+enum TurnDetection {
+    #[serde(rename = "server_vad")]
+    Server {
+        threshold: f32,
+        prefix_padding_ms: u32,
+        silence_duration_ms: u32,
+        create_response: bool,
+        interrupt_response: bool,
+    },
+    #[serde(rename = "semantic_vad")]
+    Semantic { eagerness: &'static str, create_response: bool, interrupt_response: bool },
 }
 
 #[derive(Serialize)]
@@ -209,7 +221,7 @@ impl<'a> Session<'a> {
             AudioFormat::Pcmu => Format::Pcmu,
             AudioFormat::Pcma => Format::Pcma,
         };
-        let (language, tools) = (config.transcription_language.as_deref(), !config.tools.is_empty());
+        let tools = !config.tools.is_empty();
         Self {
             kind: "realtime",
             output_modalities: ["audio"],
@@ -217,12 +229,11 @@ impl<'a> Session<'a> {
             audio: Audio {
                 input: Input {
                     format,
-                    // A telephone is held to the mouth.
-                    noise_reduction: config.noise_reduction.then_some(NoiseReduction { kind: "near_field" }),
-                    transcription: config.transcription_model.as_deref().map(|model| Transcription { model, language }),
-                    turn_detection: TurnDetection::of(config.vad),
+                    noise_reduction: config.noise_reduction.map(Reduction::of),
+                    transcription: Transcription::of(config),
+                    turn_detection: TurnDetection::of(config),
                 },
-                output: Output { format, voice: config.voice.as_deref() },
+                output: Output { format, voice: config.voice.as_deref(), speed: config.speed },
             },
             tools: tools.then(|| config.tools.iter().map(Function::of).collect()),
             tool_choice: tools.then_some("auto"),
@@ -230,16 +241,51 @@ impl<'a> Session<'a> {
     }
 }
 
+impl Reduction {
+    const fn of(reduction: NoiseReduction) -> Self {
+        let kind = match reduction {
+            NoiseReduction::Near => "near_field",
+            NoiseReduction::Far => "far_field",
+        };
+        Self { kind }
+    }
+}
+
+impl<'a> Transcription<'a> {
+    fn of(config: &'a SessionConfig) -> Option<Self> {
+        let (language, hints) = (config.transcription_language.as_deref(), &config.hints);
+        config.transcription_model.as_deref().map(|model| Self {
+            model,
+            language,
+            languages: &hints.languages,
+            keywords: &hints.keywords,
+            prompt: hints.prompt.as_deref(),
+        })
+    }
+}
+
 impl TurnDetection {
-    fn of(vad: Vad) -> Self {
-        Self {
-            kind: "server_vad",
-            // JSON has no NaN.
-            threshold: if vad.threshold.is_finite() { vad.threshold.clamp(0.0, 1.0) } else { 0.5 },
-            prefix_padding_ms: vad.prefix_padding_ms,
-            silence_duration_ms: vad.silence_duration_ms,
-            create_response: true,
-            interrupt_response: true,
+    fn of(config: &SessionConfig) -> Self {
+        let (vad, ours) = (config.vad, !config.answers_by_itself);
+        let (create_response, interrupt_response) = (!ours, !ours);
+        match config.semantic {
+            None => Self::Server {
+                // JSON has no NaN.
+                threshold: if vad.threshold.is_finite() { vad.threshold.clamp(0.0, 1.0) } else { 0.5 },
+                prefix_padding_ms: vad.prefix_padding_ms,
+                silence_duration_ms: vad.silence_duration_ms,
+                create_response,
+                interrupt_response,
+            },
+            Some(eagerness) => {
+                let eagerness = match eagerness {
+                    Eagerness::Low => "low",
+                    Eagerness::Medium => "medium",
+                    Eagerness::High => "high",
+                    Eagerness::Auto => "auto",
+                };
+                Self::Semantic { eagerness, create_response, interrupt_response }
+            }
         }
     }
 }
