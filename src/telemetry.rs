@@ -13,6 +13,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 mod help;
+mod process;
 
 /// The crates of this program.
 const OURS: [&str; 5] = ["callgate", "actors", "protocol", "codecs", "simulator"];
@@ -77,6 +78,13 @@ const SECONDS: [f64; 15] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 pub fn metrics() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE.get_or_init(recorder).clone()
+}
+
+/// The page of metrics: ours, and what the kernel says of this process.
+pub(crate) fn page(ours: &PrometheusHandle) -> String {
+    let mut page = ours.render();
+    page.push_str(&process::page());
+    page
 }
 
 fn recorder() -> PrometheusHandle {

@@ -7,6 +7,7 @@
 //! admitted again, it goes on from its history. A further stream while one is live shows that the live one is lost: the call is ended
 //! there and comes back here.
 
+mod busiest;
 mod facts;
 mod health;
 mod home;
@@ -281,6 +282,12 @@ impl Switchboard {
     #[must_use]
     pub fn live(&self) -> usize {
         self.0.registry.seats.live()
+    }
+
+    /// Calls that this node may have.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.0.registry.seats.limit()
     }
 
     /// Takes no new calls from now on. Those that are here go on to their end.

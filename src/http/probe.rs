@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::error::Refused;
 use super::{Gateway, here, operator};
+use crate::telemetry;
 
 /// How long an answer of the database's is good for: however many ask, it is asked once in this time.
 const FRESH: Duration = Duration::from_secs(1);
@@ -81,7 +82,13 @@ pub(super) async fn metrics(gateway: web::Data<Gateway>, request: HttpRequest) -
 /// `GET /metrics` of the operators' own listener: Prometheus text.
 pub(super) async fn open_metrics(gateway: web::Data<Gateway>) -> HttpResponse {
     metrics::gauge!("callgate_draining").set(f64::from(u8::from(gateway.switchboard.is_draining())));
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(gateway.page.render())
+    metrics::gauge!("callgate_calls_limit").set(gateway.switchboard.limit() as f64);
+    let health = gateway.switchboard.model_health();
+    if let Some(answered) = health.answered_at {
+        let ago = answered.elapsed().unwrap_or_default();
+        metrics::gauge!("callgate_model_answered_seconds_ago").set(ago.as_secs_f64());
+    }
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(telemetry::page(&gateway.page))
 }
 
 #[cfg(test)]

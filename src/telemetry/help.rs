@@ -27,7 +27,10 @@ const COUNTERS: &[(&str, &str)] = &[
     ("callgate_connections_closed_total", "Idle connections that were closed by this side, by why"),
     ("callgate_connections_refused_total", "Connections refused because all that may be had were in use"),
     ("callgate_calls_reaped_total", "Calls ended for gateways that died"),
-    ("callgate_calls_ended_total", "Calls that ended, by status and code"),
+    (
+        "callgate_calls_ended_total",
+        "Calls that ended, by status, code and client (the id of one of the busiest, or other)",
+    ),
     ("callgate_calls_gave_way_total", "Calls whose stream did not come and whose place went to another call"),
     ("callgate_calls_forgotten_total", "Calls that might have come back and were forgotten: too many of them"),
     ("callgate_calls_returned_total", "Calls that came back after their stream had ended, or while it hung"),
@@ -69,13 +72,14 @@ const COUNTERS: &[(&str, &str)] = &[
     ("callgate_recordings_stored_total", "Recordings that reached the object store, by source"),
     ("callgate_refusals_total", "Requests refused, by code"),
     ("callgate_responses_incomplete_total", "Responses that a limit of the model's cut, by the limit"),
-    ("callgate_responses_failed_total", "Responses that the model failed to give"),
+    ("callgate_responses_failed_total", "Responses that the model failed to give, by code"),
     ("callgate_restarts_total", "Parts of calls that were started again by their supervisor"),
     (
         "callgate_mcp_changed_total",
         "Sessions with MCP servers that had changed their functions since the client's file was applied",
     ),
     ("callgate_mcp_refused_total", "Requests of MCP servers to this client, which does nothing for them"),
+    ("callgate_tokens_total", "Tokens that the model used, by kind and client (the cached are among the input)"),
     ("callgate_tool_runs_total", "Functions of clients that were run, by function and what they came to"),
     ("callgate_tools_cancelled_total", "Functions that only look and were given up since their call was over"),
     (
@@ -90,6 +94,7 @@ const GAUGES: &[(&str, &str)] = &[
     ("callgate_audit_lag_seconds", "Age of the oldest audit entry that is not in the database yet"),
     ("callgate_audit_waiting", "Audit entries that are not in the database yet"),
     ("callgate_calls_kept", "Calls whose stream ended and that may come back"),
+    ("callgate_calls_limit", "Calls that this node may have"),
     ("callgate_calls_live", "Calls that are live on this node"),
     ("callgate_calls_waiting", "Calls that wait for their stream"),
     ("callgate_connections", "Connections that are open, by whether anybody has authenticated on them"),
@@ -97,6 +102,7 @@ const GAUGES: &[(&str, &str)] = &[
     ("callgate_jobs_oldest_seconds", "How long the oldest job has been due"),
     ("callgate_jobs_parked", "Jobs that are not allowed as the settings are"),
     ("callgate_jobs_waiting", "Jobs that are still to be done"),
+    ("callgate_model_answered_seconds_ago", "How long ago a caller last heard the model begin an answer, if any did"),
     ("callgate_rate_keys", "Callers, clients and addresses that a limit remembers, by limit"),
     ("callgate_tools_running", "Functions of clients that run now, and questions who calls"),
 ];

@@ -194,3 +194,37 @@ async fn a_session_that_is_lost_is_a_warning_with_its_cause_and_its_call() {
         gateway.log()
     );
 }
+
+#[actix_rt::test]
+async fn a_calls_end_is_one_line_with_all_that_ends_are_grouped_by_and_the_metrics_have_its_client() {
+    let gateway = Logged::start(&[], "info").await;
+    let report = place_call(gateway.plan("+919876501239")).await.unwrap();
+    let ends = || -> Vec<Value> {
+        let of_call = |line: &Value| line["target"] == "call" && line["call_sid"] == report.call_sid.as_str();
+        gateway.lines().into_iter().filter(of_call).collect()
+    };
+    gateway.until(async || !ends().is_empty()).await;
+    let end = &ends()[0];
+    assert_eq!((&end["client"], &end["code"], &end["level"]), (&1.into(), &"caller_hung_up".into(), &"INFO".into()));
+    for figure in ["duration_ms", "first_audio_ms", "answer_p95_ms", "turns", "agent_talk_ms", "streams", "tokens_out"]
+    {
+        assert!(end[figure].as_u64().is_some_and(|value| value > 0), "{figure}: {end}");
+    }
+    for figure in ["generation", "interruptions", "unheard_ms", "model_reconnects", "frames_lost", "tools"] {
+        assert!(end[figure].is_u64(), "{figure}: {end}");
+    }
+    assert_eq!((&end["status"], &end["provisional"]), (&"completed".into(), &false.into()));
+    let page = gateway.get("/metrics").await;
+    for series in [
+        "callgate_calls_ended_total{status=\"completed\",code=\"caller_hung_up\",client=\"1\"} 1",
+        "callgate_tokens_total{kind=\"output_audio\",client=\"1\"} ",
+        "callgate_calls_limit 1000",
+        "callgate_model_answered_seconds_ago ",
+        "callgate_build_info{version=",
+        "process_resident_memory_bytes ",
+        "process_cpu_seconds_total ",
+    ] {
+        assert!(page.contains(series), "{series} is not in {page}");
+    }
+    assert_eq!(ends().len(), 1);
+}

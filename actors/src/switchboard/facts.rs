@@ -16,6 +16,7 @@ use crate::sync::lock;
 /// The facts of one call: every one goes to its history, the metrics, the recorder and the sink. Outlives the actors that tell them.
 pub(super) struct FactLog {
     sid: CallSid,
+    client: String,
     meters: Arc<Meters>,
     recorder: Arc<dyn Recorder>,
     /// Where what each side hears goes, if it is recorded.
@@ -27,14 +28,14 @@ pub(super) struct FactLog {
 
 impl FactLog {
     pub(super) fn new(
-        sid: CallSid,
+        (sid, client): (CallSid, String),
         meters: Arc<Meters>,
         recorder: Arc<dyn Recorder>,
         sink: Option<Arc<dyn AudioSink>>,
         clock: Clock,
         history: History,
     ) -> Self {
-        Self { sid, meters, recorder, sink, clock, history: Mutex::new(history), ended: OnceLock::new() }
+        Self { sid, client, meters, recorder, sink, clock, history: Mutex::new(history), ended: OnceLock::new() }
     }
 
     /// Puts a fact on record. The end of a call is recorded once.
@@ -48,7 +49,7 @@ impl FactLog {
         }
         history.apply(fact);
         let started = history.started();
-        self.meters.fact(&self.sid, fact);
+        self.meters.fact(&self.sid, &self.client, fact);
         self.recorder.record(&self.sid, SystemTime::now(), fact);
         drop(history);
         match (fact, &self.sink) {

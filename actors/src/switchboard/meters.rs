@@ -1,12 +1,24 @@
 //! Counters of the media path: handles made once and held, since a look-up by name costs more than the frame it counts.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use protocol::call::fact::Fact;
 use protocol::ids::CallSid;
+use protocol::realtime::event::Usage;
 
+use super::busiest::Busiest;
 use super::health::HealthKeeper;
+
+/// Codes of failed responses that have series of their own.
+const RESPONSE_FAILURES: [&str; 6] = [
+    "rate_limit_exceeded",
+    "server_error",
+    "insufficient_quota",
+    "session_expired",
+    "content_filter",
+    "max_output_tokens",
+];
 
 /// The handles. Made when the switchboard is, so the process's recorder must be installed by then.
 #[derive(Debug)]
@@ -30,6 +42,7 @@ pub(crate) struct Meters {
     /// How the model's provider does.
     pub(crate) health: HealthKeeper,
     waits: Waits,
+    busiest: Busiest,
 }
 
 /// Frames and events that found a queue full.
@@ -84,6 +97,7 @@ impl Meters {
             restarts: counter!("callgate_restarts_total"),
             rehomed: counter!("callgate_calls_rehomed_total"),
             health: HealthKeeper::default(),
+            busiest: Busiest::default(),
             waits: Waits {
                 first_audio: histogram!("callgate_first_audio_seconds"),
                 answer: histogram!("callgate_answer_seconds"),
@@ -92,13 +106,18 @@ impl Meters {
     }
 
     /// Counts what a fact says. Facts are rare, so names are looked up here.
-    pub(crate) fn fact(&self, call: &CallSid, fact: &Fact) {
+    pub(crate) fn fact(&self, call: &CallSid, client: &str, fact: &Fact) {
         self.health.fact(call, fact);
         match fact {
             Fact::ModelDialled { .. } => counter!("callgate_model_dials_total").increment(1),
             Fact::ModelLost { .. } => counter!("callgate_model_lost_total").increment(1),
             Fact::Interrupted { .. } => counter!("callgate_interruptions_total").increment(1),
-            Fact::ResponseFailed { .. } => counter!("callgate_responses_failed_total").increment(1),
+            Fact::ResponseFailed { code } => {
+                // As the server has it: only the words that are known become a label.
+                let code = RESPONSE_FAILURES.into_iter().find(|known| known == code).unwrap_or("other");
+                counter!("callgate_responses_failed_total", "code" => code).increment(1);
+            }
+            Fact::Usage(usage) => self.tokens(client, usage),
             Fact::ResponseIncomplete { reason } => {
                 // As the server has it: only the words that are known become a label.
                 let known = ["content_filter", "max_output_tokens"].into_iter().find(|known| known == reason);
@@ -112,10 +131,28 @@ impl Meters {
             Fact::Answered { after_ms, .. } => self.waits.answer.record(Duration::from_millis(*after_ms)),
             Fact::Counted { what, count } => counter!("callgate_counted_total", "what" => *what).increment(*count),
             Fact::Ended(ended) => {
-                counter!("callgate_calls_ended_total", "status" => ended.status(), "code" => ended.code().name())
+                let client = self.busiest.count(client, Instant::now());
+                let (status, code) = (ended.status(), ended.code().name());
+                counter!("callgate_calls_ended_total", "status" => status, "code" => code, "client" => client)
                     .increment(1)
             }
             _ => {}
+        }
+    }
+
+    fn tokens(&self, client: &str, usage: &Usage) {
+        let client = self.busiest.label(client);
+        for (kind, count) in [
+            ("input_text", usage.input_text),
+            ("input_audio", usage.input_audio),
+            ("cached_text", usage.cached_text),
+            ("cached_audio", usage.cached_audio),
+            ("output_text", usage.output_text),
+            ("output_audio", usage.output_audio),
+        ] {
+            if count > 0 {
+                counter!("callgate_tokens_total", "kind" => kind, "client" => client.clone()).increment(count);
+            }
         }
     }
 }

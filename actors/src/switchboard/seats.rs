@@ -111,6 +111,10 @@ impl Seats {
         Self { limits, counts: Mutex::default(), empty: Notify::new(), meters }
     }
 
+    pub(crate) const fn limit(&self) -> usize {
+        self.limits.max_calls
+    }
+
     pub(crate) fn live(&self) -> usize {
         lock(&self.counts).live
     }

@@ -119,7 +119,14 @@ impl CallSlot {
         }
         Self {
             span: tracing::info_span!("call", call_sid = %admission.call_sid, client = %admission.client),
-            facts: FactLog::new(admission.call_sid.clone(), Arc::clone(&meters), recorder, sink, clock, history),
+            facts: FactLog::new(
+                (admission.call_sid.clone(), admission.client.clone()),
+                Arc::clone(&meters),
+                recorder,
+                sink,
+                clock,
+                history,
+            ),
             state: Mutex::new(State { home, streams, presence: Weak::new() }),
             sid: admission.call_sid,
             client: admission.client,

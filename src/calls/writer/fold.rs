@@ -1,5 +1,7 @@
 //! One call's facts, folded into its figures.
 
+mod line;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -20,6 +22,8 @@ const LOST: [&str; 3] = ["caller_lost", "uplink_dropped", "playout_overflow"];
 pub(super) struct Held {
     /// Under which it is written.
     pub(super) generation: i32,
+    /// Whose call it is.
+    pub(super) client: Option<i64>,
     /// Who had it before.
     pub(super) before: Option<NodeId>,
     /// Media streams that began.
@@ -37,7 +41,7 @@ impl Held {
     pub(super) fn found(was: &Call, generation: i32, answers_ms: Vec<u64>) -> Self {
         let streams = i32::try_from(was.streams()).unwrap_or(i32::MAX);
         let (before, media_at) = (was.ownership.owner.clone(), was.times.media_at);
-        Self { generation, before, streams, media_at, figures: was.figures.clone(), answers_ms }
+        Self { generation, client: was.client_id, before, streams, media_at, figures: was.figures.clone(), answers_ms }
     }
 }
 
@@ -46,6 +50,7 @@ impl Held {
 pub(super) struct Fold {
     /// None: nobody said that this gateway has the call, which is to be seen when it is written.
     generation: Option<i32>,
+    client: Option<i64>,
     streams: i32,
     media_at: Option<DateTime<Utc>>,
     talk: Talk,
@@ -135,6 +140,7 @@ impl Fold {
         let answers_ms = held.map(|held| held.answers_ms.clone()).unwrap_or_default();
         Self {
             generation: held.map(|held| held.generation),
+            client: held.and_then(|held| held.client),
             streams: held.map_or(0, |held| held.streams),
             media_at: held.and_then(|held| held.media_at),
             talk: Talk::before(&figures, answers_ms),

@@ -80,6 +80,7 @@ impl Pending {
         let was_over = fold.is_over();
         fold.apply(at, fact);
         if fold.is_over() && !was_over {
+            fold.tell_end(&call, &self.node);
             self.ended.push_back(call);
         }
         if self.ended.len() > MAX_ENDED

@@ -22,6 +22,8 @@ pub(super) struct Steps {
     unwritten: BTreeMap<Key, StoredStep>,
     /// Keys are entered then or later.
     next_keys_ms: u64,
+    /// Functions that were called.
+    called: u32,
 }
 
 impl Steps {
@@ -29,6 +31,7 @@ impl Steps {
     pub(super) fn apply(&mut self, at_ms: u64, fact: Fact) {
         match fact {
             Fact::ToolCalled(call) => {
+                self.called = self.called.saturating_add(1);
                 let (name, arguments) = (without_nul(call.name), without_nul(call.arguments));
                 let call = ToolCall { call_id: without_nul(call.call_id), name, arguments, ..call };
                 if self.open.len() >= MOST_OPEN {
@@ -58,6 +61,11 @@ impl Steps {
             return dropped();
         }
         self.unwritten.insert(key, step);
+    }
+
+    /// How many functions were called.
+    pub(super) const fn called(&self) -> u32 {
+        self.called
     }
 
     /// Whether nothing waits.

@@ -1,0 +1,42 @@
+//! The line of log that tells a call's end.
+
+use protocol::ids::CallSid;
+
+use super::Fold;
+use crate::store::NodeId;
+
+impl Fold {
+    /// One line of log with everything that ends of calls are grouped by. Without the words of the end: they may be anybody's.
+    pub(in crate::calls::writer) fn tell_end(&self, call_sid: &CallSid, node: &NodeId) {
+        let Some(end) = &self.end else { return };
+        let figures = self.figures();
+        let tokens = figures.tokens.unwrap_or_default();
+        tracing::info!(
+            target: "call",
+            %call_sid,
+            client = self.client,
+            node = node.as_str(),
+            generation = self.generation,
+            streams = self.streams,
+            status = end.status,
+            code = end.code.name(),
+            provisional = end.code.is_provisional(),
+            duration_ms = figures.duration_ms,
+            first_audio_ms = figures.first_audio_ms,
+            answer_p50_ms = figures.answer_p50_ms,
+            answer_p95_ms = figures.answer_p95_ms,
+            answer_max_ms = figures.answer_max_ms,
+            turns = figures.turn_count,
+            interruptions = figures.interruptions,
+            caller_talk_ms = figures.caller_talk_ms,
+            agent_talk_ms = figures.agent_talk_ms,
+            unheard_ms = figures.unheard_ms,
+            model_reconnects = figures.model_reconnects,
+            frames_lost = figures.frames_lost,
+            tools = self.unwritten.steps.called(),
+            tokens_in = tokens.input_text + tokens.input_audio,
+            tokens_out = tokens.output_text + tokens.output_audio,
+            "ended"
+        );
+    }
+}
