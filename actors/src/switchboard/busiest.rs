@@ -111,7 +111,7 @@ mod tests {
                 labels.insert(busiest.count(&format!("c{client}"), now));
                 // Later on other clients are busy.
                 if client % 500 == round % 7 {
-                    (0..40).for_each(|_| drop(labels.insert(busiest.count(&format!("c{client}"), now))));
+                    labels.extend((0..40).map(|_| busiest.count(&format!("c{client}"), now)));
                 }
             }
             now += HALVED_EVERY;
