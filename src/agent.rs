@@ -8,12 +8,14 @@ mod documents;
 mod file;
 mod hours;
 mod node;
+mod outcome;
 mod read;
 mod record;
 mod schema;
 mod secrets;
 mod sense;
 mod shape;
+mod silence;
 mod tokens;
 mod words;
 
@@ -32,6 +34,7 @@ pub use schema::json_schema;
 pub use secrets::{SecretError, Secrets};
 pub use sense::{Rules, read_bounded, read_json, read_toml};
 pub use shape::{LONGEST_FILE, MOST_TOOLS};
+pub use silence::SilenceConfig;
 pub use tokens::{TokenError, client_of, new_token};
 pub use words::Field;
 

@@ -102,8 +102,7 @@ impl ClipLibrary {
 
     /// One is to be made, unless it is being made, or could not be lately.
     fn request(&self, voice: &Voice, text: &str, key: Key) {
-        let fits = !text.trim().is_empty() && text.chars().count() <= LONGEST_SENTENCE;
-        if !fits || !lock(&self.cache).begin(key) {
+        if !fits(text) || !lock(&self.cache).begin(key) {
             return;
         }
         let request = ClipRequest { key, voice: voice.clone(), text: text.to_owned() };
@@ -122,6 +121,11 @@ impl ClipLibrary {
         }
         hash.finalize().into()
     }
+}
+
+/// Whether a text is short enough to be played.
+pub(crate) fn fits(text: &str) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= LONGEST_SENTENCE
 }
 
 fn file_name(key: &Key) -> String {

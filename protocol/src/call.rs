@@ -5,7 +5,7 @@
 //! `session` (the model's connection), `turn` (who has the floor), `patience` (how long the caller waits, and what follows), `playout`
 //! (what was generated, sent and heard), `opening` and `closing` (the first word, and the goodbye that must be heard), `tools` (functions:
 //! run once, with a deadline), `context_lookup` (who calls, as the client knows it), `keypad` (keys, collected to entries), `carry_on` (the
-//! rest of an answer that was broken off), `last_words` (of a caller who has left), `prompts` (every sentence that we say to a model).
+//! rest of an answer that was broken off), `last_words` (of a caller who has left), `silence` (of one who says nothing), `prompts` (every sentence that we say to a model).
 //!
 //! What takes several parts stands beside them: `beginning`, `listening` (the caller's turns), `answering` (the model's), `handover` (from
 //! one session to the next), `ending`. None of them can block, fail, or reach a socket or a clock.
@@ -41,6 +41,7 @@ mod prompts;
 mod recent;
 pub mod recording;
 mod session;
+mod silence;
 pub mod template;
 mod tools;
 mod turn;
@@ -236,6 +237,7 @@ impl Call {
             }
             Timer::LastWords(_) => self.finish_left(),
             Timer::Holding(_) => self.fill_the_wait(),
+            Timer::Silence(_) => self.nobody_spoke(),
             Timer::ContextLookup(timer) => {
                 self.context_lookup.expired(&mut self.cx, timer);
                 self.session.release(&mut self.cx);
@@ -250,6 +252,7 @@ impl Call {
         }
         let waits = self.tools.are_pending() || Patience::is_retrying(&self.cx);
         self.holding.watch(&mut self.cx, waits, !self.playout.is_idle());
+        self.watch_silence();
         if !self.playout.is_idle() {
             return;
         }

@@ -29,6 +29,8 @@ mod response;
 mod scenario;
 #[path = "simulation/server.rs"]
 mod server;
+#[path = "simulation/silence.rs"]
+mod silence;
 #[path = "simulation/tally.rs"]
 mod tally;
 #[path = "simulation/tape.rs"]
@@ -49,6 +51,7 @@ use std::time::{Duration, Instant};
 use leg::Reading;
 use link::SEC;
 use protocol::call::end::Ended;
+use protocol::call::policy::{Silence, Then};
 use scenario::{Expiry, Fate, Names, Scenario, Temper};
 use tally::Tally;
 use world::World;
@@ -406,6 +409,42 @@ fn a_thousand_calls_run_each_function_once_answer_it_once_and_leave_nobody_in_si
         assert!(calls < 1000 || all.of(what) * 1000 >= least * calls, "{what}: {}", all.of(what));
     }
     assert_eq!(all.of("responses_overlapped"), 0);
+}
+
+/// Calls of all kinds, whose callers stay on the line when they have nothing more to say.
+fn with_silent_callers(seeds: Range<u64>) -> Vec<Scenario> {
+    let silent = |seed: u64| {
+        let mut it = Scenario::of(seed);
+        let words = if seed.is_multiple_of(3) { Vec::new() } else { clips::hold_words() };
+        let then = if seed.is_multiple_of(5) { Then::Transfer("desk".to_owned()) } else { Then::HangUp };
+        let (after, nudges) = (Duration::from_secs(3 + seed % 5), u32::try_from(seed % 4).unwrap_or(0));
+        it.policy.silence = Some(Silence { after, words, nudges, then });
+        it.policy.max_call = Duration::from_secs(400);
+        // Whoever presses keys is no silent caller.
+        (it.mishaps.stays, it.mishaps.dtmf) = (true, 0.0);
+        it
+    };
+    seeds.map(silent).collect()
+}
+
+#[test]
+fn a_thousand_silent_callers_are_spoken_to_in_their_own_silence_alone_and_let_go_at_last() {
+    let seeds = seeds();
+    let calls = seeds.end - seeds.start;
+    let all = run_all(&with_silent_callers(seeds));
+    eprintln!("{calls} calls: {all:#?}");
+    // By thousand calls.
+    for (what, least) in [
+        ("nudged", 600),
+        ("ended: caller silent", 300),
+        ("ended: transferred", 80),
+        ("restarts", 30),
+        ("sessions lost", 150),
+        ("interruptions", 500),
+    ] {
+        assert!(calls < 1000 || all.of(what) * 1000 >= least * calls, "{what}: {}", all.of(what));
+    }
+    assert_eq!(all.of("ended: too long"), 0, "nobody is waited for without end");
 }
 
 #[test]

@@ -292,7 +292,7 @@ impl Plan {
 fn flatten(at: &str, value: &Value, flat: &mut BTreeMap<String, Value>) {
     let below = |key: &str| if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") };
     match value {
-        Value::Object(table) if !at.ends_with(".parameters") => {
+        Value::Object(table) if !at.ends_with(".parameters") && at != "outcome.schema" => {
             table.iter().for_each(|(key, value)| flatten(&below(key), value, flat));
         }
         Value::Array(list) if list.iter().any(Value::is_object) => {

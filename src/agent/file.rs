@@ -2,6 +2,7 @@
 
 mod destinations;
 mod document;
+mod follow_up;
 mod functions;
 mod listening;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use destinations::{Destination, TransferConfig};
 pub use document::{Document, McpTool};
+pub use follow_up::FollowUp;
 pub use functions::{Answer, Effect, McpConfig, Method, ToolConfig};
 pub(super) use listening::OFF;
 pub use listening::{Interruptions, Listening, TurnDetection};
@@ -49,6 +51,9 @@ pub struct AgentFile {
     /// How callers are understood.
     #[serde(default, skip_serializing_if = "Listening::is_empty")]
     pub listening: Listening,
+    /// `[silence]` and `[outcome]`.
+    #[serde(flatten)]
+    pub follow_up: FollowUp,
     /// Who is asked who calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<ContextConfig>,

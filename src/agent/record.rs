@@ -66,6 +66,7 @@ impl OnRecord {
             },
             hours: self.document.hours.clone(),
             listening: self.listening(),
+            follow_up: self.document.follow_up.clone(),
             context: self.document.context.clone(),
             events: self.client.events_url.clone().map(|url| EventsConfig { url }),
             transfers: self.document.transfers.clone(),
@@ -98,6 +99,7 @@ impl AgentFile {
             mcp: self.mcp.clone(),
             mcp_tools: Vec::new(),
             hold_words: self.agent.hold_words.clone(),
+            follow_up: self.follow_up.clone(),
         }
     }
 
@@ -134,9 +136,10 @@ impl AgentFile {
     /// Says what it is that TOML cannot hold.
     pub fn to_toml(&self) -> Result<String, String> {
         let mut file = self.clone();
-        for tool in &mut file.tools {
-            if !fits_toml(&tool.parameters) {
-                tool.parameters = Value::String(tool.parameters.to_string());
+        let schemas = file.tools.iter_mut().map(|tool| &mut tool.parameters);
+        for schema in schemas.chain(file.follow_up.outcome.as_mut().map(|outcome| &mut outcome.schema)) {
+            if !fits_toml(schema) {
+                *schema = Value::String(schema.to_string());
             }
         }
         toml::to_string_pretty(&file).map_err(|error| error.to_string())

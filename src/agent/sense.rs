@@ -18,6 +18,7 @@ use super::file::AgentFile;
 use super::node::{self, Node};
 use super::read::{Mistake, Mistakes, table};
 use super::shape::{FILE, LONGEST_FILE, LONGEST_INSTRUCTIONS};
+use super::silence::SilenceConfig;
 use super::words;
 use crate::notify::check_url;
 use crate::outgoing::PrivateHosts;
@@ -116,7 +117,7 @@ fn judge(file: &mut AgentFile, rules: Rules<'_>, mistakes: &mut Mistakes) {
     let sentences = file.document().fixed_sentences().len();
     if sentences > MOST_CLIPS {
         mistakes
-            .tell("tools", format!("have {sentences} different sentences with hold_words: {MOST_CLIPS} are the most"));
+            .tell("tools", format!("have {sentences} different sentences with hold_words, nudge_words and closed_words: {MOST_CLIPS} are the most"));
     }
     if file.agent.voice.is_some() && file.agent.unlisted_voice.is_some() {
         mistakes.tell("agent.unlisted_voice", "stands beside voice: leave one of them");
@@ -134,6 +135,9 @@ fn judge(file: &mut AgentFile, rules: Rules<'_>, mistakes: &mut Mistakes) {
     }
     destinations::judge(file, mistakes);
     listening::judge(file, mistakes);
+    if let Some(name) = file.follow_up.silence.as_ref().and_then(SilenceConfig::destination) {
+        destinations::known(file, "silence.then", name, mistakes);
+    }
     model(file, mistakes);
 }
 

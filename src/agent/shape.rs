@@ -3,6 +3,8 @@
 mod destinations;
 mod listening;
 
+use super::outcome::OUTCOME;
+use super::silence::SILENCE;
 use super::{hours, words};
 
 /// Bytes of a file, whichever way it comes.
@@ -83,11 +85,11 @@ pub(super) struct Shape {
     pub(super) keys: &'static [Key],
 }
 
-const fn key(name: &'static str, kind: Kind, about: &'static str) -> Key {
+pub(super) const fn key(name: &'static str, kind: Kind, about: &'static str) -> Key {
     Key { name, kind, needed: false, about }
 }
 
-const fn needed(name: &'static str, kind: Kind, about: &'static str) -> Key {
+pub(super) const fn needed(name: &'static str, kind: Kind, about: &'static str) -> Key {
     Key { name, kind, needed: true, about }
 }
 
@@ -99,7 +101,7 @@ const fn said(most: usize) -> Kind {
     Kind::Text { most, read: words::template }
 }
 
-const fn text(most: usize, read: fn(&str) -> Result<String, String>) -> Kind {
+pub(super) const fn text(most: usize, read: fn(&str) -> Result<String, String>) -> Kind {
     Kind::Text { most, read }
 }
 
@@ -141,11 +143,15 @@ pub(super) const FILE: Shape = Shape {
         ),
         key("mcp", Kind::Tables { shape: &MCP, most: MOST_SERVERS }, "MCP servers whose tools the agent may call"),
         key("hours", Kind::Table(&HOURS), "When the agent answers (default: always)"),
-        later("silence"),
+        key("silence", Kind::Table(&SILENCE), "What a caller hears who has fallen silent (default: nothing)"),
         later("keypad"),
         destinations::DESTINATIONS,
         destinations::FAILURE,
-        later("outcome"),
+        key(
+            "outcome",
+            Kind::Table(&OUTCOME),
+            "What a text model is to find out of a call that is over (default: nothing)",
+        ),
     ],
 };
 

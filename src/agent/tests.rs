@@ -64,6 +64,17 @@ min_ms = 200
 pause_after_ms = 250
 listening_words = { hi = ["haan ji"] }
 
+[silence]
+nudge_after_secs = 8
+nudge_words = ["Are you still there?"]
+nudges = 1
+then = "desk"
+
+[outcome]
+prompt = "Was it settled?"
+model = "gpt-5-mini"
+schema = { type = "object", properties = { settled = { type = "boolean" } } }
+
 [context]
 url = "https://clinic.example/who"
 headers = { X-Api-Key = "secret:CRM_KEY" }
@@ -142,8 +153,9 @@ fn a_file_is_read_as_it_was_meant_and_is_the_same_file_when_it_is_written_again(
 #[test]
 fn a_schema_that_toml_cannot_hold_is_written_as_json() {
     let mut file = read(CLINIC).unwrap();
-    file.tools[0].parameters =
-        json!({ "type": "object", "properties": { "day": { "enum": ["today", null], "maximum": u64::MAX } } });
+    let schema = json!({ "type": "object", "properties": { "day": { "enum": ["today", null], "maximum": u64::MAX } } });
+    file.tools[0].parameters = schema.clone();
+    file.follow_up.outcome.as_mut().unwrap().schema = schema;
     let text = file.to_toml().unwrap();
     assert_eq!(read(&text).unwrap(), file, "{text}");
 }
@@ -234,6 +246,32 @@ fn what_does_not_go_together_is_told() {
     said("tools[1].name is a, as that of another tool is");
     said("mcp[1].label is m, as that of another server is");
     assert_eq!(told.len(), 5);
+}
+
+#[test]
+fn what_a_silent_caller_hears_and_what_is_found_out_of_a_call_is_checked() {
+    let head = "name = \"A\"\nnumbers = \"08047112233\"\n";
+    let least = read(&format!("{head}[silence]\n[outcome]\nschema = '{{\"type\":\"object\"}}'\n")).unwrap();
+    let silence = least.follow_up.silence.clone().unwrap();
+    assert_eq!((silence.nudge_after_secs, silence.nudges, silence.destination()), (10, 2, None));
+    assert_eq!(read(&least.to_toml().unwrap()).unwrap(), least);
+    let told = mistakes(&format!(
+        "{head}[silence]\nnudge_after_secs = 1\nnudge_words = [\"{}\"]\nnudges = 11\nthen = \"desk\"\n[outcome]\nschema = {{ type = \"string\" }}\nprompt = \" \"\n",
+        "a".repeat(161)
+    ));
+    let expected = [
+        "line 4: silence.nudge_after_secs must be a whole number from 3 to 300",
+        "line 5: silence.nudge_words[0] has 161 characters",
+        "line 6: silence.nudges must be a whole number from 0 to 10",
+        "line 7: silence.then is desk, which is no destination: add [destinations.desk]",
+        "line 9: outcome.schema will not do: a schema",
+        "line 10: outcome.prompt is empty",
+    ];
+    assert_eq!(told.len(), expected.len(), "{told:#?}");
+    for (told, expected) in told.iter().zip(expected) {
+        assert!(told.starts_with(expected), "{told}\n{expected}");
+    }
+    assert!(mistakes(&format!("{head}[outcome]\n"))[0].starts_with("line 3: outcome.schema is missing"));
 }
 
 #[test]

@@ -61,6 +61,7 @@ pub(crate) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
         | Fact::Answered { .. }
         | Fact::AgentBegan { .. }
         | Fact::ClipBegan { .. }
+        | Fact::Nudged { .. }
         | Fact::ContextAsked { .. }
         | Fact::AgentText { .. }
         | Fact::PlaybackBegan { .. }

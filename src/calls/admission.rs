@@ -7,6 +7,7 @@ use actors::Admission;
 use protocol::call::policy::{GreetedBy, Policy, Setup};
 use protocol::ids::CallSid;
 
+use crate::agent::SilenceConfig;
 use crate::clips::{ClipLibrary, Voice};
 use crate::store::Client;
 use crate::tools::CallTools;
@@ -44,6 +45,7 @@ pub(super) fn admission(
     };
     let mut policy = node.clone();
     policy.record = client.recording;
+    policy.silence = tools.document.follow_up.silence.as_ref().map(SilenceConfig::of_call);
     if let Some(secs) = client.limits.max_call_secs.and_then(|secs| u64::try_from(secs).ok()).filter(|secs| *secs > 0) {
         policy.max_call = policy.max_call.min(Duration::from_secs(secs));
     }

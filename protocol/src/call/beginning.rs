@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime};
 use codecs::SampleRate;
 
 use super::carry_on::CarryOn;
+use super::clips::Clip;
 use super::closing::Closing;
 use super::context::Context;
 use super::context_lookup::ContextLookup;
@@ -38,7 +39,7 @@ impl Call {
 
     /// The model is dialled, unless nothing is to be said; if the client is asked who calls, it is told that first.
     fn begin_session(&mut self) {
-        if self.is_said() {
+        if self.is_said() || self.announcement().is_some() {
             return;
         }
         self.context_lookup.begin(&mut self.cx);
@@ -51,6 +52,23 @@ impl Call {
     /// Whether the client is closed at this time, and the caller heard so.
     pub(super) fn is_said(&self) -> bool {
         self.cx.setup.closed && !self.opening.greets()
+    }
+
+    /// What is played to a caller who comes outside of the hours, if it can be: no model is needed then.
+    pub(super) fn announcement(&self) -> Option<Clip> {
+        let setup = &self.cx.setup;
+        if !setup.closed || self.is_said() {
+            return None;
+        }
+        setup.clips.find(&setup.greeting).cloned()
+    }
+
+    /// It is played, and ends the call once it is heard.
+    fn announce(&mut self, clip: &Clip) {
+        self.opening.audio_came();
+        self.closing.answer_begins();
+        self.playout.play(&mut self.cx, clip);
+        self.goodbye_generated();
     }
 
     /// A call rebuilt from its history, after a fault or for a further stream: a fresh session is dialled and told the conversation.
@@ -136,6 +154,9 @@ impl Call {
             self.patience.caller_waits(&mut self.cx);
         }
         self.playout.start(&mut self.cx, rate);
+        if let Some(clip) = self.announcement() {
+            self.announce(&clip);
+        }
     }
 
     /// The agent is heard: audio of that content part went out.

@@ -5,8 +5,8 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    carry_on, closing, context_lookup, holding, keypad, last_words, media, patience, playout, session, tools, turn,
-    uplink,
+    carry_on, closing, context_lookup, holding, keypad, last_words, media, patience, playout, session, silence, tools,
+    turn, uplink,
 };
 
 /// A timer, by the part that owns it. At most one of each is armed.
@@ -24,6 +24,7 @@ pub(super) enum Timer {
     LastWords(last_words::Timer),
     Holding(holding::Timer),
     ContextLookup(context_lookup::Timer),
+    Silence(silence::Timer),
     /// One for each function that runs.
     Tools(tools::Timer),
 }
@@ -51,11 +52,12 @@ of_parts! {
     LastWords: last_words,
     Holding: holding,
     ContextLookup: context_lookup,
+    Silence: silence,
     Tools: tools,
 }
 
 /// The rows of the table, of the timers that there is one of each. Pacing comes first: [`Deadlines::next`] looks at it apart.
-const ROWS: [Timer; 22] = [
+const ROWS: [Timer; 23] = [
     Timer::Playout(playout::Timer::Pace),
     Timer::Playout(playout::Timer::Voice),
     Timer::Playout(playout::Timer::KeepAlive),
@@ -78,6 +80,7 @@ const ROWS: [Timer; 22] = [
     Timer::LastWords(last_words::Timer::TooLate),
     Timer::Holding(holding::Timer::Filler),
     Timer::ContextLookup(context_lookup::Timer::Late),
+    Timer::Silence(silence::Timer::Nudge),
 ];
 
 impl Timer {
@@ -96,6 +99,7 @@ impl Timer {
             Self::LastWords(timer) => 19 + timer as usize,
             Self::Holding(timer) => 20 + timer as usize,
             Self::ContextLookup(timer) => 21 + timer as usize,
+            Self::Silence(timer) => 22 + timer as usize,
             Self::Tools(_) => return None,
         })
     }

@@ -35,6 +35,8 @@ pub enum Ended {
         /// The status told.
         status: String,
     },
+    /// The caller said nothing any more, however often they were spoken to.
+    CallerSilent,
     /// The client's agent does not answer at this time.
     Closed,
     /// The longest call that is allowed.
@@ -76,6 +78,7 @@ impl Ended {
             Self::Transferred { .. } => EndCode::Transferred,
             Self::Operator => EndCode::Operator,
             Self::CallEnd { .. } => EndCode::CarrierReported,
+            Self::CallerSilent => EndCode::CallerSilent,
             Self::Closed => EndCode::Closed,
             Self::TooLong => EndCode::TooLong,
             Self::NoMedia => EndCode::NoMedia,
@@ -111,6 +114,7 @@ impl Ended {
             Self::Transferred { reason } => format!("the agent handed the call on: {reason}"),
             Self::Operator => "an operator ended the call".to_owned(),
             Self::CallEnd { status } => format!("the carrier reported the call as {status}"),
+            Self::CallerSilent => "the caller said nothing any more".to_owned(),
             Self::Closed => "the client is closed at this time".to_owned(),
             Self::TooLong => "the longest call allowed was reached".to_owned(),
             Self::NoMedia => "the media stream never started".to_owned(),

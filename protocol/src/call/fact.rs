@@ -147,6 +147,11 @@ pub enum Fact {
     },
     /// It has said so.
     ContextKnown(Arc<CallContext>),
+    /// Nobody spoke for long, and the caller is spoken to.
+    Nudged {
+        /// When.
+        at_ms: u64,
+    },
     /// The model called a function.
     ToolCalled(ToolCall),
     /// A function returned, or was given up: this is its result for the model.

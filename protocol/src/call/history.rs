@@ -46,6 +46,8 @@ pub struct History {
     context: Option<(EffectId, Option<Arc<CallContext>>)>,
     /// Fixed sentences played so far.
     clips: u32,
+    /// Times that the caller was spoken to since they did something last.
+    nudges: u32,
     /// Keys pressed since the last entry of them.
     keys: String,
     /// The carrier's side is over, and the end is not yet told.
@@ -97,7 +99,10 @@ impl History {
     /// The same. What of it there was no room for, by the word that this is counted under.
     pub(crate) fn fold(&mut self, fact: &Fact) -> Option<&'static str> {
         let (kept, what) = match fact {
-            Fact::CallerSpoke { item, at_ms } => (self.open(item, Who::Caller, *at_ms), "turn_dropped"),
+            Fact::CallerSpoke { item, at_ms } => {
+                self.nudges = 0;
+                (self.open(item, Who::Caller, *at_ms), "turn_dropped")
+            }
             Fact::AgentBegan { item, at_ms } => (self.open(item, Who::Agent, *at_ms), "turn_dropped"),
             Fact::ClipBegan { item, words, at_ms } => (self.clip(item, words, *at_ms), "turn_dropped"),
             Fact::CallerText { item, text } => (self.words(item, text, true), "words_cut"),
@@ -167,11 +172,17 @@ impl History {
             Fact::Left(why) => self.left = Some(why.clone()),
             // Of this stream: there may be another.
             Fact::Ended(_) => {
-                (self.left, self.stream, self.away) = (None, None, true);
+                (self.left, self.stream, self.away, self.nudges) = (None, None, true, 0);
                 (self.recorded, self.dial_status) = (false, None);
             }
             Fact::ToolReturned { id, output, .. } => self.returned(*id, output),
-            Fact::Dtmf { digit } if self.keys.len() < LONGEST_ENTRY => self.keys.push(*digit),
+            Fact::Dtmf { digit } => {
+                self.nudges = 0;
+                if self.keys.len() < LONGEST_ENTRY {
+                    self.keys.push(*digit);
+                }
+            }
+            Fact::Nudged { .. } => self.nudges += 1,
             _ => {}
         }
     }
@@ -342,6 +353,11 @@ impl History {
     /// Fixed sentences played so far.
     pub(crate) fn clips(&self) -> u32 {
         self.clips
+    }
+
+    /// Times that the caller was spoken to since they did something last.
+    pub(crate) fn nudges(&self) -> u32 {
+        self.nudges
     }
 
     /// Whether the agent was ever heard.

@@ -36,7 +36,8 @@ impl Call {
 
     /// A key of the caller's.
     pub(super) fn key(&mut self, digit: char) {
-        if keypad::pressed(&mut self.cx, digit) {
+        // Whoever hears an announcement talks with nobody.
+        if self.announcement().is_none() && keypad::pressed(&mut self.cx, digit) {
             self.keys_entered();
         }
     }

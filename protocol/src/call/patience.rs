@@ -112,6 +112,11 @@ impl Patience {
         cx.deadlines.clear(Timer::VadMissed);
     }
 
+    /// Whether the server is to show that it heard the caller.
+    pub(super) fn is_noticing(cx: &Context) -> bool {
+        cx.deadlines.is_set(Timer::VadMissed)
+    }
+
     /// Whether the model owes an answer, or is about to be asked again for one.
     pub(super) fn is_due(cx: &Context) -> bool {
         cx.deadlines.is_set(Timer::Answer) || cx.deadlines.is_set(Timer::Retry)

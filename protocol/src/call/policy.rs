@@ -167,6 +167,30 @@ pub struct Policy {
     pub replay_turns: usize,
     /// What each side hears is recorded.
     pub record: bool,
+    /// What is done about a caller who says nothing any more; none: nothing.
+    pub silence: Option<Silence>,
+}
+
+/// What is done about a caller who says nothing any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// So long nobody speaks before the caller is nudged, or the call ends.
+    pub after: Duration,
+    /// What they hear then, one at a time; none: the model says it.
+    pub words: Vec<String>,
+    /// How often.
+    pub nudges: u32,
+    /// What follows.
+    pub then: Then,
+}
+
+/// What follows when a caller was nudged in vain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// The call ends.
+    HangUp,
+    /// They are handed on to that destination.
+    Transfer(String),
 }
 
 impl Default for Policy {
@@ -197,6 +221,7 @@ impl Default for Policy {
             last_words: Duration::from_secs(2),
             replay_turns: 20,
             record: false,
+            silence: None,
         }
     }
 }

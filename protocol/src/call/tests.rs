@@ -16,6 +16,7 @@ mod one_voice;
 mod recording;
 mod refusals;
 mod rolls;
+mod silence;
 mod streams;
 mod tools;
 mod trouble;

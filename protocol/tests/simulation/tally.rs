@@ -50,6 +50,7 @@ fn ending(why: &Ended) -> &'static str {
         Ended::CallerHungUp { .. } => "ended: caller hung up",
         Ended::AgentHungUp => "ended: agent hung up",
         Ended::Transferred { .. } => "ended: transferred",
+        Ended::CallerSilent => "ended: caller silent",
         Ended::Operator => "ended: operator",
         Ended::TooLong => "ended: too long",
         Ended::NoMedia => "ended: no media",

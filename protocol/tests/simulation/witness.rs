@@ -19,6 +19,7 @@ use super::link::{MS, Micros, NEVER, SEC};
 use super::record::Record;
 use super::recording::Recording;
 use super::scenario::Scenario;
+use super::silence::Silent;
 use super::tally::Tally;
 use super::tape::Tape;
 use super::waiting::{Standing, Waiting};
@@ -129,6 +130,7 @@ pub(crate) struct Witness {
     /// The agent said goodbye.
     closing: bool,
     waiting: Waiting,
+    silent: Silent,
     /// Functions that run, and by when each is to have its result.
     running: BTreeMap<EffectId, Micros>,
     /// Keys pressed since the last entry.
@@ -191,6 +193,7 @@ impl Witness {
             told: BTreeSet::new(),
             closing: false,
             waiting: Waiting::new(scenario),
+            silent: Silent::new(scenario),
             conns: BTreeMap::new(),
             marks: HashMap::new(),
             era: 0,
@@ -453,7 +456,11 @@ impl Witness {
                 assert!(self.returned.insert(*id), "{id:?} has two results");
                 self.tally.add("functions returned", u64::from(self.running.remove(id).is_some()))
             }
-            Fact::Dtmf { digit } => self.keys.push(*digit),
+            Fact::Dtmf { digit } => {
+                self.silent.broken(scene.now);
+                self.keys.push(*digit);
+            }
+            Fact::Nudged { .. } => self.nudged(scene.now),
             Fact::KeysEntered { keys } => self.keys_entered(keys, scene),
             Fact::CallerStopped { at_ms, .. } => {
                 self.speaking = false;
@@ -490,6 +497,13 @@ impl Witness {
             Fact::Ended(_) => assert!(!std::mem::replace(&mut self.tally.told, true), "the end is told once"),
             _ => {}
         }
+    }
+
+    /// The caller is spoken to since nobody says anything.
+    fn nudged(&mut self, now: Micros) {
+        let answers = self.conns.values().any(|conn| conn.is_ready() && !conn.open.is_empty());
+        let busy = self.speaking || answers || self.closing || !self.running.is_empty() || !self.keys.is_empty();
+        self.silent.nudged(now, busy);
     }
 
     /// Whoever comes back hears why first, or the greeting if nobody had spoken yet: once.
@@ -532,6 +546,7 @@ impl Witness {
 
     fn caller_spoke(&mut self, item: &ItemId, scene: &mut Scene<'_>) {
         self.closing = false;
+        self.silent.broken(scene.now);
         self.turn_began(item);
         self.step.must_clear |= self.audible_end > scene.now || self.on_their_way > 0;
         (self.speaking, self.play_end, self.audible_end, self.on_their_way) = (true, 0, 0, 0);
@@ -580,6 +595,9 @@ impl Witness {
 
     fn ended(&mut self, why: &Ended) {
         assert!(self.tally.told, "the end is recorded before it is told");
+        if *why == Ended::CallerSilent {
+            self.silent.ended();
+        }
         self.tally.ended = Some(why.clone());
         self.media_due = NEVER;
     }
@@ -591,6 +609,7 @@ impl Witness {
         let waits = !self.running.is_empty() && self.media_due != NEVER && !self.closing && !over;
         let standing = Standing { waits, speaks: self.speaking, audible_end: self.audible_end };
         let silence = self.waiting.watch(now, &standing);
+        self.silent.watch(now, self.speaking, self.audible_end);
         self.tally.greatest("longest silence in a wait ms", silence / MS);
         let step = &self.step;
         assert!(step.cleared || !step.must_clear, "what the caller cut into is cleared");
@@ -661,6 +680,7 @@ impl Witness {
         };
         self.answers.retain(|item, _| on_record(item));
         (self.found, self.back) = (u32::try_from(found).unwrap_or(u32::MAX), true);
+        self.silent.broken(0);
         self.tally.add("gateways lost", 1);
     }
 

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ContextConfig, Destination, HoursConfig, Listening, McpConfig, ToolConfig, TransferConfig};
+use super::{ContextConfig, Destination, FollowUp, HoursConfig, Listening, McpConfig, ToolConfig, TransferConfig};
 use crate::agent::hours;
 
 /// What is on record of a client's agent beside the columns of its row.
@@ -43,6 +43,9 @@ pub struct Document {
     /// See [`super::AgentSection::hold_words`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hold_words: Vec<String>,
+    /// See [`super::AgentFile::follow_up`].
+    #[serde(flatten)]
+    pub follow_up: FollowUp,
 }
 
 /// A function of an MCP server's, as it was when the file was applied.
@@ -63,7 +66,10 @@ impl Document {
     #[must_use]
     pub fn fixed_sentences(&self) -> BTreeSet<&str> {
         let of_tools = self.tools.iter().flat_map(|tool| &tool.say_while);
-        self.hold_words.iter().chain(of_tools).map(String::as_str).collect()
+        let nudges = self.follow_up.silence.iter().flat_map(|silence| &silence.nudge_words);
+        // Longer ones are said by the model.
+        let closed = self.closed_words.iter().filter(|words| crate::clips::fits(words));
+        self.hold_words.iter().chain(of_tools).chain(nudges).chain(closed).map(String::as_str).collect()
     }
 
     /// The destination of that name.

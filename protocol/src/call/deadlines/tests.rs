@@ -37,7 +37,7 @@ fn every_timer_has_a_row_of_its_own() {
 }
 
 /// The parts: how their keys are called, and their modules.
-const PARTS: [(&str, &str); 13] = [
+const PARTS: [(&str, &str); 14] = [
     ("Playout", "playout"),
     ("Media", "media"),
     ("Session", "session"),
@@ -50,6 +50,7 @@ const PARTS: [(&str, &str); 13] = [
     ("LastWords", "last_words"),
     ("Holding", "holding"),
     ("ContextLookup", "context_lookup"),
+    ("Silence", "silence"),
     ("Tools", "tools"),
 ];
 

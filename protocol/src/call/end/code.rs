@@ -19,6 +19,8 @@ pub enum EndCode {
     CarrierReported,
     /// The carrier reported the end of the stream, and nothing of the call.
     StreamReported,
+    /// The caller said nothing any more.
+    CallerSilent,
     /// It came outside of the client's hours.
     Closed,
     /// The longest call that is allowed.
@@ -45,7 +47,7 @@ pub enum EndCode {
 
 impl EndCode {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::CallerHungUp,
         Self::StreamStopped,
         Self::StreamLost,
@@ -54,6 +56,7 @@ impl EndCode {
         Self::Operator,
         Self::CarrierReported,
         Self::StreamReported,
+        Self::CallerSilent,
         Self::Closed,
         Self::TooLong,
         Self::NoMedia,
@@ -79,6 +82,7 @@ impl EndCode {
             Self::Operator => "operator",
             Self::CarrierReported => "carrier_reported",
             Self::StreamReported => "stream_reported",
+            Self::CallerSilent => "caller_silent",
             Self::Closed => "closed",
             Self::TooLong => "too_long",
             Self::NoMedia => "no_media",
@@ -143,6 +147,7 @@ impl EndCode {
             | Self::AgentHungUp
             | Self::Operator
             | Self::CarrierReported
+            | Self::CallerSilent
             | Self::Closed
             | Self::TooLong
             | Self::ContextRefused
@@ -172,6 +177,7 @@ impl EndCode {
             | Self::Operator
             | Self::CarrierReported
             | Self::StreamReported
+            | Self::CallerSilent
             | Self::Closed
             | Self::TooLong
             | Self::TakenOver => false,

@@ -96,3 +96,44 @@ fn after_a_fault_of_ours_it_is_said_if_it_was_not_and_not_again_if_it_was() {
     let again = rebuilt.rebuilt(about);
     assert_eq!((again.ended(), again.dialled().len()), (Some(&Ended::Closed), 0));
 }
+
+/// The words are at hand as a clip of two seconds.
+fn with_a_clip() -> Setup {
+    let clip = crate::call::clips::Clip::new(WORDS, vec![1; 2_000 * 48]).expect("it is short enough");
+    let clips = Arc::new(crate::call::clips::Clips::new([clip]));
+    Setup { clips, ..setup(GreetedBy::Model) }.closed(WORDS.to_owned())
+}
+
+#[test]
+fn words_that_are_at_hand_are_played_and_no_model_is_dialled_for_them() {
+    let mut desk = Rig::about(Policy::default(), with_a_clip());
+    desk.wait(3_000);
+    assert_eq!((desk.ended(), desk.dialled().len()), (None, 0));
+    desk.start_media();
+    // Neither words nor keys hold it up.
+    desk.loud(1_000);
+    desk.caller(CallerEvent::Dtmf('1'));
+    assert_eq!(desk.ended(), None);
+    desk.play_out();
+    desk.pass(100);
+    assert_eq!((desk.ended(), desk.dialled().len()), (Some(&Ended::Closed), 0));
+    assert!((2_000..2_200).contains(&desk.media_ms()), "{}", desk.media_ms());
+    assert_eq!(desk.rows().last().map(|turn| (turn.text.as_str(), turn.heard_ms / 100)), Some((WORDS, 20)));
+}
+
+#[test]
+fn words_that_are_played_are_said_again_after_a_fault_of_ours_if_they_were_not_heard_and_else_not() {
+    let mut desk = Rig::about(Policy::default(), with_a_clip());
+    desk.start_media();
+    let mut rebuilt = desk.rebuilt(with_a_clip());
+    assert_eq!((rebuilt.ended(), rebuilt.dialled().len()), (None, 0));
+    rebuilt.play_out();
+    let mut again = rebuilt.rebuilt(with_a_clip());
+    again.start_media();
+    assert_eq!((again.ended(), again.dialled().len(), again.media_ms()), (Some(&Ended::Closed), 0, 0));
+    // A carrier that echoes no mark keeps nobody.
+    let mut silent = Rig::about(Policy::default(), with_a_clip());
+    silent.start_media();
+    silent.pass(6_000);
+    assert_eq!(silent.ended(), Some(&Ended::Closed));
+}
