@@ -5,7 +5,20 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use serde_json::Value;
+
+#[path = "support/account.rs"]
+mod account;
+#[path = "support/port.rs"]
+mod port;
+#[path = "support/process.rs"]
+mod process;
+
+use process::TestProcess;
 
 const RULES: &str = "ops/prometheus/callgate.rules.yml";
 
@@ -90,22 +103,114 @@ fn every_command_of_a_runbook_runs_as_it_stands() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
+fn tool(what: &str) -> Output {
+    // Two tests at once would unpack the same package twice.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _one = ONE_AT_A_TIME.lock().unwrap();
+    Command::new(root().join("tools/prometheus.sh")).arg(what).output().unwrap()
+}
+
+/// Where Prometheus is, or none, which is told.
+fn prometheus(test: &str) -> Option<PathBuf> {
+    let found = tool("bin");
+    if found.status.success() {
+        return Some(PathBuf::from(String::from_utf8(found.stdout).unwrap().trim()));
+    }
+    // Past the harness, which keeps what a test prints that does not fail.
+    let why = String::from_utf8_lossy(&found.stderr).into_owned();
+    writeln!(std::io::stderr(), "SKIPPED test {test}: {}", why.trim()).unwrap();
+    None
+}
+
 #[test]
 fn prometheus_takes_the_rules_and_their_cases_hold() {
-    let tool = |what: &str| Command::new(root().join("tools/prometheus.sh")).arg(what).output().unwrap();
-    let found = tool("bin");
-    if !found.status.success() {
-        let why = String::from_utf8_lossy(&found.stderr).into_owned();
-        // Past the harness, which keeps what a test prints that does not fail.
-        writeln!(std::io::stderr(), "SKIPPED test prometheus_takes_the_rules_and_their_cases_hold: {}", why.trim())
-            .unwrap();
-        return;
+    if prometheus("prometheus_takes_the_rules_and_their_cases_hold").is_some() {
+        let checked = tool("rules");
+        let said = String::from_utf8_lossy(&checked.stdout) + String::from_utf8_lossy(&checked.stderr);
+        assert!(checked.status.success(), "{said}");
     }
-    let checked = tool("rules");
-    assert!(
-        checked.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&checked.stdout),
-        String::from_utf8_lossy(&checked.stderr)
-    );
+}
+
+/// A process that is gone with the test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Every query of the dashboard, with what a viewer fills in.
+fn queries() -> Vec<(String, String)> {
+    let board: Value = serde_json::from_str(&read("ops/grafana/callgate.json")).unwrap();
+    let panels = board["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] != "row");
+    let of = |panel: &Value| -> Vec<(String, String)> {
+        let title = panel["title"].as_str().unwrap().to_owned();
+        assert!(
+            panel["description"].as_str().is_some_and(|about| !about.is_empty()),
+            "{title} does not say what it shows"
+        );
+        let targets = panel["targets"].as_array().unwrap().iter();
+        let exprs = targets.map(|target| target["expr"].as_str().unwrap());
+        exprs.map(|expr| (title.clone(), expr.replace("$__rate_interval", "1m").replace("$instance", ".*"))).collect()
+    };
+    panels.flat_map(of).collect()
+}
+
+/// What is not there, or not well formed.
+async fn without_an_answer(client: &reqwest::Client, prometheus: &str) -> Vec<String> {
+    let mut without = vec![];
+    for (title, query) in queries() {
+        let asked = client.get(format!("{prometheus}/api/v1/query")).query(&[("query", &query)]).send().await;
+        let Ok(answer) = asked else { return vec!["Prometheus".to_owned()] };
+        let answer: Value = answer.json().await.unwrap();
+        assert_eq!(answer["status"], "success", "{title}: {query}: {answer}");
+        if answer["data"]["result"].as_array().unwrap().is_empty() {
+            without.push(format!("{title}: {query}"));
+        }
+    }
+    without
+}
+
+#[actix_rt::test]
+async fn every_panel_of_the_dashboard_shows_something_once_there_are_calls() {
+    let test = "every_panel_of_the_dashboard_shows_something_once_there_are_calls";
+    let Some(bin) = prometheus(test) else { return };
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut gateway = TestProcess::new();
+    let added = gateway.command(&["client", "add", "--name", "Clinic", "--number", "08047112233"]).status();
+    assert!(added.unwrap().success());
+    gateway.serve(&mut gateway.command(&["serve"])).await;
+
+    let config = gateway.folder().join("prometheus.yml");
+    let jobs = format!("[{{ job_name: callgate, static_configs: [{{ targets: ['{}'] }}] }}]", gateway.address());
+    std::fs::write(&config, format!("global: {{ scrape_interval: 1s, scrape_timeout: 1s }}\nscrape_configs: {jobs}\n"))
+        .unwrap();
+    let address = format!("127.0.0.1:{}", port::free_port());
+    let mut command = Command::new(bin.join("prometheus"));
+    command.arg(format!("--config.file={}", config.display())).arg(format!("--web.listen-address={address}"));
+    command.arg(format!("--storage.tsdb.path={}", gateway.folder().join("tsdb").display()));
+    let _server = Killed(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+
+    let url = gateway.url("");
+    let ring = || {
+        let words = ["simulate", "call", "--gateway", &url, "--to", "08047112233", "--key", account::WEBHOOK_KEY];
+        Killed(gateway.command(&words).spawn().unwrap())
+    };
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let shown = async {
+        // One call after another: a rate wants a series that grows while it is looked at.
+        let mut calls = vec![ring()];
+        let mut look = tokio::time::interval(Duration::from_secs(1));
+        while !without_an_answer(&client, &format!("http://{address}")).await.is_empty() {
+            look.tick().await;
+            if calls.iter_mut().all(|call| call.0.try_wait().unwrap().is_some()) {
+                calls.push(ring());
+            }
+        }
+    };
+    if tokio::time::timeout(Duration::from_secs(120), shown).await.is_err() {
+        panic!("nothing to see: {:#?}", without_an_answer(&client, &format!("http://{address}")).await);
+    }
 }
