@@ -25,9 +25,10 @@ mod tests;
 pub use apply::{ApplyError, Change, Plan};
 pub use documents::Documents;
 pub use file::{
-    AgentFile, AgentSection, Answer, ContextConfig, Document, Effect, EventsConfig, Listening, McpConfig, McpTool,
-    Method, ToolConfig,
+    AgentFile, AgentSection, Answer, ContextConfig, Destination, Document, Effect, EventsConfig, Listening, McpConfig,
+    McpTool, Method, ToolConfig,
 };
+pub use hours::OpeningHours;
 pub use read::Mistake;
 pub use record::OnRecord;
 pub use schema::json_schema;

@@ -3,6 +3,8 @@
 mod admission;
 mod admissions;
 mod begin;
+mod connect;
+mod destinations;
 mod handover;
 mod join;
 mod known;
@@ -12,8 +14,12 @@ mod rates;
 mod reap;
 mod refused;
 mod report;
+mod route;
 pub mod token;
 pub mod writer;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

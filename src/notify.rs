@@ -1,5 +1,5 @@
-//! What clients are told of their calls: `call.started`, `call.ended`, `recording.stored`,
-//! `tool.completed_after_call`, POSTed to the client's `events_url`.
+//! What clients are told of their calls: `call.started`, `call.transferred`, `call.ended`,
+//! `recording.stored`, `tool.completed_after_call`, POSTed to the client's `events_url`.
 //!
 //! The job that tells is added in the transaction that writes what it tells of, so nothing is told that did not happen and nothing
 //! that happened is forgotten. An event may come twice (its id is the same then), and those of one call come in order.
@@ -30,6 +30,7 @@ use crate::jobs::{Handler, Job, JobError, RetryPolicy};
 use crate::outgoing::{ClientError, Forbidden, Outgoing, PrivateHosts, Times, refused_by_guard, words};
 use crate::store::{CALL_ENDED, EventSubject, EventsTarget, SEND_EVENT, Store};
 use crate::time;
+use crate::views::transfer_json;
 
 /// Connecting, TLS included.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -94,8 +95,10 @@ impl Handler for Events {
         let target = self.store.events_target(told.client.id).await?;
         let target = target.ok_or_else(|| JobError::GiveUp("the client has no events_url any more".to_owned()))?;
         let mut data = data(what, &told);
-        if let Some(tool) = job.payload.get("tool") {
-            data["tool"] = tool.clone();
+        for part in ["tool", "transfer"] {
+            if let Some(told) = job.payload.get(part) {
+                data[part] = told.clone();
+            }
         }
         let body = json!({
             "id": id,
@@ -149,6 +152,7 @@ fn data(what: &str, told: &EventSubject) -> Value {
         data["media_at"] = json!(time::maybe_told(call.times.media_at));
         data["ended_at"] = json!(time::maybe_told(call.times.ended_at));
         data["figures"] = json!(call.figures);
+        data["transfer"] = told.transfers.last().map(transfer_json).into();
         whole::add(&mut data, &call.call_sid, &told.turns, &told.tools);
     }
     data

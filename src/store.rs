@@ -31,6 +31,7 @@ mod recordings;
 mod schema;
 mod secrets;
 mod steps;
+mod transfers;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -38,6 +39,8 @@ pub(crate) mod tests;
 pub use agents::{AppliedAgent, Apply, NumberOwner};
 pub use audit::{AuditEntry, AuditPage, Whole};
 pub use batch::{Batch, CallUpdate, Finish, MediaStart};
+#[cfg(test)]
+pub(crate) use calls::Times;
 pub use calls::{Call, CallEndReport, CallPage, CallWithTurns, EarlierCall, Entry, Parties};
 pub use clients::{Agent, Client, ClientChanges, ClientLimits, NewClient};
 pub use engine::url::{DatabaseUrl, DatabaseUrlError};
@@ -52,6 +55,7 @@ pub use recordings::{
     Announced, FETCH_RECORDING, Kept, MOST_OF_CALL, MOST_WAITING, Recording, RecordingStatus, Stored,
 };
 pub use steps::ToolRun;
+pub use transfers::{CALL_TRANSFERRED, CallTransfer, NewTransfer};
 
 use engine::pools::Pools;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use actors::Effects;
 use protocol::call::functions::Function;
+use protocol::ids::PhoneNumber;
 
 use crate::agent::{ContextConfig, Document, Documents};
 use crate::store::{Client, StoreError};
@@ -70,6 +71,14 @@ impl Tools {
     /// When it has to be read, and the database fails.
     pub async fn document(&self, client: &Client) -> Result<Arc<Document>, StoreError> {
         self.documents.of(client).await
+    }
+
+    /// All numbers of a client whose row was read just now.
+    ///
+    /// # Errors
+    /// When they have to be read, and the database fails.
+    pub async fn lines(&self, client: &Client) -> Result<Arc<[PhoneNumber]>, StoreError> {
+        self.documents.lines(client).await
     }
 
     /// What a call can have done of a client's whose row was read just now.

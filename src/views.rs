@@ -4,7 +4,9 @@ use protocol::call::fact::{Turn, Who};
 use protocol::ids::{CallSid, PhoneNumber};
 use serde_json::{Value, json};
 
-use crate::store::{AuditEntry, Call, CallWithTurns, Client, Figures, Job, Recording, Store, StoreError, ToolRun};
+use crate::store::{
+    AuditEntry, Call, CallTransfer, CallWithTurns, Client, Figures, Job, Recording, Store, StoreError, ToolRun,
+};
 use crate::time::{maybe_told, told};
 
 /// All that is on record of a call.
@@ -13,6 +15,8 @@ pub(crate) struct WholeCall {
     pub(crate) found: CallWithTurns,
     /// Functions that were called, in order.
     pub(crate) tools: Vec<ToolRun>,
+    /// Where its caller was handed on to, in order.
+    pub(crate) transfers: Vec<CallTransfer>,
     /// What there is to listen to.
     pub(crate) recordings: Vec<Recording>,
     /// What happened, oldest first.
@@ -26,7 +30,8 @@ impl WholeCall {
         let steps = store.audit_of_call(sid).await?;
         let recordings = store.recordings_of_call(sid).await?;
         let tools = store.tools_of_call(&found.call).await?;
-        Ok(Self { found, tools, recordings, steps })
+        let transfers = store.transfers_of_call(&found.call).await?;
+        Ok(Self { found, tools, transfers, recordings, steps })
     }
 }
 
@@ -89,6 +94,7 @@ pub(crate) fn whole_call_json(whole: &WholeCall, live: bool) -> Value {
     let mut call = call_json(&found.call, found.client.as_deref(), live);
     call["turns"] = found.turns.iter().map(turn_json).collect();
     call["tools"] = whole.tools.iter().map(tool_json).collect();
+    call["transfers"] = whole.transfers.iter().map(transfer_json).collect();
     call["recordings"] = whole.recordings.iter().map(recording_json).collect();
     call["timeline"] = whole.steps.iter().map(step_json).collect();
     call
@@ -113,6 +119,18 @@ fn figures_json(figures: &Figures) -> Value {
     })
 }
 
+/// One transfer, with what became of it: clients and operators are told the same.
+pub(crate) fn transfer_json(transfer: &CallTransfer) -> Value {
+    json!({
+        "to": transfer.destination,
+        "reason": transfer.reason,
+        "summary": transfer.summary,
+        "cause": transfer.cause.name(),
+        "outcome": transfer.outcome,
+        "at": told(transfer.at),
+    })
+}
+
 pub(crate) fn turn_json(turn: &Turn) -> Value {
     json!({
         "index": turn.index,
@@ -124,7 +142,6 @@ pub(crate) fn turn_json(turn: &Turn) -> Value {
         "interrupted": turn.interrupted,
         "answer_ms": turn.answer_ms,
         "clip": turn.clip,
-        "backchannel": turn.backchannel,
     })
 }
 

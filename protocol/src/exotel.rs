@@ -1,6 +1,7 @@
 //! Exotel's messages: the media stream and the webhooks.
 
 mod answer;
+pub mod connect;
 pub(crate) mod number;
 pub mod status;
 pub mod stream;

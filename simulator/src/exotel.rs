@@ -31,7 +31,9 @@ mod webhook;
 mod wire;
 
 pub use carrier::place_call;
-pub use flow::{Applet, Flow, FlowEnd, FlowPlan, FlowReport, OnRefused, Person, Stream, place_flow};
+pub use flow::{
+    Applet, Asks, Connect, Dialled, Flow, FlowEnd, FlowPlan, FlowReport, OnRefused, Person, Stream, place_flow,
+};
 pub use plan::{AfterCall, CallPlan, FrameShape, HangUp, Mode, Say, StatusBody, WebhookAuth};
 pub use report::{CallError, CallReport, EndedBy, Event, EventKind, Heard, Stereo, Utterance, WebhookAnswer};
 pub use rude::{Ending, MarkManners, Rudeness};

@@ -1,7 +1,9 @@
-//! The documents of clients whose calls come in: each is read and parsed once for each version of it.
+//! The documents and numbers of clients whose calls come in: each is read and parsed once for each version of it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use protocol::ids::PhoneNumber;
 
 use super::file::Document;
 use super::record::parsed;
@@ -26,9 +28,12 @@ struct Kept {
     bytes: usize,
 }
 
+#[derive(Clone)]
 struct Held {
     version: i32,
     document: Arc<Document>,
+    /// All of the client's numbers.
+    lines: Arc<[PhoneNumber]>,
     bytes: usize,
 }
 
@@ -48,15 +53,31 @@ impl Documents {
         if client.version == 0 {
             return Ok(Arc::default());
         }
-        if let Some(document) = self.kept().get(client.id, client.version) {
-            return Ok(document);
+        Ok(self.held(client).await?.document)
+    }
+
+    /// All numbers of a client whose row was read just now, the one that it is known by first.
+    ///
+    /// # Errors
+    /// When they have to be read, and the database fails.
+    pub async fn lines(&self, client: &Client) -> Result<Arc<[PhoneNumber]>, StoreError> {
+        if client.version == 0 {
+            return Ok(Arc::new([client.exotel_number.clone()]));
+        }
+        Ok(self.held(client).await?.lines)
+    }
+
+    async fn held(&self, client: &Client) -> Result<Held, StoreError> {
+        if let Some(held) = self.kept().get(client.id, client.version) {
+            return Ok(held);
         }
         let (version, text) = self.store.document_of_client(client.id).await?.unwrap_or_default();
+        let lines = self.store.numbers_of_client(client.id).await?.into();
         let text = text.unwrap_or_default();
         let document = if text.is_empty() { Arc::default() } else { Arc::new(parsed(&text)) };
-        let held = Held { version, document: Arc::clone(&document), bytes: text.len() };
-        self.kept().put(client.id, held);
-        Ok(document)
+        let held = Held { version, document, lines, bytes: text.len() };
+        self.kept().put(client.id, held.clone());
+        Ok(held)
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
@@ -65,9 +86,8 @@ impl Documents {
 }
 
 impl Kept {
-    fn get(&self, client: i64, version: i32) -> Option<Arc<Document>> {
-        let held = self.by_client.get(&client).filter(|held| held.version == version)?;
-        Some(Arc::clone(&held.document))
+    fn get(&self, client: i64, version: i32) -> Option<Held> {
+        self.by_client.get(&client).filter(|held| held.version == version).cloned()
     }
 
     fn put(&mut self, client: i64, held: Held) {
@@ -138,7 +158,7 @@ mod tests {
     #[test]
     fn the_documents_of_many_clients_stay_within_their_bound() {
         let mut kept = Kept::default();
-        let held = |version, bytes| Held { version, document: Arc::default(), bytes };
+        let held = |version, bytes| Held { version, document: Arc::default(), lines: Arc::new([]), bytes };
         for client in 0..2_000 {
             kept.put(client, held(1, 256 * 1024));
             kept.put(client, held(2, 256 * 1024));

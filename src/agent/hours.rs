@@ -50,24 +50,40 @@ impl OpeningTimes {
     }
 }
 
-/// Whether one of the entries says open at that time; none of them, if what is kept cannot be read.
+/// All entries of somebody's hours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpeningHours(Vec<OpeningTimes>);
+
+impl OpeningHours {
+    /// What cannot be read of what is kept is no time at all.
+    #[must_use]
+    pub fn of(entries: &[String]) -> Self {
+        Self(entries.iter().filter_map(|told| OpeningTimes::parse(told).ok()).collect())
+    }
+
+    /// Whether one of them says open at that time.
+    #[must_use]
+    pub fn hold(&self, at: DateTime<Utc>, zone: Tz) -> bool {
+        let local = at.with_timezone(&zone);
+        let minute = u16::try_from(local.hour() * 60 + local.minute()).unwrap_or_default();
+        self.at(local.weekday(), minute)
+    }
+
+    fn at(&self, day: Weekday, minute: u16) -> bool {
+        self.0.iter().any(|times| times.holds(day, minute))
+    }
+}
+
+/// Whether one of the entries says open at that time.
 pub(super) fn is_open(entries: &[String], at: DateTime<Utc>, zone: Tz) -> bool {
-    let local = at.with_timezone(&zone);
-    let minute = u16::try_from(local.hour() * 60 + local.minute()).unwrap_or_default();
-    let times = entries.iter().filter_map(|told| OpeningTimes::parse(told).ok());
-    times.into_iter().any(|times| times.holds(local.weekday(), minute))
+    OpeningHours::of(entries).hold(at, zone)
 }
 
 /// Whether there is a minute of the week at which these are open and those are not; none of those: they never are.
 pub(super) fn ever_without(these: Option<&[String]>, those: &[String]) -> bool {
-    let parsed = |entries: &[String]| -> Vec<OpeningTimes> {
-        entries.iter().filter_map(|told| OpeningTimes::parse(told).ok()).collect()
-    };
-    let (these, those) = (these.map(parsed), parsed(those));
-    let holds = |entries: &[OpeningTimes], day, minute| entries.iter().any(|times| times.holds(day, minute));
+    let (these, those) = (these.map(OpeningHours::of), OpeningHours::of(those));
     (0..7_u8).filter_map(|day| Weekday::try_from(day).ok()).any(|day| {
-        let free =
-            |minute: u16| !holds(&those, day, minute) && these.as_ref().is_none_or(|these| holds(these, day, minute));
+        let free = |minute| !those.at(day, minute) && these.as_ref().is_none_or(|these| these.at(day, minute));
         (0..DAY).any(free)
     })
 }

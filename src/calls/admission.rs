@@ -39,6 +39,7 @@ pub(super) fn admission(
         tools: tools.functions,
         known: std::collections::BTreeMap::new(),
         context: tools.context,
+        destinations: Vec::new(),
         hold_words: tools.document.hold_words.clone(),
         clips: clips.of(&Voice::of(agent), tools.document.fixed_sentences()),
         closed: false,

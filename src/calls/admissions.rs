@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use actors::{Admission, Returning};
 use chrono::{DateTime, Utc};
+use protocol::call::destinations::Destination;
 use protocol::call::history::History;
 use protocol::call::policy::{GreetedBy, Policy};
 use protocol::exotel::webhook::FieldError;
@@ -13,10 +14,12 @@ use protocol::ids::{CallSid, PhoneNumber};
 
 use super::Refused;
 use super::admission::{admission, close, wait_for_greeting};
+use super::destinations::{destinations, numbers};
 use super::known::{caller, known, zone};
 use super::parties::parties;
 use super::rates::Rates;
 use super::writer::RecordWriter;
+use crate::agent::Document;
 use crate::clips::ClipLibrary;
 use crate::rate::Windows;
 use crate::store::{Begun, Call, Client, Entry, NewCall, NodeId, Parties, Store};
@@ -95,9 +98,10 @@ impl Admissions {
         let parties = self.parties(arrival, &client);
         let noted = arrival.custom_field.as_deref();
         let admission = self.admission(&arrival.call, &client, arrival.entry, &parties, noted).await?;
+        let lines = self.tools.lines(&client).await?;
         let judged = match client.active {
             true => take_place(&admission).and_then(|place| {
-                self.rates.check(&arrival.call, &client, &parties, Instant::now())?;
+                self.rates.check(&arrival.call, (&client, &lines), &parties, Instant::now())?;
                 Ok(place)
             }),
             false => Err(Refused::UnknownClient),
@@ -171,14 +175,37 @@ impl Admissions {
             Entry::Voicebot | Entry::Static => GreetedBy::Model,
         };
         let info = CallInfo {
-            caller: caller(client, parties).cloned(),
+            caller: caller(&self.tools.lines(client).await?, parties).cloned(),
             custom_field: custom_field.map(str::to_owned),
             called: parties.to.clone(),
             direction: parties.direction.clone(),
             ..CallInfo::new(call.clone())
         };
         let tools = self.tools.of_call(client, info).await?;
-        Ok(admission(call, client, greeted_by, &self.policy, tools, &self.clips))
+        let destinations = self.destinations(client, &tools.document).await?;
+        let mut admission = admission(call, client, greeted_by, &self.policy, tools, &self.clips);
+        admission.setup.destinations = destinations;
+        Ok(admission)
+    }
+
+    /// Where its callers may be handed on to, as it is now.
+    async fn destinations(&self, client: &Client, document: &Document) -> Result<Vec<Destination>, Refused> {
+        if document.transfers.destinations.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ours = self.store.owners_of(numbers(document)).await?;
+        Ok(destinations(document, zone(client), &ours, (Utc::now(), Instant::now())))
+    }
+
+    /// What there is of a client's agent beside its row.
+    pub(super) async fn document(&self, client: &Client) -> Result<Arc<Document>, Refused> {
+        Ok(self.tools.document(client).await?)
+    }
+
+    /// Whether a further call of that caller's, or of anybody with that client, would be refused as one too many.
+    pub(super) async fn calls_too_often(&self, client: &Client, parties: &Parties) -> Result<bool, Refused> {
+        let lines = self.tools.lines(client).await?;
+        Ok(self.rates.are_used_up((client, &lines), parties, Instant::now()))
     }
 
     /// Adds what the row of the call says: what is known for its texts without asking anybody, or that nobody answers when it began.
@@ -191,7 +218,10 @@ impl Admissions {
     ) -> Result<(), Refused> {
         let document = self.tools.document(client).await?;
         match document.is_open(row.times.started_at, zone(client)) {
-            true => admission.setup.known = known(&self.store, client, row, custom_field).await,
+            true => {
+                let lines = self.tools.lines(client).await?;
+                admission.setup.known = known(&self.store, client, &lines, row, custom_field).await;
+            }
             false => close(admission, document.closed_words.clone().unwrap_or_default()),
         }
         wait_for_greeting(admission);

@@ -41,7 +41,7 @@ pub enum Next {
 impl Next {
     /// Behind a Voicebot applet, by how the call ended as it is on record, and whether its stream came about: on to a person is who the
     /// agent transferred, and whoever did not get an agent.
-    fn after(ended: Option<EndCode>, stream_failed: bool) -> Self {
+    pub(super) fn after(ended: Option<EndCode>, stream_failed: bool) -> Self {
         if stream_failed || ended.is_some_and(EndCode::hands_on) { Self::On } else { Self::Else }
     }
 
@@ -67,7 +67,7 @@ impl Calls {
             report.stream_only = true;
         }
         let (call, _) = self.write_down(report).await?;
-        Ok(Next::after(call.ended_code, stream_failed))
+        Ok(self.decide(call, stream_failed).await?.next())
     }
 
     /// `passthru/resume`, behind the 302 of that one, or (with what became of the dialling) behind Connect. Where it says 302, the call is
@@ -91,12 +91,12 @@ impl Calls {
         Ok(next)
     }
 
-    fn goes_on_by_now(&self, call: &CallSid) -> bool {
+    pub(super) fn goes_on_by_now(&self, call: &CallSid) -> bool {
         self.switchboard.has_just_returned(call, IS_OF_THE_ONE_BEFORE)
     }
 
     /// The stream is over by the time the next applet asks, whatever its socket still believes.
-    async fn stream_is_over(&self, report: &CallEndReport, over: bool, reason: Option<String>) {
+    pub(super) async fn stream_is_over(&self, report: &CallEndReport, over: bool, reason: Option<String>) {
         let sid: &CallSid = &report.call_sid;
         if over {
             let ended = match self.switchboard.phase(sid) {
@@ -120,7 +120,7 @@ fn may_go_on(call: &Call) -> bool {
 }
 
 /// Unless the carrier says that the call is over, its stream is.
-fn with_stream_over(report: CallEndReport) -> CallEndReport {
+pub(super) fn with_stream_over(report: CallEndReport) -> CallEndReport {
     if report.status.as_deref().is_some_and(is_end) {
         return report;
     }

@@ -22,6 +22,7 @@ const TIME: &str = "%A, %-d %B %Y, %H:%M";
 pub(super) async fn known(
     store: &Store,
     client: &Client,
+    lines: &[PhoneNumber],
     row: &Call,
     custom_field: Option<&str>,
 ) -> BTreeMap<String, String> {
@@ -34,7 +35,7 @@ pub(super) async fn known(
             known.insert(name.to_owned(), value);
         }
     };
-    let other = caller(client, parties);
+    let other = caller(lines, parties);
     tell("caller", other.map(|number| number.reveal().to_owned()));
     tell("called", parties.to.as_ref().map(|number| number.reveal().to_owned()));
     tell("now", Some(row.times.started_at.with_timezone(&zone).format(TIME).to_string()));
@@ -49,9 +50,9 @@ pub(super) async fn known(
     known
 }
 
-/// Who talks with the client's agent: of a call that the client placed, whoever was called.
-pub(super) fn caller<'p>(client: &Client, parties: &'p Parties) -> Option<&'p PhoneNumber> {
-    [&parties.from, &parties.to].into_iter().flatten().find(|number| **number != client.exotel_number)
+/// Who talks with the agent of the client whose lines these are: of a call that the client placed, whoever was called.
+pub(super) fn caller<'p>(lines: &[PhoneNumber], parties: &'p Parties) -> Option<&'p PhoneNumber> {
+    [&parties.from, &parties.to].into_iter().flatten().find(|number| !lines.contains(number))
 }
 
 /// The client's time zone.
@@ -82,6 +83,21 @@ fn told(earlier: &[EarlierCall], zone: Tz) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_was_called_from_any_of_the_clients_numbers_is_the_one_the_agent_talks_with() {
+        let number = |told: &str| PhoneNumber::new(told);
+        let lines = [number("+918047112233"), number("+918047112234")];
+        for line in &lines {
+            let (person, line) = (Some(number("+919876543210")), Some(line.clone()));
+            for (from, to) in [(person.clone(), line.clone()), (line, person.clone())] {
+                let parties = Parties { from, to, ..Parties::default() };
+                assert_eq!(caller(&lines, &parties), person.as_ref());
+            }
+        }
+        let withheld = Parties { to: Some(lines[1].clone()), ..Parties::default() };
+        assert_eq!(caller(&lines, &withheld), None);
+    }
 
     #[test]
     fn earlier_calls_are_told_in_the_clients_time_and_none_are_not_told() {

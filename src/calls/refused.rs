@@ -16,6 +16,15 @@ pub enum Refused {
     /// No active client has that number.
     #[error("no active client has that number")]
     UnknownClient,
+    /// Nobody has heard of it.
+    #[error("no call has that CallSid: a Connect applet stands behind a Voicebot applet of the same flow")]
+    UnknownCall,
+    /// It came in by a number of another client's.
+    #[error("the call is another client's than the number that was called")]
+    AnotherClient,
+    /// The caller goes to nobody whom we know.
+    #[error("the caller goes to no destination of the client's")]
+    NoTransfer,
     /// It ended for good, or too long ago.
     #[error("the call is over: no further stream of it is taken")]
     Over,
@@ -49,6 +58,9 @@ impl Refused {
                 FieldProblem::Malformed(_) => "malformed_field",
             },
             Self::UnknownClient => "unknown_client",
+            Self::UnknownCall => "unknown_call",
+            Self::AnotherClient => "another_client",
+            Self::NoTransfer => "no_transfer",
             Self::Over => "call_over",
             Self::StreamUsed => "token_used",
             Self::TooMany { .. } => "rate_limited",

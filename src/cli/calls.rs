@@ -15,7 +15,7 @@ use super::client::open_existing;
 use super::{Failure, table};
 use crate::cli::screen::shown;
 use crate::cli::transcript;
-use crate::store::{Figures, Recording, ToolRun};
+use crate::store::{CallTransfer, Figures, Recording, ToolRun};
 use crate::time::{maybe_told, told};
 use crate::views::{WholeCall, whole_call_json};
 
@@ -49,7 +49,7 @@ fn ms(value: Option<i64>) -> String {
 }
 
 fn show(whole: &WholeCall, screen: &mut impl Write) -> io::Result<()> {
-    let WholeCall { found, tools, recordings, steps } = whole;
+    let WholeCall { found, tools, transfers, recordings, steps } = whole;
     let call = &found.call;
     let number =
         |n: &Option<protocol::ids::PhoneNumber>| n.as_ref().map_or_else(|| "–".to_owned(), |n| n.reveal().to_owned());
@@ -78,6 +78,10 @@ fn show(whole: &WholeCall, screen: &mut impl Write) -> io::Result<()> {
         writeln!(screen, "\nFunctions")?;
         tools.iter().try_for_each(|run| writeln!(screen, "{}", tool(run)))?;
     }
+    if !transfers.is_empty() {
+        writeln!(screen, "\nHanded on")?;
+        transfers.iter().try_for_each(|to| transfer(to, screen))?;
+    }
     if !recordings.is_empty() {
         writeln!(screen, "\nRecordings")?;
         table::print(screen, &["status", "bytes", "where"], &recordings.iter().map(recording).collect::<Vec<_>>())?;
@@ -103,6 +107,14 @@ fn tool(run: &ToolRun) -> String {
     let short = |text: &str| shown(&text.chars().take(MOST_OF_A_RESULT).collect::<String>()).into_owned();
     let output = run.output.as_deref().map_or_else(|| "(nothing yet)".to_owned(), short);
     format!("{:8.2} s  {} {} -> {output}", run.at_ms as f64 / 1000.0, shown(&run.name), short(&run.arguments))
+}
+
+/// Where a caller was handed on to, why, and what became of it.
+fn transfer(to: &CallTransfer, screen: &mut impl Write) -> io::Result<()> {
+    let (name, outcome) =
+        (to.destination.as_deref().unwrap_or("a person"), to.outcome.as_deref().unwrap_or("not told"));
+    writeln!(screen, "{}  to {name}: {} ({})", told(to.at), shown(&to.reason), shown(outcome))?;
+    to.summary.iter().try_for_each(|summary| writeln!(screen, "    {}", shown(summary)))
 }
 
 fn recording(recording: &Recording) -> Vec<String> {

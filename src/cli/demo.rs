@@ -1,6 +1,7 @@
 //! `callgate demo`: one call, through the real webhooks and the real media socket, shown as it happens.
 
 pub(super) mod crash;
+mod handover;
 mod office;
 mod verdict;
 
@@ -84,7 +85,8 @@ pub(super) async fn run(demo: &Demo, screen: &mut impl Write) -> anyhow::Result<
     figures(screen, &report, &record, &sessions)?;
     report.sound.write_wav(&demo.wav).with_context(|| format!("writing {}", demo.wav.display()))?;
     writeln!(screen, "\nListen to it: {} (left: the caller, right: the agent as heard).", demo.wav.display())?;
-    let seen = Seen { report: &report, record: &record, sessions: &sessions, lookups: office.asked() };
+    let handed_on = handover::run(&folder.0, &key, screen).await?;
+    let seen = Seen { report: &report, record: &record, sessions: &sessions, lookups: office.asked(), handed_on };
     let good = verdict::show(screen, &seen)?;
     if demo.stay {
         stay(&running, &key, screen).await?;

@@ -102,7 +102,7 @@ pub enum Refused {
         /// When it may be tried again.
         retry_after: Duration,
     },
-    /// 404, 409, 401, 429 or 503: the call may not begin, or not go on.
+    /// 404, 409, 401, 429 or 503: the call may not begin, not go on, or goes nowhere.
     #[error("{0}")]
     Call(calls::Refused),
     /// 503: the database did not answer in time, or failed.
@@ -182,7 +182,8 @@ impl Refused {
         match self {
             Self::Field(error) if matches!(error.problem, FieldProblem::Body(_)) => None,
             Self::Field(error) => Some(error.field),
-            Self::Call(calls::Refused::UnknownClient) => Some("CallTo"),
+            Self::Call(calls::Refused::UnknownClient | calls::Refused::AnotherClient) => Some("CallTo"),
+            Self::Call(calls::Refused::UnknownCall) => Some("CallSid"),
             Self::NumberTaken(_) => Some("number"),
             Self::UnknownField(name) | Self::UnknownParameter(name, _) => Some(name),
             _ => None,
@@ -297,7 +298,10 @@ impl From<Refusal> for Refused {
 const fn of_call(refused: &calls::Refused) -> StatusCode {
     match refused {
         calls::Refused::Field(_) => StatusCode::BAD_REQUEST,
-        calls::Refused::UnknownClient => StatusCode::NOT_FOUND,
+        calls::Refused::UnknownClient
+        | calls::Refused::UnknownCall
+        | calls::Refused::AnotherClient
+        | calls::Refused::NoTransfer => StatusCode::NOT_FOUND,
         calls::Refused::Over => StatusCode::CONFLICT,
         calls::Refused::StreamUsed => StatusCode::UNAUTHORIZED,
         calls::Refused::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,

@@ -15,6 +15,7 @@ use super::Gateway;
 use super::error::Refused;
 
 mod account;
+mod connect;
 mod raw_request;
 mod report;
 mod start;
@@ -34,12 +35,14 @@ pub(super) enum Hook {
     Passthru,
     /// A further one asks whether the agent goes on.
     Resume,
+    /// The Connect applet asks whom to dial.
+    Connect,
 }
 
 impl Hook {
     /// Every one of them.
-    pub(super) const ALL: [Self; 6] =
-        [Self::CallStart, Self::Voicebot, Self::CallEnd, Self::Recording, Self::Passthru, Self::Resume];
+    pub(super) const ALL: [Self; 7] =
+        [Self::CallStart, Self::Voicebot, Self::CallEnd, Self::Recording, Self::Passthru, Self::Resume, Self::Connect];
 
     /// Where it is served, below any prefix.
     pub(super) const fn path(self) -> &'static str {
@@ -50,6 +53,7 @@ impl Hook {
             Self::Recording => "/exotel/recording",
             Self::Passthru => "/exotel/passthru",
             Self::Resume => "/exotel/passthru/resume",
+            Self::Connect => "/exotel/connect",
         }
     }
 
@@ -61,6 +65,7 @@ impl Hook {
             Self::Recording => "webhook.recording",
             Self::Passthru => "webhook.passthru",
             Self::Resume => "webhook.resume",
+            Self::Connect => "webhook.connect",
         }
     }
 
@@ -80,6 +85,7 @@ impl Hook {
             Self::Recording => report::recording(gateway, fields, audited).await,
             Self::Passthru => report::passthru(gateway, fields, audited).await,
             Self::Resume => report::resume(gateway, fields, audited).await,
+            Self::Connect => connect::connect(gateway, fields, audited).await,
         }
     }
 }

@@ -76,6 +76,7 @@ impl Rig {
             status: "completed".to_owned(),
             code: EndCode::CallerHungUp,
             why: "the caller hung up".to_owned(),
+            transfer: None,
         };
         let update = CallUpdate {
             reopened: false,
@@ -295,7 +296,6 @@ fn what_is_told_of_a_whole_call_stays_within_its_bound() {
         interrupted: false,
         answer_ms: None,
         clip: false,
-        backchannel: false,
     };
     let run = |output: &str| ToolRun {
         number: 1,

@@ -1,7 +1,7 @@
 //! What the record of running calls writes, many calls in one transaction.
 
 use chrono::{DateTime, Utc};
-use protocol::call::end::{EndCode, EndRank};
+use protocol::call::end::{EndCode, EndRank, Transfer};
 use protocol::call::fact::Turn;
 use protocol::call::history::StoredStep;
 use protocol::ids::{CallSid, StreamSid};
@@ -62,6 +62,8 @@ pub struct Finish {
     pub code: EndCode,
     /// The same in words for people.
     pub why: String,
+    /// The agent handed the caller on.
+    pub transfer: Option<Transfer>,
 }
 
 impl Finish {

@@ -5,7 +5,7 @@ use protocol::call::end::{EndCode, EndedBy};
 use protocol::call::fact::Turn;
 use protocol::ids::{CallSid, Secret};
 
-use super::{Client, Recording, Store, StoreError, ToolRun, query, transaction};
+use super::{CallTransfer, Client, Recording, Store, StoreError, ToolRun, query, transaction};
 
 /// The kind of the jobs that tell clients.
 pub const SEND_EVENT: &str = "send_event";
@@ -66,6 +66,8 @@ pub struct EventSubject {
     pub turns: Vec<Turn>,
     /// The latest functions that it had run, as far as its model was told what they came to.
     pub tools: Vec<ToolRun>,
+    /// Where its caller was handed on to, in order.
+    pub transfers: Vec<CallTransfer>,
     /// Whose it is.
     pub client: Client,
     /// The recording, if it is about one.

@@ -38,5 +38,7 @@ pub(super) mod recordings;
 pub(super) mod secrets;
 #[path = "sql/steps.rs"]
 pub(super) mod steps;
+#[path = "sql/transfers.rs"]
+pub(super) mod transfers;
 #[path = "sql/turns.rs"]
 pub(super) mod turns;

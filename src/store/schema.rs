@@ -114,7 +114,6 @@ diesel::table! {
         interrupted -> Bool,
         answer_ms -> Nullable<BigInt>,
         clip -> Bool,
-        backchannel -> Bool,
     }
 }
 
@@ -130,6 +129,19 @@ diesel::table! {
         output -> Nullable<Text>,
         input -> Text,
         whole -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    call_transfers (call_id, number) {
+        call_id -> BigInt,
+        number -> Integer,
+        at -> Timestamp,
+        destination -> Nullable<Text>,
+        reason -> Text,
+        summary -> Nullable<Text>,
+        cause -> Text,
+        outcome -> Nullable<Text>,
     }
 }
 
@@ -204,6 +216,7 @@ diesel::joinable!(client_numbers -> clients (client_id));
 diesel::joinable!(client_tokens -> clients (client_id));
 diesel::joinable!(calls -> clients (client_id));
 diesel::joinable!(turns -> calls (call_id));
+diesel::joinable!(call_transfers -> calls (call_id));
 diesel::joinable!(recordings -> calls (call_id));
 diesel::allow_tables_to_appear_in_same_query!(clients, client_numbers, client_tokens);
 diesel::allow_tables_to_appear_in_same_query!(clients, calls, turns, recordings);

@@ -177,7 +177,6 @@ pub(crate) fn turn(index: u32, text: &str) -> Turn {
         interrupted: index == 2,
         answer_ms: (index == 2).then_some(700),
         clip: index == 4,
-        backchannel: index == 5,
     }
 }
 
@@ -197,7 +196,7 @@ pub(crate) fn update(sid: &str) -> CallUpdate {
 
 pub(crate) fn finish(status: &str, why: &str) -> Option<Finish> {
     let (status, why) = (status.to_owned(), why.to_owned());
-    Some(Finish { at: at(50), status, code: EndCode::AgentHungUp, why })
+    Some(Finish { at: at(50), status, code: EndCode::AgentHungUp, why, transfer: None })
 }
 
 pub(crate) fn batch(calls: Vec<CallUpdate>) -> Batch {

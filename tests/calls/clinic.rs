@@ -69,18 +69,19 @@ impl Clinic {
     }
 }
 
-/// The section of the page that builds the desk.
-struct Page(String);
+/// A section of the page.
+pub(super) struct Page(String);
 
 impl Page {
-    fn read() -> Self {
+    /// The section of that heading.
+    pub(super) fn read(heading: &str) -> Self {
         let page = std::fs::read_to_string("docs/agent.md").unwrap();
-        let section = page.split("## A clinic's desk, from nothing").nth(1).and_then(|rest| rest.split("\n## ").next());
+        let section = page.split(&format!("## {heading}")).nth(1).and_then(|rest| rest.split("\n## ").next());
         Self(section.unwrap().to_owned())
     }
 
     /// The blocks of one kind, in order.
-    fn blocks(&self, kind: &str) -> Vec<String> {
+    pub(super) fn blocks(&self, kind: &str) -> Vec<String> {
         let begins = format!("```{kind}\n");
         self.0.split(&begins).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
     }
@@ -88,7 +89,7 @@ impl Page {
 
 /// Processes that go with the test.
 #[derive(Default)]
-struct Running(Vec<Child>);
+pub(super) struct Running(pub(super) Vec<Child>);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -100,7 +101,7 @@ impl Drop for Running {
 }
 
 /// A shell in a folder that has this program by its name, and the page's exports so far.
-fn shell(folder: &Path, private: &str, exports: &str, line: &str) -> Command {
+pub(super) fn shell(folder: &Path, private: &str, exports: &str, line: &str) -> Command {
     let program = Path::new(env!("CARGO_BIN_EXE_callgate")).parent().unwrap().display();
     let path = format!("{program}:{}", std::env::var("PATH").unwrap_or_default());
     let mut command = Command::new("sh");
@@ -116,7 +117,7 @@ fn shell(folder: &Path, private: &str, exports: &str, line: &str) -> Command {
 
 #[actix_rt::test]
 async fn the_clinics_desk_of_the_documentation_is_built_and_answers_a_call() {
-    let page = Page::read();
+    let page = Page::read("A clinic's desk, from nothing");
     let clinic = Clinic::of(&page);
     let address = clinic.serve();
     let folder = TestProcess::new();

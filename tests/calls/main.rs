@@ -13,6 +13,7 @@ mod database;
 mod faults;
 mod flows;
 mod functions;
+mod handover;
 mod hours;
 mod load;
 mod log;

@@ -36,6 +36,8 @@ mod streams;
 mod texts;
 #[path = "told.rs"]
 mod told;
+#[path = "transfers.rs"]
+mod transfers;
 #[path = "watching.rs"]
 mod watching;
 #[path = "wear.rs"]

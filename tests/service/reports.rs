@@ -1,6 +1,6 @@
 //! call-end, recording and passthru.
 
-use protocol::call::end::Ended;
+use protocol::call::end::{Ended, Transfer};
 use protocol::ids::CallSid;
 use serde_json::json;
 
@@ -191,7 +191,7 @@ async fn passthru_hangs_up_unless_the_caller_is_left_to_somebody() {
 async fn passthru_goes_by_how_the_call_ended() {
     let gateway = Gateway::start().await;
     let ends = [
-        (Ended::Transferred { reason: "wants a person".to_owned() }, 200),
+        (Ended::Transferred(Transfer::because("wants a person".to_owned())), 200),
         (Ended::ModelFailed { cause: "refused".to_owned() }, 200),
         (Ended::AgentHungUp, 302),
         (Ended::CallerHungUp { reason: Some("callended".to_owned()) }, 302),

@@ -2,7 +2,7 @@
 
 use callgate::testing::{Call, EventsTarget};
 use chrono::Utc;
-use protocol::call::end::{EndCode, Ended};
+use protocol::call::end::{EndCode, Ended, Transfer};
 use protocol::ids::{CallSid, Secret};
 
 use super::media::{is_closed, open, start};
@@ -27,7 +27,7 @@ async fn ended(gateway: &Gateway, ended: Ended) -> String {
 }
 
 async fn transferred(gateway: &Gateway) -> String {
-    ended(gateway, Ended::Transferred { reason: "wants a person".to_owned() }).await
+    ended(gateway, Ended::Transferred(Transfer::because("wants a person".to_owned()))).await
 }
 
 fn waits_for_secs(call: &Call) -> i64 {

@@ -91,6 +91,7 @@ pub(crate) fn admission(call: &str) -> Admission {
         })],
         known: std::collections::BTreeMap::new(),
         context: None,
+        destinations: Vec::new(),
         hold_words: Vec::new(),
         clips: std::sync::Arc::default(),
         closed: false,

@@ -18,10 +18,7 @@ use crate::realtime::event::{ContentKey, FunctionCall, ResponseDone, ResponseSta
 impl Call {
     /// Whether nobody speaks, and nobody owes anybody anything.
     pub(super) fn is_quiet(&self) -> bool {
-        self.turn.is_quiet()
-            && self.interruption.is_quiet()
-            && !Patience::is_due(&self.cx)
-            && !CarryOn::listens(&self.cx)
+        self.turn.is_quiet() && !Patience::is_due(&self.cx) && !CarryOn::listens(&self.cx)
     }
 
     /// Asks for a response: the greeting, as long as there was none.
@@ -184,6 +181,9 @@ impl Call {
         match self.tools.called(&mut self.cx, conn, call) {
             Called::Nothing => {}
             Called::Answered => self.answer_tools(),
+            Called::Closes(_, by) if self.closing.is_pending() => {
+                Tools::answer(&mut self.cx, Some(conn), by, prompts::IS_ENDING);
+            }
             Called::Closes(why, by) => self.closing.begin(why, by),
         }
     }
@@ -263,8 +263,7 @@ impl Call {
 
     /// The caller has waited for a function in silence: a fixed sentence says that somebody is there.
     pub(super) fn fill_the_wait(&mut self) {
-        let speaks = self.turn.caller_speaks() || self.interruption.is_open();
-        let free = self.playout.is_free() && !speaks && !self.closing.is_pending();
+        let free = self.playout.is_free() && !self.turn.caller_speaks() && !self.closing.is_pending();
         let words = self.tools.words_meanwhile(&self.cx);
         if let Some(clip) = self.holding.expired(&mut self.cx, free, &words) {
             self.playout.play(&mut self.cx, &clip);

@@ -13,6 +13,25 @@ use crate::exotel::status::is_call_ended;
 /// How long a call whose stream ended may come back.
 pub const COMES_BACK_WITHIN: Duration = Duration::from_secs(60);
 
+/// The agent hands a caller on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// Why, in the agent's words.
+    pub reason: String,
+    /// To which of its client's destinations; none: the flow knows.
+    pub to: Option<String>,
+    /// What whoever picks up must know, in the agent's words.
+    pub summary: Option<String>,
+}
+
+impl Transfer {
+    /// To whomever the flow has.
+    #[must_use]
+    pub const fn because(reason: String) -> Self {
+        Self { reason, to: None, summary: None }
+    }
+}
+
 /// Why a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -24,10 +43,7 @@ pub enum Ended {
     /// The agent said goodbye.
     AgentHungUp,
     /// The agent handed the caller on to a person.
-    Transferred {
-        /// Why, in the agent's words.
-        reason: String,
-    },
+    Transferred(Transfer),
     /// An operator ended it.
     Operator,
     /// A webhook said the call had ended.
@@ -75,7 +91,7 @@ impl Ended {
             Self::CallerHungUp { reason: Some(_) } => EndCode::StreamStopped,
             Self::CallerHungUp { reason: None } => EndCode::StreamLost,
             Self::AgentHungUp => EndCode::AgentHungUp,
-            Self::Transferred { .. } => EndCode::Transferred,
+            Self::Transferred(_) => EndCode::Transferred,
             Self::Operator => EndCode::Operator,
             Self::CallEnd { .. } => EndCode::CarrierReported,
             Self::CallerSilent => EndCode::CallerSilent,
@@ -111,7 +127,7 @@ impl Ended {
             Self::CallerHungUp { reason: Some(reason) } => format!("the caller's side ended the stream ({reason})"),
             Self::CallerHungUp { reason: None } => "the carrier's socket closed".to_owned(),
             Self::AgentHungUp => "the agent ended the call".to_owned(),
-            Self::Transferred { reason } => format!("the agent handed the call on: {reason}"),
+            Self::Transferred(Transfer { reason, .. }) => format!("the agent handed the call on: {reason}"),
             Self::Operator => "an operator ended the call".to_owned(),
             Self::CallEnd { status } => format!("the carrier reported the call as {status}"),
             Self::CallerSilent => "the caller said nothing any more".to_owned(),

@@ -28,12 +28,15 @@ impl Call {
     pub(super) fn end(&mut self, why: Ended) {
         let why = match why {
             // Nobody would have answered, however that went.
-            Ended::ModelFailed { .. } | Ended::TooLong if self.cx.setup.closed => Ended::Closed,
+            Ended::ModelFailed { .. } | Ended::TooLong | Ended::AgentHungUp | Ended::Transferred(_)
+                if self.cx.setup.closed =>
+            {
+                Ended::Closed
+            }
             why => why,
         };
         let live = self.phase == Phase::Live;
         let conn = self.session.ready().filter(|_| live && has_time(&why) && self.session.transcribes(&self.cx));
-        self.judge_at_last(None);
         let speaking = self.turn.speaking().cloned();
         let last = self.uplink.last_loud(self.cx.now);
         let unheard = self.turn.leave(&mut self.cx, last);

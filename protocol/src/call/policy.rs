@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::clips::Clips;
+use super::destinations::Destination;
 use super::functions::{CallContext, Function};
 use super::prompts;
 use super::template::Template;
@@ -38,6 +39,8 @@ pub struct Setup {
     pub voice: Option<String>,
     /// Functions the client's agent may call besides the built-in `end_call` and `transfer_call`.
     pub tools: Vec<Function>,
+    /// Where callers may be handed on to; none: the flow knows.
+    pub destinations: Vec<Destination>,
     /// Sentences for a caller who waits for a function that has none of its own.
     pub hold_words: Vec<String>,
     /// Fixed sentences, as audio.
@@ -89,8 +92,9 @@ impl Setup {
     #[must_use]
     pub fn closed(self, words: String) -> Self {
         let greeted_by = if words.trim().is_empty() { GreetedBy::Carrier } else { self.greeted_by };
-        let (instructions, tools) = (prompts::CLOSED.to_owned(), Vec::new());
-        Self { instructions, greeting: words, greeted_by, tools, context: None, closed: true, ..self }
+        let instructions = prompts::CLOSED.to_owned();
+        let (tools, destinations) = (Vec::new(), Vec::new());
+        Self { instructions, greeting: words, greeted_by, tools, destinations, context: None, closed: true, ..self }
     }
 
     /// The function of that name.

@@ -37,6 +37,8 @@ pub(super) const NOT_RUN: &str = r#"{"error":"not run: the answer that it was ca
 pub(super) const NOT_ENDED: &str = r#"{"error":"not ended: the caller is speaking"}"#;
 /// The result of a function that was running when its gateway was lost.
 pub(super) const RESULT_LOST: &str = r#"{"error":"the result was lost: it is not known whether it was done"}"#;
+/// The result of ending or handing on a call that is about to end.
+pub(super) const IS_ENDING: &str = r#"{"error":"the call is ending already"}"#;
 /// What a caller said of whom there are no words.
 pub(super) const INAUDIBLE: &str = "[inaudible]";
 
@@ -146,6 +148,11 @@ fn transfer_came_to(dial_status: &str) -> &'static str {
         "canceled" => "the call to that person was cancelled",
         _ => "that person could not be reached",
     }
+}
+
+/// The result of a function that would have the caller handed on, and cannot.
+pub(super) fn not_steered(output: &str, problem: &str) -> String {
+    format!("{output}\nThe caller was to be handed on, and is not: {problem}")
 }
 
 /// Keys that the caller entered; `?` stands for one that nobody could read.

@@ -11,7 +11,7 @@ use super::end::Ended;
 use super::fact::Fact;
 use super::patience::Patience;
 use super::policy::Then;
-use super::{Call, keypad, prompts};
+use super::{Call, destinations, keypad, prompts};
 use crate::realtime::command::{ClientEvent, NewItem};
 
 /// What is waited for.
@@ -40,7 +40,12 @@ fn next(cx: &mut Context) -> Option<Next> {
     if before >= silence.nudges {
         return Some(Next::End(match &silence.then {
             Then::HangUp => Ended::CallerSilent,
-            Then::Transfer(to) => Ended::Transferred { reason: format!("the caller said nothing any more: to {to}") },
+            // Where nobody is there by now, it ends.
+            Then::Transfer(to) => {
+                let because = "the caller said nothing any more";
+                destinations::sent_to(&cx.setup.destinations, to, cx.now, because)
+                    .map_or(Ended::CallerSilent, Ended::Transferred)
+            }
         }));
     }
     let at_ms = cx.at_ms();

@@ -11,7 +11,6 @@ mod ending;
 mod floor;
 mod greeting;
 mod holding;
-mod interruptions;
 mod keypad;
 mod one_voice;
 mod recording;
@@ -20,6 +19,7 @@ mod rolls;
 mod silence;
 mod streams;
 mod tools;
+mod transfers;
 mod trouble;
 mod worn;
 
@@ -70,6 +70,7 @@ fn setup(greeted_by: GreetedBy) -> Setup {
         tools: Vec::new(),
         known: std::collections::BTreeMap::new(),
         context: None,
+        destinations: Vec::new(),
         hold_words: Vec::new(),
         clips: std::sync::Arc::default(),
         closed: false,
@@ -182,7 +183,7 @@ impl Rig {
     }
 
     fn speech_started(&mut self, conn: u32, item: &str) {
-        self.server(conn, ServerEvent::SpeechStarted { item: ItemId::new(item), audio_start_ms: None });
+        self.server(conn, ServerEvent::SpeechStarted { item: ItemId::new(item) });
     }
 
     fn speech_stopped(&mut self, conn: u32, item: &str) {

@@ -9,9 +9,10 @@ mod breaker;
 mod held;
 mod results;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::context::{Context, millis};
+use super::destinations;
 use super::end::Ended;
 use super::fact::{Fact, ToolCall};
 use super::functions::{Function, FunctionAnswer, FunctionEffect};
@@ -113,13 +114,17 @@ pub(super) enum Called {
 }
 
 /// The functions that a model is told of: the client's, and our own.
-pub(super) fn declared(setup: &Setup) -> Vec<Tool> {
+pub(super) fn declared(setup: &Setup, now: Instant) -> Vec<Tool> {
     let own = |name: &str, (description, parameters): (&str, &str)| Tool {
         name: name.to_owned(),
         description: description.to_owned(),
         parameters: parameters.to_owned(),
     };
-    let ours = [own(END_CALL, prompts::END_CALL), own(TRANSFER_CALL, prompts::TRANSFER_CALL)];
+    let transfer = match setup.destinations.as_slice() {
+        [] => own(TRANSFER_CALL, prompts::TRANSFER_CALL),
+        destinations => destinations::tool(TRANSFER_CALL, destinations, now),
+    };
+    let ours = [own(END_CALL, prompts::END_CALL), transfer];
     setup.tools.iter().map(|function| function.tool.clone()).chain(ours).collect()
 }
 
@@ -139,19 +144,21 @@ impl Tools {
         let id = call.id;
         let closes = match call.name.as_str() {
             END_CALL => Some(Ended::AgentHungUp),
-            TRANSFER_CALL => Some(Ended::Transferred { reason: transfer_reason(&call.arguments) }),
+            TRANSFER_CALL => match destinations::asked_for(&cx.setup.destinations, &call.arguments, cx.now) {
+                Ok(transfer) => Some(Ended::Transferred(transfer)),
+                Err(why) => return self.refuse(cx, conn, call, &why),
+            },
             _ => None,
         };
         if let Some(why) = closes {
             cx.record(Fact::ToolCalled(call.clone()));
             return Called::Closes(why, Asked(call));
         }
-        if let Some(problem) = self.problem(cx, &call).or_else(|| self.breaker.trips(cx, &call.name, &call.arguments)) {
-            cx.count("tool_refused", 1);
-            cx.record(Fact::ToolCalled(call.clone()));
-            self.due.insert(call.response.clone());
-            Self::answer(cx, Some(conn), Asked(call), problem);
-            return Called::Answered;
+        if let Some(problem) = self.problem(cx, &call) {
+            return self.refuse(cx, conn, call, problem);
+        }
+        if let Some(problem) = self.breaker.trips(cx, &call.name, &call.arguments) {
+            return self.refuse(cx, conn, call, problem);
         }
         let wait = cx.setup.function(&call.name).and_then(|function| function.wait).unwrap_or(cx.policy.tool_wait);
         call.wait_ms = Some(millis(wait));
@@ -162,6 +169,15 @@ impl Tools {
         cx.deadlines.set(Timer(id), cx.now + wait);
         self.running.push(Running::new(cx, call, false));
         Called::Nothing
+    }
+
+    /// Nothing is run for a call: it has its result at once.
+    fn refuse(&mut self, cx: &mut Context, conn: ConnId, call: ToolCall, why: &str) -> Called {
+        cx.count("tool_refused", 1);
+        cx.record(Fact::ToolCalled(call.clone()));
+        self.due.insert(call.response.clone());
+        Self::answer(cx, Some(conn), Asked(call), why);
+        Called::Answered
     }
 
     /// The model called a function with an answer that was broken off: it is not run, and the model told so, for it may call it again.
@@ -252,8 +268,4 @@ impl Tools {
         self.told.clear();
         self.answer_begins();
     }
-}
-
-fn transfer_reason(arguments: &str) -> String {
-    arguments::words(arguments, "reason").unwrap_or_else(|| "not said".to_owned())
 }

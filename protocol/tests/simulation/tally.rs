@@ -49,7 +49,7 @@ fn ending(why: &Ended) -> &'static str {
     match why {
         Ended::CallerHungUp { .. } => "ended: caller hung up",
         Ended::AgentHungUp => "ended: agent hung up",
-        Ended::Transferred { .. } => "ended: transferred",
+        Ended::Transferred(_) => "ended: transferred",
         Ended::CallerSilent => "ended: caller silent",
         Ended::Operator => "ended: operator",
         Ended::TooLong => "ended: too long",

@@ -1,5 +1,7 @@
 //! A flow of applets, as App Bazaar strings them together: Voicebot, Passthru, Connect, and further ones behind them.
 
+mod connect;
+
 use std::time::{Duration, Instant};
 
 use codecs::SampleRate;
@@ -11,6 +13,7 @@ use super::report::{CallError, CallReport, EndedBy, Event, EventKind, WebhookAns
 use super::rude::{Ending, Rudeness};
 use super::timeline::Timeline;
 use super::webhook::{Answered, DialFields, StreamFields};
+pub use connect::{Asks, Connect, Dialled, Person};
 
 /// Applets passed at most: a flow has no arrows back.
 const MOST_APPLETS: usize = 128;
@@ -32,12 +35,24 @@ pub struct FlowPlan {
     pub persons: Vec<Person>,
     /// What Exotel does where the gateway is not there: nobody knows.
     pub on_refused: OnRefused,
+    /// Where the Connect applet has its number from.
+    pub connect: Connect,
+    /// How Exotel asks behind a stream.
+    pub asks: Asks,
 }
 
 impl FlowPlan {
     /// The flow with resume, whose further Voicebot applets are these.
     pub fn resume(call: CallPlan, further: Vec<Applet>) -> Self {
-        Self { call, further, flow: Flow::Resume, persons: Vec::new(), on_refused: OnRefused::Next }
+        Self {
+            call,
+            further,
+            flow: Flow::Resume,
+            persons: Vec::new(),
+            on_refused: OnRefused::Next,
+            connect: Connect::Static,
+            asks: Asks::Once,
+        }
     }
 }
 
@@ -64,17 +79,6 @@ pub enum Flow {
     Resume,
 }
 
-/// What becomes of a transfer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Person {
-    /// Answers after that long, and talks that long.
-    Answers(Duration, Duration),
-    /// Nobody answers for that long.
-    NoAnswer(Duration),
-    /// The line is busy.
-    Busy,
-}
-
 /// What Exotel does when a URL is refused or not answered, or a media socket does not open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnRefused {
@@ -98,6 +102,8 @@ pub struct FlowReport {
     pub webhooks: Vec<WebhookAnswer>,
     /// What happened, in order.
     pub timeline: Vec<Event>,
+    /// Who was dialled by the gateway's word, in order.
+    pub dialled: Vec<Dialled>,
     /// How it ended.
     pub ended: FlowEnd,
 }
@@ -160,6 +166,8 @@ pub async fn place_flow(plan: FlowPlan) -> Result<FlowReport, CallError> {
         persons: plan.persons.into_iter(),
         flow: plan.flow,
         on_refused: plan.on_refused,
+        connect: plan.connect,
+        asks: plan.asks,
         report: FlowReport::default(),
     };
     playing.play().await?;
@@ -172,6 +180,8 @@ struct Playing {
     persons: std::vec::IntoIter<Person>,
     flow: Flow,
     on_refused: OnRefused,
+    connect: Connect,
+    asks: Asks,
     report: FlowReport,
 }
 
@@ -182,7 +192,7 @@ impl Playing {
             at = match at {
                 At::Voicebot => self.voicebot().await?,
                 At::Passthru(stream) => self.passthru(&stream).await?,
-                At::Connect => self.connect().await,
+                At::Connect => self.connect().await?,
                 At::Resume(dialled) => self.resume(dialled.as_ref()).await?,
                 At::End(end) => {
                     self.report.ended = end;
@@ -256,6 +266,11 @@ impl Playing {
         self.note(EventKind::Applet, "Passthru");
         let mut fields = self.placed.fields.passthru(stream);
         fields.push(("CallStatus", "in-progress".into()));
+        match self.asks {
+            Asks::Once => {}
+            Asks::Twice => drop(self.ask("passthru", &fields).await?),
+            Asks::ConnectFirst => drop(self.asks_whom().await?),
+        }
         Ok(match (self.ask("passthru", &fields).await?, self.flow) {
             (Some(200), _) => At::Connect,
             (None, _) if self.on_refused == OnRefused::HangUp => At::End(FlowEnd::Refused),
@@ -267,27 +282,14 @@ impl Playing {
     async fn resume(&mut self, dialled: Option<&DialFields>) -> Result<At, CallError> {
         self.note(EventKind::Applet, "Passthru (resume)");
         let fields = self.placed.fields.resume(dialled);
+        if self.asks == Asks::Twice {
+            self.ask("passthru/resume", &fields).await?;
+        }
         Ok(match self.ask("passthru/resume", &fields).await? {
             Some(200) => At::Voicebot,
             None if self.on_refused == OnRefused::HangUp => At::End(FlowEnd::Refused),
             _ => At::End(FlowEnd::Hangup),
         })
-    }
-
-    async fn connect(&mut self) -> At {
-        let person = self.persons.next().unwrap_or(Person::NoAnswer(Duration::from_secs(2)));
-        let (status, took) = match person {
-            Person::Answers(rings, talks) => ("completed", rings + talks),
-            Person::NoAnswer(rings) => ("no-answer", rings),
-            Person::Busy => ("busy", Duration::ZERO),
-        };
-        self.note(EventKind::Applet, "Connect");
-        sleep(took).await;
-        self.note(EventKind::Applet, format!("Connect: {status}"));
-        match self.flow {
-            Flow::Simple => At::End(FlowEnd::Connect),
-            Flow::Resume => At::Resume(Some(DialFields { status, seconds: took.as_secs() })),
-        }
     }
 
     /// The status of the applet's answer; none where the gateway did not answer with one that an applet knows.

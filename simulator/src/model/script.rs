@@ -6,6 +6,7 @@
 //! # a comment
 //! greeting greeting_en greeting_hi         said when asked to greet; the clip in the language of the request, else the first
 //! apology apology_en                       said before the answer when asked to apologise
+//! back commentary_en                       said instead of an answer when told that a transfer came to nothing
 //! sentence commentary_en                   said when asked for exactly some words
 //! answer answer_en_hours                   one spoken item
 //! answer commentary_en + answer_en_booking two items: a commentary, then the final answer
@@ -29,6 +30,8 @@ pub struct Script {
     pub greeting: Vec<&'static Clip>,
     /// Said before the answer when asked to apologise.
     pub apology: Option<&'static Clip>,
+    /// Said instead of an answer to a caller who is back from a transfer.
+    pub back: Option<&'static Clip>,
     /// Said when asked for exactly some words.
     pub sentence: Option<&'static Clip>,
     /// One a response, cycling. Never empty.
@@ -125,6 +128,7 @@ impl Default for Script {
         Self::builtin("demo").unwrap_or(Self {
             greeting: Vec::new(),
             apology: None,
+            back: None,
             sentence: None,
             answers: vec![Answer::Empty],
         })
@@ -174,7 +178,7 @@ impl FromStr for Script {
     type Err = ScriptError;
 
     fn from_str(text: &str) -> Result<Self, ScriptError> {
-        let mut script = Self { greeting: Vec::new(), apology: None, sentence: None, answers: Vec::new() };
+        let mut script = Self { greeting: Vec::new(), apology: None, back: None, sentence: None, answers: Vec::new() };
         for (index, line) in text.lines().enumerate() {
             script.read(line.trim()).map_err(|problem| ScriptError::Line { line: index + 1, problem })?;
         }
@@ -198,6 +202,10 @@ impl Script {
                 self.apology = Some(find(rest)?);
                 return Ok(());
             }
+            "back" => {
+                self.back = Some(find(rest)?);
+                return Ok(());
+            }
             "sentence" => {
                 self.sentence = Some(find(rest)?);
                 return Ok(());
@@ -208,7 +216,9 @@ impl Script {
             "silence" => Answer::Silence,
             "empty" => Answer::Empty,
             other => {
-                return Err(format!("{other:?} is none of greeting, apology, sentence, answer, fail, silence, empty"));
+                return Err(format!(
+                    "{other:?} is none of greeting, apology, back, sentence, answer, fail, silence, empty"
+                ));
             }
         };
         self.answers.push(answer);

@@ -5,7 +5,7 @@ mod line;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use protocol::call::end::Ended;
+use protocol::call::end::{Ended, Transfer};
 use protocol::call::fact::{Fact, Turn, Who};
 use protocol::realtime::event::Usage;
 use protocol::wire::without_nul;
@@ -219,7 +219,8 @@ impl Fold {
             _ => ended.status(),
         };
         let (status, why) = (status.to_owned(), without_nul(ended.words()));
-        self.end = Some(Finish { at, status, code: ended.code(), why });
+        let transfer = if let Ended::Transferred(transfer) = ended { Some(without_nuls(transfer)) } else { None };
+        self.end = Some(Finish { at, status, code: ended.code(), why, transfer });
         self.unwritten.finish = self.end.clone();
     }
 
@@ -293,6 +294,12 @@ impl Fold {
             cost_microusd: None,
         }
     }
+}
+
+/// As every database keeps it.
+fn without_nuls(transfer: &Transfer) -> Transfer {
+    let Transfer { reason, to, summary } = transfer.clone();
+    Transfer { reason: without_nul(reason), to: to.map(without_nul), summary: summary.map(without_nul) }
 }
 
 /// A column's number; what is not known is nothing.

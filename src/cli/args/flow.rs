@@ -17,6 +17,9 @@ pub struct FlowArgs {
     /// What becomes of a transfer.
     #[arg(long, value_enum, default_value = "no-answer", requires = "flow")]
     pub dial: Dial,
+    /// Ask the gateway whom the Connect applet dials (its dynamic URL).
+    #[arg(long, requires = "flow")]
+    pub connect: bool,
     /// Drop the first stream's connection once its script is done, instead of hanging up.
     #[arg(long, requires = "flow")]
     pub lose_stream: bool,

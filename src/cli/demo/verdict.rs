@@ -25,13 +25,15 @@ pub(super) struct Seen<'a> {
     pub(super) sessions: &'a [SessionLog],
     /// How often the clinic's system was asked.
     pub(super) lookups: usize,
+    /// What should have been seen of the second caller, and whether it was.
+    pub(super) handed_on: Vec<(&'static str, bool)>,
 }
 
 /// Prints one line for each thing that should have happened; true when all did.
 pub(super) fn show(screen: &mut impl Write, seen: &Seen<'_>) -> io::Result<bool> {
     let mut good = true;
     writeln!(screen, "\nVerdict")?;
-    for (what, seen) in checks(seen) {
+    for (what, seen) in checks(seen).into_iter().chain(seen.handed_on.iter().copied()) {
         good &= seen;
         writeln!(screen, "  {}  {what}", if seen { "ok  " } else { "FAIL" })?;
     }
@@ -42,7 +44,7 @@ pub(super) fn show(screen: &mut impl Write, seen: &Seen<'_>) -> io::Result<bool>
     Ok(good)
 }
 
-fn checks(&Seen { report, record, sessions, lookups }: &Seen<'_>) -> Vec<(&'static str, bool)> {
+fn checks(&Seen { report, record, sessions, lookups, .. }: &Seen<'_>) -> Vec<(&'static str, bool)> {
     let told = sessions.iter().flat_map(|session| &session.items).filter(|item| {
         let output = item["output"].as_str().unwrap_or_default();
         item["type"] == "function_call_output" && output.contains(SATURDAY)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use simulator::balancer::Balancer;
 use simulator::exotel::{
-    Applet, CallPlan, Ending, EventKind, FlowPlan, FlowReport, HangUp, Person, Say, Voice, place_flow,
+    Applet, CallPlan, Connect, Ending, EventKind, FlowPlan, FlowReport, HangUp, Person, Say, Voice, place_flow,
 };
 use tokio::sync::mpsc;
 
@@ -55,6 +55,7 @@ pub(super) async fn call(
         flow: flow.into(),
         persons: vec![person; FURTHER_APPLETS],
         on_refused: args.on_refused.into(),
+        connect: if args.connect { Connect::Dynamic } else { Connect::Static },
         ..FlowPlan::resume(call, vec![further; FURTHER_APPLETS])
     };
     let (report, shown) = tokio::join!(place_flow(plan), async {

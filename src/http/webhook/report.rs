@@ -77,12 +77,16 @@ pub(super) async fn passthru(
 pub(super) async fn resume(gateway: &Gateway, fields: &Fields, audited: &mut AuditContext) -> Result<Answer, Refused> {
     let sid = call_sid(fields)?;
     audited.call = Some(sid.clone());
-    // Of the other fields here some are of the person who was dialled.
-    let status = fields.text::<64>("CallStatus").or_else(|| fields.text::<64>("Status")).map(String::from);
-    let report = CallEndReport { status, lines: lines(fields), ..empty_report(sid.clone()) };
+    let report = of_the_call_alone(&sid, fields);
     let dial_status = fields.text::<64>("DialCallStatus").map(String::from);
     let next = gateway.calls.resume(report, dial_status).await?;
     Ok(routed(&sid, next, ["resume", "over"]))
+}
+
+/// Of the other fields behind a stream some are of the person who was dialled.
+pub(super) fn of_the_call_alone(sid: &CallSid, fields: &Fields) -> CallEndReport {
+    let status = fields.text::<64>("CallStatus").or_else(|| fields.text::<64>("Status")).map(String::from);
+    CallEndReport { status, lines: lines(fields), ..empty_report(sid.clone()) }
 }
 
 /// What a Passthru applet goes by: its status.

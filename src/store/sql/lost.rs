@@ -56,7 +56,7 @@ pub(in crate::store) async fn end(
     }
     let now = Utc::now();
     let code = EndCode::Reaped;
-    let end = Finish { at: now, status: code.status().to_owned(), code, why: WHY.to_owned() };
+    let end = Finish { at: now, status: code.status().to_owned(), code, why: WHY.to_owned(), transfer: None };
     let mut done = Vec::new();
     let mut entries = Vec::new();
     for LostCall { call_sid: sid, generation, owner } in calls {

@@ -6,7 +6,7 @@ use protocol::exotel::status::is_end;
 use protocol::ids::{CallSid, Secret};
 use serde_json::json;
 
-use super::{Conn, RunQueryDsl, batch, calls, clients, jobs, recordings, steps};
+use super::{Conn, RunQueryDsl, batch, calls, clients, jobs, recordings, steps, transfers};
 use crate::store::ends::open_until;
 use crate::store::outbox::{
     AfterCall, CALL_ENDED, CALL_STARTED, COMPLETED_AFTER_CALL, Event, EventSubject, EventsTarget, SEND_EVENT,
@@ -14,7 +14,9 @@ use crate::store::outbox::{
 };
 use crate::store::schema;
 use crate::store::schema::clients::dsl;
-use crate::store::{Batch, Begun, Call, CallEndReport, CallWithTurns, Kept, NewCall, NewJob, StoreError};
+use crate::store::{
+    Batch, Begun, CALL_TRANSFERRED, Call, CallEndReport, CallTransfer, CallWithTurns, Kept, NewCall, NewJob, StoreError,
+};
 use crate::time;
 
 /// Begins a call, and tells its client. A call whose end was told first is told to have ended as well.
@@ -57,6 +59,13 @@ pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<Ve
             continue;
         }
         let Some(finish) = &update.finish else { continue };
+        if let Some(transfer) = &finish.transfer
+            && let Some(new) = transfers::put(conn, &update.call_sid, finish, transfer).await?
+            && new.destination.is_some()
+            && listens(conn, &update.call_sid).await?
+        {
+            tell_transfer(conn, &update.call_sid, &new).await?;
+        }
         let comes_back_until = open_until(finish.code, now);
         let at = comes_back_until.unwrap_or(now);
         let ended = Event { call: &update.call_sid, what: CALL_ENDED, recording: None, at };
@@ -85,6 +94,34 @@ pub(in crate::store) async fn completed_after_call(conn: &mut Conn, done: &After
         "tool": { "tool_call_id": number.to_string(), "tool": tool, "ok": ok, "output": output } });
     let key = format!("{COMPLETED_AFTER_CALL}/{call}/{number}");
     jobs::enqueue(conn, &NewJob::new(SEND_EVENT, key, payload).ordered(call)).await?;
+    Ok(())
+}
+
+/// Tells that a caller is handed on whose stream is over: before its end, which is told already, and waits.
+pub(in crate::store) async fn transferred(
+    conn: &mut Conn,
+    call: &Call,
+    transfer: &CallTransfer,
+) -> Result<(), StoreError> {
+    if !listens(conn, &call.call_sid).await? {
+        return Ok(());
+    }
+    let key = ended_key(&call.call_sid);
+    jobs::withdraw(conn, SEND_EVENT, &key).await?;
+    tell_transfer(conn, &call.call_sid, transfer).await?;
+    if call.is_over() {
+        ended(conn, call).await?;
+    }
+    Ok(())
+}
+
+async fn tell_transfer(conn: &mut Conn, call: &CallSid, transfer: &CallTransfer) -> Result<(), StoreError> {
+    let CallTransfer { number, destination, reason, summary, cause, .. } = transfer;
+    let sid = call.as_str();
+    let payload = json!({ "id": new_event(), "type": CALL_TRANSFERRED, "call_sid": sid, "at": time::told(Utc::now()),
+        "transfer": { "to": destination, "reason": reason, "summary": summary, "cause": cause.name() } });
+    let key = format!("{CALL_TRANSFERRED}/{sid}/{number}");
+    jobs::enqueue(conn, &NewJob::new(SEND_EVENT, key, payload).ordered(sid)).await?;
     Ok(())
 }
 
@@ -170,5 +207,6 @@ pub(in crate::store) async fn told(
         None => None,
     };
     let tools = steps::told_tools(conn, call.id).await?;
-    Ok(Some(EventSubject { call, turns, tools, client, recording }))
+    let transfers = transfers::of_call(conn, call.id).await?;
+    Ok(Some(EventSubject { call, turns, tools, transfers, client, recording }))
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use protocol::ids::CallSid;
 
-use super::{Conn, RunQueryDsl, jobs};
+use super::{Conn, RunQueryDsl, jobs, transfers};
 use crate::store::columns::coalesce;
 use crate::store::ends::{EndColumns, RETURN, next_rev};
 use crate::store::engine::prepared::prepared;
@@ -105,6 +105,9 @@ pub(in crate::store) async fn resume_flow(
     let dial_status = coalesce(flow.dial_status.as_deref(), dsl::dial_status);
     let noted = (dsl::over_at.eq(until.naive_utc()), dsl::dial_status.eq(dial_status));
     prepared(diesel::update(ended).set(noted)).execute(conn).await?;
+    if let Some(outcome) = &flow.dial_status {
+        transfers::came_to(conn, call, outcome).await?;
+    }
     jobs::reschedule(conn, SEND_EVENT, &ended_key(call), until).await
 }
 

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Nullable, SmallInt, Text};
 use diesel_migrations::MigrationHarness;
-use protocol::call::end::{EndCode, EndRank, Ended};
+use protocol::call::end::{EndCode, EndRank, Ended, Transfer};
 use protocol::ids::{CallSid, StreamSid};
 
 use super::{ALL, Backend, Conn, Db};
@@ -34,7 +34,7 @@ async fn told_by_us(store: &Store, sid: &str, account: Account) {
     let media = Some(media());
     let ours = |ended: &Ended| {
         let (status, code, why) = (ended.status().to_owned(), ended.code(), ended.words());
-        Some(Finish { at: at(50) + chrono::TimeDelta::milliseconds(125), status, code, why })
+        Some(Finish { at: at(50) + chrono::TimeDelta::milliseconds(125), status, code, why, transfer: None })
     };
     let update = match account {
         Reaper => return drop(lose(store, &[CallSid::new(sid)]).await),
@@ -160,7 +160,7 @@ fn every_way() -> Vec<Ended> {
         Ended::CallerHungUp { reason: Some("stopped".to_owned()) },
         Ended::CallerHungUp { reason: None },
         Ended::AgentHungUp,
-        Ended::Transferred { reason: words() },
+        Ended::Transferred(Transfer::because(words())),
         Ended::Operator,
         Ended::TooLong,
         Ended::NoMedia,
@@ -248,7 +248,7 @@ async fn a_call_whose_stream_a_gateway_of_the_version_before_got_is_its_own() {
     assert_eq!((&call.ownership.owner, call.ownership.generation, call.streams()), (&None, 2, 1));
     // This one waited for that stream in vain, and says so.
     let (status, code, why) = ("failed".to_owned(), EndCode::NoMedia, String::new());
-    let in_vain = Finish { at: at(20), status, code, why };
+    let in_vain = Finish { at: at(20), status, code, why, transfer: None };
     let waited = CallUpdate { generation: Some(1), finish: Some(in_vain), ..update("c1") };
     assert_eq!(store.write_batch(batch(vec![waited])).await.unwrap(), [CallSid::new("c1")]);
     let Begun::Elsewhere(call) = store.begin_call(new_call("c1", client)).await.unwrap() else { panic!("not there") };
@@ -275,8 +275,13 @@ async fn a_call_that_a_gateway_of_the_version_before_began_is_taken_with_its_str
     let call = store.call(&CallSid::new("c1")).await.unwrap().unwrap().call;
     assert_eq!((call.ownership.owner, call.ownership.generation), (Some(neighbour()), 1));
     assert_eq!((call.stream_sid, call.ended_code), (Some(StreamSid::new("s1")), None));
-    let end =
-        Some(Finish { at: at(50), status: "completed".to_owned(), code: EndCode::AgentHungUp, why: String::new() });
+    let end = Some(Finish {
+        at: at(50),
+        status: "completed".to_owned(),
+        code: EndCode::AgentHungUp,
+        why: String::new(),
+        transfer: None,
+    });
     let owned = CallUpdate { owner: neighbour(), generation: Some(1), finish: end, ..update("c1") };
     assert!(store.write_batch(batch(vec![owned])).await.unwrap().is_empty());
     // And the other way round: what the version before began again is one call.

@@ -37,7 +37,7 @@ const NUMBERS: [Option<&str>; 3] = [None, Some("09876543210"), Some("+91 98765-4
 
 /// How a gateway saw a call end.
 fn finish(secs: i64, ended: &Ended) -> Finish {
-    Finish { at: at(secs), status: ended.status().to_owned(), code: ended.code(), why: ended.words() }
+    Finish { at: at(secs), status: ended.status().to_owned(), code: ended.code(), why: ended.words(), transfer: None }
 }
 
 async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str>, told: Told) {

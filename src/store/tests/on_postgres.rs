@@ -29,6 +29,8 @@ mod lost;
 mod owners;
 #[path = "recordings.rs"]
 mod recordings;
+#[path = "transfers.rs"]
+mod transfers;
 
 type Conn = AsyncConnectionWrapper<AsyncPgConnection>;
 type Backend = diesel::pg::Pg;

@@ -27,6 +27,8 @@ mod lost;
 mod owners;
 #[path = "recordings.rs"]
 mod recordings;
+#[path = "transfers.rs"]
+mod transfers;
 
 type Conn = SqliteConnection;
 type Backend = diesel::sqlite::Sqlite;

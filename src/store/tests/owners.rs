@@ -3,7 +3,7 @@
 use chrono::{TimeDelta, Utc};
 use futures_util::future::join_all;
 use proptest::prelude::*;
-use protocol::call::end::{EndCode, Ended};
+use protocol::call::end::{EndCode, Ended, Transfer};
 use protocol::ids::{CallSid, Secret, StreamSid};
 
 use super::Db;
@@ -32,7 +32,8 @@ async fn told(store: &Store, sid: &str) -> Option<chrono::DateTime<Utc>> {
 
 fn ended(sid: &str, why: &Ended) -> CallUpdate {
     let (status, code) = (why.status().to_owned(), why.code());
-    let finish = Some(Finish { at: Utc::now(), status, code, why: why.words() });
+    let transfer = if let Ended::Transferred(transfer) = why { Some(transfer.clone()) } else { None };
+    let finish = Some(Finish { at: Utc::now(), status, code, why: why.words(), transfer });
     CallUpdate { media: Some(media()), finish, ..update(sid) }
 }
 
@@ -139,7 +140,9 @@ async fn a_call_that_ended_for_a_while_goes_on_with_whoever_asks_until_its_clien
 async fn a_caller_who_was_handed_on_has_as_long_as_it_rings_and_a_minute_to_come_back() {
     let db = Db::new();
     let (store, client) = store(&db).await;
-    for (sid, why, secs) in [("a", Ended::Transferred { reason: "billing".to_owned() }, 105), ("b", lost_line(), 60)] {
+    for (sid, why, secs) in
+        [("a", Ended::Transferred(Transfer::because("billing".to_owned())), 105), ("b", lost_line(), 60)]
+    {
         store.begin_call(new_call(sid, client)).await.unwrap();
         let before = Utc::now();
         store.write_batch(batch(vec![ended(sid, &why)])).await.unwrap();

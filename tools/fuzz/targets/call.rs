@@ -38,6 +38,7 @@ fuzz_target!(|data: &[u8]| {
         tools: vec![Function::new(Tool { name: "look_up".to_owned(), description: String::new(), parameters: "{}".to_owned() })],
         known: std::collections::BTreeMap::new(),
         context: None,
+        destinations: Vec::new(),
         hold_words: Vec::new(),
         clips: std::sync::Arc::default(),
         closed: false,

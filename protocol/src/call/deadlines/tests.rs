@@ -37,14 +37,13 @@ fn every_timer_has_a_row_of_its_own() {
 }
 
 /// The parts: how their keys are called, and their modules.
-const PARTS: [(&str, &str); 15] = [
+const PARTS: [(&str, &str); 14] = [
     ("Playout", "playout"),
     ("Media", "media"),
     ("Session", "session"),
     ("Patience", "patience"),
     ("CarryOn", "carry_on"),
     ("Turn", "turn"),
-    ("Interruption", "interruption"),
     ("Uplink", "uplink"),
     ("Keypad", "keypad"),
     ("Closing", "closing"),

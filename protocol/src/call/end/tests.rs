@@ -17,7 +17,7 @@ fn every_way() -> Vec<Ended> {
         hung_up("stopped"),
         Ended::CallerHungUp { reason: None },
         Ended::AgentHungUp,
-        Ended::Transferred { reason: words() },
+        Ended::Transferred(Transfer::because(words())),
         Ended::Operator,
         Ended::CallEnd { status: "busy".to_owned() },
         Ended::TooLong,
@@ -58,7 +58,7 @@ fn only_who_speaks_of_the_call_ends_it_for_good() {
     {
         assert!(open.is_provisional(), "{open:?}");
     }
-    assert!(Ended::Transferred { reason: "billing".to_owned() }.is_provisional());
+    assert!(Ended::Transferred(Transfer::because("billing".to_owned())).is_provisional());
     assert!(EndCode::Reaped.is_provisional(), "the gateway died, not the call");
     assert!(!Ended::TakenOver.is_provisional(), "it is back already, elsewhere");
 }
@@ -66,7 +66,7 @@ fn only_who_speaks_of_the_call_ends_it_for_good() {
 #[test]
 fn whoever_was_not_served_is_put_through() {
     for ended in every_way() {
-        let transferred = matches!(ended, Ended::Transferred { .. });
+        let transferred = matches!(ended, Ended::Transferred(_));
         assert_eq!(ended.code().hands_on(), transferred || ended.status() == "failed", "{ended:?}");
     }
     assert!(EndCode::Reaped.hands_on() && EndCode::Unknown.hands_on());

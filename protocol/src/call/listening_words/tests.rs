@@ -13,6 +13,7 @@ fn setup(language: &str, languages: &[&str]) -> Setup {
         speed: None,
         voice: None,
         tools: Vec::new(),
+        destinations: Vec::new(),
         hold_words: Vec::new(),
         clips: std::sync::Arc::default(),
         closed: false,

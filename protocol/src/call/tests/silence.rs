@@ -112,7 +112,7 @@ fn a_silent_caller_is_handed_on_where_the_file_says_so() {
         rig.pass(10_100);
         rig.play_out();
     }
-    assert!(matches!(rig.ended(), Some(Ended::Transferred { reason }) if reason.contains("desk")), "{:?}", rig.ended());
+    assert!(matches!(rig.ended(), Some(Ended::Transferred(to)) if to.reason.contains("desk")), "{:?}", rig.ended());
 }
 
 #[test]

@@ -317,11 +317,7 @@ fn a_caller_who_speaks_into_the_answer_of_a_function_that_hands_them_on_is_answe
     assert_eq!(rig.ended(), None);
     rig.transcript(1, "u2", "Wait, which one?");
     answers(&mut rig, "r3", 800);
-    assert!(
-        matches!(rig.ended(), Some(Ended::Transferred { reason }) if reason.contains("nurse")),
-        "{:?}",
-        rig.ended()
-    );
+    assert!(matches!(rig.ended(), Some(Ended::Transferred(to)) if to.reason.contains("nurse")), "{:?}", rig.ended());
 }
 
 fn with(change: impl Fn(&mut Function)) -> Setup {

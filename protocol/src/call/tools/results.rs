@@ -1,6 +1,7 @@
 //! What functions come to, and who is told: the session that called, once; another one, which knows no such call, in words.
 
 use super::super::context::Context;
+use super::super::destinations;
 use super::super::end::Ended;
 use super::super::fact::Fact;
 use super::super::functions::{FunctionAnswer, Ran, Returned, Steer};
@@ -39,16 +40,23 @@ impl Tools {
         };
         let (output, steer) = as_told(cx, result);
         let answered = !running.silent;
+        let steered = match steer {
+            None => Ok(None),
+            Some(Steer::HangUp) => Ok(Some(Ended::AgentHungUp)),
+            Some(Steer::Transfer(to)) => {
+                let sent = destinations::sent_to(&cx.setup.destinations, &to, cx.now, "a function said so");
+                sent.map(Ended::Transferred).map(Some)
+            }
+        };
+        let (output, why) = match steered {
+            Ok(why) => (output, why),
+            Err(problem) => {
+                cx.count("tool_refused", 1);
+                (prompts::not_steered(&output, &problem), None)
+            }
+        };
         self.settle(cx, running, output, to);
-        steer.map(|steer| Steered {
-            why: match steer {
-                Steer::HangUp => Ended::AgentHungUp,
-                Steer::Transfer(to) => {
-                    Ended::Transferred { reason: format!("a function said so: to {}", clip(&to, 64)) }
-                }
-            },
-            answered,
-        })
+        why.map(|why| Steered { why, answered })
     }
 
     /// An effect took too long: what it comes to is no result any more.

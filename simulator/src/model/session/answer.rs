@@ -21,6 +21,8 @@ const GREETING_WORDS: [&str; 5] = ["greet", "welcome", "say hello", "नमस�
 const SENTENCE_WORDS: &str = "Say exactly these words";
 /// What in the last that the model was told makes its answer begin with an apology.
 const APOLOGY_WORD: &str = "Apologise";
+/// What in it tells of a transfer that came to nothing.
+const BACK_WORDS: &str = "handed the caller on to";
 
 /// What a `response.create` asks for, of what matters here.
 pub(super) struct Request<'a> {
@@ -83,7 +85,11 @@ impl Session {
 
     /// The script's answer, behind an apology if that is what was last asked for.
     fn apologising(&mut self) -> Answer {
-        let asked = lock(&self.tracked.conversation).was_last_told(APOLOGY_WORD);
+        let is_told = |words| lock(&self.tracked.conversation).was_last_told(words);
+        if let Some(clip) = self.shared.options.script.back.filter(|_| is_told(BACK_WORDS)) {
+            return Answer::Parts(vec![Part::Say(clip)]);
+        }
+        let asked = is_told(APOLOGY_WORD);
         match (self.next_answer(), self.shared.options.script.apology.filter(|_| asked)) {
             (Answer::Parts(parts), Some(clip)) => {
                 Answer::Parts(std::iter::once(Part::Say(clip)).chain(parts).collect())

@@ -1,1 +1,0 @@
-ALTER TABLE turns DROP COLUMN backchannel;
