@@ -111,7 +111,7 @@ impl Line {
     fn exchange(&mut self) {
         self.turns += 1;
         let item = ItemId::new(format!("u{}", self.turns));
-        self.server(ServerEvent::SpeechStarted { item: item.clone() });
+        self.server(ServerEvent::SpeechStarted { item: item.clone(), audio_start_ms: None });
         (0..50).for_each(|_| self.frame());
         self.server(ServerEvent::SpeechStopped { item, audio_end_ms: 0 });
         let response = ResponseId::new(format!("r{}", self.turns));

@@ -142,6 +142,7 @@ pub(crate) fn turn_json(turn: &Turn) -> Value {
         "interrupted": turn.interrupted,
         "answer_ms": turn.answer_ms,
         "clip": turn.clip,
+        "backchannel": turn.backchannel,
     })
 }
 

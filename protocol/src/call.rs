@@ -2,12 +2,13 @@
 //!
 //! [`Call`] decides nothing: it hands each event to the part that it concerns. A part owns its state and its timers (`deadlines` says
 //! which), and says with a small enum what follows for the others: `media` (the carrier's stream), `uplink` (the caller's audio),
-//! `session` (the model's connection), `turn` (who has the floor), `patience` (how long the caller waits, and what follows), `playout`
+//! `session` (the model's connection), `turn` (who has the floor), `interruption` (what a sound of the caller's is
+//! while the agent speaks), `patience` (how long the caller waits, and what follows), `playout`
 //! (what was generated, sent and heard), `opening` and `closing` (the first word, and the goodbye that must be heard), `tools` (functions:
 //! run once, with a deadline), `context_lookup` (who calls, as the client knows it), `keypad` (keys, collected to entries), `carry_on` (the
 //! rest of an answer that was broken off), `last_words` (of a caller who has left), `silence` (of one who says nothing), `prompts` (every sentence that we say to a model).
 //!
-//! What takes several parts stands beside them: `beginning`, `listening` (the caller's turns), `answering` (the model's), `handover` (from
+//! What takes several parts stands beside them: `beginning`, `listening` (the caller's turns), `judging` (their sounds), `answering` (the model's), `handover` (from
 //! one session to the next), `ending`. None of them can block, fail, or reach a socket or a clock.
 
 mod answering;
@@ -27,7 +28,9 @@ pub mod functions;
 mod handover;
 pub mod history;
 mod holding;
+mod interruption;
 pub mod io;
+mod judging;
 mod keypad;
 mod last_words;
 mod listening;
@@ -61,6 +64,7 @@ pub use end::COMES_BACK_WITHIN;
 use end::Ended;
 use history::History;
 use holding::Holding;
+use interruption::Interruption;
 use io::{CallerEvent, ConnId, Control, Input, ModelEvent, Output};
 use last_words::LastWords;
 use opening::Opening;
@@ -81,6 +85,7 @@ pub struct Call {
     phase: Phase,
     session: Session,
     turn: Turn,
+    interruption: Interruption,
     patience: Patience,
     playout: Playout,
     uplink: Uplink,
@@ -191,7 +196,7 @@ impl Call {
             ServerEvent::Error(error) => self.server_error(conn, &error),
             // Until it takes over, a replacement has nothing to say.
             _ if !self.session.is_current(conn) => {}
-            ServerEvent::SpeechStarted { item } => self.speech_started(conn, item),
+            ServerEvent::SpeechStarted { item, audio_start_ms } => self.speech_started(conn, item, audio_start_ms),
             ServerEvent::SpeechStopped { item, audio_end_ms } => self.speech_stopped(conn, item, audio_end_ms),
             ServerEvent::Committed { item } => self.committed(conn, item),
             ServerEvent::InputTranscript { item, text } => self.caller_text(item, text),
@@ -225,6 +230,9 @@ impl Call {
             }
             Timer::CarryOn(_) => self.nothing_noticed(),
             Timer::Turn(_) => self.turn_proved(),
+            Timer::Interruption(interruption::Timer::Pause) => self.pause_if_due(),
+            Timer::Interruption(interruption::Timer::Words) => self.words_overdue(),
+            Timer::Interruption(interruption::Timer::Item) => self.item_overdue(),
             Timer::Uplink(timer) => self.uplink.expired(&mut self.cx, timer, self.session.ready()),
             Timer::Keypad(_) => self.keys_entered(),
             Timer::Tools(timer) => {
@@ -254,9 +262,10 @@ impl Call {
         let waits = self.tools.are_pending() || Patience::is_retrying(&self.cx);
         self.holding.watch(&mut self.cx, waits, !self.playout.is_idle());
         self.watch_silence();
-        if !self.playout.is_idle() {
+        if !self.playout.is_idle() || self.interruption.is_open() {
             return;
         }
+        self.answer_kept();
         if let Some(why) = self.closing.heard_out() {
             return self.end(why);
         }

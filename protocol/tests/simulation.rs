@@ -11,6 +11,8 @@ mod carrier;
 mod clips;
 #[path = "simulation/functions.rs"]
 mod functions;
+#[path = "simulation/judging.rs"]
+mod judging;
 #[path = "simulation/leg.rs"]
 mod leg;
 #[path = "simulation/link.rs"]
@@ -51,7 +53,7 @@ use std::time::{Duration, Instant};
 use leg::Reading;
 use link::SEC;
 use protocol::call::end::Ended;
-use protocol::call::policy::{Silence, Then};
+use protocol::call::policy::{Confirmed, Interruptions, Silence, Then};
 use scenario::{Expiry, Fate, Names, Scenario, Temper};
 use tally::Tally;
 use world::World;
@@ -516,4 +518,63 @@ fn a_server_that_refuses_much_of_what_it_is_asked_keeps_nobody_waiting_however_i
             assert_eq!(all.of("sessions lost"), 0, "an answer to one event says nothing of the session: {all:#?}");
         }
     }
+}
+
+/// Calls whose callers cough, say "haan ji" and cut in, and whose agents find out which it was.
+fn with_coughs(seeds: Range<u64>) -> Vec<Scenario> {
+    changed(seeds, |it| {
+        it.interruptions = Interruptions::Confirmed(Confirmed::default());
+        it.policy.record = false;
+        it.policy.max_call = Duration::from_secs(120);
+        it.policy.chunk_ms = [100, 200][(it.seed % 2) as usize];
+        it.manners.coughs = 0.6;
+        it.manners.listens = 0.4;
+        it.manners.cuts_in = [0.0, 0.3, 0.6][(it.seed % 3) as usize];
+        it.manners.utterance_ms = [(900, 5000), (1300, 3000)][(it.seed % 2) as usize];
+        it.temper.item_ms = (3_000, 9_000);
+    })
+}
+
+#[test]
+fn a_thousand_callers_cough_and_say_haan_and_no_agent_is_silenced_by_that_nor_goes_on_over_a_turn() {
+    let seeds = seeds();
+    let calls = seeds.end - seeds.start;
+    let all = run_all(&with_coughs(seeds));
+    let of = |what: &str| all.of(what);
+    let (coughs, long, cost) =
+        (of("coughs"), of("coughs that paused the agent for long"), of("coughs that cost the agent's sentence"));
+    eprintln!(
+        "{calls} calls: {coughs} coughs, of which {long} paused the agent for more than 300 ms and {cost} cost its sentence; {} listeners' \
+         words, and {} more with the agent about to be done; {} turns that cut in, none of them gone on over; paused speech goes on {} ms \
+         after the sound at the latest",
+        of("listeners' words"),
+        of("listeners taken for turns"),
+        of("turns that cut in"),
+        of("goes on after ms"),
+    );
+    assert!(calls < 1000 || coughs * 1000 >= 1_500 * calls && of("listeners' words") * 1000 >= 500 * calls, "{all:#?}");
+    assert!(calls < 1000 || of("turns that cut in") >= calls, "{all:#?}");
+    assert!(long * 10 <= coughs && cost == 0, "{all:#?}");
+    assert!(of("goes on after ms") <= 1_200, "{all:#?}");
+}
+
+/// Calls of all kinds, in which it is we who answer, and who judge what the caller's sounds are.
+fn that_we_answer(seeds: Range<u64>) -> Vec<Scenario> {
+    let ours = |seed: u64| {
+        let mut it = Scenario::of(seed);
+        let confirmed = Interruptions::Confirmed(Confirmed::default());
+        it.interruptions = if seed.is_multiple_of(4) { Interruptions::Never } else { confirmed };
+        it.policy.record = false;
+        (it.manners.coughs, it.manners.listens) = (0.4, 0.3);
+        it
+    };
+    seeds.map(ours).collect()
+}
+
+#[test]
+fn calls_of_all_kinds_hold_when_it_is_we_who_judge_and_answer() {
+    let seeds = seeds();
+    let all = run_all(&that_we_answer(seeds.start..seeds.end.min(seeds.start + 600)));
+    eprintln!("{all:#?}");
+    assert!(seeds.end - seeds.start < 600 || all.of("pauses") > 300 && all.of("coughs") > 300, "{all:#?}");
 }

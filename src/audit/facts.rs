@@ -26,6 +26,9 @@ pub(crate) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
         Fact::Interrupted { heard_ms, unheard_ms, at_ms, .. } => {
             ("call.interrupted", "ok", json!({ "at_ms": at_ms, "heard_ms": heard_ms, "unheard_ms": unheard_ms }))
         }
+        Fact::Backchannel { at_ms, length_ms, .. } => {
+            ("call.backchannel", "ok", json!({ "at_ms": at_ms, "length_ms": length_ms }))
+        }
         Fact::ToolCalled(ToolCall { call_id, name, arguments, .. }) => {
             ("call.tool-called", "ok", json!({ "call_id": call_id, "name": name, "arguments": arguments }))
         }

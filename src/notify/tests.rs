@@ -296,6 +296,7 @@ fn what_is_told_of_a_whole_call_stays_within_its_bound() {
         interrupted: false,
         answer_ms: None,
         clip: false,
+        backchannel: false,
     };
     let run = |output: &str| ToolRun {
         number: 1,

@@ -189,6 +189,7 @@ pub(super) struct TurnRow {
     interrupted: bool,
     answer_ms: Option<i64>,
     clip: bool,
+    backchannel: bool,
 }
 
 impl TurnRow {
@@ -204,6 +205,7 @@ impl TurnRow {
             interrupted: self.interrupted,
             answer_ms: self.answer_ms.map(whole),
             clip: self.clip,
+            backchannel: self.backchannel,
         }
     }
 }

@@ -114,6 +114,7 @@ diesel::table! {
         interrupted -> Bool,
         answer_ms -> Nullable<BigInt>,
         clip -> Bool,
+        backchannel -> Bool,
     }
 }
 

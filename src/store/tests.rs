@@ -177,6 +177,7 @@ pub(crate) fn turn(index: u32, text: &str) -> Turn {
         interrupted: index == 2,
         answer_ms: (index == 2).then_some(700),
         clip: index == 4,
+        backchannel: index == 5,
     }
 }
 

@@ -52,6 +52,7 @@ const COUNTERS: &[(&str, &str)] = &[
     ("callgate_frames_total", "Audio frames, by direction"),
     ("callgate_http_requests_total", "Requests answered, by route and status"),
     ("callgate_interruptions_total", "Times that a caller cut the agent short"),
+    ("callgate_backchannels_total", "Coughs and listeners' words that did not"),
     ("callgate_jobs_total", "Attempts at jobs, by kind and outcome"),
     ("callgate_junk_total", "Messages that could not be understood, by who sent them"),
     ("callgate_media_refused_total", "Media sockets that were refused at their start event"),

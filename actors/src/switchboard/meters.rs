@@ -112,6 +112,7 @@ impl Meters {
             Fact::ModelDialled { .. } => counter!("callgate_model_dials_total").increment(1),
             Fact::ModelLost { .. } => counter!("callgate_model_lost_total").increment(1),
             Fact::Interrupted { .. } => counter!("callgate_interruptions_total").increment(1),
+            Fact::Backchannel { .. } => counter!("callgate_backchannels_total").increment(1),
             Fact::ResponseFailed { code } => {
                 // As the server has it: only the words that are known become a label.
                 let code = RESPONSE_FAILURES.into_iter().find(|known| known == code).unwrap_or("other");

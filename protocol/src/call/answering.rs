@@ -18,7 +18,10 @@ use crate::realtime::event::{ContentKey, FunctionCall, ResponseDone, ResponseSta
 impl Call {
     /// Whether nobody speaks, and nobody owes anybody anything.
     pub(super) fn is_quiet(&self) -> bool {
-        self.turn.is_quiet() && !Patience::is_due(&self.cx) && !CarryOn::listens(&self.cx)
+        self.turn.is_quiet()
+            && self.interruption.is_quiet()
+            && !Patience::is_due(&self.cx)
+            && !CarryOn::listens(&self.cx)
     }
 
     /// Asks for a response: the greeting, as long as there was none.
@@ -263,7 +266,8 @@ impl Call {
 
     /// The caller has waited for a function in silence: a fixed sentence says that somebody is there.
     pub(super) fn fill_the_wait(&mut self) {
-        let free = self.playout.is_free() && !self.turn.caller_speaks() && !self.closing.is_pending();
+        let speaks = self.turn.caller_speaks() || self.interruption.is_open();
+        let free = self.playout.is_free() && !speaks && !self.closing.is_pending();
         let words = self.tools.words_meanwhile(&self.cx);
         if let Some(clip) = self.holding.expired(&mut self.cx, free, &words) {
             self.playout.play(&mut self.cx, &clip);

@@ -14,6 +14,7 @@ use super::end::Ended;
 use super::fact::Fact;
 use super::history::{History, Owed};
 use super::holding::Holding;
+use super::interruption::Interruption;
 use super::io::Output;
 use super::last_words::LastWords;
 use super::opening::Opening;
@@ -105,6 +106,7 @@ impl Call {
             phase: Phase::Waiting,
             session: Session::new(history.dials()),
             turn: Turn::default(),
+            interruption: Interruption::default(),
             patience: Patience::default(),
             playout: Playout::new(policy.chunk_ms, history.resumes()),
             uplink: Uplink::new(policy.hold, history.resumes() > 0),

@@ -95,6 +95,18 @@ impl Closing {
         self.0.take().and_then(|goodbye| goodbye.by)
     }
 
+    /// Playback pauses: a goodbye that is paused is not late.
+    pub(super) fn paused(&mut self, cx: &mut Context) {
+        cx.deadlines.clear(Timer::Goodbye);
+    }
+
+    /// Playback goes on, with so much still to be played.
+    pub(super) fn goes_on(&mut self, cx: &mut Context, remaining: Duration) {
+        if self.0.as_ref().is_some_and(|goodbye| goodbye.said) {
+            cx.deadlines.set(Timer::Goodbye, cx.now + remaining + cx.policy.goodbye_slack);
+        }
+    }
+
     /// The call ends otherwise.
     pub(super) fn forget(&mut self) {
         self.0 = None;

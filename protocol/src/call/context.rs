@@ -9,7 +9,7 @@ use super::deadlines::Deadlines;
 use super::fact::Fact;
 use super::history::History;
 use super::io::{CallerCommand, ConnId, ModelCommand, Output};
-use super::policy::{Policy, Setup};
+use super::policy::{Interruptions, Policy, Setup};
 use crate::realtime::command::{ClientEvent, Vad};
 use crate::realtime::event_id::{EventId, EventKind};
 
@@ -92,6 +92,11 @@ impl Context {
     /// What the wall clock would show now.
     pub(crate) fn wall(&self) -> SystemTime {
         self.clock.wall(self.now)
+    }
+
+    /// Whether a sound of the caller's may pause what is played.
+    pub(crate) fn pauses(&self) -> bool {
+        matches!(self.setup.listening.interruptions, Interruptions::Confirmed(_))
     }
 
     /// The server's detector of speech, as this client has it.

@@ -5,8 +5,8 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    carry_on, closing, context_lookup, holding, keypad, last_words, media, patience, playout, session, silence, tools,
-    turn, uplink,
+    carry_on, closing, context_lookup, holding, interruption, keypad, last_words, media, patience, playout, session,
+    silence, tools, turn, uplink,
 };
 
 /// A timer, by the part that owns it. At most one of each is armed.
@@ -18,6 +18,7 @@ pub(super) enum Timer {
     Patience(patience::Timer),
     CarryOn(carry_on::Timer),
     Turn(turn::Timer),
+    Interruption(interruption::Timer),
     Uplink(uplink::Timer),
     Keypad(keypad::Timer),
     Closing(closing::Timer),
@@ -46,6 +47,7 @@ of_parts! {
     Patience: patience,
     CarryOn: carry_on,
     Turn: turn,
+    Interruption: interruption,
     Uplink: uplink,
     Keypad: keypad,
     Closing: closing,
@@ -57,7 +59,7 @@ of_parts! {
 }
 
 /// The rows of the table, of the timers that there is one of each. Pacing comes first: [`Deadlines::next`] looks at it apart.
-const ROWS: [Timer; 23] = [
+const ROWS: [Timer; 26] = [
     Timer::Playout(playout::Timer::Pace),
     Timer::Playout(playout::Timer::Voice),
     Timer::Playout(playout::Timer::KeepAlive),
@@ -81,6 +83,9 @@ const ROWS: [Timer; 23] = [
     Timer::Holding(holding::Timer::Filler),
     Timer::ContextLookup(context_lookup::Timer::Late),
     Timer::Silence(silence::Timer::Nudge),
+    Timer::Interruption(interruption::Timer::Pause),
+    Timer::Interruption(interruption::Timer::Words),
+    Timer::Interruption(interruption::Timer::Item),
 ];
 
 impl Timer {
@@ -100,6 +105,7 @@ impl Timer {
             Self::Holding(timer) => 20 + timer as usize,
             Self::ContextLookup(timer) => 21 + timer as usize,
             Self::Silence(timer) => 22 + timer as usize,
+            Self::Interruption(timer) => 23 + timer as usize,
             Self::Tools(_) => return None,
         })
     }

@@ -37,6 +37,7 @@ impl Call {
         };
         let live = self.phase == Phase::Live;
         let conn = self.session.ready().filter(|_| live && has_time(&why) && self.session.transcribes(&self.cx));
+        self.judge_at_last(None);
         let speaking = self.turn.speaking().cloned();
         let last = self.uplink.last_loud(self.cx.now);
         let unheard = self.turn.leave(&mut self.cx, last);

@@ -65,6 +65,15 @@ pub enum Fact {
         /// When speech (not the closing silence) ended.
         at_ms: u64,
     },
+    /// The caller made a sound while the agent spoke, and wanted nothing by it: a cough, or what a listener says.
+    Backchannel {
+        /// Its item.
+        item: ItemId,
+        /// When.
+        at_ms: u64,
+        /// How long it was, ms.
+        length_ms: u64,
+    },
     /// The caller's words, late and advisory.
     CallerText {
         /// Its item.
@@ -296,6 +305,8 @@ pub struct Turn {
     pub answer_ms: Option<u64>,
     /// A fixed sentence: the agent's for the caller, and unknown to the model.
     pub clip: bool,
+    /// The caller's, who wanted nothing by it: a cough, or what a listener says. The model does not know of it.
+    pub backchannel: bool,
 }
 
 /// A side of the conversation.

@@ -52,6 +52,8 @@ impl Call {
 
     /// The session in use is gone, and with it all that was in progress there.
     fn session_lost(&mut self) {
+        self.judge_at_last(None);
+        self.interruption.forget_session(&mut self.cx);
         let open = self.turn.open_responses();
         self.turn.session_lost(&mut self.cx);
         self.tools.forget_session();
@@ -108,6 +110,7 @@ impl Call {
             && let Some(conn) = self.session.take_over(&mut self.cx)
         {
             self.turn.forget_session();
+            self.interruption.forget_session(&mut self.cx);
             self.tools.forget_session();
             self.last_words.forget_session();
             self.brief(conn, usize::MAX);

@@ -3,6 +3,7 @@
 //! It is never the state that panicked, only what was recorded.
 
 mod asides;
+mod entries;
 mod replay;
 mod stored;
 mod words;
@@ -20,13 +21,12 @@ use super::keypad::LONGEST_ENTRY;
 use crate::ids::{ItemId, StreamSid};
 
 use asides::Aside;
+use entries::{Entry, Kind};
 pub(crate) use replay::Owed;
 pub use stored::{StoredCall, StoredStep};
 
 /// Turns of one call: beyond it a conversation is none.
 const MAX_TURNS: usize = 5_000;
-/// Bytes of words kept of one turn.
-const MAX_WORDS: usize = 16 * 1024;
 
 /// What is known of a call from its facts.
 #[derive(Clone, Debug, Default)]
@@ -60,36 +60,6 @@ pub struct History {
     dial_status: Option<String>,
 }
 
-/// One turn as it grows.
-#[derive(Clone, Debug)]
-struct Entry {
-    item: ItemId,
-    who: Who,
-    text: String,
-    at_ms: u64,
-    heard_ms: u64,
-    generated_ms: u64,
-    /// Some of it went to the caller: it stands where that was.
-    played: bool,
-    /// All of its audio was generated.
-    whole: bool,
-    interrupted: bool,
-    /// Not the caller cut it short: what it still had to say is owed.
-    broken: bool,
-    /// An answer began with it: how long the caller had waited, ms.
-    answer_ms: Option<u64>,
-    /// The caller stopped speaking, or the agent was heard out or cut.
-    ended: bool,
-    /// The record knows it as it stands.
-    told: bool,
-    /// A fixed sentence: no model said it, and none is told.
-    clip: bool,
-    /// What happened before the next turn.
-    asides: Vec<Aside>,
-    /// So many of those, in the first turn, happened before it.
-    before: usize,
-}
-
 impl History {
     /// Folds one fact.
     pub fn apply(&mut self, fact: &Fact) {
@@ -105,6 +75,9 @@ impl History {
             }
             Fact::AgentBegan { item, at_ms } => (self.open(item, Who::Agent, *at_ms), "turn_dropped"),
             Fact::ClipBegan { item, words, at_ms } => (self.clip(item, words, *at_ms), "turn_dropped"),
+            Fact::Backchannel { item, at_ms, length_ms } => {
+                (self.backchannel(item, *at_ms, *length_ms), "turn_dropped")
+            }
             Fact::CallerText { item, text } => (self.words(item, text, true), "words_cut"),
             Fact::AgentText { item, delta } => (self.words(item, delta, false), "words_cut"),
             Fact::ToolCalled(call) => {
@@ -196,63 +169,6 @@ impl History {
         }
     }
 
-    /// A turn begins. False when there is no room for it.
-    fn open(&mut self, item: &ItemId, who: Who, at_ms: u64) -> bool {
-        if self.knows(item) {
-            return true;
-        }
-        if self.entries.len() >= MAX_TURNS {
-            return false;
-        }
-        self.entries.push(Entry {
-            item: item.clone(),
-            who,
-            text: String::new(),
-            at_ms,
-            heard_ms: 0,
-            generated_ms: 0,
-            played: false,
-            whole: false,
-            interrupted: false,
-            broken: false,
-            answer_ms: None,
-            ended: false,
-            told: false,
-            clip: false,
-            before: self.before.len(),
-            asides: std::mem::take(&mut self.before),
-        });
-        true
-    }
-
-    /// A fixed sentence is a turn whose words are known from the beginning.
-    fn clip(&mut self, item: &ItemId, words: &str, at_ms: u64) -> bool {
-        let kept = self.open(item, Who::Agent, at_ms) && self.words(item, words, true);
-        self.with(item, |e| e.clip = true);
-        self.clips += 1;
-        kept
-    }
-
-    /// The newest turns are the ones that move: search from the end.
-    fn with(&mut self, item: &ItemId, change: impl FnOnce(&mut Entry)) {
-        if let Some(entry) = self.entries.iter_mut().rev().find(|e| e.item == *item) {
-            change(entry);
-            entry.told = false;
-        }
-    }
-
-    /// More words of a turn, or other ones. False when there is no room for all of them.
-    fn words(&mut self, item: &ItemId, words: &str, anew: bool) -> bool {
-        let mut whole = true;
-        self.with(item, |e| {
-            if anew {
-                e.text.clear();
-            }
-            whole = push_within(&mut e.text, words);
-        });
-        whole
-    }
-
     /// Whether there was a turn of this item.
     pub(crate) fn knows(&self, item: &ItemId) -> bool {
         self.entries.iter().rev().any(|e| e.item == *item)
@@ -295,7 +211,8 @@ impl History {
             generated_ms: entry.generated_ms,
             interrupted: entry.interrupted,
             answer_ms: entry.answer_ms,
-            clip: entry.clip,
+            clip: entry.is(Kind::Clip),
+            backchannel: entry.is(Kind::Backchannel),
         }
     }
 
@@ -375,14 +292,6 @@ impl History {
     pub(crate) fn says(&self, item: &ItemId, text: &str) -> bool {
         self.entries.iter().rev().find(|e| e.item == *item).is_some_and(|e| e.text == text)
     }
-}
-
-/// Appends what there is room for: whether that was all.
-fn push_within(text: &mut String, more: &str) -> bool {
-    let room = MAX_WORDS.saturating_sub(text.len());
-    let end = (0..=room.min(more.len())).rev().find(|&end| more.is_char_boundary(end)).unwrap_or(0);
-    text.push_str(&more[..end]);
-    end == more.len()
 }
 
 #[cfg(test)]

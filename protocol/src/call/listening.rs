@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::fact::Fact;
+use super::interruption::Words;
 use super::io::ConnId;
 use super::patience::Patience;
 use super::tools::REMINDED_AFTER;
@@ -25,13 +26,17 @@ impl Call {
         media::heard(&mut self.cx);
         self.uplink.tape(&mut self.cx, sent_ms, &pcm);
         let spoken = self.uplink.has_spoken(self.cx.now, pcm.len(), level_dbfs);
-        if self.turn.caller_speaks() {
+        self.interruption.frame(&self.cx, self.uplink.length(pcm.len()), level_dbfs);
+        if self.turn.caller_speaks() || self.interruption.is_heard() {
             Uplink::watch_gap(&mut self.cx, true);
         } else if spoken && self.playout.is_idle() && self.is_quiet() {
             Patience::expect_notice(&mut self.cx);
         }
         self.uplink.push(&mut self.cx, self.session.ready(), pcm);
         self.playout.expire_marks(&mut self.cx);
+        if self.answers_are_ours() {
+            self.listen_closely();
+        }
     }
 
     /// A key of the caller's.
@@ -75,19 +80,31 @@ impl Call {
         Duration::from_millis(u64::from(self.cx.vad().silence_duration_ms))
     }
 
-    pub(super) fn speech_started(&mut self, conn: ConnId, item: ItemId) {
+    pub(super) fn speech_started(&mut self, conn: ConnId, item: ItemId, audio_start_ms: Option<u64>) {
+        let named = !item.as_str().is_empty();
         let item = self.turn.name(item, true);
-        if self.turn.is_of_turn(&item) {
+        if self.turn.is_of_turn(&item) || self.interruption.of(&item).is_some() {
             return self.cx.count("repeated_event", 1);
+        }
+        if self.judges() {
+            return self.sound_began(conn, item, named, audio_start_ms);
         }
         self.caller_began(conn, item);
         Uplink::watch_gap(&mut self.cx, true);
     }
 
     fn caller_began(&mut self, conn: ConnId, item: ItemId) {
+        let now = self.cx.now;
+        self.caller_began_at(Some(conn), item, now);
+    }
+
+    /// The caller takes the floor: they began to speak then.
+    pub(super) fn caller_began_at(&mut self, conn: Option<ConnId>, item: ItemId, began: Instant) {
+        let ours = self.answers_are_ours();
         self.heard_by_server();
-        self.cancel_goodbye(Some(conn));
-        self.turn.caller_began(&mut self.cx, &mut self.playout, conn, item);
+        self.interruption.answered(&mut self.cx);
+        self.cancel_goodbye(conn);
+        self.turn.caller_began(&mut self.cx, &mut self.playout, conn, (item, began, ours));
         self.tools.caller_spoke();
         self.patience.caller_began(&mut self.cx);
         CarryOn::noticed(&mut self.cx);
@@ -95,6 +112,14 @@ impl Call {
     }
 
     pub(super) fn speech_stopped(&mut self, conn: ConnId, item: ItemId, audio_end_ms: u64) {
+        if self.interruption.of(&item).is_some() {
+            return self.sound_stopped(conn, &item, audio_end_ms);
+        }
+        if self.judges() && !self.turn.is_of_turn(&item) {
+            let named = !item.as_str().is_empty();
+            let item = self.turn.name(item, false);
+            return self.sound_told_late(conn, item, named, false);
+        }
         // The server's end of speech includes the closing silence; what was appended since is its own delay.
         let behind = self.uplink.appended_ms().saturating_sub(audio_end_ms).min(2000);
         self.caller_ended(conn, item, behind);
@@ -102,10 +127,24 @@ impl Call {
 
     /// The server made an item of a turn: so it is over.
     pub(super) fn committed(&mut self, conn: ConnId, item: ItemId) {
+        if self.interruption.of(&item).is_some() {
+            return self.sound_committed(conn, &item);
+        }
+        if self.interruption.deletes(&item) {
+            self.cx.send(conn, ClientEvent::DeleteItem { item });
+            return;
+        }
+        let named = !item.as_str().is_empty();
         let item = self.turn.name(item, false);
         if self.turn.caller_speaks() || self.turn.committed(&item) {
-            self.caller_ended(conn, item, 0);
+            if !self.turn.caller_speaks() && self.judges() {
+                return self.sound_told_late(conn, item, named, true);
+            }
+            self.caller_ended(conn, item.clone(), 0);
             self.turn.committed_now();
+        }
+        if self.interruption.awaits(&item) {
+            self.answer_turn(Some(conn));
         }
     }
 
@@ -118,14 +157,23 @@ impl Call {
         let silence = self.closing_silence() + Duration::from_millis(behind_ms);
         let detected = self.cx.now.checked_sub(silence).unwrap_or(self.cx.now);
         let last = self.uplink.last_speech(detected);
+        self.speech_over(conn, item, last);
+    }
+
+    /// What the caller was saying is over.
+    pub(super) fn speech_over(&mut self, _conn: ConnId, item: ItemId, last: Instant) {
         if let Some(ended) = self.turn.caller_ended(&mut self.cx, &item, last) {
             self.turn_over(ended, last);
         }
     }
 
-    fn turn_over(&mut self, item: ItemId, last: Instant) {
+    pub(super) fn turn_over(&mut self, item: ItemId, last: Instant) {
         self.patience.caller_ended(&mut self.cx, last);
-        self.last_words.awaits(item, self.cx.now);
+        self.last_words.awaits(item.clone(), self.cx.now);
+        Uplink::watch_gap(&mut self.cx, false);
+        if self.answers_are_ours() {
+            return self.interruption.answers_when_committed(&mut self.cx, item);
+        }
         let begun = !self.turn.open_responses().is_empty();
         if self.tools.hold_the_answer(self.cx.now) {
             if begun {
@@ -135,7 +183,6 @@ impl Call {
             let by = self.cx.now + REMINDED_AFTER;
             Patience::expect_answer_by(&mut self.cx, by);
         }
-        Uplink::watch_gap(&mut self.cx, false);
         self.playout.hold(&mut self.cx, false);
     }
 
@@ -166,6 +213,9 @@ impl Call {
 
     /// The words of a turn, late and advisory.
     pub(super) fn caller_text(&mut self, item: ItemId, text: String) {
+        if self.interruption.of(&item).is_some() {
+            return self.sound_words(&item, Words::Said(text));
+        }
         let item = self.turn.name(item, false);
         self.last_words.came(&item);
         if self.cx.history.says(&item, &text) && !text.is_empty() {
@@ -192,16 +242,23 @@ impl Call {
         }
         self.tools.caller_spoke();
         self.turn.heard_of(item);
+        if self.answers_are_ours() {
+            // Nobody else asks.
+            self.interruption.keep();
+        }
     }
 
     /// The recogniser gave up on a turn.
     pub(super) fn caller_text_failed(&mut self, conn: ConnId, item: ItemId, error: &ServerError) {
-        let item = self.turn.name(item, false);
-        self.last_words.came(&item);
         self.cx.count("transcript_failed", 1);
         if Failure::of(error) == Failure::Language {
             self.session.language_failed(&mut self.cx, conn);
         }
+        if self.interruption.of(&item).is_some() {
+            return self.sound_words(&item, Words::Lost);
+        }
+        let item = self.turn.name(item, false);
+        self.last_words.came(&item);
         self.cx.record_turn(&item);
     }
 }

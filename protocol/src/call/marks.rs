@@ -33,7 +33,10 @@ pub(crate) struct Offered {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Sent {
     pub(crate) sequence: u64,
+    /// As of [`Offered`].
+    pub(crate) number: u64,
     pub(crate) serial: u64,
+    pub(crate) audio: usize,
     /// Bytes of audio of that content heard once this mark comes back.
     pub(crate) heard: usize,
     /// When playback should begin and end.
@@ -41,6 +44,8 @@ pub(crate) struct Sent {
     pub(crate) due: Instant,
     /// Where the recording has its end.
     pub(crate) taped_to: u64,
+    /// Its audio, in a call whose playback may pause.
+    pub(crate) pcm: Vec<u8>,
 }
 
 /// See the module.
@@ -52,6 +57,8 @@ pub(crate) struct Marks {
     offered: VecDeque<(u64, Offered)>,
     offered_bytes: usize,
     sent: VecDeque<Sent>,
+    /// Offered when playback paused: the driver is to give them back.
+    recalled: Vec<(MarkId, Offered)>,
     /// The carrier was never seen to echo a mark, and one is overdue: the clock is the only witness.
     dead: bool,
     seen: bool,
@@ -66,6 +73,7 @@ impl Marks {
             offered: VecDeque::new(),
             offered_bytes: 0,
             sent: VecDeque::new(),
+            recalled: Vec::new(),
             dead: false,
             seen: false,
         }
@@ -130,10 +138,28 @@ impl Marks {
 
     /// Everything that is out counts no more.
     pub(crate) fn forget(&mut self) {
-        self.offered.clear();
-        self.offered_bytes = 0;
-        self.sent.clear();
-        self.generation += 1;
+        self.recall();
+        self.recalled.clear();
+    }
+
+    /// Everything that is out counts no more, and is to go out again: what was sent; what was offered comes back from the driver.
+    pub(crate) fn recall(&mut self) -> Vec<Sent> {
+        let generation = self.generation;
+        let offered = self.offered.drain(..);
+        self.recalled.extend(offered.map(|(sequence, message)| (MarkId { generation, sequence }, message)));
+        (self.offered_bytes, self.generation) = (0, generation + 1);
+        self.sent.drain(..).collect()
+    }
+
+    /// The driver gives a message back that was recalled.
+    pub(crate) fn given_back(&mut self, mark: MarkId) -> Option<Offered> {
+        let at = self.recalled.iter().position(|(recalled, _)| *recalled == mark)?;
+        Some(self.recalled.remove(at).1)
+    }
+
+    /// Bytes that the driver is to give back.
+    pub(crate) fn recalled_bytes(&self) -> usize {
+        self.recalled.iter().map(|(_, message)| message.bytes).sum()
     }
 }
 
@@ -161,7 +187,18 @@ mod tests {
         for (n, id) in (0..).zip(&ids) {
             let offered = marks.answered(*id).expect("it was offered");
             let (begins, due) = (at(base, 200 * n), at(base, 200 * (n + 1)));
-            marks.out(Sent { sequence: id.sequence, serial: offered.serial, heard: 0, begins, due, taped_to: n });
+            let (number, audio, pcm) = (0, offered.audio, Vec::new());
+            marks.out(Sent {
+                sequence: id.sequence,
+                number,
+                serial: offered.serial,
+                audio,
+                heard: 0,
+                begins,
+                due,
+                taped_to: n,
+                pcm,
+            });
         }
         (marks, ids)
     }

@@ -5,6 +5,7 @@ mod heard;
 mod ledger;
 mod order;
 mod pacing;
+mod pause;
 mod queue;
 
 use std::time::{Duration, Instant};
@@ -13,7 +14,6 @@ use codecs::SampleRate;
 
 use super::context::{Context, millis};
 use super::fact::{BrokenBy, Fact};
-use super::io::CallerCommand;
 use super::marks::Marks;
 use super::recording::AgentTrack;
 use crate::ids::{ItemId, ResponseId};
@@ -48,6 +48,8 @@ pub(crate) struct Playout {
     live: bool,
     /// Audio is taken in and kept back.
     held: bool,
+    /// The caller makes a sound, and nothing is played until it is known what it is.
+    paused: bool,
     order: Order,
     queue: Queue,
     pacing: Pacing,
@@ -75,6 +77,7 @@ impl Playout {
             rate,
             live: false,
             held: false,
+            paused: false,
             order: Order::default(),
             queue: Queue::new(chunk_ms, rate),
             pacing: Pacing::default(),
@@ -201,14 +204,8 @@ impl Playout {
 
     /// The caller cut in: everything not yet heard is dropped, and what the model has to be told is returned.
     pub(crate) fn interrupt(&mut self, cx: &mut Context) -> Vec<Cut> {
-        if !self.marks.is_empty() {
-            cx.caller(CallerCommand::Clear);
-            // A carrier plays the message it has picked up to its end.
-            if let Some(heard_to) = self.marks.playing(cx.now).map(|sent| sent.taped_to) {
-                self.track.cut(cx, heard_to);
-            }
-        }
-        self.held = false;
+        self.drop_sent(cx);
+        (self.held, self.paused) = (false, false);
         self.queue.clear();
         self.marks.forget();
         self.forget_order(cx);
@@ -234,7 +231,7 @@ impl Playout {
 
     /// Bytes that are not on their way yet.
     fn waiting_bytes(&self) -> usize {
-        self.queue.bytes() + self.order.bytes()
+        self.queue.bytes() + self.order.bytes() + self.marks.recalled_bytes()
     }
 
     fn duration(&self, bytes: usize) -> Duration {

@@ -11,6 +11,7 @@ mod ending;
 mod floor;
 mod greeting;
 mod holding;
+mod interruptions;
 mod keypad;
 mod one_voice;
 mod recording;
@@ -183,7 +184,7 @@ impl Rig {
     }
 
     fn speech_started(&mut self, conn: u32, item: &str) {
-        self.server(conn, ServerEvent::SpeechStarted { item: ItemId::new(item) });
+        self.server(conn, ServerEvent::SpeechStarted { item: ItemId::new(item), audio_start_ms: None });
     }
 
     fn speech_stopped(&mut self, conn: u32, item: &str) {

@@ -35,6 +35,8 @@ pub(super) enum Timer {
 pub(super) struct Turn {
     /// The caller has the floor, by the server's VAD.
     speaking: Option<ItemId>,
+    /// Since when.
+    since: Option<Instant>,
     /// The turn that a session was lost in the middle of, and when, ms.
     stranded: Option<(ItemId, u64)>,
     /// Turns of the caller's in this session.
@@ -45,6 +47,8 @@ pub(super) struct Turn {
     open: Recent<ResponseId, OPEN>,
     /// We asked for a response and it has not begun: by what name.
     requested: Option<EventId>,
+    /// What was asked for is not wanted any more when it begins.
+    unwanted: bool,
     /// A response to be asked for as soon as none is active.
     wanted: Option<Wanted>,
     /// Cut responses: their late deltas are dropped.
@@ -80,6 +84,11 @@ impl Turn {
     /// What the caller is saying.
     pub(super) fn speaking(&self) -> Option<&ItemId> {
         self.speaking.as_ref()
+    }
+
+    /// The same, and since when.
+    pub(super) fn speaking_since(&self) -> Option<(ItemId, Instant)> {
+        self.speaking.clone().zip(self.since)
     }
 
     /// Whether this response began, as far as we were told.
@@ -196,7 +205,7 @@ impl Turn {
         if let Some(item) = self.speaking.take() {
             self.stranded = Some((item, cx.at_ms()));
         }
-        (self.requested, self.wanted) = (None, None);
+        (self.requested, self.wanted, self.unwanted) = (None, None, false);
         self.forget_session();
         cx.deadlines.clear(Timer::Doubt);
     }

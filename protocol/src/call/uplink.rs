@@ -105,6 +105,11 @@ impl Uplink {
         self.hold = hold;
     }
 
+    /// How long a frame is.
+    pub(crate) fn length(&self, bytes: usize) -> Duration {
+        Duration::from_micros((bytes * 1000 / self.rate.bytes_per_ms()) as u64)
+    }
+
     /// ms appended in this session.
     pub(crate) fn appended_ms(&self) -> u64 {
         self.appended / self.rate.bytes_per_ms() as u64
@@ -155,7 +160,7 @@ impl Uplink {
     pub(crate) fn has_spoken(&mut self, now: Instant, bytes: usize, level_dbfs: f32) -> bool {
         if level_dbfs >= LOUD_DBFS {
             self.last_loud = Some(now);
-            self.voice += Duration::from_micros((bytes * 1000 / self.rate.bytes_per_ms()) as u64);
+            self.voice += self.length(bytes);
             return false;
         }
         let silent = self.last_loud.is_some_and(|at| now.saturating_duration_since(at) > GAP);

@@ -30,6 +30,11 @@ pub enum ClientEvent {
         /// ms of it that were heard; an integer, never more than was generated.
         audio_end_ms: u64,
     },
+    /// Takes an item out of the conversation.
+    DeleteItem {
+        /// The item.
+        item: ItemId,
+    },
     /// Asks the model to speak.
     CreateResponse {
         /// Instructions for this response alone (they replace the session's), or none.

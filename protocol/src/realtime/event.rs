@@ -74,6 +74,8 @@ pub enum ServerEvent {
     SpeechStarted {
         /// The id the user item will have.
         item: ItemId,
+        /// ms of audio appended in this session, less the padding that is kept before speech; none if it is not told.
+        audio_start_ms: Option<u64>,
     },
     /// The server's VAD heard the caller end.
     SpeechStopped {

@@ -25,6 +25,8 @@ pub enum EventKind {
     Item,
     /// `conversation.item.truncate`.
     Truncate,
+    /// `conversation.item.delete`.
+    Delete,
     /// `response.create`.
     Response,
     /// `response.cancel`.
@@ -33,8 +35,14 @@ pub enum EventKind {
 
 /// Servers make ids of their own: these are not taken for ours.
 const OURS: &str = "cg";
-const KINDS: [EventKind; 5] =
-    [EventKind::Update, EventKind::Item, EventKind::Truncate, EventKind::Response, EventKind::Cancel];
+const KINDS: [EventKind; 6] = [
+    EventKind::Update,
+    EventKind::Item,
+    EventKind::Truncate,
+    EventKind::Delete,
+    EventKind::Response,
+    EventKind::Cancel,
+];
 
 impl EventKind {
     /// Of an event; audio has no name: it is sent by the frame, and nothing follows from its refusal.
@@ -45,6 +53,7 @@ impl EventKind {
             ClientEvent::Append(_) => None,
             ClientEvent::CreateItem(_) => Some(Self::Item),
             ClientEvent::Truncate { .. } => Some(Self::Truncate),
+            ClientEvent::DeleteItem { .. } => Some(Self::Delete),
             ClientEvent::CreateResponse { .. } => Some(Self::Response),
             ClientEvent::CancelResponse { .. } => Some(Self::Cancel),
         }
@@ -57,6 +66,7 @@ impl EventKind {
             Self::Update => "session.update",
             Self::Item => "conversation.item.create",
             Self::Truncate => "conversation.item.truncate",
+            Self::Delete => "conversation.item.delete",
             Self::Response => "response.create",
             Self::Cancel => "response.cancel",
         }
@@ -68,6 +78,7 @@ impl EventKind {
             Self::Update => "update",
             Self::Item => "item",
             Self::Truncate => "truncate",
+            Self::Delete => "delete",
             Self::Response => "response",
             Self::Cancel => "cancel",
         }

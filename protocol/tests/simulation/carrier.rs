@@ -46,6 +46,8 @@ pub(crate) enum Command {
     /// One message of audio: whose (none: silence), how much of it is audio, and its length.
     Media {
         content: Option<usize>,
+        /// Where it begins in its content.
+        at: usize,
         audio: usize,
         bytes: usize,
     },
@@ -57,6 +59,7 @@ pub(crate) enum Command {
 /// The message being played.
 struct Playing {
     content: Option<usize>,
+    at: usize,
     audio: usize,
     from: Micros,
     until: Micros,
@@ -109,8 +112,8 @@ impl Carrier {
 
     /// The socket is gone from one moment to the next: nothing more of it is played.
     pub(crate) fn cut_off(&mut self, now: Micros, tape: &mut Tape) {
-        if let Some(Playing { content: Some(content), audio, from, .. }) = self.playing.take() {
-            tape.contents[content].played += audio.min(self.bytes(now.saturating_sub(from)));
+        if let Some(Playing { content: Some(content), at, audio, from, .. }) = self.playing.take() {
+            tape.contents[content].play_to(at + audio.min(self.bytes(now.saturating_sub(from))));
         }
         self.queue.clear();
         self.echoes.clear();
@@ -134,8 +137,8 @@ impl Carrier {
     /// Bytes of a content part that the caller has really heard.
     pub(crate) fn played(&self, now: Micros, content: usize, tape: &Tape) -> usize {
         let playing = self.playing.as_ref().filter(|p| p.content == Some(content));
-        let part = playing.map_or(0, |p| p.audio.min(self.bytes(now - p.from)));
-        tape.contents[content].played + part
+        let part = playing.map_or(0, |p| p.at + p.audio.min(self.bytes(now - p.from)));
+        tape.contents[content].played.max(part)
     }
 
     /// Everything that is due: commands, playback, echoes, and one frame. Returns whether there was a frame.
@@ -179,7 +182,7 @@ impl Carrier {
                 Some(playing) if playing.until > now => return,
                 Some(playing) => {
                     if let Some(content) = playing.content {
-                        tape.contents[content].played += playing.audio;
+                        tape.contents[content].play_to(playing.at + playing.audio);
                     }
                     playing.until
                 }
@@ -187,10 +190,10 @@ impl Carrier {
             };
             self.playing = None;
             match self.queue.pop_front() {
-                Some(Command::Media { content, audio, bytes }) => {
+                Some(Command::Media { content, at: place, audio, bytes }) => {
                     self.sounded |= content.is_some();
                     let until = at + (bytes * 1000 / self.rate.bytes_per_ms()) as u64;
-                    self.playing = Some(Playing { content, audio, from: at, until });
+                    self.playing = Some(Playing { content, at: place, audio, from: at, until });
                 }
                 Some(Command::Mark(mark)) => self.echo(now, mark, dice),
                 _ => return,
@@ -236,7 +239,7 @@ impl Carrier {
         let scale = self.rate.bytes_per_ms() / SampleRate::Hz8000.bytes_per_ms();
         let bytes = dice.within(self.habits.frame_bytes) as usize / 2 * 2 * scale;
         self.next_frame = now + (bytes * 1000 / self.rate.bytes_per_ms()) as u64;
-        let voice = person.sounds(now, self.is_audible(), dice);
+        let sound = person.sounds(now, self.is_audible(), dice);
         self.sounded = false;
         if dice.chance(self.habits.gaps) {
             self.next_frame = now + dice.within((800, 4000)) * MS;
@@ -244,7 +247,7 @@ impl Carrier {
         let event = if dice.chance(self.habits.loses_frames) {
             CallerEvent::Lost { messages: 1 }
         } else {
-            let (sample, level_dbfs) = if voice { (7, -20.0) } else { (0, -100.0) };
+            let (sample, level_dbfs) = sound.map_or((0, -100.0), |kind| (kind as u8, -20.0));
             CallerEvent::Audio { pcm: vec![sample; bytes], level_dbfs, sent_ms: None }
         };
         self.to_call.push(now, dice, event);

@@ -4,6 +4,21 @@ use protocol::call::policy::GreetedBy;
 
 use super::link::{Dice, MS, Micros, NEVER};
 
+/// What a sound of the caller's is, and the sample that stands for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Cough = 9,
+    Listening = 8,
+    Turn = 7,
+}
+
+impl Kind {
+    /// Of a frame.
+    pub(crate) fn of(sample: u8) -> Option<Self> {
+        [Self::Cough, Self::Listening, Self::Turn].into_iter().find(|kind| *kind as u8 == sample)
+    }
+}
+
 /// How somebody talks on the phone.
 #[derive(Clone, Debug)]
 pub(crate) struct Manners {
@@ -17,6 +32,24 @@ pub(crate) struct Manners {
     pub(crate) patience_ms: (u64, u64),
     /// Turns until they have had enough.
     pub(crate) turns: u32,
+    /// Chance, by answer of the agent's, of a cough, and of a listener's word.
+    pub(crate) coughs: f64,
+    pub(crate) listens: f64,
+}
+
+impl Manners {
+    /// Of a calm person.
+    pub(crate) fn calm() -> Self {
+        Self {
+            cuts_in: 0.3,
+            utterance_ms: (900, 5000),
+            think_ms: (300, 2500),
+            patience_ms: (7000, 12_000),
+            turns: 6,
+            coughs: 0.0,
+            listens: 0.0,
+        }
+    }
 }
 
 /// See the module.
@@ -27,6 +60,8 @@ pub(crate) struct Person {
     /// A breath within the utterance.
     breath: (Micros, Micros),
     next_talk: Micros,
+    /// Sounds that are to be made while the agent speaks, each so long.
+    noises: Vec<(Micros, Micros, Kind)>,
     agent_was_audible: bool,
     /// Utterances left.
     turns_left: u32,
@@ -42,6 +77,7 @@ impl Person {
             talking: None,
             breath: (NEVER, NEVER),
             next_talk: NEVER,
+            noises: Vec::new(),
             agent_was_audible: false,
             turns_left,
             owed_since: None,
@@ -49,7 +85,30 @@ impl Person {
     }
 
     /// Whether they make a sound in the frame that begins now.
-    pub(crate) fn sounds(&mut self, now: Micros, agent_audible: bool, dice: &mut Dice) -> bool {
+    pub(crate) fn sounds(&mut self, now: Micros, agent_audible: bool, dice: &mut Dice) -> Option<Kind> {
+        if agent_audible && !self.agent_was_audible && self.noises.is_empty() {
+            self.plan_noises(now, dice);
+        }
+        if self.talks(now, agent_audible, dice) {
+            self.noises.clear();
+            return Some(Kind::Turn);
+        }
+        self.noises.retain(|(from, length, _)| now < from + length);
+        self.noises.iter().find(|(from, ..)| *from <= now).map(|(.., kind)| *kind)
+    }
+
+    fn plan_noises(&mut self, now: Micros, dice: &mut Dice) {
+        if self.manners.coughs > 0.0 && dice.chance(self.manners.coughs) {
+            // A cough is short, as a rule.
+            let length = if dice.chance(0.06) { (250, 600) } else { (60, 240) };
+            self.noises.push((now + dice.within((100, 2500)) * MS, dice.within(length) * MS, Kind::Cough));
+        }
+        if self.manners.listens > 0.0 && dice.chance(self.manners.listens) {
+            self.noises.push((now + dice.within((2500, 4500)) * MS, dice.within((220, 900)) * MS, Kind::Listening));
+        }
+    }
+
+    fn talks(&mut self, now: Micros, agent_audible: bool, dice: &mut Dice) -> bool {
         if agent_audible {
             self.owed_since = None;
         }

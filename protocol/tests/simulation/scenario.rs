@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use codecs::SampleRate;
-use protocol::call::policy::{GreetedBy, Policy};
+use protocol::call::policy::{GreetedBy, Interruptions, Policy};
 
 use super::carrier::Habits;
 use super::leg::Reading;
@@ -22,6 +22,8 @@ pub(crate) struct Scenario {
     pub(crate) manners: Manners,
     pub(crate) temper: Temper,
     pub(crate) mishaps: Mishaps,
+    /// What a sound of the caller's does to an agent that speaks.
+    pub(crate) interruptions: Interruptions,
     /// The agent has a function to call.
     pub(crate) functions: bool,
     /// How long a message is on its way, carrier and model, from and to.
@@ -157,13 +159,7 @@ impl Scenario {
                 dies_at: NEVER,
             },
             reading: Reading::all(),
-            manners: Manners {
-                cuts_in: 0.3,
-                utterance_ms: (900, 5000),
-                think_ms: (300, 2500),
-                patience_ms: (7000, 12_000),
-                turns: 6,
-            },
+            manners: Manners::calm(),
             temper: Temper {
                 fates: [(0.0, Fate::Ready); 7],
                 open_ms: (80, 400),
@@ -203,6 +199,7 @@ impl Scenario {
                 leaves_at: NEVER,
                 stays: false,
             },
+            interruptions: Interruptions::AtOnce,
             functions: false,
             carrier_way: (10 * MS, 60 * MS),
             model_way: (20 * MS, 90 * MS),

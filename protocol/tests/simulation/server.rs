@@ -9,6 +9,7 @@ use protocol::realtime::event_id::EventId;
 use protocol::realtime::failure::ProviderRefusal;
 
 use super::link::{BEGAN, Dice, Link, MS, Micros, NEVER, SEC};
+use super::person::Kind;
 use super::response::Response;
 use super::scenario::{Expiry, Fate, Names, Temper};
 use super::tape::Tape;
@@ -58,6 +59,14 @@ pub(crate) struct Server {
     pub(crate) to_call: Link<ModelEvent>,
     pub(crate) from_call: Link<(ClientEvent, Option<EventId>)>,
     vad: Option<Vad>,
+    /// It answers turns by itself, and stops for them.
+    answers: bool,
+    /// ms that it keeps before speech.
+    prefix_ms: u64,
+    /// What the caller is saying.
+    kind: Option<Kind>,
+    /// Items of the caller's that there are.
+    items: Vec<ItemId>,
     pub(crate) response: Option<Response>,
     responses: u32,
     user_items: u32,
@@ -91,6 +100,10 @@ impl Server {
             to_call: Link::new(way),
             from_call: Link::new(way),
             vad: None,
+            answers: true,
+            prefix_ms: 0,
+            kind: None,
+            items: Vec::new(),
             response: None,
             responses: 0,
             user_items: 0,
@@ -225,7 +238,11 @@ impl Server {
                 self.close(air, "1001");
             }
             Todo::Transcript(item) => {
-                let text = format!("these are the words of {item}");
+                let text = match air.tape.kind_of(&item) {
+                    Some(Kind::Cough) => String::new(),
+                    Some(Kind::Listening) => "Haan ji.".to_owned(),
+                    _ => format!("these are the words of {item}"),
+                };
                 self.say(air, ServerEvent::InputTranscript { item, text });
             }
             Todo::Generate(number) => self.generate(air, number),
@@ -262,6 +279,10 @@ impl Server {
             ClientEvent::SessionUpdate(config) => self.configure(air, &config, id),
             ClientEvent::Append(pcm) => self.hear(air, &pcm),
             ClientEvent::CreateItem(item) => self.take_item(item),
+            ClientEvent::DeleteItem { item } => {
+                let at = self.items.iter().position(|known| *known == item);
+                self.items.remove(at.unwrap_or_else(|| panic!("{item} is deleted, and there is no such item")));
+            }
             ClientEvent::Truncate { .. } => self.say(air, ServerEvent::Ignored),
             ClientEvent::Transcribe { .. } => {}
             ClientEvent::CreateResponse { .. } => {
@@ -285,6 +306,7 @@ impl Server {
 
     fn configure(&mut self, air: &mut Air<'_>, config: &SessionConfig, id: Option<EventId>) {
         let at = air.now + air.dice.within(air.temper.update_ms) * MS;
+        (self.answers, self.prefix_ms) = (config.answers_by_itself, u64::from(config.vad.prefix_padding_ms));
         self.vad = Some(Vad::new(u64::from(config.vad.silence_duration_ms) * MS));
         match self.fate {
             Fate::NeverUpdates => {}
@@ -322,16 +344,25 @@ impl Server {
         assert!(self.configured, "audio was appended to a session that is not configured");
         let Some(vad) = &mut self.vad else { return };
         let micros = (pcm.len() * 1000 / air.rate.bytes_per_ms()) as u64;
-        let heard = vad.hear(micros, pcm.first().is_some_and(|&sample| sample != 0));
-        let appended_ms = vad.appended() / MS;
+        let kind = pcm.first().copied().and_then(Kind::of);
+        let heard = vad.hear(micros, kind.is_some());
+        let (appended_ms, from_ms) = (vad.appended() / MS, vad.from() / MS);
+        // What is said in a sound is the most that is in it.
+        self.kind = self.kind.into_iter().chain(kind).min();
+        if heard == Heard::Nothing && !vad.is_heard() {
+            self.kind = kind;
+        }
         match heard {
             _ if self.deaf => {}
             Heard::Nothing => {}
             Heard::Began => {
                 self.user_items += 1;
                 air.tape.speech_begins(self.user_item());
-                let speech = ServerEvent::SpeechStarted { item: self.user_item() };
-                if air.temper.done_before_speech && self.response.is_some() {
+                let audio_start_ms = Some(from_ms.saturating_sub(self.prefix_ms));
+                let speech = ServerEvent::SpeechStarted { item: self.user_item(), audio_start_ms };
+                if !self.answers {
+                    self.say(air, speech);
+                } else if air.temper.done_before_speech && self.response.is_some() {
                     self.cancel(air);
                     self.end_now(air);
                     self.say(air, speech);
@@ -343,14 +374,19 @@ impl Server {
             }
             Heard::Ended => {
                 let item = self.user_item();
+                let kind = self.kind.take().unwrap_or(Kind::Turn);
+                air.tape.kinds.push((item.clone(), kind));
+                self.items.push(item.clone());
                 if !air.dice.chance(air.temper.loses_stops) {
                     self.say(air, ServerEvent::SpeechStopped { item: item.clone(), audio_end_ms: appended_ms });
                     self.say(air, ServerEvent::Committed { item: item.clone() });
                 }
-                if air.dice.chance(0.9) {
+                if kind != Kind::Turn {
+                    self.later(air.now + air.dice.within((60, 450)) * MS, Todo::Transcript(item));
+                } else if air.dice.chance(0.9) {
                     self.later(air.now + air.dice.within((100, 3000)) * MS, Todo::Transcript(item));
                 }
-                self.reply_due = true;
+                self.reply_due = self.answers;
                 self.reply(air);
             }
         }

@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 use protocol::ids::{ItemId, ResponseId};
 use protocol::realtime::event::ContentKey;
 
+use super::person::Kind;
+
 /// Samples after which the position starts over.
 const CYCLE: usize = 509;
 /// Contents after which the tags start over: only a few are ever under way.
@@ -18,6 +20,8 @@ pub(crate) struct Tape {
     pub(crate) contents: Vec<Content>,
     /// How many contents there were when the server noticed a turn of the caller's: those are what it cuts.
     speech: Vec<(ItemId, usize)>,
+    /// What the caller's items really are.
+    pub(crate) kinds: Vec<(ItemId, Kind)>,
 }
 
 /// One content part. Amounts are bytes at the carrier's rate, padding not counted.
@@ -32,6 +36,12 @@ pub(crate) struct Content {
     pub(crate) sent: usize,
     /// In messages that were played to their end.
     pub(crate) played: usize,
+    /// Of that what the call was told of by marks.
+    pub(crate) acked: usize,
+    /// Where messages stand that were on their way to the socket when playback paused.
+    pub(crate) dropped_at: usize,
+    /// So much was played again, more than once maybe.
+    pub(crate) again: usize,
     /// Words handed to the call.
     pub(crate) words: String,
     /// The call was told that the caller cut in: not one byte more may be sent.
@@ -46,7 +56,19 @@ pub(crate) struct Content {
     pub(crate) clip: Option<Vec<u8>>,
 }
 
+impl Content {
+    /// Played up to there: never with a gap, for nothing may be lost.
+    pub(crate) fn play_to(&mut self, to: usize) {
+        self.played = self.played.max(to);
+    }
+}
+
 impl Tape {
+    /// What the caller was really saying in that item.
+    pub(crate) fn kind_of(&self, item: &ItemId) -> Option<Kind> {
+        self.kinds.iter().rev().find(|(of, _)| of == item).map(|(_, kind)| *kind)
+    }
+
     pub(crate) fn add(&mut self, conn: u32, key: ContentKey) -> usize {
         self.contents.push(Content {
             conn,
@@ -55,6 +77,9 @@ impl Tape {
             delivered: 0,
             sent: 0,
             played: 0,
+            acked: 0,
+            dropped_at: 0,
+            again: 0,
             words: String::new(),
             dead: false,
             finished: false,

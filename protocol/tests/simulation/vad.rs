@@ -12,6 +12,8 @@ pub(crate) struct Vad {
     voice: Micros,
     silence: Micros,
     speaking: bool,
+    /// Where the voice began.
+    from: Micros,
 }
 
 /// What a piece of audio was to the detector.
@@ -24,16 +26,29 @@ pub(crate) enum Heard {
 
 impl Vad {
     pub(crate) fn new(closing_silence: Micros) -> Self {
-        Self { closing_silence, appended: 0, voice: 0, silence: 0, speaking: false }
+        Self { closing_silence, appended: 0, voice: 0, silence: 0, speaking: false, from: 0 }
     }
 
     pub(crate) fn appended(&self) -> Micros {
         self.appended
     }
 
+    /// Whether there is or was a voice a moment ago.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.speaking || self.voice > 0
+    }
+
+    /// Where what was told of last began.
+    pub(crate) fn from(&self) -> Micros {
+        self.from
+    }
+
     pub(crate) fn hear(&mut self, micros: Micros, voiced: bool) -> Heard {
         self.appended += micros;
         if voiced {
+            if self.voice == 0 {
+                self.from = self.appended - micros;
+            }
             self.silence = 0;
             self.voice += micros;
             if !self.speaking && self.voice >= BEGINS {

@@ -15,6 +15,7 @@ use protocol::realtime::event::{ResponseStatus, ServerEvent};
 use super::carrier::Carrier;
 use super::clips;
 use super::functions::tells_result;
+use super::judging::Judging;
 use super::link::{MS, Micros, NEVER, SEC};
 use super::record::Record;
 use super::recording::Recording;
@@ -81,6 +82,10 @@ struct Step {
     cleared: bool,
     /// The event handled is a mark of audio that was cut, or none of ours.
     stale_mark: bool,
+    /// The caller entered keys.
+    keys: bool,
+    /// A session was lost, and what was being judged in it with it.
+    lost: bool,
 }
 
 /// See the module.
@@ -131,6 +136,7 @@ pub(crate) struct Witness {
     closing: bool,
     waiting: Waiting,
     silent: Silent,
+    judging: Judging,
     /// Functions that run, and by when each is to have its result.
     running: BTreeMap<EffectId, Micros>,
     /// Keys pressed since the last entry.
@@ -164,6 +170,7 @@ impl Witness {
         let bytes_per_ms = scenario.rate.bytes_per_ms();
         let policy = &scenario.policy;
         let chunk_ms = u64::from(policy.chunk_ms);
+        let paused = u64::from(scenario.interruptions.are_ours());
         let reads = !scenario.reading.stalls();
         let mended = scenario.mishaps.panics > 0.0 || scenario.mishaps.deaths > 0;
         let honest = scenario.habits.honest() && reads && !mended;
@@ -172,7 +179,8 @@ impl Witness {
             bytes_per_ms,
             lead: u64::try_from(policy.lead.as_micros()).unwrap_or(u64::MAX),
             chunk_bytes: policy.chunk_ms as usize * bytes_per_ms,
-            short_ms: honest.then_some(chunk_ms + scenario.carrier_way.1 / MS + 2),
+            // What is being played when the word to pause comes there is played to its end.
+            short_ms: honest.then_some((chunk_ms + scenario.carrier_way.1 / MS) * (1 + paused) + 2),
             history: History::default(),
             items: Vec::new(),
             play_end: 0,
@@ -194,6 +202,7 @@ impl Witness {
             closing: false,
             waiting: Waiting::new(scenario),
             silent: Silent::new(scenario),
+            judging: Judging::new(scenario),
             conns: BTreeMap::new(),
             marks: HashMap::new(),
             era: 0,
@@ -278,7 +287,7 @@ impl Witness {
         assert!(self.tally.ended.is_none(), "nothing follows the end: {output:?}");
         match output {
             Output::Caller(CallerCommand::Play { pcm, mark }) => self.offered(pcm, *mark, scene),
-            Output::Caller(CallerCommand::Clear) => self.step.cleared = true,
+            Output::Caller(CallerCommand::Clear) => self.cleared(scene),
             Output::Caller(CallerCommand::Close) => {}
             Output::Model(ConnId(id), command) => self.command(*id, command, scene),
             Output::Run { id, .. } => {
@@ -297,6 +306,19 @@ impl Witness {
             }
             Output::Heard(taped) => self.recording.taped(taped, scene.now - self.started, self.bytes_per_ms),
             Output::Ended(why) => self.ended(why),
+        }
+    }
+
+    /// What was sent and not played is dropped: because the caller has the floor, or may have it. Which of the two shows at once.
+    fn cleared(&mut self, scene: &mut Scene<'_>) {
+        self.step.cleared = true;
+        let pauses = !self.speaking && !self.step.keys && self.judging.pauses_now();
+        if pauses {
+            self.judging.paused(scene.now, &self.marks, self.era, scene.tape);
+            (self.play_end, self.audible_end, self.on_their_way) = (0, 0, 0);
+            self.voices.clear();
+            self.era += 1;
+            self.tally.add("pauses", 1);
         }
     }
 
@@ -322,6 +344,7 @@ impl Witness {
             return self.tally.add("silences", 1);
         };
         assert!(!self.speaking, "audio is sent while the caller speaks");
+        self.judging.goes_on(scene.now, &mut self.tally);
         let content = &scene.tape.contents[scene.tape.whose(pcm)];
         assert!(!content.dead, "audio of {:?} is sent after the caller cut in", content.key);
         assert!(!self.crossed.contains(&content.key.response), "audio of {:?}, which crossed with speech", content.key);
@@ -342,13 +365,23 @@ impl Witness {
     }
 
     /// A message is handed to the carrier's socket. Returns whose audio it is (none: silence), and how much of it is audio.
-    pub(crate) fn handed(&mut self, pcm: &[u8], mark: Option<MarkId>, scene: &mut Scene<'_>) -> (Option<usize>, usize) {
+    pub(crate) fn handed(
+        &mut self,
+        pcm: &[u8],
+        mark: Option<MarkId>,
+        scene: &mut Scene<'_>,
+    ) -> (Option<usize>, usize, usize) {
         if self.media_due != NEVER {
             self.media_due = scene.now + LONGEST_QUIET;
         }
-        let Some(mark) = mark else { return (None, 0) };
+        let Some(mark) = mark else { return (None, 0, 0) };
+        if self.judging.is_recalled(mark) {
+            return self.judging.handed_late(pcm, scene.tape);
+        }
         let (index, audio) = scene.tape.read(pcm);
         let content = &mut scene.tape.contents[index];
+        let at = content.sent;
+        self.judging.handed(mark, index, at + audio);
         content.sent += audio;
         assert!(content.sent <= content.delivered, "more of {:?} is sent than came", content.key);
         self.voices.push(content.key.response.clone());
@@ -361,7 +394,7 @@ impl Witness {
             self.audible_end = self.play_end;
             self.recording.handed(index, audio);
         }
-        (Some(index), audio)
+        (Some(index), at, audio)
     }
 
     fn command(&mut self, id: u32, command: &ModelCommand, scene: &mut Scene<'_>) {
@@ -436,6 +469,7 @@ impl Witness {
                 self.started = if first { scene.now } else { self.started };
                 self.media_due = scene.now + FIRST_QUIET;
             }
+            Fact::Backchannel { item, at_ms, length_ms } => self.backchannel(item, (*at_ms, *length_ms), scene),
             Fact::PlaybackBegan { item, .. } if self.back => self.spoken_to_again(item, scene),
             Fact::Left(_) => {
                 self.media_due = NEVER;
@@ -468,7 +502,7 @@ impl Witness {
                 self.tally.greatest("end of speech off by ms", really.abs_diff(*at_ms));
             }
             Fact::ModelLost { .. } => {
-                self.speaking = false;
+                (self.speaking, self.step.lost) = (false, true);
                 self.tally.add("sessions lost", 1);
             }
             Fact::AgentBegan { item, .. } => self.turn_began(item),
@@ -538,6 +572,13 @@ impl Witness {
         }
     }
 
+    /// A sound of the caller's was no turn.
+    fn backchannel(&mut self, item: &ItemId, (at_ms, length_ms): (u64, u64), scene: &Scene<'_>) {
+        self.turn_began(item);
+        let ended = self.started + (at_ms + length_ms) * MS;
+        self.judging.judged_away(item, (ended, length_ms), scene.tape, &mut self.tally);
+    }
+
     fn turn_began(&mut self, item: &ItemId) {
         if !self.items.contains(item) {
             self.items.push(item.clone());
@@ -548,8 +589,14 @@ impl Witness {
         self.closing = false;
         self.silent.broken(scene.now);
         self.turn_began(item);
-        self.step.must_clear |= self.audible_end > scene.now || self.on_their_way > 0;
-        (self.speaking, self.play_end, self.audible_end, self.on_their_way) = (true, 0, 0, 0);
+        let cuts = self.audible_end > scene.now || self.on_their_way > 0;
+        self.judging.turn(item, cuts, scene.tape, &mut self.tally);
+        if self.judging.waits() {
+            self.speaking = true;
+            return;
+        }
+        self.step.must_clear |= cuts;
+        (self.speaking, self.play_end, self.audible_end, self.on_their_way) = (!self.step.lost, 0, 0, 0);
         self.era += 1;
         scene.tape.cut(item);
     }
@@ -560,10 +607,11 @@ impl Witness {
         let heard = usize::try_from(heard_ms).unwrap_or(usize::MAX).saturating_mul(self.bytes_per_ms);
         assert!(heard_ms <= generated_ms, "{item}: {heard_ms} of {generated_ms} ms heard");
         assert!(generated_ms <= (content.delivered / self.bytes_per_ms) as u64, "{item}: {generated_ms} ms never came");
-        assert!(heard <= content.sent, "{item}: {heard_ms} ms heard, {} bytes sent", content.sent);
+        assert!(heard <= content.sent.max(content.acked), "{item}: {heard_ms} ms heard, {} bytes sent", content.sent);
         assert!(heard_ms >= content.heard_ms, "{item}: {heard_ms} ms heard after {}", content.heard_ms);
         assert!(!self.step.stale_mark || heard_ms == content.heard_ms, "{item}: a stale mark counts");
         content.heard_ms = heard_ms;
+        self.judging.heard(index, heard_ms, self.bytes_per_ms, scene.tape);
         let played = scene.carrier.played(scene.now, index, scene.tape);
         assert!(heard <= played, "{item}: {heard_ms} ms heard, {played} bytes played");
     }
@@ -573,7 +621,8 @@ impl Witness {
         match turn.who {
             Who::Caller => {
                 let words = format!("these are the words of {item}");
-                assert!(turn.text.is_empty() || turn.text == words, "{item}: {:?}", turn.text);
+                let listened = self.judging.is_on() && turn.text == "Haan ji.";
+                assert!(listened || turn.text.is_empty() || turn.text == words, "{item}: {:?}", turn.text);
             }
             Who::Agent => {
                 let (_, content) = scene.tape.find_item(item.as_str()).expect("a known item");
@@ -605,6 +654,7 @@ impl Witness {
     /// After every step: when the call wants to be woken, and how far ahead of real time it thinks it is.
     pub(crate) fn after(&mut self, timeout: Micros, lead_ms: u64, now: Micros) {
         self.replaces(now);
+        self.judging.after(self.history.left().is_some(), &mut self.tally);
         let over = self.tally.ended.is_some() || self.history.left().is_some();
         let waits = !self.running.is_empty() && self.media_due != NEVER && !self.closing && !over;
         let standing = Standing { waits, speaks: self.speaking, audible_end: self.audible_end };
@@ -649,6 +699,7 @@ impl Witness {
             self.running.clear();
         }
         self.recording.restarted();
+        self.judging.restarted();
         self.step = Step::default();
         self.conns.values_mut().for_each(|c| c.closed = true);
     }
@@ -712,7 +763,7 @@ impl Witness {
                 content.sent
             );
         }
-        if let Some(bound_ms) = self.short_ms {
+        if let Some(bound_ms) = self.short_ms.filter(|_| !self.judging.is_on()) {
             self.recording.is_true(tape, bound_ms as usize * self.bytes_per_ms);
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use protocol::call::end::Ended;
 use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Control, Input, ModelCommand, Output};
-use protocol::call::policy::Setup;
+use protocol::call::policy::{Listening, Setup};
 use protocol::call::{Call, Clock};
 use protocol::ids::StreamSid;
 
@@ -93,7 +93,11 @@ impl World {
             greeting: GREETING.to_owned(),
             greeted_by: scenario.greeted_by,
             language: "en-IN".to_owned(),
-            listening: protocol::call::policy::Listening::default(),
+            listening: Listening {
+                languages: vec!["hi".to_owned(), "en".to_owned()],
+                interruptions: scenario.interruptions,
+                ..Listening::default()
+            },
             speed: None,
             voice: None,
             tools: if scenario.functions { functions::offered() } else { Vec::new() },
@@ -334,8 +338,8 @@ impl World {
             match command {
                 CallerCommand::Play { pcm, mark } => {
                     let mut scene = Scene { now: self.now, tape: &mut self.tape, carrier: &self.carrier };
-                    let (content, audio) = self.witness.handed(&pcm, mark, &mut scene);
-                    let media = Command::Media { content, audio, bytes: pcm.len() };
+                    let (content, at, audio) = self.witness.handed(&pcm, mark, &mut scene);
+                    let media = Command::Media { content, at, audio, bytes: pcm.len() };
                     self.carrier.from_call.push(self.now, &mut self.dice, media);
                     if let Some(mark) = mark {
                         self.carrier.from_call.push(self.now, &mut self.dice, Command::Mark(mark));

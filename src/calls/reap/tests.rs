@@ -147,6 +147,7 @@ async fn a_call_that_was_reaped_too_early_is_open_again_with_the_next_word() {
         generated_ms: 1,
         answer_ms: None,
         clip: false,
+        backchannel: false,
         interrupted: false,
     };
     rig.recorder.owns(&rig.row("c1").await, 1, Vec::new());

@@ -45,6 +45,7 @@ fn turn(index: u32, who: Who, text: &str, heard_ms: u64) -> Fact {
         interrupted: false,
         answer_ms,
         clip: false,
+        backchannel: false,
     })
 }
 

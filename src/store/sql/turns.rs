@@ -25,6 +25,7 @@ pub(in crate::store) async fn upsert(conn: &mut Conn, call_id: i64, turn: &Turn)
             dsl::interrupted.eq(turn.interrupted),
             dsl::answer_ms.eq(turn.answer_ms.map(whole)),
             dsl::clip.eq(turn.clip),
+            dsl::backchannel.eq(turn.backchannel),
         ))
         .on_conflict((dsl::call_id, dsl::index))
         .do_update()
@@ -37,6 +38,7 @@ pub(in crate::store) async fn upsert(conn: &mut Conn, call_id: i64, turn: &Turn)
             dsl::interrupted.eq(excluded(dsl::interrupted)),
             dsl::answer_ms.eq(excluded(dsl::answer_ms)),
             dsl::clip.eq(excluded(dsl::clip)),
+            dsl::backchannel.eq(excluded(dsl::backchannel)),
         ));
     prepared(written).execute(conn).await?;
     Ok(())

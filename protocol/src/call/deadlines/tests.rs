@@ -37,13 +37,14 @@ fn every_timer_has_a_row_of_its_own() {
 }
 
 /// The parts: how their keys are called, and their modules.
-const PARTS: [(&str, &str); 14] = [
+const PARTS: [(&str, &str); 15] = [
     ("Playout", "playout"),
     ("Media", "media"),
     ("Session", "session"),
     ("Patience", "patience"),
     ("CarryOn", "carry_on"),
     ("Turn", "turn"),
+    ("Interruption", "interruption"),
     ("Uplink", "uplink"),
     ("Keypad", "keypad"),
     ("Closing", "closing"),

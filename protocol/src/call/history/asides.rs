@@ -1,7 +1,7 @@
 //! What happened between the turns: functions that were called, and keys that were pressed.
 
 use super::{Entry, History};
-use crate::call::fact::{ToolCall, Who};
+use crate::call::fact::ToolCall;
 use crate::call::io::EffectId;
 use crate::call::prompts;
 use crate::realtime::command::NewItem;
@@ -101,7 +101,7 @@ impl History {
 
     /// Functions that are to return, and whether the caller has spoken since they were called.
     pub(crate) fn running(&self) -> Vec<(ToolCall, bool)> {
-        let last = self.entries.iter().rposition(|e| e.who == Who::Caller);
+        let last = self.entries.iter().rposition(Entry::is_turn_of_caller);
         let turns = self.entries.iter().enumerate().map(|(index, entry)| (Some(index), &entry.asides));
         let all = std::iter::once((None, &self.before)).chain(turns);
         let running = all.flat_map(|(index, asides)| asides.iter().map(move |aside| (index, aside)));

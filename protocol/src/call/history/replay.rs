@@ -1,7 +1,7 @@
 //! What a session is told that takes over, and what it owes the caller.
 
 use super::asides::Aside;
-use super::{Entry, History};
+use super::{Entry, History, Kind};
 use crate::call::fact::Who;
 use crate::call::prompts;
 use crate::realtime::command::NewItem;
@@ -38,7 +38,7 @@ impl History {
 
     /// Where the turns begin that are still being played, if any are: how much of them is heard shows later.
     pub(crate) fn playing_from(&self) -> usize {
-        let last = self.entries.iter().rposition(|e| e.who == Who::Caller).map_or(0, |index| index + 1);
+        let last = self.entries.iter().rposition(Entry::is_turn_of_caller).map_or(0, |index| index + 1);
         let playing = self.entries[last..].iter().position(|e| !e.ended);
         playing.map_or(self.entries.len(), |index| last + index)
     }
@@ -67,7 +67,8 @@ impl History {
     /// The last turn in which anything was said aloud.
     fn tail(&self) -> Option<usize> {
         // Words that no audio followed were no answer, nor is a fixed sentence.
-        self.entries.iter().rposition(|e| e.who == Who::Caller || e.generated_ms > 0 && !e.clip)
+        let spoken = |e: &Entry| e.who == Who::Agent && e.generated_ms > 0 && !e.is(Kind::Clip);
+        self.entries.iter().rposition(|e| e.is_turn_of_caller() || spoken(e))
     }
 }
 
@@ -76,9 +77,10 @@ impl Entry {
     fn items(&self) -> Vec<NewItem> {
         let words = self.words();
         let said = match self.who {
+            _ if self.is(Kind::Backchannel) => None,
             Who::Caller if words.is_empty() => Some(NewItem::User(prompts::INAUDIBLE.to_owned())),
             Who::Caller => Some(NewItem::User(words.to_owned())),
-            Who::Agent if words.is_empty() || self.clip => None,
+            Who::Agent if words.is_empty() || self.is(Kind::Clip) => None,
             Who::Agent => Some(NewItem::Assistant(words.to_owned())),
         };
         let (before, after) = self.asides.split_at(self.before);

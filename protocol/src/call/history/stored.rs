@@ -65,7 +65,7 @@ impl History {
         turns.sort_by_key(|turn| turn.index);
         turns.dedup_by_key(|turn| turn.index);
         steps.sort_by_key(StoredStep::at_ms);
-        let last = turns.last().map(|turn| turn.index);
+        let last = turns.iter().rfind(|turn| !turn.backchannel).map(|turn| turn.index);
         let mut steps = steps.into_iter().peekable();
         for turn in turns.into_iter().filter(|turn| (turn.index as usize) < MAX_TURNS) {
             while let Some(step) = steps.next_if(|step| step.at_ms() < turn.at_ms) {
@@ -138,6 +138,10 @@ impl History {
 fn facts(item: &ItemId, turn: &Turn, is_last: bool) -> Vec<Fact> {
     let (item, at_ms, heard_ms) = (item.clone(), turn.at_ms, turn.heard_ms);
     let mut facts = match turn.who {
+        Who::Caller if turn.backchannel => vec![
+            Fact::Backchannel { item: item.clone(), at_ms, length_ms: heard_ms },
+            Fact::CallerText { item: item.clone(), text: turn.text.clone() },
+        ],
         Who::Caller => vec![
             Fact::CallerSpoke { item: item.clone(), at_ms },
             Fact::CallerStopped { item: item.clone(), at_ms: at_ms.saturating_add(heard_ms) },

@@ -183,5 +183,7 @@ fn a_model_that_never_stops_writing_fills_no_memory() {
         history.apply(&Fact::CallerSpoke { item: item(&format!("u{turn}")), at_ms: 0 });
     }
     assert_eq!(history.turns().count(), MAX_TURNS);
-    assert!(history.entries[0].text.len() <= MAX_WORDS && history.entries[0].asides.len() == asides::MAX_ASIDES);
+    assert!(
+        history.entries[0].text.len() <= entries::MAX_WORDS && history.entries[0].asides.len() == asides::MAX_ASIDES
+    );
 }

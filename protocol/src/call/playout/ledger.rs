@@ -109,6 +109,13 @@ impl Ledger {
         })
     }
 
+    /// So much of what went out was dropped unheard, and goes out again.
+    pub(crate) fn unsent_again(&mut self, serial: u64, bytes: usize) {
+        if let Some(entry) = self.find(serial) {
+            entry.sent = entry.sent.saturating_sub(bytes).max(entry.heard);
+        }
+    }
+
     /// Playback got to `total` bytes of a content part.
     pub(crate) fn heard(&mut self, serial: u64, total: usize) {
         if let Some(entry) = self.find(serial) {

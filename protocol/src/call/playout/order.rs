@@ -28,6 +28,11 @@ pub(super) struct Order {
 }
 
 impl Order {
+    /// Nothing is being played: whose audio goes out next cuts into nobody's.
+    pub(super) fn off_air(&mut self) {
+        self.on_air = None;
+    }
+
     /// Bytes that wait for their turn.
     pub(super) fn bytes(&self) -> usize {
         self.bytes

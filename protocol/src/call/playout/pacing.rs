@@ -53,7 +53,8 @@ impl Pacing {
 impl Playout {
     /// Offers what is due, keeps the lead bounded, and arms the next time.
     pub(crate) fn pump(&mut self, cx: &mut Context) {
-        if !self.live || self.held {
+        // What is still to come back goes out first.
+        if !self.live || self.held || self.paused || self.marks.recalled_bytes() > 0 {
             return;
         }
         if let Some(at) = self.pacing.ask_at.filter(|&at| at > cx.now) {
@@ -100,8 +101,7 @@ impl Playout {
 
     /// A message was handed to the socket: it plays after those before it.
     pub(crate) fn sent(&mut self, cx: &mut Context, mark: MarkId, pcm: Vec<u8>) {
-        // Of a message that the caller cut off nothing is to be known.
-        let Some(offered) = self.marks.answered(mark) else { return };
+        let Some(offered) = self.marks.answered(mark) else { return self.given_back(cx, mark, pcm) };
         let begins = self.pacing.play_end.map_or(cx.now, |end| end.max(cx.now));
         let due = begins + self.duration(offered.bytes);
         self.pacing = Pacing { play_end: Some(due), ask_at: None, went_out: Some(offered.serial) };
@@ -112,14 +112,26 @@ impl Playout {
             cx.record(Fact::PlaybackBegan { item, at_ms });
         }
         let heard = self.ledger.sent(serial, offered.audio);
+        let (number, audio) = (offered.number, offered.audio);
+        let kept = if cx.pauses() { pcm.clone() } else { Vec::new() };
         let taped_to = if cx.policy.record { self.track.message(cx, self.rate, begins, pcm) } else { 0 };
-        self.marks.out(Sent { sequence: mark.sequence, serial, heard, begins, due, taped_to });
+        self.marks.out(Sent {
+            sequence: mark.sequence,
+            number,
+            serial,
+            audio,
+            heard,
+            begins,
+            due,
+            taped_to,
+            pcm: kept,
+        });
         self.pump(cx);
     }
 
     /// A message found no way to the socket: it was never sent, and is the next to go.
     pub(crate) fn refused(&mut self, cx: &mut Context, mark: MarkId, pcm: Vec<u8>) {
-        let Some(offered) = self.marks.answered(mark) else { return };
+        let Some(offered) = self.marks.answered(mark) else { return self.given_back(cx, mark, pcm) };
         cx.count("playout_refused", 1);
         let Offered { number, serial, audio, .. } = offered;
         self.queue.put_back(Piece { number, serial, audio: audio.min(pcm.len()), pcm });

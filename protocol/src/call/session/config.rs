@@ -114,7 +114,7 @@ pub(super) fn configure(cx: &mut Context, conn: ConnId, asked: Asked) -> Asked {
         hints: if asks(Field::Hints) { hints(cx) } else { TranscriptionHints::default() },
         vad: cx.vad(),
         semantic: listening.detection.semantic.filter(|_| asks(Field::Semantic)),
-        answers_by_itself: true,
+        answers_by_itself: !listening.interruptions.are_ours(),
         noise_reduction: listening.noise_reduction.filter(|_| asks(Field::NoiseReduction)),
         tools: if asks(Field::Tools) { tools::declared(&cx.setup, cx.now) } else { Vec::new() },
     };

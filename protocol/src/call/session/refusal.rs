@@ -71,6 +71,7 @@ impl Session {
             EventKind::Response => "response_refused",
             EventKind::Item => "item_refused",
             EventKind::Truncate => "truncate_refused",
+            EventKind::Delete => "delete_refused",
             EventKind::Cancel => "cancel_refused",
         };
         cx.count(counted, 1);

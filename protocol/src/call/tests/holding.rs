@@ -12,7 +12,7 @@ fn clip(words: &str) -> Clip {
     Clip::new(words, vec![1; 1_200 * 48]).expect("it is short enough")
 }
 
-fn with_words() -> Setup {
+pub(super) fn with_words() -> Setup {
     let words = [MOMENT, STILL];
     let (hold_words, clips) = (words.map(str::to_owned).to_vec(), Arc::new(Clips::new(words.map(clip))));
     Setup { hold_words, clips, ..with_tools() }

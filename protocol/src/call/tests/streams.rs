@@ -200,6 +200,7 @@ fn from_the_record(policy: Policy, greeted_by: GreetedBy, dial_status: Option<&s
         interrupted: false,
         answer_ms: None,
         clip: false,
+        backchannel: false,
     };
     let stored = StoredCall {
         started: Some(clock().wall),

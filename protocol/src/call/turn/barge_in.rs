@@ -1,7 +1,9 @@
 //! The caller cuts in: whatever of the agent was not heard yet is dropped, in the order flush, clear, truncate.
 
+use std::time::Instant;
+
 use super::{Timer, Turn};
-use crate::call::context::Context;
+use crate::call::context::{Context, millis};
 use crate::call::fact::Fact;
 use crate::call::io::ConnId;
 use crate::call::playout::{Cut, Playout};
@@ -9,37 +11,48 @@ use crate::ids::{ItemId, ResponseId};
 use crate::realtime::command::ClientEvent;
 
 impl Turn {
-    /// The caller began to speak.
+    /// The caller began to speak, then. `ours`: the server goes on with what it generates until we cancel it.
     pub(in crate::call) fn caller_began(
         &mut self,
         cx: &mut Context,
         playout: &mut Playout,
-        conn: ConnId,
-        item: ItemId,
+        conn: Option<ConnId>,
+        (item, began, ours): (ItemId, Instant, bool),
     ) {
         if !self.heard.insert(item.clone()) {
             return cx.count("repeated_event", 1);
         }
         self.close_turn(cx, cx.now);
         self.settle_stranded(cx);
-        cx.record(Fact::CallerSpoke { item: item.clone(), at_ms: cx.at_ms() });
-        self.speaking = Some(item);
+        let at_ms = cx.at_ms().saturating_sub(millis(cx.now.saturating_duration_since(began)));
+        cx.record(Fact::CallerSpoke { item: item.clone(), at_ms });
+        (self.speaking, self.since) = (Some(item), Some(began));
         self.doubtful = None;
         cx.deadlines.clear(Timer::Doubt);
-        // The server cancels what it generates by itself (`interrupt_response`): a cancel of ours would only race with it. Of several
-        // it cancels the one it answers the caller with.
-        let open: Vec<ResponseId> = self.open.iter().cloned().collect();
-        for (index, response) in open.iter().enumerate() {
-            if index + 1 < open.len() {
-                cx.send(conn, ClientEvent::CancelResponse { response: response.clone() });
-            }
-            self.discard(response.clone());
+        if ours {
+            self.unwanted = self.requested.is_some();
+            self.wanted = None;
+            self.call_off_open(cx, conn);
+        } else {
+            self.leave_to_server(cx, conn);
         }
         for response in playout.responses() {
             self.discard(response);
         }
         let cuts = playout.interrupt(cx);
-        truncate(cx, Some(conn), &cuts);
+        truncate(cx, conn, &cuts);
+    }
+
+    /// The server cancels what it generates by itself (`interrupt_response`): a cancel of ours would only race with it. Of several it
+    /// cancels the one it answers the caller with.
+    fn leave_to_server(&mut self, cx: &mut Context, conn: Option<ConnId>) {
+        let open: Vec<ResponseId> = self.open.iter().cloned().collect();
+        for (index, response) in open.iter().enumerate() {
+            if let Some(conn) = conn.filter(|_| index + 1 < open.len()) {
+                cx.send(conn, ClientEvent::CancelResponse { response: response.clone() });
+            }
+            self.discard(response.clone());
+        }
     }
 
     /// The caller does more than listen, and the server does not know: what the agent says to them is dropped as at a word of theirs.

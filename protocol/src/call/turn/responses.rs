@@ -66,7 +66,14 @@ impl Turn {
             // Of those without a name each new one counts.
             self.discarded.remove(response);
         }
-        let ours = self.requested.take().is_some();
+        let asked = self.requested.take().is_some();
+        let ours = asked && !std::mem::take(&mut self.unwanted);
+        if cx.setup.listening.interruptions.are_ours() && !ours {
+            // Its server answers by itself all the same, or nobody wants what was asked for any more.
+            cx.count("response_dismissed", 1);
+            self.call_off(cx, conn, response);
+            return Began::Unheard;
+        }
         match self.speaking {
             None if dismissed && !ours => {
                 cx.count("response_dismissed", 1);

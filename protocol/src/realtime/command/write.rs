@@ -25,6 +25,7 @@ pub fn write(out: &mut String, event: &ClientEvent, event_id: Option<EventId>) {
         ClientEvent::Truncate { item, content_index, audio_end_ms } => {
             Message::Truncate { item_id: item.as_str(), content_index: *content_index, audio_end_ms: *audio_end_ms }
         }
+        ClientEvent::DeleteItem { item } => Message::DeleteItem { item_id: item.as_str() },
         ClientEvent::CreateResponse { instructions } => {
             Message::CreateResponse { response: instructions.as_deref().map(|instructions| Response { instructions }) }
         }
@@ -60,6 +61,8 @@ enum Message<'a> {
     CreateItem { item: Item<'a> },
     #[serde(rename = "conversation.item.truncate")]
     Truncate { item_id: &'a str, content_index: u32, audio_end_ms: u64 },
+    #[serde(rename = "conversation.item.delete")]
+    DeleteItem { item_id: &'a str },
     #[serde(rename = "response.create")]
     CreateResponse {
         #[serde(skip_serializing_if = "Option::is_none")]

@@ -53,7 +53,9 @@ fn server_event(kind: &str, event: &Value) -> ServerEvent {
             let (input, output) = (format_of(&event["session"], "input"), format_of(&event["session"], "output"));
             ServerEvent::SessionUpdated { input, output, expires_at: expires_at(event) }
         }
-        "input_audio_buffer.speech_started" => ServerEvent::SpeechStarted { item: item(event) },
+        "input_audio_buffer.speech_started" => {
+            ServerEvent::SpeechStarted { item: item(event), audio_start_ms: event["audio_start_ms"].as_u64() }
+        }
         "input_audio_buffer.speech_stopped" => {
             ServerEvent::SpeechStopped { item: item(event), audio_end_ms: number(&event["audio_end_ms"]) }
         }

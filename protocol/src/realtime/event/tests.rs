@@ -99,7 +99,7 @@ fn a_voice_turn_is_understood() {
     for (text, expected) in [
         (
             r#"{"type":"input_audio_buffer.speech_started","event_id":"e","audio_start_ms":1460,"item_id":"item_1"}"#,
-            ServerEvent::SpeechStarted { item: item() },
+            ServerEvent::SpeechStarted { item: item(), audio_start_ms: Some(1460) },
         ),
         (
             r#"{"type":"input_audio_buffer.speech_stopped","event_id":"e","audio_end_ms":4256,"item_id":"item_1"}"#,
@@ -121,7 +121,10 @@ fn a_voice_turn_is_understood() {
             r#"{"type":"conversation.item.input_audio_transcription.failed","item_id":"item_1","error":{}}"#,
             ServerEvent::InputTranscriptFailed { item: item(), error: ServerError::default() },
         ),
-        (r#"{"type":"input_audio_buffer.speech_started"}"#, ServerEvent::SpeechStarted { item: ItemId::new("") }),
+        (
+            r#"{"type":"input_audio_buffer.speech_started"}"#,
+            ServerEvent::SpeechStarted { item: ItemId::new(""), audio_start_ms: None },
+        ),
     ] {
         assert_eq!(event(text), expected, "{text}");
     }

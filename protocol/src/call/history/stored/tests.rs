@@ -103,6 +103,7 @@ fn a_turn_that_could_not_be_written_moves_no_other() {
         interrupted: false,
         answer_ms: None,
         clip: false,
+        backchannel: false,
     };
     let turns = vec![turn(3, "three"), turn(1, "one")];
     let stored = History::stored(StoredCall { turns, streams: 1, ..StoredCall::default() });
@@ -118,7 +119,18 @@ fn any_turn() -> impl Strategy<Value = Turn> {
     (numbers, any::<bool>(), any::<bool>(), ".{0,20}").prop_map(|(numbers, agent, interrupted, text)| {
         let (index, at_ms, heard_ms, generated_ms) = numbers;
         let who = if agent { Who::Agent } else { Who::Caller };
-        Turn { index, who, text, at_ms, heard_ms, generated_ms, interrupted, answer_ms: None, clip: false }
+        Turn {
+            index,
+            who,
+            text,
+            at_ms,
+            heard_ms,
+            generated_ms,
+            interrupted,
+            answer_ms: None,
+            clip: false,
+            backchannel: false,
+        }
     })
 }
 
