@@ -171,6 +171,7 @@ fn a_thousand_seeded_calls_keep_the_ledgers_invariants() {
         ("entries of keys", 100),
         ("ended: agent hung up", 50),
         ("ended: transferred", 20),
+        ("transfers refused", 3),
         ("ended: caller hung up", 250),
         ("ended: media silent", 5),
         ("ended: model failed", 20),

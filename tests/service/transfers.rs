@@ -135,6 +135,24 @@ async fn a_caller_whom_the_agent_failed_goes_to_the_desk_and_all_who_ask_at_once
 }
 
 #[actix_web::test]
+async fn a_gateway_that_is_asked_in_the_moment_of_the_goodbye_waits_for_how_the_other_says_it_went() {
+    let (gateway, _heard) = with_people().await;
+    let beside = gateway.beside().await;
+    for applet in ["passthru", "connect"] {
+        let sid = sid();
+        let mut socket = live(&gateway, &stream_path(&voicebot(&gateway, &sid).await), &sid).await;
+        assert!(gateway.running.recorder().flush().await);
+        assert!(gateway.running.switchboard().end(&CallSid::new(&sid), to("billing")));
+        assert!(is_closed(&mut socket).await);
+        // What it came to is on its way to the record.
+        assert_eq!(ask(&beside, applet, &sid).await.status, 200, "{applet}");
+        assert_eq!(row(&gateway, &sid).await.ended_code, Some(EndCode::Transferred));
+    }
+    beside.stop().await;
+    gateway.stop().await;
+}
+
+#[actix_web::test]
 async fn a_caller_whom_nobody_answered_is_back_with_the_agent_and_the_outcome_is_told_with_the_end() {
     let (gateway, heard) = with_people().await;
     let beside = gateway.beside().await;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use protocol::call::destinations::{Destination, Open};
 use protocol::call::functions::{Function, FunctionEffect};
 use protocol::call::io::{Effect, EffectId, Input};
 use protocol::realtime::command::Tool;
@@ -21,6 +22,17 @@ pub(crate) fn offered() -> Vec<Function> {
     });
     offered.into()
 }
+
+/// Where callers may be handed on to: somebody who is there, and somebody who never is.
+pub(crate) fn destinations() -> Vec<Destination> {
+    let destination = |name: &str, open| Destination { name: name.to_owned(), when: None, open };
+    vec![destination(DESK, Open::Always), destination(NOBODY, Open::Between(Vec::new()))]
+}
+
+/// Who is there.
+pub(crate) const DESK: &str = "desk";
+/// Who is not.
+pub(crate) const NOBODY: &str = "night_desk";
 
 /// See the module.
 #[derive(Default)]

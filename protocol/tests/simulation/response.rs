@@ -6,7 +6,7 @@ use protocol::call::io::ModelEvent;
 use protocol::ids::{ItemId, ResponseId};
 use protocol::realtime::event::{ContentKey, FunctionCall, ResponseDone, ResponseStatus, ServerEvent, Usage};
 
-use super::functions::NAMES;
+use super::functions::{DESK, NAMES, NOBODY};
 use super::link::{MS, Micros, NEVER};
 use super::server::{Air, Server};
 
@@ -184,13 +184,14 @@ impl Response {
     fn call_functions(&mut self, server: &mut Server, air: &mut Air<'_>) {
         for (index, name) in std::mem::take(&mut self.calls).into_iter().enumerate() {
             let call_id = format!("c{}-{}-{index}", server.id, self.number);
+            let to = if self.number.is_multiple_of(3) { NOBODY } else { DESK };
             server.called(call_id.clone());
             let call = FunctionCall {
                 response: self.id.clone(),
                 item: ItemId::new(format!("f{}-{}-{index}", server.id, self.number)),
                 call_id,
                 name: name.to_owned(),
-                arguments: format!(r#"{{"reason":"{} of {}"}}"#, self.number, server.id),
+                arguments: format!(r#"{{"reason":"{} of {}","to":"{to}"}}"#, self.number, server.id),
                 complete: true,
             };
             server.say(air, ServerEvent::FunctionCall(call));

@@ -14,7 +14,7 @@ use protocol::realtime::event::{ResponseStatus, ServerEvent};
 
 use super::carrier::Carrier;
 use super::clips;
-use super::functions::tells_result;
+use super::functions::{DESK, tells_result};
 use super::judging::Judging;
 use super::link::{MS, Micros, NEVER, SEC};
 use super::record::Record;
@@ -486,10 +486,7 @@ impl Witness {
                 let wait = call.wait_ms.map(|ms| scene.now + ms * MS + RETURNS_BY);
                 self.running.extend(wait.map(|by| (call.id, by)));
             }
-            Fact::ToolReturned { id, .. } => {
-                assert!(self.returned.insert(*id), "{id:?} has two results");
-                self.tally.add("functions returned", u64::from(self.running.remove(id).is_some()))
-            }
+            Fact::ToolReturned { id, output, .. } => self.tool_returned(*id, output),
             Fact::Dtmf { digit } => {
                 self.silent.broken(scene.now);
                 self.keys.push(*digit);
@@ -528,9 +525,25 @@ impl Witness {
                 assert_ne!(*what, "responses_overlapped", "one voice at a time");
                 self.tally.add(what, *count);
             }
-            Fact::Ended(_) => assert!(!std::mem::replace(&mut self.tally.told, true), "the end is told once"),
+            Fact::Ended(why) => self.end_told(why),
             _ => {}
         }
+    }
+
+    fn tool_returned(&mut self, id: EffectId, output: &str) {
+        assert!(self.returned.insert(id), "{id:?} has two results");
+        if output.contains("not handed on") {
+            // Nobody is there: the agent goes on.
+            self.closing = false;
+            self.tally.add("transfers refused", 1);
+        }
+        self.tally.add("functions returned", u64::from(self.running.remove(&id).is_some()));
+    }
+
+    fn end_told(&mut self, why: &Ended) {
+        let to = if let Ended::Transferred(to) = why { to.to.as_deref() } else { None };
+        assert!(to.is_none_or(|to| to == DESK), "nobody is there whom the caller was handed on to: {to:?}");
+        assert!(!std::mem::replace(&mut self.tally.told, true), "the end is told once");
     }
 
     /// The caller is spoken to since nobody says anything.

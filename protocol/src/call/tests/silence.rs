@@ -3,6 +3,7 @@
 use super::tools::{asked, with_tools};
 use super::*;
 use crate::call::clips::{Clip, Clips};
+use crate::call::destinations::{Destination, Open};
 use crate::call::policy::{Silence, Then};
 use crate::realtime::command::NewItem;
 
@@ -113,6 +114,20 @@ fn a_silent_caller_is_handed_on_where_the_file_says_so() {
         rig.play_out();
     }
     assert!(matches!(rig.ended(), Some(Ended::Transferred(to)) if to.reason.contains("desk")), "{:?}", rig.ended());
+}
+
+#[test]
+fn a_silent_caller_is_let_go_where_nobody_is_there_by_then() {
+    let setup = || {
+        let closed = Destination { name: "desk".to_owned(), when: None, open: Open::Between(Vec::new()) };
+        Setup { destinations: vec![closed], ..with_clips() }
+    };
+    let mut rig = answered(silence(&[THERE], Then::Transfer("desk".to_owned())), setup());
+    for _ in 0..3 {
+        rig.pass(10_100);
+        rig.play_out();
+    }
+    assert_eq!(rig.ended(), Some(&Ended::CallerSilent));
 }
 
 #[test]
