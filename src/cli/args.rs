@@ -179,6 +179,9 @@ pub struct CallArgs {
     /// Interrupt the agent's second answer with the next WAV, this many ms after it began.
     #[arg(long, value_name = "MS")]
     pub barge_in: Option<u64>,
+    /// Cough into the agent's answer to what is said first, this many ms after it began; nobody waits for an answer to that.
+    #[arg(long, value_name = "MS")]
+    pub cough: Option<u64>,
     /// Caller audio in a message, ms: 20 or 100; 0 for odd sizes.
     #[arg(long, value_name = "MS", default_value_t = 20)]
     pub frame_ms: u32,

@@ -19,7 +19,7 @@ use simulator::model::{ModelHandle, ModelOptions, ModelServer, Script, SessionLo
 use tokio::sync::mpsc;
 
 use self::office::Office;
-use self::verdict::Seen;
+use self::verdict::{COUGH, Seen};
 use crate::cli::transcript;
 use crate::serve::{Running, start};
 use crate::settings::{Settings, SettingsArgs};
@@ -31,6 +31,8 @@ const CALLER: &str = "+919876543210";
 const GREETING: &str = "Hello, and thank you for calling Lotus Clinic. How can I help you today?";
 const INSTRUCTIONS: &str =
     "You answer the phone of Lotus Clinic. Be brief and friendly; answer in the caller's language.";
+/// The caller coughs this long after the agent began to speak.
+const COUGH_AFTER: Duration = Duration::from_millis(1000);
 /// The caller lets the agent speak this long before interrupting it.
 const INTERRUPT_AFTER: Duration = Duration::from_millis(2600);
 /// An agent that is silent for so long is not looking something up: between its words and its answer there is less.
@@ -172,7 +174,7 @@ fn clinic() -> NewClient {
     }
 }
 
-/// Greeting, a question, an interruption and its answer, a turn in Hindi, goodbye: the agent hangs up.
+/// Greeting, a question, a cough, an interruption and its answer, a turn in Hindi, goodbye: the agent hangs up.
 fn plan(gateway: &str, key: &str, answered: Say) -> anyhow::Result<CallPlan> {
     let mut plan = CallPlan::new(gateway.parse().context("the gateway's URL")?, CALLER, CLINIC);
     plan.mode = Mode::Voicebot;
@@ -180,6 +182,7 @@ fn plan(gateway: &str, key: &str, answered: Say) -> anyhow::Result<CallPlan> {
     plan.script = vec![
         Say::agent_finished(),
         Say::Speak(Voice::clip("caller_en_hours")),
+        Say::Aside(COUGH_AFTER, Voice::clip(COUGH)),
         Say::BargeIn(INTERRUPT_AFTER, Voice::clip("caller_en_interrupt")),
         answered,
         Say::Speak(Voice::clip("caller_hi_booking")),
@@ -223,7 +226,7 @@ fn figures(
     let first = report.first_audio_ms.map_or_else(|| "never".to_owned(), |v| format!("{v} ms"));
     writeln!(screen, "\nAs seen on the wire, from the caller's end of it")?;
     writeln!(screen, "  first audio after the media socket opened   {first}")?;
-    for utterance in &report.utterances {
+    for utterance in report.utterances.iter().filter(|said| !said.label.contains(COUGH)) {
         let reply = utterance.reply_ms.map_or_else(|| "no answer".to_owned(), |v| format!("{v} ms"));
         write!(screen, "  {:<43} answered after {reply}", format!("\"{}\"", utterance.label))?;
         if let Some(clear) = utterance.clear_ms.filter(|_| utterance.barge_in) {

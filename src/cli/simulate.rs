@@ -128,6 +128,9 @@ fn script(args: &CallArgs) -> Vec<Say> {
     };
     let mut steps = Vec::new();
     for (index, voice) in said.into_iter().enumerate() {
+        if let Some(ms) = args.cough.filter(|_| index == 1) {
+            steps.push(Say::Aside(Duration::from_millis(ms), Voice::clip("caller_cough")));
+        }
         match args.barge_in {
             Some(ms) if index == 1 => steps.push(Say::BargeIn(Duration::from_millis(ms), voice)),
             _ if index == 0 && args.mode == args::Mode::CallStart => {

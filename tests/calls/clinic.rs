@@ -132,7 +132,7 @@ async fn the_clinics_desk_of_the_documentation_is_built_and_answers_a_call() {
     write("desk.script", &page.blocks("script")[0]);
     let files = page.blocks("toml");
     let commands = page.blocks("sh");
-    assert_eq!((files.len(), commands.len()), (4, 3));
+    assert_eq!((files.len(), commands.len()), (5, 3));
     write("clinic.toml", &here(&files[0]));
     let (mut exports, mut said, mut running) = (String::new(), String::new(), Running::default());
     for (index, block) in commands.iter().enumerate() {

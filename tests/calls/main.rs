@@ -15,6 +15,7 @@ mod flows;
 mod functions;
 mod handover;
 mod hours;
+mod listening;
 mod load;
 mod log;
 mod model;

@@ -8,6 +8,8 @@ mod conversation;
 mod flows;
 #[path = "functions.rs"]
 mod functions;
+#[path = "listening.rs"]
+mod listening;
 
 mod support {
     pub(super) use crate::support::*;

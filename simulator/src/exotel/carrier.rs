@@ -43,6 +43,9 @@ pub(super) fn load(plan: &CallPlan) -> Result<Vec<Step>, CallError> {
                 Say::Wait(length) => Step::Wait(samples(*length)),
                 Say::Until(set) => Step::Until(Arc::clone(set)),
                 Say::Speak(voice) => Step::Speak(voice.load(plan.rate).map_err(CallError::Plan)?),
+                Say::Aside(after, voice) => {
+                    Step::Aside(samples(*after), voice.load(plan.rate).map_err(CallError::Plan)?)
+                }
                 Say::BargeIn(after, voice) => {
                     Step::BargeIn(samples(*after), voice.load(plan.rate).map_err(CallError::Plan)?)
                 }

@@ -146,6 +146,8 @@ pub enum Say {
     Speak(Voice),
     /// Speaks over the agent, that long after it began (since the caller last spoke).
     BargeIn(Duration, Voice),
+    /// The same for a sound that wants no answer, such as a cough: the agent is expected to go on.
+    Aside(Duration, Voice),
     /// Presses a key: `0`-`9`, `*` or `#`.
     Dtmf(char),
 }

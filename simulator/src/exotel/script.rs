@@ -20,6 +20,7 @@ pub(crate) enum Step {
     Until(Arc<AtomicBool>),
     Speak(Spoken),
     BargeIn(u64, Spoken),
+    Aside(u64, Spoken),
     Dtmf(char),
 }
 
@@ -116,7 +117,7 @@ impl Caller {
                 let since = began.and(agent.silent_since);
                 (since.is_some_and(|since| now >= since + silence), "the agent to finish")
             }
-            Some(Step::BargeIn(after, _)) => {
+            Some(Step::BargeIn(after, _) | Step::Aside(after, _)) => {
                 (began.is_some_and(|began| now >= began + after), "the agent to interrupt")
             }
         };
@@ -130,6 +131,12 @@ impl Caller {
         self.waiting_since = now;
         match self.steps.pop_front() {
             Some(Step::Speak(spoken) | Step::BargeIn(_, spoken)) => self.speak(spoken, now, agent, cues),
+            // No answer to it is waited for.
+            Some(Step::Aside(_, spoken)) => {
+                let answerable = self.answerable;
+                self.speak(spoken, now, agent, cues);
+                self.answerable = answerable;
+            }
             Some(Step::Dtmf(key)) => cues.push(Cue::Dtmf(key)),
             _ => {}
         }
@@ -205,6 +212,15 @@ mod tests {
         let agent = |at| AgentView { began: (at >= 100).then_some(100 * MS), silent_since: (at < 100).then_some(0) };
         let (cues, _) = run(vec![Step::AgentSpeaks, Step::BargeIn(250 * MS, spoken("no", 40))], 1_000, agent);
         assert_eq!(cues[0], (360, Cue::Speaks("no".into(), 360 * MS)));
+    }
+
+    #[test]
+    fn the_answer_goes_on_through_a_sound_that_wants_none() {
+        let agent = |at| AgentView { began: (at >= 100).then_some(100 * MS), silent_since: (at < 100).then_some(0) };
+        let steps = vec![Step::Aside(250 * MS, spoken("hm", 40)), Step::BargeIn(500 * MS, spoken("no", 40))];
+        let (cues, _) = run(steps, 1_000, agent);
+        let spoke = |label: &str, at: u64| (at, Cue::Speaks(label.into(), at * MS));
+        assert!(cues.contains(&spoke("hm", 360)) && cues.contains(&spoke("no", 600)), "{cues:?}");
     }
 
     #[test]

@@ -33,6 +33,10 @@ pub struct Faults {
     pub effective_format: bool,
     /// `slow-ms=N`: the first delta of every response is N ms later than usual.
     pub slow_ms: u64,
+    /// `transcript-ms=N`: what the caller said is complete as text N ms after the commit.
+    pub transcript_ms: Option<u64>,
+    /// `no-transcripts`: it never is.
+    pub no_transcripts: bool,
     /// `error-flood`: 15 `server_error` events a second once the session is configured, as a dead session sends.
     pub error_flood: bool,
 }
@@ -68,7 +72,7 @@ pub enum FaultError {
 }
 
 /// The switches that [`Faults::from_flags`] knows, without their values.
-pub const FAULT_NAMES: [&str; 14] = [
+pub const FAULT_NAMES: [&str; 16] = [
     "refuse-handshake",
     "stall",
     "refuse-update",
@@ -82,6 +86,8 @@ pub const FAULT_NAMES: [&str; 14] = [
     "junk",
     "effective-format",
     "slow-ms",
+    "transcript-ms",
+    "no-transcripts",
     "error-flood",
 ];
 
@@ -128,6 +134,8 @@ impl Faults {
             "drop-after-ms" => self.drop_after_ms = Some(ms()?),
             "expire-after-ms" => self.expire_after_ms = Some(ms()?),
             "slow-ms" => self.slow_ms = ms()?,
+            "transcript-ms" => self.transcript_ms = Some(ms()?),
+            "no-transcripts" => self.no_transcripts = switch()?,
             "stall" => self.stall = switch()?,
             "ignore-update" => self.ignore_update = switch()?,
             "mute" => self.mute = switch()?,

@@ -49,6 +49,7 @@ impl Office {
             "name": "Lotus Clinic",
             "numbers": [CLINIC],
             "agent": { "greeting": GREETING, "instructions": INSTRUCTIONS },
+            "listening": { "interruptions": "confirmed", "languages": ["en", "hi"] },
             "tools": [{
                 "name": "opening_hours",
                 "description": "When the clinic is open on a day.",

@@ -15,6 +15,11 @@ const FIRST_AUDIO_MS: u64 = 250;
 /// What still reaches the caller after an interruption: the message being played, and the way of the `clear`, ms.
 const RESIDUE_MS: u64 = 200 + 100;
 
+/// The clip that is one.
+pub(super) const COUGH: &str = "caller_cough";
+/// A `clear` so long after a cough is not about it, ms.
+const COUGH_MS: u64 = 1_000;
+
 /// What was seen of the call.
 pub(super) struct Seen<'a> {
     /// By the caller.
@@ -50,10 +55,14 @@ fn checks(&Seen { report, record, sessions, lookups, .. }: &Seen<'_>) -> Vec<(&'
         item["type"] == "function_call_output" && output.contains(SATURDAY)
     });
     let truncations: Vec<_> = sessions.iter().flat_map(|s| &s.truncations).collect();
-    let interruption = report.utterances.iter().find(|u| u.barge_in);
+    let interruption = report.utterances.iter().find(|u| u.barge_in && !u.label.contains(COUGH));
     let cut = record.turns.iter().find(|t| t.interrupted);
     let answered = |label: &str| report.utterances.iter().any(|u| u.label.contains(label) && u.reply_ms.is_some());
     let stored_cut_matches = cut.zip(truncations.first()).is_some_and(|(turn, t)| turn.heard_ms == t.audio_end_ms);
+    let cough = report.utterances.iter().find(|u| u.label.contains(COUGH));
+    let coughed = cough.is_some_and(|u| u.clear_ms.is_none_or(|ms| ms > COUGH_MS))
+        && record.turns.iter().any(|turn| turn.backchannel)
+        && sessions.iter().map(|session| session.count_received("conversation.item.delete")).sum::<usize>() == 1;
     vec![
         ("the webhooks were answered 200", report.webhooks.iter().all(|w| w.status == 200 || w.name == "passthru")),
         (
@@ -62,6 +71,7 @@ fn checks(&Seen { report, record, sessions, lookups, .. }: &Seen<'_>) -> Vec<(&'
         ),
         ("the greeting was heard within 250 ms", report.first_audio_ms.is_some_and(|ms| ms <= FIRST_AUDIO_MS)),
         ("the caller's question was answered", answered("caller_en_hours")),
+        ("a cough did not silence it, and the model does not know of it", coughed),
         (
             "the interruption silenced the agent",
             report.clears > 0

@@ -1,5 +1,7 @@
 //! Interruptions that are confirmed first: a cough costs the agent nothing, and a turn is a turn.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::call::policy::{Confirmed, Interruptions};
 
@@ -464,4 +466,40 @@ fn a_fixed_sentence_pauses_and_goes_on_as_any_other() {
     rig.play_out();
     let clip = |rig: &Rig| rig.rows().into_iter().find(|row| row.clip).map(|row| row.heard_ms);
     assert_eq!((clip(&rig), rig.asked(), rig.truncated().len()), (Some(1_205), 0, 0));
+}
+
+proptest! {
+    /// Whatever is coughed into it and whenever, by a carrier whose echoes come late or at once, every word is heard in the end, and the
+    /// ledger says so: never more than was sent, nothing twice.
+    #[test]
+    fn an_answer_that_is_paused_again_and_again_is_heard_to_its_end(
+        sounds in proptest::collection::vec((100_u64..1_500, 160_u64..1_000, 100_u64..300, any::<bool>()), 0..6),
+        first_ms in 0_u64..3_000,
+    ) {
+        let mut rig = speaking(confirmed(), first_ms / 20 * 20);
+        for (index, (pause, length, noticed, frozen)) in sounds.into_iter().enumerate() {
+            let (item, length, noticed) = (format!("u{}", index + 1), length / 20 * 20, noticed / 20 * 20);
+            rig.plays_out(pause / 20 * 20);
+            if rig.call.playout.remaining(rig.now) < Duration::from_millis(2_500) {
+                break;
+            }
+            rig.socket.frozen = frozen;
+            let start = rig.sound(&item, length, noticed);
+            rig.socket.frozen = false;
+            rig.pass(20);
+            rig.sound_over(&item, start, length);
+            rig.transcript(1, &item, "haan");
+        }
+        rig.play_out();
+        let heard: Vec<u64> = rig.facts().iter().filter_map(|fact| match fact {
+            Fact::Heard { heard_ms, generated_ms, .. } => {
+                assert!(heard_ms <= generated_ms);
+                Some(*heard_ms)
+            }
+            _ => None,
+        }).collect();
+        prop_assert!(heard.is_sorted(), "{:?}", heard);
+        prop_assert_eq!(heard.last(), Some(&6_000));
+        prop_assert_eq!((rig.truncated().len(), rig.asked()), (0, 0));
+    }
 }

@@ -19,8 +19,11 @@ use crate::speech;
 const APPEND_PREFIX: &str = r#"{"type":"input_audio_buffer.append","audio":""#;
 /// A manual commit needs that much.
 const LEAST_COMMIT_MS: f64 = 100.0;
-/// When after the commit a transcript is complete: some come when the response is long done.
+/// When after the commit a transcript is complete: some come when the response is long done; that of a word or two sooner.
 const TRANSCRIPT_MS: std::ops::Range<u64> = 150..1_800;
+const WORD_TRANSCRIPT_MS: std::ops::Range<u64> = 150..500;
+/// A word or two, with the silence around it.
+const WORD_MS: u64 = 1_800;
 /// What a recogniser makes of a noise.
 const GHOST: &str = "Thank you for watching.";
 const NOISE_MS: u64 = 400;
@@ -154,7 +157,14 @@ impl Session {
             None if ms < NOISE_MS => GHOST,
             None => "Unrecognised speech.",
         };
-        let done = self.after(now, TRANSCRIPT_MS);
+        let faults = self.shared.faults.get();
+        if faults.no_transcripts {
+            return;
+        }
+        let done = match faults.transcript_ms {
+            Some(ms) => now + Duration::from_millis(ms),
+            None => self.after(now, if ms < WORD_MS { WORD_TRANSCRIPT_MS } else { TRANSCRIPT_MS }),
+        };
         let words: Vec<_> = text.split_inclusive(' ').collect();
         let first = now + (done - now) / 2;
         for (index, word) in words.iter().enumerate() {
