@@ -119,7 +119,10 @@ impl Interruption {
     pub(super) fn judge(&mut self, cx: &mut Context, transcribed: bool) -> Option<Verdict> {
         let last = self.sounds.last()?;
         let Interruptions::Confirmed(confirmed) = cx.setup.listening.interruptions else {
-            // Whatever it is, it is answered later.
+            // Whatever it is, it is answered later; a server may not say that it made an item of it.
+            if last.stopped && !last.committed {
+                cx.deadlines.set_if_unset(Timer::Words, cx.now + ITEM_WITHIN);
+            }
             return (last.stopped && last.committed).then_some(Verdict::Turn);
         };
         let verdict = verdict(&self.sounds, confirmed, &cx.setup, self.has_floor, transcribed);

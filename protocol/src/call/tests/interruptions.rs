@@ -283,6 +283,14 @@ fn a_call_whose_agent_is_not_to_be_interrupted_answers_what_was_said_when_the_ag
     rig.play_out();
     assert_eq!(rig.asked(), 1);
     assert!(rig.truncated().is_empty());
+    // By a server that does not say that it made an item of that.
+    let mut rig = speaking(Interruptions::Never, 1_000);
+    let start = rig.sound("u1", 1_500, 200);
+    rig.pass(500);
+    rig.server(1, ServerEvent::SpeechStopped { item: ItemId::new("u1"), audio_end_ms: start + 2_000 });
+    rig.play_out();
+    rig.pass(600);
+    assert_eq!(rig.asked(), 1);
 }
 
 #[test]
