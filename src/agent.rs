@@ -29,6 +29,7 @@ pub use file::{
     McpTool, Method, ToolConfig,
 };
 pub use hours::OpeningHours;
+pub use outcome::OutcomeConfig;
 pub use read::Mistake;
 pub use record::OnRecord;
 pub use schema::json_schema;

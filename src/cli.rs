@@ -105,6 +105,7 @@ async fn run(command: Command, odd: Vec<String>) -> Result<bool, Failure> {
             return Ok(demo::run(&demo, &mut screen).await?);
         }
         Command::Simulate(args::Simulate::Model(args)) => simulate::model(&args, &mut screen).await?,
+        Command::Simulate(args::Simulate::TextModel(args)) => simulate::text::serve(&args, &mut screen).await?,
         Command::Simulate(args::Simulate::Balancer(args)) => simulate::flow::balancer(&args, &mut screen).await?,
         Command::Simulate(args::Simulate::Call(args)) => return simulate::call(&args, &mut screen).await,
         Command::Load(args) => return load::run(&args, &mut screen).await,

@@ -15,6 +15,7 @@ mod crypto;
 mod http;
 mod jobs;
 mod notify;
+mod outcomes;
 mod outgoing;
 mod rate;
 mod recordings;

@@ -1,5 +1,5 @@
-//! What clients are told of their calls: `call.started`, `call.transferred`, `call.ended`,
-//! `recording.stored`, `tool.completed_after_call`, POSTed to the client's `events_url`.
+//! What clients are told of their calls: `call.started`, `call.transferred`, `call.ended`, `recording.stored`,
+//! `call.analysed`, `tool.completed_after_call`, POSTed to the client's `events_url`.
 //!
 //! The job that tells is added in the transaction that writes what it tells of, so nothing is told that did not happen and nothing
 //! that happened is forgotten. An event may come twice (its id is the same then), and those of one call come in order.
@@ -28,7 +28,7 @@ pub use targets::{RefusedTarget, check_url, refused_targets, unpark};
 use crate::crypto::{hex, signature};
 use crate::jobs::{Handler, Job, JobError, RetryPolicy};
 use crate::outgoing::{ClientError, Forbidden, Outgoing, PrivateHosts, Times, refused_by_guard, words};
-use crate::store::{CALL_ENDED, EventSubject, EventsTarget, SEND_EVENT, Store};
+use crate::store::{CALL_ANALYSED, CALL_ENDED, EventSubject, EventsTarget, SEND_EVENT, Store};
 use crate::time;
 use crate::views::transfer_json;
 
@@ -153,7 +153,9 @@ fn data(what: &str, told: &EventSubject) -> Value {
         data["ended_at"] = json!(time::maybe_told(call.times.ended_at));
         data["figures"] = json!(call.figures);
         data["transfer"] = told.transfers.last().map(transfer_json).into();
-        whole::add(&mut data, &call.call_sid, &told.turns, &told.tools);
+        whole::add(&mut data, told);
+    } else if what == CALL_ANALYSED {
+        data["outcome"] = crate::views::outcome_json(told.outcome.as_ref());
     }
     data
 }

@@ -15,6 +15,7 @@ use crate::calls::writer::Prices;
 use crate::http::auth::AuthMethod;
 use crate::http::connections::files::open_file_warning;
 use crate::http::public_url::PublicUrl;
+use crate::outcomes::TextModel;
 use crate::outgoing::PrivateHosts;
 use crate::recordings::RecordingHosts;
 use crate::recordings::objects::RecordingTarget;
@@ -28,6 +29,7 @@ mod files;
 mod need;
 mod node;
 mod open;
+mod outcome;
 pub(crate) mod private;
 mod read;
 mod seal;
@@ -42,6 +44,7 @@ pub use env_file::load_env_file;
 pub use error::{SettingsError, SettingsErrors};
 pub use files::SecretFiles;
 pub(crate) use files::read_secret;
+pub use outcome::OutcomeArgs;
 pub(crate) use read::{database, private_hosts};
 pub use seal::{SealArgs, SealSettings};
 
@@ -76,6 +79,8 @@ pub struct Settings {
     pub admin_token: Option<Secret>,
     /// `SECRETS_KEY`, and the one before it.
     pub seal: SealSettings,
+    /// `OUTCOME_URL`: the text model that finds out what came of calls, if there is one.
+    pub outcome: Option<TextModel>,
     /// `AUDIT_NUMBERS`.
     pub audit_numbers: AuditNumbers,
     /// What is logged.
@@ -211,10 +216,11 @@ impl Settings {
     /// All that must not be written down.
     #[must_use]
     pub fn secrets(&self) -> Secrets {
-        let Self { webhooks, exotel, model, admin_token, seal, .. } = self;
+        let Self { webhooks, exotel, model, admin_token, seal, outcome, .. } = self;
         let secrets =
             [&webhooks.key, &exotel.api_token, &exotel.api_key, &model.key, admin_token, &seal.key, &seal.old];
-        Secrets::new(secrets.map(Option::as_ref))
+        let of_outcomes = outcome.as_ref().and_then(|model| model.key.as_ref());
+        Secrets::new(secrets.into_iter().map(Option::as_ref).chain([of_outcomes]))
     }
 
     /// Checks what `serve` needs besides settings that are right.

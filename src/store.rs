@@ -25,6 +25,7 @@ mod lite;
 mod lost;
 mod nodes;
 mod outbox;
+mod outcomes;
 mod owners;
 mod pg;
 mod recordings;
@@ -50,6 +51,7 @@ pub use jobs::{Job, JobStatus, NewJob, Waiting};
 pub use lost::LostCall;
 pub use nodes::NodeId;
 pub use outbox::{AfterCall, CALL_ENDED, EventSubject, EventsTarget, SEND_EVENT};
+pub use outcomes::{ANALYSE_CALL, CALL_ANALYSED, CallOutcome, OutcomeStatus};
 pub use owners::{Begun, FlowResumed, NewCall, NewStream, Ownership, StreamClaim};
 pub use recordings::{
     Announced, FETCH_RECORDING, Kept, MOST_OF_CALL, MOST_WAITING, Recording, RecordingStatus, Stored,

@@ -5,7 +5,8 @@ use protocol::ids::{CallSid, PhoneNumber};
 use serde_json::{Value, json};
 
 use crate::store::{
-    AuditEntry, Call, CallTransfer, CallWithTurns, Client, Figures, Job, Recording, Store, StoreError, ToolRun,
+    AuditEntry, Call, CallOutcome, CallTransfer, CallWithTurns, Client, Figures, Job, Recording, Store, StoreError,
+    ToolRun,
 };
 use crate::time::{maybe_told, told};
 
@@ -19,6 +20,8 @@ pub(crate) struct WholeCall {
     pub(crate) transfers: Vec<CallTransfer>,
     /// What there is to listen to.
     pub(crate) recordings: Vec<Recording>,
+    /// What was found out of it, if that was tried.
+    pub(crate) outcome: Option<CallOutcome>,
     /// What happened, oldest first.
     pub(crate) steps: Vec<AuditEntry>,
 }
@@ -31,7 +34,8 @@ impl WholeCall {
         let recordings = store.recordings_of_call(sid).await?;
         let tools = store.tools_of_call(&found.call).await?;
         let transfers = store.transfers_of_call(&found.call).await?;
-        Ok(Self { found, tools, transfers, recordings, steps })
+        let outcome = store.outcome_of_call(&found.call).await?;
+        Ok(Self { found, tools, transfers, recordings, outcome, steps })
     }
 }
 
@@ -96,8 +100,22 @@ pub(crate) fn whole_call_json(whole: &WholeCall, live: bool) -> Value {
     call["tools"] = whole.tools.iter().map(tool_json).collect();
     call["transfers"] = whole.transfers.iter().map(transfer_json).collect();
     call["recordings"] = whole.recordings.iter().map(recording_json).collect();
+    call["outcome"] = outcome_json(whole.outcome.as_ref());
     call["timeline"] = whole.steps.iter().map(step_json).collect();
     call
+}
+
+/// What was found out of a call, or why nothing was.
+pub(crate) fn outcome_json(known: Option<&CallOutcome>) -> Value {
+    known.map_or(Value::Null, |known| {
+        json!({
+            "status": known.status.name(),
+            "outcome": known.outcome,
+            "why": known.why,
+            "model": known.model,
+            "updated_at": told(known.updated_at),
+        })
+    })
 }
 
 fn figures_json(figures: &Figures) -> Value {

@@ -4,6 +4,7 @@
 # run, for the ratio. DATABASE=postgres stores on a throw-away PostgreSQL instead of SQLite, durable as a real one is; then
 # STOP_DATABASE_AT=SECONDS crashes it that long after the calls begin, for STOP_DATABASE_SECS (5), and afterwards counts what is on record.
 # A database has a machine of its own, as a rule; here it has the lowest priority instead, unless NICE=0.
+# OUTCOMES=1 has a simulated text model find out what came of every call; it is told how many are known, and when the last was.
 # RECORDED=N has N recorded calls go before, whose recordings are encoded during the others.
 set -euo pipefail
 export NICE="${NICE:-19}"
@@ -50,6 +51,14 @@ export HOST=127.0.0.1 PORT="$port" DATABASE_URL="$database" WEBHOOK_AUTH=key WEB
     SPOOL_DIR="$dir/spool" RECORDINGS_URL="file://$dir/recordings"
 "$bin" client add --name Load --number +918047112233 --greeting Hello --calls-per-minute 1000000 --caller-calls-per-minute 1000000 \
     --recording "$([ -n "${RECORDED:-}" ] && echo on || echo off)" >/dev/null
+if [ -n "${OUTCOMES:-}" ]; then
+    text_port=$((30000 + RANDOM % 2000))
+    "$bin" simulate text-model --port "$text_port" --thinks-ms 2000 >"$dir/text.log" 2>&1 & pids+=($!)
+    listening "$text_port"
+    export OUTCOME_URL="http://127.0.0.1:$text_port/v1" PRIVATE_HOSTS=127.0.0.1
+    { "$bin" client export +918047112233; printf '[outcome]\nschema = { type = "object", properties = { settled = { type = "boolean" } } }\n'; } >"$dir/agent.toml"
+    "$bin" client apply "$dir/agent.toml" >/dev/null
+fi
 "$bin" serve >"$dir/serve.log" 2>&1 & gateway=$!
 pids+=("$gateway")
 listening "$port"
@@ -71,6 +80,15 @@ echo "== callgate, on ${DATABASE:-sqlite}"
 "$bin" load --calls "$calls" --ramp "$ramp" --secs "$secs" --frame-ms "$frame_ms" --pid "$gateway" \
     --gateway "http://127.0.0.1:$port" --model-url "http://127.0.0.1:$model_port" --key "$key" || { tail -5 "$dir/serve.log"; exit 1; }
 
+if [ -n "${OUTCOMES:-}" ]; then
+    ended="$(date +%s)"
+    for _ in $(seq 180); do
+        waiting="$("$bin" jobs --limit 100000 | grep -c analyse_call || true)"
+        [ "$waiting" -eq 0 ] && break
+        sleep 1
+    done
+    echo "== outcomes that are not known yet $(($(date +%s) - ended)) s after the last call: $waiting of $calls"
+fi
 [ -z "${RECORDED:-}" ] || echo "== of $RECORDED recordings not encoded yet: $(ls "$dir/spool" | wc -l)"
 if [ -n "${STOP_DATABASE_AT:-}" ]; then
     # Written within the longest pause between two attempts.

@@ -5,3 +5,4 @@ pub mod exotel;
 pub mod load;
 pub mod model;
 pub mod speech;
+pub mod text;

@@ -264,6 +264,7 @@ impl Plan {
             active: self.file.active,
             numbers: self.file.numbers.iter().map(PhoneNumber::new).collect(),
             document,
+            analysed: self.document.follow_up.outcome.is_some(),
             events: target,
             over: self.stands.as_ref().map(|stands| (stands.client.id, stands.client.version)),
         };

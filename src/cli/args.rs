@@ -15,6 +15,7 @@ mod client;
 mod flow;
 mod jobs;
 mod secret;
+mod text;
 mod tool;
 
 pub use calls::{Audit, AuditListArgs, CallsArgs};
@@ -22,6 +23,7 @@ pub use client::{AddArgs, ApplyArgs, Client, ClientFields, OneArgs, SetArgs, Sho
 pub use flow::{BalancerArgs, Dial, Flow, FlowArgs};
 pub use jobs::{JobsAction, JobsArgs, RetryArgs};
 pub use secret::{Secret, Token};
+pub use text::TextModelArgs;
 pub use tool::{TestArgs, Tool};
 
 /// The version, and which build it is (`build.rs`).
@@ -100,6 +102,8 @@ pub struct DemoArgs {
 pub enum Simulate {
     /// A Realtime server.
     Model(ModelArgs),
+    /// A text model, which finds out what came of calls.
+    TextModel(TextModelArgs),
     /// One call from Exotel to a running gateway.
     Call(Box<CallArgs>),
     /// A balancer before several gateways: each connection goes to the next one that takes it.

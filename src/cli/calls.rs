@@ -49,7 +49,7 @@ fn ms(value: Option<i64>) -> String {
 }
 
 fn show(whole: &WholeCall, screen: &mut impl Write) -> io::Result<()> {
-    let WholeCall { found, tools, transfers, recordings, steps } = whole;
+    let WholeCall { found, tools, transfers, recordings, outcome, steps } = whole;
     let call = &found.call;
     let number =
         |n: &Option<protocol::ids::PhoneNumber>| n.as_ref().map_or_else(|| "–".to_owned(), |n| n.reveal().to_owned());
@@ -85,6 +85,11 @@ fn show(whole: &WholeCall, screen: &mut impl Write) -> io::Result<()> {
     if !recordings.is_empty() {
         writeln!(screen, "\nRecordings")?;
         table::print(screen, &["status", "bytes", "where"], &recordings.iter().map(recording).collect::<Vec<_>>())?;
+    }
+    if let Some(known) = outcome {
+        writeln!(screen, "\nOutcome")?;
+        let told = known.outcome.as_ref().map(ToString::to_string).or_else(|| known.why.clone()).unwrap_or_default();
+        writeln!(screen, "{:<8} {}", known.status.name(), shown(&told))?;
     }
     writeln!(screen, "\nTimeline")?;
     steps.iter().try_for_each(|step| {

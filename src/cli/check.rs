@@ -8,6 +8,7 @@ use anyhow::Context;
 use super::Failure;
 use crate::cli::screen::shown;
 use crate::notify::{RefusedTarget, refused_targets};
+use crate::outcomes::{TextModel, TextModelClient};
 use crate::outgoing::PrivateHosts;
 use crate::recordings::objects::Objects;
 use crate::redact;
@@ -31,6 +32,7 @@ pub(super) async fn run(args: &SettingsArgs, odd: Vec<String>, screen: &mut impl
             database(&settings.database, Some(&settings.private_hosts), &mut report).await?;
             report.say("recordings", recordings(&settings).await)?;
             report.say("model", model(&settings).await)?;
+            report.say("outcome", text_model(settings.outcome.as_ref(), &settings.private_hosts).await)?;
             Ok(report.good)
         }
         Err(wrong) => {
@@ -102,6 +104,17 @@ async fn recordings(settings: &Settings) -> anyhow::Result<String> {
     let objects = Objects::open(&settings.recordings.target)?;
     objects.check().await.with_context(|| objects.to_string())?;
     Ok(format!("{objects} takes what is stored"))
+}
+
+async fn text_model(told: Option<&TextModel>, private: &PrivateHosts) -> anyhow::Result<String> {
+    let Some(told) = told else {
+        return Ok(
+            "no text model finds out what came of calls: neither OUTCOME_API_KEY nor OUTCOME_URL is set".to_owned()
+        );
+    };
+    let client = TextModelClient::open(told.clone(), private)?;
+    client.check().await.map_err(|why| anyhow::anyhow!("{why}"))?;
+    Ok(format!("{} answered as {}", redact::url(told.url.as_str()), told.model))
 }
 
 async fn model(settings: &Settings) -> anyhow::Result<String> {

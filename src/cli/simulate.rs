@@ -1,6 +1,7 @@
 //! `simulate model` and `simulate call`.
 
 pub(super) mod flow;
+pub(super) mod text;
 
 use std::io::Write;
 use std::net::SocketAddr;

@@ -12,7 +12,7 @@ use super::*;
 use crate::jobs::{Runner, Running};
 use crate::store::tests::{TempDb, new_call, new_client, node};
 use crate::store::{Batch, CallUpdate, Finish, JobStatus, NewCall};
-use crate::store::{Stored, ToolRun};
+use crate::store::{CallOutcome, OutcomeStatus, Stored, ToolRun};
 
 const SECRET: &str = "whsec_test";
 
@@ -170,6 +170,38 @@ async fn a_call_that_is_told_to_be_over_before_it_began_is_told_whole() {
 }
 
 #[actix_web::test]
+async fn what_was_found_out_of_a_call_is_told_behind_its_end_and_once() {
+    let rig = Rig::new(&[]).await;
+    rig.begin("c1").await;
+    rig.end("c1").await;
+    let known = |status, outcome| CallOutcome {
+        status,
+        outcome,
+        why: None,
+        model: Some("text-1".to_owned()),
+        updated_at: Utc::now(),
+    };
+    let call = CallSid::new("c1");
+    for _ in 0..2 {
+        rig.store.set_outcome(&call, known(OutcomeStatus::Waiting, None)).await.unwrap();
+    }
+    for _ in 0..2 {
+        rig.store.set_outcome(&call, known(OutcomeStatus::Done, Some(json!({ "settled": true })))).await.unwrap();
+    }
+    rig.finished().await;
+    let told = rig.told();
+    let types: Vec<&str> = told.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["call.started", CALL_ENDED, CALL_ANALYSED]);
+    let data = &told[2]["data"];
+    assert_eq!(
+        (&data["outcome"]["outcome"], &data["outcome"]["status"]),
+        (&json!({ "settled": true }), &json!("done"))
+    );
+    assert_eq!((&data["client"], &data["from"]), (&json!("Acme"), &json!("+919876543210")));
+    rig.running.stop(Duration::from_secs(1)).await;
+}
+
+#[actix_web::test]
 async fn a_receiver_that_is_gone_and_a_client_that_stopped_listening_are_given_up_in_words() {
     let rig = Rig::new(&[410]).await;
     rig.begin("c1").await;
@@ -284,8 +316,19 @@ async fn clients_whose_events_go_where_they_may_not_any_more_can_be_listed() {
     assert!(refused_targets(&store, &"10.0.0.0/8".parse().unwrap()).await.unwrap().is_empty());
 }
 
-#[test]
-fn what_is_told_of_a_whole_call_stays_within_its_bound() {
+#[actix_web::test]
+async fn what_is_told_of_a_whole_call_stays_within_its_bound() {
+    let rig = Rig::new(&[]).await;
+    rig.begin("c1").await;
+    let mut subject = rig.store.told_of(&CallSid::new("c1"), None).await.unwrap().unwrap();
+    let at = Utc::now();
+    subject.outcome = Some(CallOutcome {
+        status: OutcomeStatus::Done,
+        outcome: Some(json!({ "settled": true })),
+        why: None,
+        model: Some("text-1".to_owned()),
+        updated_at: at,
+    });
     let turn = |text: &str| Turn {
         index: 0,
         who: Who::Agent,
@@ -307,7 +350,7 @@ fn what_is_told_of_a_whole_call_stays_within_its_bound() {
     };
     let told = |turns: Vec<Turn>, tools: Vec<ToolRun>| {
         let mut data = json!({});
-        whole::add(&mut data, &CallSid::new("c1"), &turns, &tools);
+        whole::add(&mut data, &EventSubject { turns, tools, ..subject.clone() });
         assert!(data.to_string().len() < whole::LARGEST);
         data
     };
@@ -319,6 +362,10 @@ fn what_is_told_of_a_whole_call_stays_within_its_bound() {
             "tools": [{
                 "tool_call_id": "1", "tool": "find_order", "arguments": r#"{"order":"A-17"}"#, "output": "on its way", "at_ms": 2_000,
             }],
+            "recordings": [],
+            "outcome": {
+                "status": "done", "outcome": { "settled": true }, "why": null, "model": "text-1", "updated_at": time::told(at),
+            },
         })
     );
     let link = json!({ "link": "/api/v1/calls/c1" });

@@ -1,10 +1,10 @@
 //! What is told of a call that is over, beside its figures: what was said, as heard, and what its functions came to. Within a bound.
 
-use protocol::call::fact::{Turn, Who};
-use protocol::ids::CallSid;
+use protocol::call::fact::Who;
 use serde_json::{Value, json};
 
-use crate::store::ToolRun;
+use crate::store::EventSubject;
+use crate::views::outcome_json;
 
 /// Bytes of an event.
 pub const LARGEST: usize = 256 * 1024;
@@ -12,8 +12,8 @@ pub const LARGEST: usize = 256 * 1024;
 const HEAD: usize = 1024;
 
 /// Adds it. What is too large is a link to where it can be read.
-pub(super) fn add(data: &mut Value, call: &CallSid, turns: &[Turn], tools: &[ToolRun]) {
-    let turns = turns.iter().map(|turn| {
+pub(super) fn add(data: &mut Value, told: &EventSubject) {
+    let turns = told.turns.iter().map(|turn| {
         json!({
             "who": match turn.who { Who::Caller => "caller", Who::Agent => "agent" },
             "text": turn.text,
@@ -22,7 +22,7 @@ pub(super) fn add(data: &mut Value, call: &CallSid, turns: &[Turn], tools: &[Too
         })
     });
     data["transcript"] = turns.collect();
-    let tools = tools.iter().map(|run| {
+    let tools = told.tools.iter().map(|run| {
         json!({
             "tool_call_id": run.number.to_string(),
             "tool": run.name,
@@ -32,11 +32,22 @@ pub(super) fn add(data: &mut Value, call: &CallSid, turns: &[Turn], tools: &[Too
         })
     });
     data["tools"] = tools.collect();
-    for part in ["tools", "transcript"] {
+    let recordings = told.recordings.iter().map(|recording| {
+        json!({
+            "recording_id": recording.id,
+            "status": recording.status.name(),
+            "source": recording.source_url,
+            "url": recording.stored_url,
+            "bytes": recording.bytes,
+        })
+    });
+    data["recordings"] = recordings.collect();
+    data["outcome"] = outcome_json(told.outcome.as_ref());
+    for part in ["tools", "transcript", "recordings"] {
         if data.to_string().len() + HEAD <= LARGEST {
             return;
         }
-        data[part] = json!({ "link": format!("/api/v1/calls/{}", call) });
+        data[part] = json!({ "link": format!("/api/v1/calls/{}", told.call.call_sid) });
         metrics::counter!("callgate_events_cut_total").increment(1);
     }
 }

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use crate::audit::LateAudit;
 use crate::jobs::{Runner, Running};
 use crate::notify::{self, Events};
+use crate::outcomes::{AnalyseCall, TextModelClient};
 use crate::outgoing::PrivateHosts;
 use crate::recordings::fetch::{Credentials, Fetch, FetchLimits};
 use crate::recordings::objects::Objects;
@@ -44,8 +45,11 @@ pub(super) fn start(settings: &Settings, store: &Store, runtime: &Handle) -> any
     let events = Events::new(store.clone(), &settings.private_hosts)?;
     runtime.spawn(look_anew(store.clone(), settings.private_hosts.clone()));
     let late = LateAudit::new(store.clone());
+    let model =
+        settings.outcome.clone().map(|model| TextModelClient::open(model, &settings.private_hosts)).transpose()?;
+    let analyse = AnalyseCall::new(store.clone(), model);
     let runner = Runner::new(store.clone(), &settings.node);
-    Ok(runner.with(fetch).with(events).with(encode).with(late).start(runtime))
+    Ok(runner.with(fetch).with(events).with(encode).with(late).with(analyse).start(runtime))
 }
 
 /// What is parked was not allowed under other settings, perhaps: it is looked at once under these.

@@ -4,7 +4,7 @@
 
 use clap::Args;
 
-use super::{SealArgs, SecretFiles};
+use super::{OutcomeArgs, SealArgs, SecretFiles};
 use crate::calls::writer::DEFAULT_MODEL;
 
 pub(super) const HOST: &str = "0.0.0.0";
@@ -180,6 +180,10 @@ pub struct SettingsArgs {
     /// What clients' secrets are sealed with.
     #[command(flatten)]
     pub seal: SealArgs,
+
+    /// The text model that finds out what came of calls.
+    #[command(flatten)]
+    pub outcome: OutcomeArgs,
 
     /// Secrets that are held in files.
     #[command(flatten)]

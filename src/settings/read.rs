@@ -65,6 +65,7 @@ fn whole(args: &SettingsArgs, serving: bool, wrong: &mut SettingsErrors) -> Opti
     let calls = calls(args, wrong);
     let admin_token = wrong.take(secrets::chosen("ADMIN_TOKEN", &args.admin_token));
     let seal = wrong.take(args.seal.read());
+    let outcome = wrong.take(args.outcome.read(private_hosts.as_ref().unwrap_or(&PrivateHosts::default())));
     let audit_numbers = wrong.take(audit_numbers(args));
     let log = wrong.take(log(args));
     Some(Settings {
@@ -85,6 +86,7 @@ fn whole(args: &SettingsArgs, serving: bool, wrong: &mut SettingsErrors) -> Opti
         calls: calls?,
         admin_token: admin_token?,
         seal: seal?,
+        outcome: outcome?,
         audit_numbers: audit_numbers?,
         log: log?,
     })

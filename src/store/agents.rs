@@ -16,6 +16,8 @@ pub struct Apply {
     pub numbers: Vec<PhoneNumber>,
     /// What there is beyond columns and numbers: JSON.
     pub document: Option<String>,
+    /// A text model is asked what came of its calls.
+    pub analysed: bool,
     /// Where it is told of its calls; none leaves that as it is, `Some(None)` is nowhere.
     pub events: Option<Option<EventsTarget>>,
     /// The row that is changed and the version of it that was seen; none adds a client.

@@ -5,7 +5,7 @@ use protocol::call::end::{EndCode, EndedBy};
 use protocol::call::fact::Turn;
 use protocol::ids::{CallSid, Secret};
 
-use super::{CallTransfer, Client, Recording, Store, StoreError, ToolRun, query, transaction};
+use super::{CallOutcome, CallTransfer, Client, Recording, Store, StoreError, ToolRun, query, transaction};
 
 /// The kind of the jobs that tell clients.
 pub const SEND_EVENT: &str = "send_event";
@@ -68,8 +68,12 @@ pub struct EventSubject {
     pub tools: Vec<ToolRun>,
     /// Where its caller was handed on to, in order.
     pub transfers: Vec<CallTransfer>,
+    /// What was found out of it, if that was tried.
+    pub outcome: Option<CallOutcome>,
     /// Whose it is.
     pub client: Client,
+    /// All of its recordings.
+    pub recordings: Vec<Recording>,
     /// The recording, if it is about one.
     pub recording: Option<Recording>,
 }

@@ -30,6 +30,8 @@ pub(super) mod lost;
 pub(super) mod nodes;
 #[path = "sql/outbox.rs"]
 pub(super) mod outbox;
+#[path = "sql/outcomes.rs"]
+pub(super) mod outcomes;
 #[path = "sql/owners.rs"]
 pub(super) mod owners;
 #[path = "sql/recordings.rs"]

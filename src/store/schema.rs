@@ -24,6 +24,7 @@ diesel::table! {
         events_secret -> Nullable<Text>,
         document -> Nullable<Text>,
         version -> Integer,
+        analysed -> Bool,
         created_at -> Timestamp,
         updated_at -> Timestamp,
     }
@@ -143,6 +144,17 @@ diesel::table! {
         summary -> Nullable<Text>,
         cause -> Text,
         outcome -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    call_outcomes (call_id) {
+        call_id -> BigInt,
+        status -> Text,
+        outcome -> Nullable<Text>,
+        why -> Nullable<Text>,
+        model -> Nullable<Text>,
+        updated_at -> Timestamp,
     }
 }
 

@@ -70,6 +70,10 @@ const COUNTERS: &[(&str, &str)] = &[
     ("callgate_recording_dropped_total", "Pieces of recorded audio dropped because the disk was too slow"),
     ("callgate_recordings_failed_total", "Recordings that failed, by where"),
     ("callgate_recordings_refused_total", "Recordings told of that are not fetched, by reason"),
+    ("callgate_outcome_answers_refused_total", "Answers of text models that were not as the client's schema says"),
+    ("callgate_outcome_tokens_total", "Tokens that text models used, by direction"),
+    ("callgate_outcome_transcripts_cut_total", "Records of calls that were too long for a text model and sent in part"),
+    ("callgate_outcomes_total", "What came of calls, as text models found it out, by status"),
     ("callgate_recordings_stored_total", "Recordings that reached the object store, by source"),
     ("callgate_refusals_total", "Requests refused, by code"),
     ("callgate_responses_incomplete_total", "Responses that a limit of the model's cut, by the limit"),
@@ -118,6 +122,7 @@ const HISTOGRAMS: &[(&str, &str)] = &[
     ("callgate_event_loop_lag_seconds", "How much later than due a thread that serves looks after itself"),
     ("callgate_first_audio_seconds", "From the start of the media to the agent's first audio"),
     ("callgate_http_seconds", "Time to answer a request, by route"),
+    ("callgate_outcome_seconds", "Time that a text model took to find out what came of a call"),
     ("callgate_tool_seconds", "Time that a function of a client's took, by function"),
     ("callgate_webhook_seconds", "Time to answer a webhook"),
 ];

@@ -121,11 +121,11 @@ async fn the_clinics_desk_of_the_documentation_is_built_and_answers_a_call() {
     let clinic = Clinic::of(&page);
     let address = clinic.serve();
     let folder = TestProcess::new();
-    let (gateway, model) = (free_port().to_string(), free_port().to_string());
+    let [gateway, model, finder] = [free_port(), free_port(), free_port()].map(|port| port.to_string());
     let here = |text: &str| {
         let text = text.replace("https://clinic.example", &format!("http://{address}"));
         let text = text.replace("Mon-Fri 09:00-18:00", "Mon-Sun 00:00-24:00");
-        text.replace("8080", &gateway).replace("8090", &model)
+        text.replace("8080", &gateway).replace("8090", &model).replace("8091", &finder)
     };
     let write = |name: &str, text: &str| std::fs::write(folder.folder().join(name), text).unwrap();
     write("clinic.txt", &page.blocks("text")[0]);
@@ -147,12 +147,22 @@ async fn the_clinics_desk_of_the_documentation_is_built_and_answers_a_call() {
             }
             let mut command = shell(folder.folder(), &address, &exports, line);
             if line.ends_with('&') {
-                let port = if line.contains("model") { &model } else { &gateway };
+                let ports = [("text-model", &finder), ("model", &model), ("", &gateway)];
+                let (_, port) = ports.into_iter().find(|(name, _)| line.contains(name)).unwrap();
                 running.0.push(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
                 let port = port.parse::<u16>().unwrap();
                 let listens = || async move { tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() };
-                eventually("it listens", listens).await;
+                eventually(&format!("{line} listens"), listens).await;
                 continue;
+            }
+            if line.starts_with("callgate calls ") {
+                // What came of it is found out meanwhile.
+                let known = || async {
+                    let mut command = shell(folder.folder(), &address, &exports, line);
+                    let asked = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+                    String::from_utf8_lossy(&asked.stdout).contains("as simulated")
+                };
+                eventually("what came of it", known).await;
             }
             let done = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
             assert!(
@@ -164,7 +174,15 @@ async fn the_clinics_desk_of_the_documentation_is_built_and_answers_a_call() {
             said += &String::from_utf8(done.stdout).unwrap();
         }
     }
-    for words in ["+ agent.greeting", "a new client", "applied, ", "asked once", "Monday, 10:30", "agent_hung_up"] {
+    for words in [
+        "+ agent.greeting",
+        "a new client",
+        "applied, ",
+        "asked once",
+        "Monday, 10:30",
+        "agent_hung_up",
+        "as simulated",
+    ] {
         assert!(said.contains(words), "{words}: {said}");
     }
     let [(_, key, who)] = &clinic.asked("/who")[..] else { panic!("asked once who calls") };

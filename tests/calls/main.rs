@@ -21,6 +21,7 @@ mod log;
 mod model;
 mod on_postgres;
 mod outages;
+mod outcomes;
 #[path = "../support/port.rs"]
 mod port;
 #[path = "../support/process.rs"]

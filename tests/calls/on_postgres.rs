@@ -10,6 +10,8 @@ mod flows;
 mod functions;
 #[path = "listening.rs"]
 mod listening;
+#[path = "outcomes.rs"]
+mod outcomes;
 
 mod support {
     pub(super) use crate::support::*;

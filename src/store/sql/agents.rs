@@ -25,8 +25,11 @@ async fn apply_all(conn: &mut Conn, apply: &Apply) -> Result<AppliedAgent, Store
     }
     let client = match apply.over {
         Some((id, version)) => {
-            let claimed = diesel::update(rows::clients.find(id).filter(rows::version.eq(version)))
-                .set((rows::document.eq(&apply.document), rows::version.eq(rows::version + 1)));
+            let claimed = diesel::update(rows::clients.find(id).filter(rows::version.eq(version))).set((
+                rows::document.eq(&apply.document),
+                rows::analysed.eq(apply.analysed),
+                rows::version.eq(rows::version + 1),
+            ));
             if claimed.execute(conn).await? == 0 {
                 return Ok(AppliedAgent::Stale);
             }
@@ -41,6 +44,7 @@ async fn apply_all(conn: &mut Conn, apply: &Apply) -> Result<AppliedAgent, Store
             diesel::update(rows::clients.find(added.id))
                 .set((
                     rows::document.eq(&apply.document),
+                    rows::analysed.eq(apply.analysed),
                     rows::active.eq(apply.active),
                     rows::version.eq(rows::version + 1),
                 ))

@@ -7,11 +7,10 @@ use protocol::call::end::{EndCode, EndRank, EndedBy};
 use protocol::exotel::status::ENDS;
 use protocol::ids::CallSid;
 
-use super::{Conn, RunQueryDsl, calls, jobs, steps, turns};
+use super::{Conn, RunQueryDsl, calls, outbox, steps, turns};
 use crate::store::columns::coalesce;
 use crate::store::ends::{EndColumns, next_rev, outranked};
 use crate::store::engine::prepared::prepared;
-use crate::store::outbox::{SEND_EVENT, ended_key};
 use crate::store::schema::calls::dsl;
 use crate::store::{CallEndReport, CallUpdate, Figures, Finish, MediaStart, StoreError};
 
@@ -73,7 +72,7 @@ async fn reopen(conn: &mut Conn, id: i64, call: &CallSid) -> Result<(), StoreErr
     if diesel::update(ended).set((EndColumns::none(), next_rev!())).execute(conn).await? == 0 {
         return Ok(());
     }
-    jobs::withdraw(conn, SEND_EVENT, &ended_key(call)).await
+    outbox::withdraw_end(conn, call).await
 }
 
 /// Whoever took the call with this stream has written it down already.

@@ -6,12 +6,13 @@ use protocol::exotel::status::is_end;
 use protocol::ids::{CallSid, Secret};
 use serde_json::json;
 
-use super::{Conn, RunQueryDsl, batch, calls, clients, jobs, recordings, steps, transfers};
+use super::{Conn, RunQueryDsl, batch, calls, clients, jobs, outcomes, recordings, steps, transfers};
 use crate::store::ends::open_until;
 use crate::store::outbox::{
     AfterCall, CALL_ENDED, CALL_STARTED, COMPLETED_AFTER_CALL, Event, EventSubject, EventsTarget, SEND_EVENT,
     ended_key, told_at,
 };
+use crate::store::outcomes::{ANALYSE_CALL, CALL_ANALYSED, OutcomeStatus};
 use crate::store::schema;
 use crate::store::schema::clients::dsl;
 use crate::store::{
@@ -22,10 +23,10 @@ use crate::time;
 /// Begins a call, and tells its client. A call whose end was told first is told to have ended as well.
 pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Begun, StoreError> {
     let begun = calls::begin(conn, new).await?;
-    if let Begun::New(call) = &begun
-        && new.tells
-    {
-        enqueue(conn, &Event { call: &call.call_sid, what: CALL_STARTED, recording: None, at: Utc::now() }).await?;
+    if let Begun::New(call) = &begun {
+        if new.tells {
+            enqueue(conn, &Event { call: &call.call_sid, what: CALL_STARTED, recording: None, at: Utc::now() }).await?;
+        }
         if call.is_over() {
             ended(conn, call).await?;
         }
@@ -43,7 +44,7 @@ pub(in crate::store) async fn report(
         let told = ended(conn, &call).await?;
         let certain = !report.stream_only && report.status.as_deref().is_some_and(is_end);
         if let Some(at) = told.filter(|_| certain) {
-            jobs::hurry(conn, SEND_EVENT, &ended_key(&call.call_sid), at).await?;
+            hurry_end(conn, &call.call_sid, at).await?;
         }
     }
     Ok((call, kept))
@@ -62,7 +63,7 @@ pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<Ve
         if let Some(transfer) = &finish.transfer
             && let Some(new) = transfers::put(conn, &update.call_sid, finish, transfer).await?
             && new.destination.is_some()
-            && listens(conn, &update.call_sid).await?
+            && wishes(conn, &update.call_sid).await?.told
         {
             tell_transfer(conn, &update.call_sid, &new).await?;
         }
@@ -71,7 +72,7 @@ pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<Ve
         let ended = Event { call: &update.call_sid, what: CALL_ENDED, recording: None, at };
         if tell(conn, &ended).await? && comes_back_until.is_none() {
             // The carrier's word, if it waits, need not wait any longer.
-            jobs::hurry(conn, SEND_EVENT, &ended.key(), at).await?;
+            hurry_end(conn, &update.call_sid, at).await?;
         }
     }
     for told in &batch.reports {
@@ -86,7 +87,7 @@ pub(in crate::store) async fn completed_after_call(conn: &mut Conn, done: &After
     let row = schema::calls::table.filter(schema::calls::call_sid.eq(call)).select(schema::calls::id);
     let Some(id) = row.get_result::<i64>(conn).await.optional()? else { return Ok(()) };
     steps::returned(conn, id, i64::from(done.number), &done.output).await?;
-    if !listens(conn, &done.call).await? {
+    if !wishes(conn, &done.call).await?.told {
         return Ok(());
     }
     let AfterCall { number, tool, ok, output, .. } = done;
@@ -103,12 +104,14 @@ pub(in crate::store) async fn transferred(
     call: &Call,
     transfer: &CallTransfer,
 ) -> Result<(), StoreError> {
-    if !listens(conn, &call.call_sid).await? {
+    let Wishes { told, analysed } = wishes(conn, &call.call_sid).await?;
+    if !told && !analysed {
         return Ok(());
     }
-    let key = ended_key(&call.call_sid);
-    jobs::withdraw(conn, SEND_EVENT, &key).await?;
-    tell_transfer(conn, &call.call_sid, transfer).await?;
+    withdraw_end(conn, &call.call_sid).await?;
+    if told {
+        tell_transfer(conn, &call.call_sid, transfer).await?;
+    }
     if call.is_over() {
         ended(conn, call).await?;
     }
@@ -132,28 +135,82 @@ async fn ended(conn: &mut Conn, call: &Call) -> Result<Option<DateTime<Utc>>, St
     Ok(told.then_some(at))
 }
 
-/// Adds the job that tells, once for all; false when the call's client does not want to be told.
+/// Adds the job that tells, once for all, and behind an end the one that finds out what came of the call; false when the call's client wants
+/// neither.
 pub(in crate::store) async fn tell(conn: &mut Conn, event: &Event<'_>) -> Result<bool, StoreError> {
-    let listens = listens(conn, event.call).await?;
-    if listens {
+    let Wishes { told, analysed } = wishes(conn, event.call).await?;
+    if told {
         enqueue(conn, event).await?;
     }
-    Ok(listens)
+    let analysed = analysed && event.what == CALL_ENDED;
+    if analysed {
+        outcomes::wish(conn, event.call, event.at).await?;
+    }
+    Ok(told || analysed)
 }
 
-/// Whether the client of a call wants to be told.
-async fn listens(conn: &mut Conn, call: &CallSid) -> Result<bool, StoreError> {
-    let listens = schema::calls::table
+/// What is known of a call is told, or that nothing can be found out.
+pub(in crate::store) async fn analysed(
+    conn: &mut Conn,
+    call: &CallSid,
+    status: OutcomeStatus,
+) -> Result<(), StoreError> {
+    if !wishes(conn, call).await?.told {
+        return Ok(());
+    }
+    let sid = call.as_str();
+    let payload = json!({ "id": new_event(), "type": CALL_ANALYSED, "call_sid": sid, "at": time::told(Utc::now()) });
+    // One that failed may be tried again by hand, and is told once more if that helps.
+    let key = match status {
+        OutcomeStatus::Done => format!("{CALL_ANALYSED}/{sid}"),
+        other => format!("{CALL_ANALYSED}/{sid}/{}", other.name()),
+    };
+    jobs::enqueue(conn, &NewJob::new(SEND_EVENT, key, payload).ordered(sid)).await?;
+    Ok(())
+}
+
+/// What follows an end need not wait any longer, if nobody has tried it yet.
+async fn hurry_end(conn: &mut Conn, call: &CallSid, at: DateTime<Utc>) -> Result<(), StoreError> {
+    jobs::hurry(conn, SEND_EVENT, &ended_key(call), at).await?;
+    jobs::hurry(conn, ANALYSE_CALL, call.as_str(), at).await
+}
+
+/// What follows an end is done then, whenever it was to be.
+pub(in crate::store) async fn reschedule_end(
+    conn: &mut Conn,
+    call: &CallSid,
+    at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    jobs::reschedule(conn, SEND_EVENT, &ended_key(call), at).await?;
+    jobs::reschedule(conn, ANALYSE_CALL, call.as_str(), at).await
+}
+
+/// Nothing follows an end that was none.
+pub(in crate::store) async fn withdraw_end(conn: &mut Conn, call: &CallSid) -> Result<(), StoreError> {
+    jobs::withdraw(conn, SEND_EVENT, &ended_key(call)).await?;
+    jobs::withdraw(conn, ANALYSE_CALL, call.as_str()).await
+}
+
+/// What the client of a call wants.
+#[derive(Default)]
+struct Wishes {
+    /// To be told of it.
+    told: bool,
+    /// To have it found out what came of it.
+    analysed: bool,
+}
+
+async fn wishes(conn: &mut Conn, call: &CallSid) -> Result<Wishes, StoreError> {
+    let wishes: Option<(bool, bool)> = schema::calls::table
         .inner_join(schema::clients::table)
         .filter(schema::calls::call_sid.eq(call.as_str()))
-        .filter(dsl::events_url.is_not_null())
         // What only the carrier tells of never was ours to answer: nothing is told of it, unless it begins after all.
         .filter(schema::calls::entry.is_not_null())
-        .select(schema::calls::id)
-        .get_result::<i64>(conn)
+        .select((dsl::events_url.is_not_null(), dsl::analysed))
+        .get_result(conn)
         .await
         .optional()?;
-    Ok(listens.is_some())
+    Ok(wishes.map_or_else(Wishes::default, |(told, analysed)| Wishes { told, analysed }))
 }
 
 fn new_event() -> String {
@@ -208,5 +265,7 @@ pub(in crate::store) async fn told(
     };
     let tools = steps::told_tools(conn, call.id).await?;
     let transfers = transfers::of_call(conn, call.id).await?;
-    Ok(Some(EventSubject { call, turns, tools, transfers, client, recording }))
+    let outcome = outcomes::of_call(conn, call.id).await?;
+    let recordings = recordings::of_call(conn, sid).await?;
+    Ok(Some(EventSubject { call, turns, tools, transfers, outcome, client, recordings, recording }))
 }

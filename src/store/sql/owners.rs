@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use protocol::ids::CallSid;
 
-use super::{Conn, RunQueryDsl, jobs, transfers};
+use super::{Conn, RunQueryDsl, jobs, outbox, transfers};
 use crate::store::columns::coalesce;
 use crate::store::ends::{EndColumns, RETURN, next_rev};
 use crate::store::engine::prepared::prepared;
@@ -108,7 +108,7 @@ pub(in crate::store) async fn resume_flow(
     if let Some(outcome) = &flow.dial_status {
         transfers::came_to(conn, call, outcome).await?;
     }
-    jobs::reschedule(conn, SEND_EVENT, &ended_key(call), until).await
+    outbox::reschedule_end(conn, call, until).await
 }
 
 /// Whether a call of that client has begun.
@@ -126,7 +126,6 @@ async fn locked(conn: &mut Conn, id: i64) -> Result<Call, StoreError> {
 
 /// Nobody is told of an end that was none; false when they were by now.
 async fn withdraw_end(conn: &mut Conn, call: &CallSid) -> Result<bool, StoreError> {
-    let key = ended_key(call);
-    jobs::withdraw(conn, SEND_EVENT, &key).await?;
-    Ok(!jobs::is_known(conn, SEND_EVENT, &key).await?)
+    outbox::withdraw_end(conn, call).await?;
+    Ok(!jobs::is_known(conn, SEND_EVENT, &ended_key(call)).await?)
 }

@@ -13,6 +13,7 @@ const THIRD: &str = "+918047112235";
 
 fn apply(numbers: &[&str], over: Option<&Client>) -> Apply {
     Apply {
+        analysed: false,
         client: new_client(numbers[0]),
         active: true,
         numbers: numbers.iter().copied().map(PhoneNumber::new).collect(),

@@ -25,6 +25,8 @@ mod from_before;
 mod jobs;
 #[path = "lost.rs"]
 mod lost;
+#[path = "outcomes.rs"]
+mod outcomes;
 #[path = "owners.rs"]
 mod owners;
 #[path = "recordings.rs"]

@@ -1,0 +1,2 @@
+DROP TABLE call_outcomes;
+ALTER TABLE clients DROP COLUMN analysed;
