@@ -50,6 +50,7 @@ impl Line {
             destinations: Vec::new(),
             hold_words: Vec::new(),
             clips: std::sync::Arc::default(),
+            secret_keys: false,
             closed: false,
         };
         let now = Instant::now();

@@ -26,7 +26,7 @@ pub use apply::{ApplyError, Change, Plan};
 pub use documents::Documents;
 pub use file::{
     AgentFile, AgentSection, Answer, ContextConfig, Destination, Document, Effect, EventsConfig, Listening, McpConfig,
-    McpTool, Method, ToolConfig,
+    McpTool, Method, SecretKeys, ToolConfig,
 };
 pub use hours::OpeningHours;
 pub use outcome::OutcomeConfig;

@@ -15,6 +15,7 @@ use crate::store::{Client, StoreError};
 
 mod answer;
 mod context;
+mod digits;
 mod effects;
 mod labels;
 mod mcp;

@@ -17,10 +17,12 @@ mod carry_on;
 pub mod clips;
 mod clock;
 mod closing;
+mod collecting;
 mod context;
 mod context_lookup;
 mod deadlines;
 pub mod destinations;
+pub mod digits;
 pub mod end;
 mod ending;
 pub mod fact;
@@ -234,7 +236,11 @@ impl Call {
             Timer::Interruption(interruption::Timer::Words) => self.words_overdue(),
             Timer::Interruption(interruption::Timer::Item) => self.item_overdue(),
             Timer::Uplink(timer) => self.uplink.expired(&mut self.cx, timer, self.session.ready()),
-            Timer::Keypad(_) => self.keys_entered(),
+            Timer::Keypad(timer) => {
+                let says = self.turn.generates() || !self.playout.is_idle();
+                let pressed = self.uplink.keypad.expired(&mut self.cx, timer, says);
+                self.pressed(pressed);
+            }
             Timer::Tools(timer) => {
                 let to = self.listener();
                 self.tools.expired(&mut self.cx, timer, to);
@@ -259,10 +265,13 @@ impl Call {
         if let Some(serial) = self.playout.take_sent() {
             self.audio_went_out(serial);
         }
-        let waits = self.tools.are_pending() || Patience::is_retrying(&self.cx);
+        let waits = self.tools.keep_waiting() || Patience::is_retrying(&self.cx);
         self.holding.watch(&mut self.cx, waits, !self.playout.is_idle());
         self.watch_silence();
-        if !self.playout.is_idle() || self.interruption.is_open() {
+        if !self.playout.is_idle() {
+            return self.uplink.keypad.agent_speaks(&mut self.cx);
+        }
+        if self.interruption.is_open() {
             return;
         }
         self.answer_kept();

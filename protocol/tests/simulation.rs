@@ -29,6 +29,8 @@ mod recording;
 mod response;
 #[path = "simulation/scenario.rs"]
 mod scenario;
+#[path = "simulation/secret_keys.rs"]
+mod secret_keys;
 #[path = "simulation/server.rs"]
 mod server;
 #[path = "simulation/silence.rs"]
@@ -462,6 +464,20 @@ fn keys_are_answered_whatever_becomes_of_the_session_that_they_were_pressed_in()
     assert!(all.of("entries of keys") > 200 && all.of("interruptions") > 100, "{all:#?}");
     assert!(all.of("sessions lost") > 10 && all.of("restarts") > 10, "{all:#?}");
     assert_eq!(all.of("ended: caller hung up"), 40, "{all:#?}");
+}
+
+#[test]
+fn keys_that_nobody_is_told_are_in_nothing_that_comes_out_whatever_happens_meanwhile() {
+    let all = run_all(&calm(60, |it| {
+        (it.secret_keys, it.functions, it.policy.record) = (true, true, true);
+        (it.mishaps.dtmf, it.mishaps.stays, it.mishaps.leaves_at) = (0.02, true, 90 * SEC);
+        it.manners.turns = 0;
+        it.policy.session_losses = 100;
+        it.temper.drops = 0.3;
+        it.mishaps.panics = 0.0003;
+        it.troubled = true;
+    }));
+    assert!(all.of("entries of keys") > 500 && all.of("sessions lost") > 10 && all.of("restarts") > 10, "{all:#?}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod destinations;
 mod document;
 mod follow_up;
 mod functions;
+mod keypad;
 mod listening;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ pub use destinations::{Destination, TransferConfig};
 pub use document::{Document, McpTool};
 pub use follow_up::FollowUp;
 pub use functions::{Answer, Effect, McpConfig, Method, ToolConfig};
+pub use keypad::SecretKeys;
 pub(super) use listening::OFF;
 pub use listening::{Interruptions, Listening, TurnDetection};
 
@@ -51,7 +53,7 @@ pub struct AgentFile {
     /// How callers are understood.
     #[serde(default, skip_serializing_if = "Listening::is_empty")]
     pub listening: Listening,
-    /// `[silence]` and `[outcome]`.
+    /// `[silence]`, `[keypad]` and `[outcome]`.
     #[serde(flatten)]
     pub follow_up: FollowUp,
     /// Who is asked who calls.

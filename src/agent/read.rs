@@ -105,7 +105,7 @@ fn stand_ins(shape: &Shape, mut read: Map<String, Value>) -> Map<String, Value> 
 }
 
 fn unknown(name: &str, shape: &Shape) -> String {
-    let known = || shape.keys.iter().filter(|key| !matches!(key.kind, Kind::Later)).map(|key| key.name);
+    let known = || shape.keys.iter().map(|key| key.name);
     let meant = match name.len() <= 64 {
         true => {
             known().map(|key| (strsim::jaro_winkler(key, name), key)).max_by(|one, other| one.0.total_cmp(&other.0))
@@ -121,10 +121,6 @@ fn unknown(name: &str, shape: &Shape) -> String {
 /// What stands behind a key, as it is kept; none if it is wrong, or nothing.
 fn value(node: &Node, key: &Key, path: &str, mistakes: &mut Mistakes) -> Option<Value> {
     match (key.kind, &node.held) {
-        (Kind::Later, _) => {
-            mistakes.tell(path, "is not supported by this version: leave it out");
-            return None;
-        }
         // JSON says so of what is left out.
         (_, Held::Nothing) if !key.needed => return None,
         (Kind::Table(shape), _) => return Some(table(node, shape, path, mistakes)),
@@ -177,7 +173,7 @@ fn value(node: &Node, key: &Key, path: &str, mistakes: &mut Mistakes) -> Option<
         (Kind::Schema, _) => Err(format!("is {}, and must be a JSON Schema: a table, or JSON in a text", node.kind())),
         (Kind::Tables { .. }, _) => Err(format!("is {}, and must be a list of tables: [[{path}]]", node.kind())),
         (Kind::Named { .. }, _) => Err(format!("is {}, and must be tables with names: [{path}.NAME]", node.kind())),
-        (Kind::Table(_) | Kind::Later, _) => return None,
+        (Kind::Table(_), _) => return None,
     };
     read.map_err(|problem| mistakes.tell(path, problem)).ok()
 }

@@ -23,9 +23,8 @@ pub fn json_schema() -> Value {
 }
 
 fn of_shape(shape: &Shape) -> Value {
-    let known = || shape.keys.iter().filter(|key| !matches!(key.kind, Kind::Later));
-    let properties: Map<String, Value> = known().map(|key| (key.name.to_owned(), of_key(key))).collect();
-    let required: Vec<&str> = known().filter(|key| key.needed).map(|key| key.name).collect();
+    let properties: Map<String, Value> = shape.keys.iter().map(|key| (key.name.to_owned(), of_key(key))).collect();
+    let required: Vec<&str> = shape.keys.iter().filter(|key| key.needed).map(|key| key.name).collect();
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
 
@@ -55,7 +54,6 @@ fn of_key(key: &Key) -> Value {
         Kind::Named { shape, most, .. } => {
             json!({ "type": "object", "maxProperties": most, "additionalProperties": of_shape(shape) })
         }
-        Kind::Later => json!(false),
     };
     schema["description"] = json!(key.about);
     schema

@@ -1,6 +1,7 @@
 //! What an agent file may say, as data: its reader, its JSON Schema and the words of its mistakes come from here.
 
 mod destinations;
+mod keypad;
 mod listening;
 
 use super::outcome::OUTCOME;
@@ -66,8 +67,6 @@ pub(super) enum Kind {
     Tables { shape: &'static Shape, most: usize },
     /// So many tables, each by a name that comes through its check.
     Named { shape: &'static Shape, most: usize, name: fn(&str) -> Result<String, String> },
-    /// Known, and for a version to come.
-    Later,
 }
 
 /// A key of a table.
@@ -91,10 +90,6 @@ pub(super) const fn key(name: &'static str, kind: Kind, about: &'static str) -> 
 
 pub(super) const fn needed(name: &'static str, kind: Kind, about: &'static str) -> Key {
     Key { name, kind, needed: true, about }
-}
-
-const fn later(name: &'static str) -> Key {
-    key(name, Kind::Later, "not supported by this version")
 }
 
 const fn said(most: usize) -> Kind {
@@ -144,7 +139,7 @@ pub(super) const FILE: Shape = Shape {
         key("mcp", Kind::Tables { shape: &MCP, most: MOST_SERVERS }, "MCP servers whose tools the agent may call"),
         key("hours", Kind::Table(&HOURS), "When the agent answers (default: always)"),
         key("silence", Kind::Table(&SILENCE), "What a caller hears who has fallen silent (default: nothing)"),
-        later("keypad"),
+        keypad::KEYPAD,
         destinations::DESTINATIONS,
         destinations::FAILURE,
         key(

@@ -50,6 +50,9 @@ to = "sip:nurse@clinic.example"
 [failure]
 to = "desk"
 
+[keypad]
+secret = "always"
+
 [listening]
 languages = ["hi", "en"]
 turn_detection = "server"
@@ -191,7 +194,7 @@ open = ["Mon-Fri 9-18"]
 to = "the desk"
 
 [keypad]
-secret = "always"
+secret = "sometimes"
 "#;
     let told = mistakes(text);
     let expected = [
@@ -213,7 +216,7 @@ secret = "always"
         "line 23: tools[1].parameters will not do: a schema of arguments must say",
         "line 26: hours.open[0] has 9-18, which is no time",
         "line 27: hours.to is no name of a destination",
-        "line 29: keypad is not supported by this version",
+        "line 30: keypad.secret must be one of asked, always",
     ];
     assert_eq!(told.len(), expected.len(), "{told:#?}");
     for (told, expected) in told.iter().zip(expected) {
@@ -328,8 +331,7 @@ fn what_a_file_changes_is_told_key_by_key_and_no_key_of_a_header_is_shown() {
 
 /// Keys of what the types write, against the keys of the shape: both ways.
 fn same_keys(shape: &Shape, value: &Value, at: &str) {
-    let known: BTreeSet<&str> =
-        shape.keys.iter().filter(|key| !matches!(key.kind, Kind::Later)).map(|key| key.name).collect();
+    let known: BTreeSet<&str> = shape.keys.iter().map(|key| key.name).collect();
     // Instead of another key: no file has both.
     let instead = ["instructions_file", "unlisted_voice", "eagerness", "transcription_language"];
     let written: BTreeSet<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
@@ -377,7 +379,7 @@ fn the_file_in_the_documentation_is_one_that_applies() {
     let private = PrivateHosts::default();
     let read = read_toml(file, Rules { private: &private, folder: Some(&folder) }).unwrap();
     assert_eq!(read.agent.instructions, "You answer for {{called}}.\n");
-    assert_eq!((read.tools.len(), read.mcp.len(), read.numbers.len()), (1, 1, 2));
+    assert_eq!((read.tools.len(), read.mcp.len(), read.numbers.len()), (2, 1, 2));
     for (text, told) in [
         (file.replace("clinic.txt", "nowhere.txt"), "agent.instructions_file names"),
         (file.replace("clinic.txt", "/dev/zero"), "agent.instructions_file names a file of more than"),

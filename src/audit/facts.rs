@@ -38,6 +38,9 @@ pub(crate) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
         Fact::ToolReturnedLate { words, .. } => ("call.tool-returned-late", "ok", json!({ "words": words })),
         // Which key it was may be a digit of somebody's card.
         Fact::Dtmf { .. } => ("call.key-pressed", "ok", json!({})),
+        Fact::KeysCollected { secret, asked } => {
+            ("call.keys-collected", "ok", json!({ "secret": secret, "asked": asked }))
+        }
         Fact::ResponseFailed { code } => ("call.response-failed", "failed", json!({ "code": code })),
         Fact::ResponseIncomplete { reason } => ("call.response-incomplete", "failed", json!({ "reason": reason })),
         Fact::BrokenOff { by, .. } => {

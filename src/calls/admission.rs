@@ -7,7 +7,7 @@ use actors::Admission;
 use protocol::call::policy::{GreetedBy, Policy, Setup};
 use protocol::ids::CallSid;
 
-use crate::agent::SilenceConfig;
+use crate::agent::{SecretKeys, SilenceConfig};
 use crate::clips::{ClipLibrary, Voice};
 use crate::store::Client;
 use crate::tools::CallTools;
@@ -42,6 +42,7 @@ pub(super) fn admission(
         destinations: Vec::new(),
         hold_words: tools.document.hold_words.clone(),
         clips: clips.of(&Voice::of(agent), tools.document.fixed_sentences()),
+        secret_keys: tools.document.follow_up.keypad.secret == SecretKeys::Always,
         closed: false,
     };
     let mut policy = node.clone();

@@ -180,6 +180,9 @@ pub struct CallArgs {
     /// What the caller says: a WAV file, 16 bits; as often as wanted. Each waits for the agent to finish [default: a recorded question and goodbye].
     #[arg(long = "wav", value_name = "FILE")]
     pub wavs: Vec<PathBuf>,
+    /// Keys that the caller types, tones and all, once the agent has answered what was said first; as often as wanted.
+    #[arg(long = "keys", value_name = "KEYS")]
+    pub keys: Vec<String>,
     /// Interrupt the agent's second answer with the next WAV, this many ms after it began.
     #[arg(long, value_name = "MS")]
     pub barge_in: Option<u64>,

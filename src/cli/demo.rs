@@ -2,6 +2,7 @@
 
 pub(super) mod crash;
 mod handover;
+mod keys;
 mod office;
 mod verdict;
 
@@ -87,8 +88,9 @@ pub(super) async fn run(demo: &Demo, screen: &mut impl Write) -> anyhow::Result<
     figures(screen, &report, &record, &sessions)?;
     report.sound.write_wav(&demo.wav).with_context(|| format!("writing {}", demo.wav.display()))?;
     writeln!(screen, "\nListen to it: {} (left: the caller, right: the agent as heard).", demo.wav.display())?;
-    let handed_on = handover::run(&folder.0, &key, screen).await?;
-    let seen = Seen { report: &report, record: &record, sessions: &sessions, lookups: office.asked(), handed_on };
+    let mut more = handover::run(&folder.0, &key, screen).await?;
+    more.extend(office.till.checks(&sessions, &folder.0));
+    let seen = Seen { report: &report, record: &record, sessions: &sessions, lookups: office.asked(), handed_on: more };
     let good = verdict::show(screen, &seen)?;
     if demo.stay {
         stay(&running, &key, screen).await?;
@@ -186,6 +188,8 @@ fn plan(gateway: &str, key: &str, answered: Say) -> anyhow::Result<CallPlan> {
         Say::BargeIn(INTERRUPT_AFTER, Voice::clip("caller_en_interrupt")),
         answered,
         Say::Speak(Voice::clip("caller_hi_booking")),
+        Say::agent_finished(),
+        keys::typed(),
         Say::agent_finished(),
         Say::Speak(Voice::clip("caller_en_bye")),
     ];

@@ -122,10 +122,12 @@ fn fresh_sid() -> String {
 }
 
 fn script(args: &CallArgs) -> Vec<Say> {
-    let said: Vec<Voice> = if args.wavs.is_empty() {
-        ["caller_en_hours", "caller_en_interrupt", "caller_hi_booking", "caller_en_bye"].map(Voice::clip).into()
-    } else {
-        args.wavs.iter().cloned().map(Voice::Wav).collect()
+    let said: Vec<Voice> = match (args.wavs.is_empty(), args.keys.is_empty()) {
+        (false, _) => args.wavs.iter().cloned().map(Voice::Wav).collect(),
+        (true, true) => {
+            ["caller_en_hours", "caller_en_interrupt", "caller_hi_booking", "caller_en_bye"].map(Voice::clip).into()
+        }
+        (true, false) => ["caller_en_hours", "caller_en_bye"].map(Voice::clip).into(),
     };
     let mut steps = Vec::new();
     for (index, voice) in said.into_iter().enumerate() {
@@ -138,6 +140,9 @@ fn script(args: &CallArgs) -> Vec<Say> {
                 steps.extend([Say::Wait(Duration::from_secs(1)), Say::Speak(voice)])
             }
             _ => steps.extend([Say::agent_finished(), Say::Speak(voice)]),
+        }
+        if index == 0 {
+            steps.extend(args.keys.iter().flat_map(|keys| [Say::agent_finished(), Say::Type(keys.clone())]));
         }
     }
     steps.push(Say::agent_finished());

@@ -86,6 +86,7 @@ impl Rig {
             media: None,
             turns: vec![],
             steps: vec![],
+            secret_keys: false,
             figures: None,
             finish: Some(finish),
         };

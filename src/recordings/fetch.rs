@@ -26,6 +26,8 @@ use crate::recordings::objects::{Objects, ObjectsError, Upload};
 use crate::store::{FETCH_RECORDING, Recording, RecordingStatus, Store, StoreError, Stored};
 use sniff::{HEAD, sniff};
 
+/// Why a recording is left where it is.
+const SECRET_KEYS: &str = "not fetched: in this call the caller typed keys that nobody is told, and the carrier's recording may have their tones";
 /// Redirects that are followed.
 const REDIRECTS: usize = 3;
 
@@ -211,6 +213,10 @@ impl Handler for Fetch {
         };
         if recording.status == RecordingStatus::Stored {
             return Ok(());
+        }
+        // Looked at before anything is asked for: what was fetched would have to be unmade.
+        if self.store.recording_may_have_secret_keys(recording.id).await? {
+            return Err(JobError::GiveUp(SECRET_KEYS.to_owned()));
         }
         let (stored, content_type) = self.fetch(&recording, &call).await?;
         self.store.recording_stored(recording.id, &stored, Some(content_type)).await?;

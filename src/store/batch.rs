@@ -34,6 +34,8 @@ pub struct CallUpdate {
     pub turns: Vec<Turn>,
     /// What happened between them, new or better known.
     pub steps: Vec<StoredStep>,
+    /// Its caller types what nobody is told.
+    pub secret_keys: bool,
     /// The figures so far; none when they did not change.
     pub figures: Option<Figures>,
     /// Its end.

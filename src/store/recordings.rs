@@ -157,6 +157,14 @@ impl Store {
         query!(self, read, recordings::by_id(id))
     }
 
+    /// Whether the caller of its call typed what nobody is told.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn recording_may_have_secret_keys(&self, id: i64) -> Result<bool, StoreError> {
+        query!(self, read, recordings::may_have_secret_keys(id))
+    }
+
     /// The recordings of a call, in the order in which they were announced.
     ///
     /// # Errors

@@ -99,6 +99,7 @@ diesel::table! {
         frames_lost -> Nullable<BigInt>,
         tokens -> Nullable<Text>,
         cost_microusd -> Nullable<BigInt>,
+        secret_keys -> Bool,
     }
 }
 

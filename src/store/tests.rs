@@ -190,6 +190,7 @@ pub(crate) fn update(sid: &str) -> CallUpdate {
         media: None,
         turns: vec![],
         steps: vec![],
+        secret_keys: false,
         figures: None,
         finish: None,
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use actors::{EffectAnswer, Effects, lock};
 use chrono::Utc;
+use protocol::call::digits::SecretDigits;
 use protocol::call::functions::{CallContext, Ran};
 use protocol::call::io::{Effect, EffectId};
 use protocol::ids::CallSid;
@@ -46,7 +47,7 @@ impl CallEffects {
         Self { runner, toolset, info, context, looking: Mutex::default() }
     }
 
-    fn begin(&self, id: EffectId, name: &str, arguments: String, answer: EffectAnswer) {
+    fn begin(&self, id: EffectId, (name, arguments): (&str, String), digits: SecretDigits, answer: EffectAnswer) {
         let Some(tool) = self.toolset.tool(name) else {
             answer.give(Err("there is no such function".to_owned()));
             return;
@@ -61,7 +62,7 @@ impl CallEffects {
             runner: Arc::clone(&self.runner),
             toolset: Arc::clone(&self.toolset),
             tool: Arc::clone(tool),
-            info: CallInfo { context: self.context.get().cloned().unwrap_or_default(), ..self.info.clone() },
+            info: CallInfo { context: self.context.get().cloned().unwrap_or_default(), digits, ..self.info.clone() },
             id,
             _permit: permit,
         };
@@ -108,7 +109,7 @@ impl fmt::Debug for CallEffects {
 impl Effects for CallEffects {
     fn run(&self, _: &CallSid, id: EffectId, effect: Effect, answer: EffectAnswer) {
         match effect {
-            Effect::Function { name, arguments, .. } => self.begin(id, &name, arguments, answer),
+            Effect::Function { name, arguments, digits, .. } => self.begin(id, (&name, arguments), digits, answer),
             Effect::Context => self.look_up(id, answer),
         }
     }

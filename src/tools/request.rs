@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use protocol::call::digits::SecretDigits;
 use protocol::ids::{CallSid, PhoneNumber, Secret};
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -33,13 +34,16 @@ pub struct CallInfo {
     pub custom_field: Option<String>,
     /// What the client said of the call when it began.
     pub context: BTreeMap<String, String>,
+    /// What its caller typed in secret.
+    pub digits: SecretDigits,
 }
 
 impl CallInfo {
     /// For a call of which nothing more is known.
     #[must_use]
-    pub const fn new(call_sid: CallSid) -> Self {
-        Self { call_sid, caller: None, called: None, direction: None, custom_field: None, context: BTreeMap::new() }
+    pub fn new(call_sid: CallSid) -> Self {
+        let (context, digits) = (BTreeMap::new(), SecretDigits::default());
+        Self { call_sid, caller: None, called: None, direction: None, custom_field: None, context, digits }
     }
 }
 

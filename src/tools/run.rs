@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::call::digits::SecretDigits;
 use protocol::call::functions::Returned;
 use reqwest::{Method, StatusCode};
 use rmcp::model::CallToolRequestParams;
@@ -12,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use super::answer::{Attempt, NoReply, Reply, meaning, read};
+use super::digits;
 use super::request::{CallInfo, Request, headers, of_function, of_server, sealed};
 use super::runner::Runner;
 use super::toolset::{By, ReadyTool, Toolset};
@@ -68,7 +70,7 @@ pub async fn exchange(
             if !tool.is_read_only() {
                 runner.write_ahead().await;
             }
-            ask(runner, tool, &prepared, begun, &mut exchange).await
+            ask(runner, tool, (&prepared, &info.digits), begun, &mut exchange).await
         }
         Err((outcome, why)) => Attempt::Failed(outcome, why),
     };
@@ -103,7 +105,8 @@ async fn prepare(
 ) -> Result<Prepared, Refused> {
     let arguments: Map<String, Value> = serde_json::from_str(arguments)
         .map_err(|_| ("bad_arguments", "the arguments are no JSON object: call it again with one".to_owned()))?;
-    let arguments = checked(tool, arguments).await?;
+    let arguments = digits::filled(arguments, &info.digits, tool.offered.takes_digits);
+    let arguments = checked(tool, arguments.map_err(|why| ("bad_arguments", why))?).await?;
     let (url, told) = match &tool.by {
         By::Endpoint(config) => (&config.url, &config.headers),
         By::Server(server, _) => (&server.config.url, &server.config.headers),
@@ -143,7 +146,7 @@ async fn checked(tool: &Arc<ReadyTool>, arguments: Map<String, Value>) -> Result
 async fn ask(
     runner: &Runner,
     tool: &ReadyTool,
-    prepared: &Prepared,
+    (prepared, digits): (&Prepared, &SecretDigits),
     begun: Instant,
     exchange: &mut Exchange,
 ) -> Attempt {
@@ -155,6 +158,7 @@ async fn ask(
             (By::Server(server, _), Some(params)) => {
                 let times = (until, tool.waits);
                 let attempt = server.call(&runner.outgoing, &prepared.request.headers, params.clone(), times).await;
+                let attempt = digits::masked_attempt(attempt, digits);
                 if let Attempt::Returned(returned) = &attempt {
                     exchange.answer = Some((StatusCode::OK.as_u16(), returned.output.clone().into_bytes()));
                 }
@@ -162,10 +166,11 @@ async fn ask(
             }
             _ => {
                 let reply = request(runner, &prepared.request, until).await;
+                let reply = reply.map(|reply| Reply { body: digits::masked_body(reply.body, digits), ..reply });
                 if let Ok(Reply { status, body, .. }) = &reply {
                     exchange.answer = Some((status.as_u16(), body.clone()));
                 }
-                meaning(reply, tool.waits)
+                digits::masked_attempt(meaning(reply, tool.waits), digits)
             }
         };
         let again = tool.is_read_only() && exchange.attempts < MOST_ATTEMPTS && Instant::now() + PAUSE < until;

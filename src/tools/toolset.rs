@@ -78,7 +78,12 @@ impl ReadyTool {
         };
         let effect = effect(server.config.effect);
         Self {
-            offered: Function { effect, wait: Some(SERVER_WAITS), ..Function::new(told) },
+            offered: Function {
+                effect,
+                wait: Some(SERVER_WAITS),
+                takes_digits: server.config.secret_digits,
+                ..Function::new(told)
+            },
             waits: SERVER_WAITS,
             by: By::Server(Arc::clone(server), tool.name.clone()),
             parameters: tool.parameters.clone(),
@@ -187,6 +192,7 @@ pub(super) fn function(tool: &ToolConfig) -> Function {
             Answer::Speak => FunctionAnswer::Speak,
             Answer::Silent => FunctionAnswer::Silent,
         },
+        takes_digits: true,
     }
 }
 

@@ -16,9 +16,10 @@ type Asked = (String, Option<String>, Value);
 
 #[derive(Clone)]
 struct Clinic {
-    /// What the page says that `/who` and `/book` answer.
+    /// What the page says that `/who`, `/book` and `/pay` answer.
     who: Value,
     book: Value,
+    pay: Value,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
@@ -34,6 +35,7 @@ async fn answer(clinic: web::Data<Clinic>, request: HttpRequest, body: web::Byte
     match (request.path(), asked["method"].as_str()) {
         ("/who", _) => HttpResponse::Ok().json(&clinic.who),
         ("/book", _) => HttpResponse::Ok().json(&clinic.book),
+        ("/pay", _) => HttpResponse::Ok().json(&clinic.pay),
         (_, Some("initialize")) => result(json!({
             "protocolVersion": asked["params"]["protocolVersion"], "capabilities": { "tools": {} },
             "serverInfo": { "name": "crm", "version": "1" },
@@ -50,8 +52,8 @@ async fn answer(clinic: web::Data<Clinic>, request: HttpRequest, body: web::Byte
 impl Clinic {
     fn of(page: &Page) -> Self {
         let answers: Vec<Value> = page.blocks("json").iter().map(|text| serde_json::from_str(text).unwrap()).collect();
-        let [who, book] = answers.try_into().unwrap();
-        Self { who, book, asked: Arc::default() }
+        let [who, book, pay] = answers.try_into().unwrap();
+        Self { who, book, pay, asked: Arc::default() }
     }
 
     /// Serves, and says where.
@@ -132,7 +134,7 @@ async fn the_clinics_desk_of_the_documentation_is_built_and_answers_a_call() {
     write("desk.script", &page.blocks("script")[0]);
     let files = page.blocks("toml");
     let commands = page.blocks("sh");
-    assert_eq!((files.len(), commands.len()), (5, 3));
+    assert_eq!((files.len(), commands.len()), (6, 3));
     write("clinic.toml", &here(&files[0]));
     let (mut exports, mut said, mut running) = (String::new(), String::new(), Running::default());
     for (index, block) in commands.iter().enumerate() {
@@ -195,6 +197,15 @@ async fn the_clinics_desk_of_the_documentation_is_built_and_answers_a_call() {
         (&json!({ "day": "Monday" }), &json!({ "name": "Asha" }))
     );
     assert_eq!(booked[1].1.as_deref(), Some("Bearer of-the-crm"));
+    let [(_, _, paid)] = &clinic.asked("/pay")[..] else { panic!("paid once") };
+    let card = paid["arguments"]["card"].as_str().unwrap().to_owned();
+    assert!(commands[2].contains(&card) && card.len() == 16, "{paid}");
+    let runs = card.as_bytes().windows(8).map(|run| String::from_utf8_lossy(run).into_owned());
+    let database = std::fs::read(folder.folder().join("callgate.db")).unwrap();
+    let written = [&database[..], &std::fs::read(folder.folder().join("callgate.db-wal")).unwrap_or_default()].concat();
+    let written = String::from_utf8_lossy(&written).into_owned();
+    assert!(written.contains("{{digits:1}}") && written.contains("[masked]"));
+    assert!(runs.into_iter().all(|run| !written.contains(&run)));
     let called = clinic.asked("/mcp").into_iter().find(|asked| asked.2["method"] == "tools/call").unwrap();
     assert_eq!(called.2["params"]["name"], "find_patient");
 }

@@ -27,5 +27,6 @@ mod port;
 #[path = "../support/process.rs"]
 mod process;
 mod recording;
+mod secret_digits;
 #[path = "../support/gateway.rs"]
 mod support;

@@ -94,6 +94,7 @@ pub(crate) fn admission(call: &str) -> Admission {
         destinations: Vec::new(),
         hold_words: Vec::new(),
         clips: std::sync::Arc::default(),
+        secret_keys: false,
         closed: false,
     };
     Admission {

@@ -181,13 +181,14 @@ impl Call {
             }
             return;
         }
-        match self.tools.called(&mut self.cx, conn, call) {
+        match self.tools.called(&mut self.cx, conn, call, self.uplink.keypad.kept()) {
             Called::Nothing => {}
             Called::Answered => self.answer_tools(),
             Called::Closes(_, by) if self.closing.is_pending() => {
                 Tools::answer(&mut self.cx, Some(conn), by, prompts::IS_ENDING);
             }
             Called::Closes(why, by) => self.closing.begin(why, by),
+            Called::Collects(id, ask) => self.collect(id, ask),
         }
     }
 

@@ -25,7 +25,7 @@ use super::session::Session;
 use super::tools::Tools;
 use super::turn::Turn;
 use super::uplink::Uplink;
-use super::{Call, Clock, Phase, keypad, media, recording};
+use super::{Call, Clock, Phase, media, recording};
 use crate::ids::StreamSid;
 
 impl Call {
@@ -86,7 +86,7 @@ impl Call {
             return call;
         }
         call.tools.resume(&mut call.cx);
-        keypad::resume(&mut call.cx);
+        call.uplink.keypad.resume(&mut call.cx);
         match call.cx.history.stream().cloned() {
             Some((_, rate, at)) => call.go_live(rate, at),
             None => media::awaits_start(&mut call.cx),
@@ -159,10 +159,12 @@ impl Call {
         if let Some(clip) = self.announcement() {
             self.announce(&clip);
         }
+        self.uplink.keypad.begins(&mut self.cx);
     }
 
     /// The agent is heard: audio of that content part went out.
     pub(super) fn audio_went_out(&mut self, serial: u64) {
+        self.uplink.keypad.agent_heard();
         if self.opening.first_audio() {
             let after_ms = self.cx.at_ms();
             self.cx.record(Fact::FirstAudio { after_ms });

@@ -59,7 +59,7 @@ of_parts! {
 }
 
 /// The rows of the table, of the timers that there is one of each. Pacing comes first: [`Deadlines::next`] looks at it apart.
-const ROWS: [Timer; 26] = [
+const ROWS: [Timer; 29] = [
     Timer::Playout(playout::Timer::Pace),
     Timer::Playout(playout::Timer::Voice),
     Timer::Playout(playout::Timer::KeepAlive),
@@ -78,6 +78,9 @@ const ROWS: [Timer; 26] = [
     Timer::Turn(turn::Timer::Doubt),
     Timer::Uplink(uplink::Timer::Gap),
     Timer::Keypad(keypad::Timer::Key),
+    Timer::Keypad(keypad::Timer::Asked),
+    Timer::Keypad(keypad::Timer::Whole),
+    Timer::Keypad(keypad::Timer::Afterwards),
     Timer::Closing(closing::Timer::Goodbye),
     Timer::LastWords(last_words::Timer::TooLate),
     Timer::Holding(holding::Timer::Filler),
@@ -100,12 +103,12 @@ impl Timer {
             Self::Turn(timer) => 15 + timer as usize,
             Self::Uplink(timer) => 16 + timer as usize,
             Self::Keypad(timer) => 17 + timer as usize,
-            Self::Closing(timer) => 18 + timer as usize,
-            Self::LastWords(timer) => 19 + timer as usize,
-            Self::Holding(timer) => 20 + timer as usize,
-            Self::ContextLookup(timer) => 21 + timer as usize,
-            Self::Silence(timer) => 22 + timer as usize,
-            Self::Interruption(timer) => 23 + timer as usize,
+            Self::Closing(timer) => 21 + timer as usize,
+            Self::LastWords(timer) => 22 + timer as usize,
+            Self::Holding(timer) => 23 + timer as usize,
+            Self::ContextLookup(timer) => 24 + timer as usize,
+            Self::Silence(timer) => 25 + timer as usize,
+            Self::Interruption(timer) => 26 + timer as usize,
             Self::Tools(_) => return None,
         })
     }

@@ -54,6 +54,7 @@ impl Call {
             self.cx.caller(CallerCommand::Close);
         }
         self.closing.forget();
+        self.uplink.keypad.forget();
         self.carry = CarryOn::default();
         self.cx.deadlines.clear_all();
         match conn.filter(|_| self.last_words.are_on_their_way(self.cx.now)) {

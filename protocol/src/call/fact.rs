@@ -184,9 +184,16 @@ pub enum Fact {
         /// The key: one of `0-9*#ABCD`, or `?` for what the carrier sent in the place of one.
         digit: char,
     },
+    /// The caller types what was asked for, or keys that nobody is told: those of no entry yet are part of it. Which ones is on no record.
+    KeysCollected {
+        /// No model is told them.
+        secret: bool,
+        /// The model asked for them.
+        asked: bool,
+    },
     /// The caller entered keys: the ones pressed since the last entry.
     KeysEntered {
-        /// Without the `#` that ended them, unless that was all.
+        /// Without the `#` that ended them, unless that was all; of secret ones what stands for them.
         keys: String,
     },
     /// Tokens of one response.

@@ -18,6 +18,8 @@ pub struct Function {
     pub say_while: Vec<String>,
     /// Whether the model says something once it has returned.
     pub answer: FunctionAnswer,
+    /// It may be given what the caller typed in secret.
+    pub takes_digits: bool,
 }
 
 impl Function {
@@ -25,7 +27,7 @@ impl Function {
     #[must_use]
     pub const fn new(tool: Tool) -> Self {
         let (effect, answer) = (FunctionEffect::Write, FunctionAnswer::Speak);
-        Self { tool, wait: None, effect, say_while: Vec::new(), answer }
+        Self { tool, wait: None, effect, say_while: Vec::new(), answer, takes_digits: false }
     }
 }
 

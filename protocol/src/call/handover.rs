@@ -8,7 +8,7 @@ use super::io::ConnId;
 use super::patience::Patience;
 use super::session::{Outcome, Refusal};
 use super::turn::Over;
-use super::{Call, Phase, keypad, prompts};
+use super::{Call, Phase, prompts};
 use crate::realtime::command::{ClientEvent, NewItem};
 use crate::realtime::event::{ResponseStatus, ServerError};
 use crate::realtime::failure::ProviderRefusal;
@@ -73,6 +73,11 @@ impl Call {
 
     /// A session takes over: it is told the conversation, then the audio that waited, then what it owes.
     fn session_ready(&mut self, conn: ConnId) {
+        self.takes_over(conn);
+        self.types_still();
+    }
+
+    fn takes_over(&mut self, conn: ConnId) {
         // Asked before the replay: it is about the session that was lost.
         let owed = self.cx.history.owed();
         let from = self.cx.history.playing_from();
@@ -105,7 +110,7 @@ impl Call {
         // Words that are on their way come from the session that heard them.
         if self.is_quiet()
             && self.tools.are_idle()
-            && !keypad::is_collecting(&self.cx)
+            && !self.uplink.keypad.is_collecting(&self.cx)
             && !self.last_words.are_on_their_way(self.cx.now)
             && let Some(conn) = self.session.take_over(&mut self.cx)
         {

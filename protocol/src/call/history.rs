@@ -4,6 +4,7 @@
 
 mod asides;
 mod entries;
+mod keys;
 mod replay;
 mod stored;
 mod words;
@@ -17,11 +18,12 @@ use super::end::Ended;
 use super::fact::{Fact, Turn, Who};
 use super::functions::CallContext;
 use super::io::EffectId;
-use super::keypad::LONGEST_ENTRY;
+use super::tools::COLLECT_DIGITS;
 use crate::ids::{ItemId, StreamSid};
 
 use asides::Aside;
 use entries::{Entry, Kind};
+use keys::Keys;
 pub(crate) use replay::Owed;
 pub use stored::{StoredCall, StoredStep};
 
@@ -48,8 +50,7 @@ pub struct History {
     clips: u32,
     /// Times that the caller was spoken to since they did something last.
     nudges: u32,
-    /// Keys pressed since the last entry of them.
-    keys: String,
+    keys: Keys,
     /// The carrier's side is over, and the end is not yet told.
     left: Option<Ended>,
     /// The caller's stream ended, and nothing was said to them since.
@@ -82,11 +83,12 @@ impl History {
             Fact::AgentText { item, delta } => (self.words(item, delta, false), "words_cut"),
             Fact::ToolCalled(call) => {
                 self.effects = self.effects.max(call.id.0);
+                self.keys.secret_entries += u32::from(call.name == COLLECT_DIGITS);
                 (self.aside(Aside::Call(call.clone(), None)), "aside_dropped")
             }
             Fact::ToolReturnedLate { words, .. } => (self.aside(Aside::Late(words.clone())), "aside_dropped"),
             Fact::KeysEntered { keys } => {
-                self.keys.clear();
+                self.keys.entered(keys);
                 (self.aside(Aside::Keys(keys.clone())), "aside_dropped")
             }
             small => {
@@ -151,11 +153,13 @@ impl History {
             Fact::ToolReturned { id, output, .. } => self.returned(*id, output),
             Fact::Dtmf { digit } => {
                 self.nudges = 0;
-                if self.keys.len() < LONGEST_ENTRY {
-                    self.keys.push(*digit);
-                }
+                self.keys.pressed(*digit);
             }
             Fact::Nudged { .. } => self.nudges += 1,
+            Fact::KeysCollected { secret, asked } => {
+                self.nudges = 0;
+                self.keys.collected(*secret, *asked);
+            }
             _ => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use codecs::SampleRate;
 
+use super::digits::SecretDigits;
 use super::end::Ended;
 use super::fact::Fact;
 use super::functions::Ran;
@@ -104,6 +105,8 @@ pub enum Effect {
         name: String,
         /// A JSON object as the model wrote it.
         arguments: String,
+        /// What its places for digits are filled with, and what is masked in what comes back.
+        digits: SecretDigits,
     },
     /// The client is asked who calls.
     Context,

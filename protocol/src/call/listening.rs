@@ -11,17 +11,24 @@ use super::io::ConnId;
 use super::patience::Patience;
 use super::tools::REMINDED_AFTER;
 use super::uplink::Uplink;
-use super::{Call, CarryOn, Phase, keypad, media, prompts};
+use super::{Call, CarryOn, Phase, media};
 use crate::ids::ItemId;
-use crate::realtime::command::{ClientEvent, NewItem};
+use crate::realtime::command::ClientEvent;
 use crate::realtime::event::ServerError;
 use crate::realtime::failure::Failure;
 
+/// The level of a frame of zeros.
+const SILENT_DBFS: f32 = -100.0;
+
 impl Call {
     /// A frame of the caller's.
-    pub(super) fn caller_audio(&mut self, pcm: Vec<u8>, level_dbfs: f32, sent_ms: Option<u64>) {
+    pub(super) fn caller_audio(&mut self, mut pcm: Vec<u8>, mut level_dbfs: f32, sent_ms: Option<u64>) {
         if self.phase != Phase::Live {
             return;
+        }
+        if self.uplink.keypad.is_muted() {
+            pcm.fill(0);
+            level_dbfs = SILENT_DBFS;
         }
         media::heard(&mut self.cx);
         self.uplink.tape(&mut self.cx, sent_ms, &pcm);
@@ -36,36 +43,6 @@ impl Call {
         self.playout.expire_marks(&mut self.cx);
         if self.answers_are_ours() {
             self.listen_closely();
-        }
-    }
-
-    /// A key of the caller's.
-    pub(super) fn key(&mut self, digit: char) {
-        // Whoever hears an announcement talks with nobody.
-        if self.announcement().is_none() && keypad::pressed(&mut self.cx, digit) {
-            self.keys_entered();
-        }
-    }
-
-    /// The caller entered something. It is a turn of theirs: whoever answers a question by keys has heard enough of it.
-    pub(super) fn keys_entered(&mut self) {
-        let conn = self.session.ready();
-        self.cancel_goodbye(conn);
-        self.turn.cut_in(&mut self.cx, &mut self.playout, conn);
-        self.tools.caller_spoke();
-        self.tell_rest();
-        let keys = keypad::entered(&mut self.cx);
-        match conn {
-            Some(conn) => {
-                self.cx.send(conn, ClientEvent::CreateItem(NewItem::User(prompts::keys(&keys))));
-                if self.tools.hold_the_answer(self.cx.now) {
-                    self.tools.dismissed();
-                    return self.patience.asked(&mut self.cx);
-                }
-                self.request(conn, None);
-            }
-            // The next session is told, with the rest of the conversation.
-            None => self.patience.caller_waits(&mut self.cx),
         }
     }
 
@@ -169,6 +146,7 @@ impl Call {
 
     pub(super) fn turn_over(&mut self, item: ItemId, last: Instant) {
         self.patience.caller_ended(&mut self.cx, last);
+        self.spoke_instead_of_typing();
         self.last_words.awaits(item.clone(), self.cx.now);
         Uplink::watch_gap(&mut self.cx, false);
         if self.answers_are_ours() {
@@ -179,6 +157,7 @@ impl Call {
             if begun {
                 self.dismiss_open_responses();
             }
+            self.types_still();
         } else if self.tools.are_unread() && !begun {
             let by = self.cx.now + REMINDED_AFTER;
             Patience::expect_answer_by(&mut self.cx, by);

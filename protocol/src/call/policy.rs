@@ -45,6 +45,8 @@ pub struct Setup {
     pub hold_words: Vec<String>,
     /// Fixed sentences, as audio.
     pub clips: Arc<Clips>,
+    /// No model is told any key that the caller presses.
+    pub secret_keys: bool,
     /// The client's agent does not answer at this time: the greeting says so, and the call ends when it was heard.
     pub closed: bool,
 }

@@ -1,5 +1,7 @@
 //! Every sentence that we say to a model.
 
+mod entries;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -9,6 +11,9 @@ use super::policy::{GreetedBy, Setup};
 use super::template::LONGEST_VALUE;
 use crate::exotel::stream::UNREADABLE_KEY;
 use crate::realtime::command::NewItem;
+pub(super) use entries::{
+    COLLECT_DIGITS, ENTRY_LOST, ENTRY_OPEN, UNREADABLE_KEYS, entry, entry_failed, entry_timed_out, secret_keys,
+};
 
 /// What ending the call is for, and what it is called with (JSON Schema).
 pub(super) const END_CALL: (&str, &str) = (

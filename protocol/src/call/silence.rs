@@ -11,7 +11,7 @@ use super::end::Ended;
 use super::fact::Fact;
 use super::patience::Patience;
 use super::policy::Then;
-use super::{Call, destinations, keypad, prompts};
+use super::{Call, destinations, prompts};
 use crate::realtime::command::{ClientEvent, NewItem};
 
 /// What is waited for.
@@ -83,7 +83,7 @@ impl Call {
             && !self.carry.is_waiting()
             && !self.tools.are_pending()
             && !self.tools.are_due()
-            && !keypad::is_collecting(&self.cx)
+            && !self.uplink.keypad.is_collecting(&self.cx)
     }
 
     /// Nobody spoke for long enough.

@@ -8,6 +8,7 @@ mod conversation;
 mod copies;
 mod elsewhere;
 mod ending;
+mod entries;
 mod floor;
 mod greeting;
 mod holding;
@@ -74,6 +75,7 @@ fn setup(greeted_by: GreetedBy) -> Setup {
         destinations: Vec::new(),
         hold_words: Vec::new(),
         clips: std::sync::Arc::default(),
+        secret_keys: false,
         closed: false,
     }
 }

@@ -13,10 +13,12 @@ use std::time::{Duration, Instant};
 
 use super::context::{Context, millis};
 use super::destinations;
+use super::digits::SecretDigits;
 use super::end::Ended;
 use super::fact::{Fact, ToolCall};
 use super::functions::{Function, FunctionAnswer, FunctionEffect};
 use super::io::{ConnId, Effect, EffectId, Output};
+use super::keypad::Ask;
 use super::policy::Setup;
 use super::prompts;
 use super::recent::Recent;
@@ -33,6 +35,8 @@ pub(super) use held::REMINDED_AFTER;
 const END_CALL: &str = "end_call";
 /// The function that hands it on to a person.
 const TRANSFER_CALL: &str = "transfer_call";
+/// The function that asks the caller for keys.
+pub(super) const COLLECT_DIGITS: &str = "collect_digits";
 /// Calls whose copies are known.
 const KNOWN: usize = 64;
 /// Functions of one call that run at once.
@@ -70,12 +74,15 @@ struct Running {
     overtaken: bool,
     /// The model says nothing of its result.
     silent: bool,
+    /// It waits for the caller, who types.
+    entry: bool,
 }
 
 impl Running {
     fn new(cx: &Context, call: ToolCall, overtaken: bool) -> Self {
         let silent = cx.setup.function(&call.name).is_some_and(|function| function.answer == FunctionAnswer::Silent);
-        Self { call, overtaken, silent }
+        let entry = call.name == COLLECT_DIGITS;
+        Self { call, overtaken, silent, entry }
     }
 }
 
@@ -111,6 +118,8 @@ pub(super) enum Called {
     Answered,
     /// The call ends once what the agent says with it was heard.
     Closes(Ended, Asked),
+    /// The caller is to type something.
+    Collects(EffectId, Ask),
 }
 
 /// The functions that a model is told of: the client's, and our own.
@@ -124,7 +133,7 @@ pub(super) fn declared(setup: &Setup, now: Instant) -> Vec<Tool> {
         [] => own(TRANSFER_CALL, prompts::TRANSFER_CALL),
         destinations => destinations::tool(TRANSFER_CALL, destinations, now),
     };
-    let ours = [own(END_CALL, prompts::END_CALL), transfer];
+    let ours = [own(END_CALL, prompts::END_CALL), transfer, own(COLLECT_DIGITS, prompts::COLLECT_DIGITS)];
     setup.tools.iter().map(|function| function.tool.clone()).chain(ours).collect()
 }
 
@@ -138,8 +147,14 @@ impl Tools {
         }
     }
 
-    /// The model calls a function.
-    pub(super) fn called(&mut self, cx: &mut Context, conn: ConnId, call: FunctionCall) -> Called {
+    /// The model calls a function; what the caller typed in secret goes with it.
+    pub(super) fn called(
+        &mut self,
+        cx: &mut Context,
+        conn: ConnId,
+        call: FunctionCall,
+        digits: &SecretDigits,
+    ) -> Called {
         let Some(mut call) = self.take_in(cx, conn, call) else { return Called::Nothing };
         let id = call.id;
         let closes = match call.name.as_str() {
@@ -154,6 +169,9 @@ impl Tools {
             cx.record(Fact::ToolCalled(call.clone()));
             return Called::Closes(why, Asked(call));
         }
+        if call.name == COLLECT_DIGITS {
+            return self.collects(cx, conn, call);
+        }
         if let Some(problem) = self.problem(cx, &call) {
             return self.refuse(cx, conn, call, problem);
         }
@@ -165,18 +183,38 @@ impl Tools {
         // Recorded before it is done: after a fault it may not have been, but it never is twice.
         cx.record(Fact::ToolCalled(call.clone()));
         let (call_id, name, arguments) = (call.call_id.clone(), call.name.clone(), call.arguments.clone());
-        cx.out.push_back(Output::Run { id, effect: Effect::Function { call_id, name, arguments } });
+        let effect = Effect::Function { call_id, name, arguments, digits: digits.clone() };
+        cx.out.push_back(Output::Run { id, effect });
         cx.deadlines.set(Timer(id), cx.now + wait);
         self.running.push(Running::new(cx, call, false));
         Called::Nothing
     }
 
-    /// Nothing is run for a call: it has its result at once.
-    fn refuse(&mut self, cx: &mut Context, conn: ConnId, call: ToolCall, why: &str) -> Called {
+    /// The caller is to type something: it runs as a function does, and nothing is run for it.
+    fn collects(&mut self, cx: &mut Context, conn: ConnId, call: ToolCall) -> Called {
+        let open = self.running.iter().any(|running| running.entry).then_some(prompts::ENTRY_OPEN);
+        let full = || (self.running.len() >= MOST_RUNNING).then_some(prompts::TOO_MANY_FUNCTIONS);
+        if let Some(problem) = open.or_else(full) {
+            let problem = self.breaker.trips(cx, &call.name, &call.arguments).unwrap_or(problem);
+            return self.refuse(cx, conn, call, problem);
+        }
+        let id = call.id;
+        match Ask::read(&call.arguments, cx.setup.secret_keys) {
+            Ok(ask) => {
+                cx.record(Fact::ToolCalled(call.clone()));
+                self.running.push(Running::new(cx, call, false));
+                Called::Collects(id, ask)
+            }
+            Err(problem) => self.refuse(cx, conn, call, &arguments::error(&problem)),
+        }
+    }
+
+    /// A function is not run, and this is its result.
+    fn refuse(&mut self, cx: &mut Context, conn: ConnId, call: ToolCall, problem: &str) -> Called {
         cx.count("tool_refused", 1);
         cx.record(Fact::ToolCalled(call.clone()));
         self.due.insert(call.response.clone());
-        Self::answer(cx, Some(conn), Asked(call), why);
+        Self::answer(cx, Some(conn), Asked(call), problem);
         Called::Answered
     }
 
@@ -230,9 +268,14 @@ impl Tools {
         self.running.iter().any(|running| !running.silent)
     }
 
+    /// Whether the caller waits for a function, and not the other way round.
+    pub(super) fn keep_waiting(&self) -> bool {
+        self.running.iter().any(|running| !running.silent && !running.entry)
+    }
+
     /// What may be said meanwhile.
     pub(super) fn words_meanwhile(&self, cx: &Context) -> Vec<String> {
-        let first = self.running.iter().find(|running| !running.silent);
+        let first = self.running.iter().find(|running| !running.silent && !running.entry);
         let function: Option<&Function> = first.and_then(|running| cx.setup.function(&running.call.name));
         function.map_or_else(Vec::new, |function| function.say_while.clone())
     }

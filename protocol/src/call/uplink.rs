@@ -7,6 +7,7 @@ use codecs::SampleRate;
 
 use super::context::Context;
 use super::io::ConnId;
+use super::keypad::Keypad;
 use super::recording::CallerTrack;
 use crate::realtime::command::ClientEvent;
 
@@ -40,6 +41,8 @@ pub(crate) struct Uplink {
     voice: Duration,
     last_loud: Option<Instant>,
     track: CallerTrack,
+    /// What the caller presses: its tones are not for every ear.
+    pub(super) keypad: Keypad,
 }
 
 impl Uplink {
@@ -53,6 +56,7 @@ impl Uplink {
             voice: Duration::ZERO,
             last_loud: None,
             track: CallerTrack::new(resumed),
+            keypad: Keypad::default(),
         }
     }
 

@@ -35,6 +35,8 @@ pub(crate) struct Scenario {
     pub(crate) lateness: Micros,
     /// The line or the model may keep the caller waiting.
     pub(crate) troubled: bool,
+    /// No key is told anybody.
+    pub(crate) secret_keys: bool,
 }
 
 /// How a model server behaves. Chances are by response unless said otherwise.
@@ -139,6 +141,13 @@ pub(crate) struct Mishaps {
     pub(crate) stays: bool,
 }
 
+impl Mishaps {
+    const fn none() -> Self {
+        let (operator_at, leaves_at, stays) = (NEVER, NEVER, false);
+        Self { panics: 0.0, deaths: 0, starts_twice: false, dtmf: 0.0, hangs_up: 0.0, operator_at, leaves_at, stays }
+    }
+}
+
 impl Scenario {
     /// A world in which nothing goes wrong.
     pub(crate) fn calm(seed: u64) -> Self {
@@ -189,16 +198,7 @@ impl Scenario {
                 late_deltas: 3,
                 done_before_speech: false,
             },
-            mishaps: Mishaps {
-                panics: 0.0,
-                deaths: 0,
-                starts_twice: false,
-                dtmf: 0.0,
-                hangs_up: 0.0,
-                operator_at: NEVER,
-                leaves_at: NEVER,
-                stays: false,
-            },
+            mishaps: Mishaps::none(),
             interruptions: Interruptions::AtOnce,
             functions: false,
             carrier_way: (10 * MS, 60 * MS),
@@ -206,6 +206,7 @@ impl Scenario {
             media_at: 1500 * MS,
             lateness: MS,
             troubled: false,
+            secret_keys: false,
         }
     }
 

@@ -20,6 +20,7 @@ use super::link::{MS, Micros, NEVER, SEC};
 use super::record::Record;
 use super::recording::Recording;
 use super::scenario::Scenario;
+use super::secret_keys::SecretKeys;
 use super::silence::Silent;
 use super::tally::Tally;
 use super::tape::Tape;
@@ -141,6 +142,7 @@ pub(crate) struct Witness {
     running: BTreeMap<EffectId, Micros>,
     /// Keys pressed since the last entry.
     keys: String,
+    secret_keys: SecretKeys,
     step: Step,
     /// Since when nothing goes on and a replacement is ready.
     quiet_since: Option<Micros>,
@@ -208,6 +210,7 @@ impl Witness {
             era: 0,
             running: BTreeMap::new(),
             keys: String::new(),
+            secret_keys: SecretKeys::new(scenario.secret_keys),
             step: Step::default(),
             quiet_since: None,
             recording: Recording::default(),
@@ -229,6 +232,7 @@ impl Witness {
                 self.tally.add("stale marks", u64::from(self.step.stale_mark));
             }
             Input::Caller(CallerEvent::Audio { level_dbfs, .. }) if *level_dbfs > -35.0 => self.last_loud = scene.now,
+            Input::Caller(CallerEvent::Dtmf(key)) => self.secret_keys.pressed(scene.now, *key),
             Input::Model(ConnId(id), event) => self.model_input(*id, event, scene),
             _ => {}
         }
@@ -285,6 +289,7 @@ impl Witness {
     /// The call wants this done.
     pub(crate) fn output(&mut self, output: &Output, scene: &mut Scene<'_>) {
         assert!(self.tally.ended.is_none(), "nothing follows the end: {output:?}");
+        self.secret_keys.judge(scene.now, output);
         match output {
             Output::Caller(CallerCommand::Play { pcm, mark }) => self.offered(pcm, *mark, scene),
             Output::Caller(CallerCommand::Clear) => self.cleared(scene),
@@ -572,7 +577,11 @@ impl Witness {
     fn keys_entered(&mut self, keys: &str, scene: &mut Scene<'_>) {
         let pressed = std::mem::take(&mut self.keys);
         let told = pressed.strip_suffix('#').filter(|keys| !keys.is_empty()).unwrap_or(&pressed);
-        assert_eq!(told, keys, "all that was pressed, in one entry");
+        if self.secret_keys.are_watched() {
+            SecretKeys::entered(keys);
+        } else {
+            assert_eq!(told, keys, "all that was pressed, in one entry");
+        }
         assert!(pressed.len() <= 32, "{pressed} is longer than an entry");
         self.tally.add("entries of keys", 1);
         self.closing = false;

@@ -106,6 +106,7 @@ impl World {
             destinations: if scenario.seed.is_multiple_of(2) { functions::destinations() } else { Vec::new() },
             hold_words: if scenario.functions { clips::hold_words() } else { Vec::new() },
             clips: clips::made(),
+            secret_keys: scenario.secret_keys,
             closed: false,
         });
         let call = Call::new(base, Clock { now: base, wall: wall(0) }, Arc::clone(&policy), Arc::clone(&setup));

@@ -15,6 +15,7 @@ use super::rude::{Ending, Line};
 use super::script::{Caller, Step};
 use super::timeline::Timeline;
 use super::timestamp::IndianTime;
+use super::voice::Spoken;
 use super::webhook::{Answered, CallFields, StreamFields, Webhooks, stream_url};
 use super::wire::Speaker;
 
@@ -31,29 +32,46 @@ pub async fn place_call(plan: CallPlan) -> Result<CallReport, CallError> {
     Placed::new(plan, timeline)?.run().await
 }
 
+/// A quick hand leaves so long between two keys.
+const BETWEEN_KEYS: Duration = Duration::from_millis(130);
+
 /// The script with its audio loaded.
 pub(super) fn load(plan: &CallPlan) -> Result<Vec<Step>, CallError> {
     let samples = |length: Duration| length.as_millis() as u64 * u64::from(plan.rate.hz()) / 1_000;
-    plan.script
-        .iter()
-        .map(|say| {
-            Ok(match say {
-                Say::AgentSpeaks => Step::AgentSpeaks,
-                Say::AgentFinished(silence) => Step::AgentFinished(samples(*silence)),
-                Say::Wait(length) => Step::Wait(samples(*length)),
-                Say::Until(set) => Step::Until(Arc::clone(set)),
-                Say::Speak(voice) => Step::Speak(voice.load(plan.rate).map_err(CallError::Plan)?),
-                Say::Aside(after, voice) => {
-                    Step::Aside(samples(*after), voice.load(plan.rate).map_err(CallError::Plan)?)
+    let mut steps = Vec::new();
+    for say in &plan.script {
+        let step = match say {
+            Say::AgentSpeaks => Step::AgentSpeaks,
+            Say::AgentFinished(silence) => Step::AgentFinished(samples(*silence)),
+            Say::Wait(length) => Step::Wait(samples(*length)),
+            Say::Until(set) => Step::Until(Arc::clone(set)),
+            Say::Speak(voice) => Step::Speak(voice.load(plan.rate).map_err(CallError::Plan)?),
+            Say::Aside(after, voice) => Step::Aside(samples(*after), voice.load(plan.rate).map_err(CallError::Plan)?),
+            Say::BargeIn(after, voice) => {
+                Step::BargeIn(samples(*after), voice.load(plan.rate).map_err(CallError::Plan)?)
+            }
+            Say::Dtmf(key) => {
+                tone_of(*key, plan)?;
+                Step::Dtmf(*key)
+            }
+            Say::Type(keys) => {
+                for key in keys.chars() {
+                    steps.extend([
+                        Step::Sound(tone_of(key, plan)?),
+                        Step::Dtmf(key),
+                        Step::Wait(samples(BETWEEN_KEYS)),
+                    ]);
                 }
-                Say::BargeIn(after, voice) => {
-                    Step::BargeIn(samples(*after), voice.load(plan.rate).map_err(CallError::Plan)?)
-                }
-                Say::Dtmf(key @ ('0'..='9' | '*' | '#')) => Step::Dtmf(*key),
-                Say::Dtmf(key) => return Err(CallError::Plan(format!("there is no key `{key}`"))),
-            })
-        })
-        .collect()
+                continue;
+            }
+        };
+        steps.push(step);
+    }
+    Ok(steps)
+}
+
+fn tone_of(key: char, plan: &CallPlan) -> Result<Spoken, CallError> {
+    Spoken::key(key, plan.rate).ok_or_else(|| CallError::Plan(format!("there is no key `{key}`")))
 }
 
 /// A call that was placed.

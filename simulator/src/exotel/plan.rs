@@ -150,6 +150,8 @@ pub enum Say {
     Aside(Duration, Voice),
     /// Presses a key: `0`-`9`, `*` or `#`.
     Dtmf(char),
+    /// Types keys, one after another, as a carrier has it: each has its tone, and then its event.
+    Type(String),
 }
 
 impl Say {

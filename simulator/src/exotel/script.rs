@@ -21,6 +21,8 @@ pub(crate) enum Step {
     Speak(Spoken),
     BargeIn(u64, Spoken),
     Aside(u64, Spoken),
+    /// A sound that is nothing the caller says.
+    Sound(Spoken),
     Dtmf(char),
 }
 
@@ -96,7 +98,9 @@ impl Caller {
                 let label = std::mem::take(&mut spoken.label);
                 self.speaking = None;
                 self.waiting_since = at + used as u64 / 2;
-                cues.push(Cue::Stops(label, self.last_sound));
+                if !label.is_empty() {
+                    cues.push(Cue::Stops(label, self.last_sound));
+                }
             } else if !self.step(now, agent, cues) {
                 return;
             }
@@ -109,7 +113,7 @@ impl Caller {
         let waited = now - self.waiting_since;
         let (ready, waits_for) = match self.steps.front() {
             None => return false,
-            Some(Step::Speak(_) | Step::Dtmf(_)) => (true, ""),
+            Some(Step::Speak(_) | Step::Sound(_) | Step::Dtmf(_)) => (true, ""),
             Some(Step::Wait(length)) => (waited >= *length, ""),
             Some(Step::Until(set)) => (set.load(Ordering::Relaxed), ""),
             Some(Step::AgentSpeaks) => (began.is_some(), "the agent to speak"),
@@ -136,6 +140,10 @@ impl Caller {
                 let answerable = self.answerable;
                 self.speak(spoken, now, agent, cues);
                 self.answerable = answerable;
+            }
+            Some(Step::Sound(sound)) => {
+                self.answerable = now + sound.last_sound;
+                self.speaking = Some((sound, 0));
             }
             Some(Step::Dtmf(key)) => cues.push(Cue::Dtmf(key)),
             _ => {}
@@ -221,6 +229,14 @@ mod tests {
         let (cues, _) = run(steps, 1_000, agent);
         let spoke = |label: &str, at: u64| (at, Cue::Speaks(label.into(), at * MS));
         assert!(cues.contains(&spoke("hm", 360)) && cues.contains(&spoke("no", 600)), "{cues:?}");
+    }
+
+    #[test]
+    fn a_key_has_its_tone_before_its_event() {
+        let tone = Spoken { label: String::new(), ..spoken("", 120) };
+        let (cues, sound) =
+            run(vec![Step::Sound(tone), Step::Dtmf('4'), Step::Wait(80 * MS)], 400, |_| AgentView::default());
+        assert_eq!((cues, sound.iter().filter(|byte| **byte == 1).count()), (vec![(120, Cue::Dtmf('4'))], 120 * 16));
     }
 
     #[test]

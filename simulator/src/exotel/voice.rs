@@ -83,6 +83,30 @@ impl Spoken {
     }
 }
 
+/// How long a key is held.
+const KEY_HELD: Duration = Duration::from_millis(120);
+/// The frequencies of a keypad's rows and columns, Hz.
+const ROWS: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
+const COLUMNS: [f64; 3] = [1209.0, 1336.0, 1477.0];
+
+impl Spoken {
+    /// The tone of a key (ITU-T Q.23), which has no words; none if there is no such key.
+    pub(crate) fn key(key: char, rate: SampleRate) -> Option<Self> {
+        let at = "123456789*0#".find(key)?;
+        let half = |hz| tone(hz, 8_000.0, KEY_HELD, rate);
+        let both = half(ROWS[at / 3])
+            .chunks_exact(2)
+            .zip(half(COLUMNS[at % 3]).chunks_exact(2))
+            .flat_map(|(one, other)| {
+                let sample = |bytes: &[u8]| i16::from_le_bytes([bytes[0], bytes[1]]);
+                (sample(one) + sample(other)).to_le_bytes()
+            })
+            .collect::<Vec<_>>();
+        let last_sound = both.len() as u64 / 2;
+        Some(Self { label: String::new(), pcm: both.into(), lead_in: 0, last_sound })
+    }
+}
+
 /// A sine of that amplitude, s16le.
 pub(crate) fn tone(hz: f64, amplitude: f64, length: Duration, rate: SampleRate) -> Vec<u8> {
     let samples = length.as_millis() as u64 * u64::from(rate.hz()) / 1_000;

@@ -104,14 +104,16 @@ answer commentary_en + answer_en_booking
 answer answer_hi_hours
 answer goodbye_en + call end_call {\"reason\":\"the caller said goodbye\"}
 ";
-/// The same, but for the question that a function answers.
+/// The same, but for the question that a function answers, and a fee that the caller pays by keys.
 const CLINIC: &str = "
 greeting greeting_en greeting_hi
 apology apology_en
 answer answer_en_hours
 answer commentary_en + call opening_hours {\"day\":\"Saturday\"}
 answer answer_en_booking
-answer answer_hi_hours
+answer answer_hi_hours + call collect_digits {\"count\":16,\"purpose\":\"the card for the fee\",\"secret\":true}
+answer call pay_fee {\"card\":\"{{digits:1}}\"}
+answer commentary_en
 answer goodbye_en + call end_call {\"reason\":\"the caller said goodbye\"}
 ";
 const HINDI: &str = "

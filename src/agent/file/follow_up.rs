@@ -1,7 +1,8 @@
-//! What follows when a caller says nothing any more, and when a call is over.
+//! What follows when a caller says nothing any more, or types; and when a call is over.
 
 use serde::{Deserialize, Serialize};
 
+use super::keypad::KeypadConfig;
 use crate::agent::outcome::OutcomeConfig;
 use crate::agent::silence::SilenceConfig;
 
@@ -11,6 +12,9 @@ pub struct FollowUp {
     /// `[silence]`; none: a silent caller is waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silence: Option<SilenceConfig>,
+    /// `[keypad]`: how keys that callers press are taken.
+    #[serde(default, skip_serializing_if = "KeypadConfig::is_default")]
+    pub keypad: KeypadConfig,
     /// `[outcome]`; none: nothing is found out of a call that is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<OutcomeConfig>,

@@ -129,6 +129,7 @@ struct Unwritten {
     media: Option<MediaStart>,
     turns: BTreeMap<u32, Turn>,
     steps: Steps,
+    secret_keys: bool,
     figures: bool,
     finish: Option<Finish>,
 }
@@ -188,6 +189,7 @@ impl Fold {
                 let at_ms = self.media_at.and_then(|media| u64::try_from((at - media).num_milliseconds()).ok());
                 self.unwritten.steps.apply(at_ms.unwrap_or(0), fact);
             }
+            Fact::KeysCollected { secret: true, .. } => self.unwritten.secret_keys = true,
             Fact::Usage(usage) => add(self.tokens.get_or_insert_default(), &usage),
             Fact::Counted { what, count } if LOST.contains(&what) => self.frames_lost += count,
             Fact::Resumed if self.is_over() => {
@@ -251,8 +253,9 @@ impl Fold {
 
     /// What has to be written, if anything.
     pub(super) fn update(&self, call_sid: &CallSid, owner: &NodeId) -> Option<CallUpdate> {
-        let Unwritten { reopened, media, turns, steps, figures, finish } = &self.unwritten;
-        if !reopened && media.is_none() && turns.is_empty() && steps.are_written() && !figures && finish.is_none() {
+        let Unwritten { reopened, media, turns, steps, secret_keys, figures, finish } = &self.unwritten;
+        let flags = *reopened || *secret_keys || *figures;
+        if !flags && media.is_none() && turns.is_empty() && steps.are_written() && finish.is_none() {
             return None;
         }
         Some(CallUpdate {
@@ -263,6 +266,7 @@ impl Fold {
             media: media.clone(),
             turns: turns.values().cloned().collect(),
             steps: steps.unwritten(),
+            secret_keys: *secret_keys,
             figures: figures.then(|| self.figures()),
             finish: finish.clone(),
         })

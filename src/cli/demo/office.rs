@@ -7,8 +7,9 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::{Context, anyhow};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::keys::{self, Till};
 use super::{CLINIC, GREETING, INSTRUCTIONS};
 use crate::agent::{Plan, Rules, read_json};
 use crate::outgoing::PrivateHosts;
@@ -25,6 +26,7 @@ pub(super) const SATURDAY: &str = "10:00-14:00";
 pub(super) struct Office {
     url: String,
     asked: Arc<AtomicUsize>,
+    pub(super) till: Till,
     server: ServerHandle,
 }
 
@@ -32,15 +34,19 @@ impl Office {
     /// On a free port of this machine.
     pub(super) fn start() -> anyhow::Result<Self> {
         let asked = Arc::<AtomicUsize>::default();
-        let counted = web::Data::from(Arc::clone(&asked));
-        let app = move || App::new().app_data(counted.clone()).default_service(web::to(answer));
+        let (counted, till) = (web::Data::from(Arc::clone(&asked)), Till::default());
+        let charging = web::Data::new(till.clone());
+        let app = move || {
+            let app = App::new().app_data(counted.clone()).app_data(charging.clone());
+            app.route("/pay", web::post().to(pay)).default_service(web::to(answer))
+        };
         let server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(0).bind("127.0.0.1:0");
         let server = server.context("the port of the clinic's system")?;
         let address = *server.addrs().first().context("the port of the clinic's system")?;
         let server = server.run();
         let handle = server.handle();
         actix_rt::spawn(server);
-        Ok(Self { url: format!("http://{address}/hours"), asked, server: handle })
+        Ok(Self { url: format!("http://{address}"), asked, till, server: handle })
     }
 
     /// The client whose agent asks it.
@@ -53,11 +59,11 @@ impl Office {
             "tools": [{
                 "name": "opening_hours",
                 "description": "When the clinic is open on a day.",
-                "url": self.url,
+                "url": format!("{}/hours", self.url),
                 "effect": "read",
                 "say_while": WAITS,
                 "parameters": { "type": "object", "properties": { "day": { "type": "string" } }, "required": ["day"] },
-            }],
+            }, keys::tool(&format!("{}/pay", self.url))],
         });
         let private: PrivateHosts = "127.0.0.1".parse().map_err(|_| anyhow!("no private host"))?;
         let file = read_json(&file, Rules { private: &private, folder: None });
@@ -74,6 +80,10 @@ impl Office {
     pub(super) async fn stop(self) {
         self.server.stop(false).await;
     }
+}
+
+async fn pay(till: web::Data<Till>, asked: web::Json<Value>) -> HttpResponse {
+    till.charge(&asked)
 }
 
 async fn answer(asked: web::Data<AtomicUsize>) -> HttpResponse {

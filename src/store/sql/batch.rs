@@ -36,6 +36,10 @@ pub(in crate::store) async fn write_call(
     for step in &update.steps {
         steps::upsert(conn, id, step).await?;
     }
+    if update.secret_keys {
+        let typed = diesel::update(dsl::calls.find(id)).set(dsl::secret_keys.eq(true));
+        prepared(typed).execute(conn).await?;
+    }
     // Figures first: a finished call's are closed.
     if let Some(figures) = &update.figures {
         set_figures(conn, id, update.finish.as_ref(), figures).await?;

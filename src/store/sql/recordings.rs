@@ -166,6 +166,12 @@ pub(in crate::store) async fn by_id(conn: &mut Conn, id: i64) -> Result<Option<(
     Ok(found.map(|(recording, sid)| (recording, sid.into())))
 }
 
+pub(in crate::store) async fn may_have_secret_keys(conn: &mut Conn, id: i64) -> Result<bool, StoreError> {
+    let call = dsl::recordings.inner_join(schema::calls::table).filter(dsl::id.eq(id));
+    let typed = call.select(schema::calls::secret_keys).get_result::<bool>(conn).await.optional()?;
+    Ok(typed.unwrap_or(false))
+}
+
 pub(in crate::store) async fn of_call(conn: &mut Conn, call: &CallSid) -> Result<Vec<Recording>, StoreError> {
     let rows = dsl::recordings.inner_join(schema::calls::table).filter(schema::calls::call_sid.eq(call.as_str()));
     Ok(rows.order(dsl::id).select(Recording::as_select()).load(conn).await?)

@@ -54,6 +54,7 @@ async fn tell(store: &Store, sid: &str, client_id: i64, begins_from: Option<&str
         media: None,
         turns: vec![],
         steps: vec![],
+        secret_keys: false,
         figures: None,
         finish: None,
     };

@@ -1,9 +1,11 @@
 //! What happened between the turns: functions that were called, and keys that were pressed.
 
 use super::{Entry, History};
+use crate::call::digits::names_digits;
 use crate::call::fact::ToolCall;
 use crate::call::io::EffectId;
 use crate::call::prompts;
+use crate::call::tools::COLLECT_DIGITS;
 use crate::realtime::command::NewItem;
 
 /// Function calls and entries of keys kept with one turn.
@@ -81,7 +83,40 @@ impl History {
     /// Keys that were pressed and are no entry yet.
     #[must_use]
     pub fn keys(&self) -> &str {
-        &self.keys
+        &self.keys.pressed
+    }
+
+    /// Entries that may have got a number.
+    pub(crate) fn secret_entries(&self) -> u32 {
+        self.keys.secret_entries
+    }
+
+    /// Whether keys are being pressed that nobody is told, and that nobody asked for.
+    pub(crate) const fn types_in_secret(&self) -> bool {
+        self.keys.in_secret
+    }
+
+    /// Calls of the function that asks for keys, whose entries have not ended: each with its session's name for it.
+    pub(crate) fn open_entries(&self) -> Vec<(EffectId, String)> {
+        let asides = self.before.iter().chain(self.entries.iter().flat_map(|entry| &entry.asides));
+        let open = asides.filter_map(|aside| match aside {
+            Aside::Call(call, None) if call.name == COLLECT_DIGITS => Some((call.id, call.call_id.clone())),
+            _ => None,
+        });
+        open.collect()
+    }
+
+    /// The call that asked for keys last, unless digits came of it or were entered since.
+    pub(crate) fn last_entry(&self) -> Option<&ToolCall> {
+        let mut asides =
+            self.entries.iter().rev().flat_map(|entry| entry.asides.iter().rev()).chain(self.before.iter().rev());
+        asides.find_map(|aside| match aside {
+            Aside::Call(call, result) if call.name == COLLECT_DIGITS => {
+                Some(Some(call).filter(|_| !result.as_deref().is_some_and(names_digits)))
+            }
+            Aside::Keys(keys) if names_digits(keys) => Some(None),
+            _ => None,
+        })?
     }
 
     /// A call of a function, and its result.

@@ -1,6 +1,7 @@
 use super::*;
 use crate::call::fact::{BrokenBy, ToolCall};
 use crate::call::io::{ConnId, EffectId};
+use crate::call::keypad::LONGEST_ENTRY;
 use crate::ids::ResponseId;
 use crate::realtime::command::NewItem;
 

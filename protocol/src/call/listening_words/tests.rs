@@ -16,6 +16,7 @@ fn setup(language: &str, languages: &[&str]) -> Setup {
         destinations: Vec::new(),
         hold_words: Vec::new(),
         clips: std::sync::Arc::default(),
+        secret_keys: false,
         closed: false,
     }
 }

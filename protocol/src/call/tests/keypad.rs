@@ -14,8 +14,8 @@ impl Rig {
     }
 
     /// Everything the model was told of keys.
-    fn told_of_keys(&self) -> Vec<&ClientEvent> {
-        let of_keys = |event: &&ClientEvent| format!("{event:?}").contains("keypad");
+    pub(super) fn told_of_keys(&self) -> Vec<&ClientEvent> {
+        let of_keys = |event: &&ClientEvent| matches!(event, ClientEvent::CreateItem(item) if format!("{item:?}").contains("keypad"));
         self.sent().into_iter().filter(of_keys).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! Functions that the model calls: run once, waited for so long, answered once a session.
 
 use super::*;
+use crate::call::digits::SecretDigits;
 use crate::call::functions::{Function, FunctionAnswer, FunctionEffect, Returned, Steer};
 use crate::realtime::command::{NewItem, Tool};
 
@@ -56,7 +57,8 @@ impl Rig {
 #[test]
 fn a_function_is_run_and_the_model_told_and_asked_when_it_has_returned() {
     let mut rig = running();
-    let effect = Effect::Function { call_id: "c1".into(), name: "look_up".into(), arguments: "{}".into() };
+    let (call_id, name, arguments) = ("c1".into(), "look_up".into(), "{}".into());
+    let effect = Effect::Function { call_id, name, arguments, digits: SecretDigits::default() };
     assert_eq!(rig.runs(), [(1, &effect)]);
     rig.pass(10_000);
     assert_eq!((rig.asked(), rig.dialled().len()), (0, 0), "the caller waits for it, and so does the answer");

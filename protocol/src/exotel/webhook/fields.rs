@@ -103,13 +103,13 @@ impl Fields {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The fields as they came, for the audit log: a name that came more than once has an array. Without secrets: the value of `key`,
-    /// here or in a URL, and credentials in a URL are redacted. Values are cut to 2 KiB, and then say how long they were.
+    /// The fields as they came, for the audit log: a name that came more than once has an array. Without secrets: the values of `key`,
+    /// `digits` and `CustomField` are redacted, and in a URL credentials and all that is behind the `?`. Values are cut to 2 KiB, and then say how long they were.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let mut map = Map::new();
         for (name, value) in &self.0 {
-            let value = Value::String(if same_name(name, "key") { REDACTED.to_owned() } else { kept(value) });
+            let value = Value::String(if is_secret(name, value) { REDACTED.to_owned() } else { kept(value) });
             match map.get_mut(name) {
                 None => {
                     map.insert(name.clone(), value);
@@ -150,6 +150,15 @@ fn kept(value: &str) -> String {
     let redacted = if is_whole { redact(beginning) } else { redact_cut(beginning) };
     let told = if value.len() > KEPT_VALUE { value.len() } else { redacted.len() };
     clip_as(&redacted, KEPT_VALUE, told).into_owned()
+}
+
+/// Fields whose values are nobody's to read: our key, what a caller pressed, what whoever placed the call wrote on it.
+const SECRET_FIELDS: [&str; 3] = ["key", "digits", "CustomField"];
+
+/// Whether there is something in a field that is not kept; its name may be one within another (`Stream[digits]`).
+fn is_secret(name: &str, value: &str) -> bool {
+    let own = name.rsplit('[').next().unwrap_or(name).trim_end_matches(']');
+    !value.trim().is_empty() && SECRET_FIELDS.iter().any(|secret| same_name(own, secret))
 }
 
 fn same_name(one: &str, other: &str) -> bool {

@@ -5,7 +5,7 @@ use memchr::memchr3;
 /// What stands in a text where a secret was.
 pub(super) const REDACTED: &str = "[redacted]";
 
-/// Takes out of URLs in a text what must not be kept: `user:password@` and the value of `key=`.
+/// Takes out of URLs in a text what must not be kept: `user:password@`, what is behind the `?`, and the value of `key=` anywhere.
 #[must_use]
 pub fn redact(text: &str) -> String {
     rewrite(text, false)
@@ -17,6 +17,9 @@ pub fn redact_cut(beginning: &str) -> String {
     rewrite(beginning, true)
 }
 
+/// A URL ends before one of these.
+const AFTER_URL: [char; 3] = [' ', '"', '#'];
+
 /// What a secret can stand behind.
 #[derive(Clone, Copy)]
 enum Mark {
@@ -24,6 +27,8 @@ enum Mark {
     Scheme(usize),
     /// `?key=` or `&key=`.
     Key(usize),
+    /// `?` in a URL.
+    Query,
 }
 
 impl Mark {
@@ -41,6 +46,7 @@ impl Mark {
     const fn len(self) -> usize {
         match self {
             Self::Scheme(len) | Self::Key(len) => len,
+            Self::Query => 1,
         }
     }
 
@@ -49,11 +55,12 @@ impl Mark {
         let ends: &[char] = match self {
             Self::Scheme(_) => &['/', '\\', '?', '#', '"', ' '],
             Self::Key(_) => &['&', '#', '"', ' '],
+            Self::Query => &['#', '"', ' '],
         };
         let end = after.find(ends);
         let part = &after[..end.unwrap_or(after.len())];
         match self {
-            Self::Key(_) => part.len(),
+            Self::Key(_) | Self::Query => part.len(),
             Self::Scheme(_) if cut && end.is_none() => part.len(),
             Self::Scheme(_) => part.rfind('@').unwrap_or(0),
         }
@@ -63,16 +70,23 @@ impl Mark {
 /// Looks at each byte a fixed number of times: a part that was searched for its end holds no mark of its own kind.
 fn rewrite(text: &str, cut: bool) -> String {
     let mut out = String::with_capacity(text.len());
-    let (mut rest, mut from) = (text, 0);
+    let (mut rest, mut from, mut in_url) = (text, 0, false);
     while let Some(found) = memchr3(b':', b'?', b'&', &rest.as_bytes()[from..]) {
         let at = from + found;
-        let Some(mark) = Mark::at_start_of(&rest[at..]) else {
-            from = at + 1;
-            continue;
+        in_url = in_url && !rest[from..at].contains(AFTER_URL);
+        let mark = match Mark::at_start_of(&rest[at..]) {
+            // All of it may be anything: keys that a caller pressed, a name, another URL.
+            _ if in_url && rest[at..].starts_with('?') => Mark::Query,
+            Some(mark) => mark,
+            None => {
+                from = at + 1;
+                continue;
+            }
         };
         let (before, after) = rest.split_at(at + mark.len());
         out.push_str(before);
         let secret = mark.secret(after, cut);
+        in_url = matches!(mark, Mark::Scheme(_)) || in_url && matches!(mark, Mark::Key(_));
         if secret > 0 {
             out.push_str(REDACTED);
         }
@@ -92,9 +106,24 @@ mod tests {
     fn plainly(value: &str) -> String {
         let mut out = String::new();
         let mut rest = value;
-        while let Some((at, mark)) =
-            ["://", r":\/\/", "?key=", "&key="].iter().filter_map(|mark| rest.find(mark).map(|at| (at, *mark))).min()
-        {
+        let mut url = false;
+        loop {
+            let query =
+                if url { rest.find([' ', '"', '#', '?']).filter(|at| rest[*at..].starts_with('?')) } else { None };
+            let mark = ["://", r":\/\/", "?key=", "&key="]
+                .iter()
+                .filter_map(|mark| rest.find(mark).map(|at| (at, *mark)))
+                .min();
+            if let Some(at) = query.filter(|at| mark.is_none_or(|(other, _)| *at <= other)) {
+                let after = &rest[at + 1..];
+                let end = after.find(['#', '"', ' ']).unwrap_or(after.len());
+                out += &rest[..=at];
+                out += if end > 0 { REDACTED } else { "" };
+                (rest, url) = (&after[end..], false);
+                continue;
+            }
+            let Some((at, mark)) = mark else { break };
+            url = !mark.ends_with('=') || url && !rest[..at].contains([' ', '"', '#']);
             let (before, after) = rest.split_at(at + mark.len());
             out.push_str(before);
             let ends: &[char] =
@@ -107,6 +136,22 @@ mod tests {
             rest = &after[secret..];
         }
         out + rest
+    }
+
+    #[test]
+    fn nothing_that_stands_behind_a_urls_question_mark_is_kept() {
+        for (text, kept) in [
+            (r#""https:\/\/host\/dtmf?CallSid=1&digits=%228%22""#, r#""https:\/\/host\/dtmf?[redacted]""#),
+            (
+                "wss://a:b@host/m?number=4539 and https://x/?y#z?w",
+                "wss://[redacted]@host/m?[redacted] and https://x/?[redacted]#z?w",
+            ),
+            ("what? https://x/ who?", "what? https://x/ who?"),
+            ("https://x/?", "https://x/?"),
+            ("?key=1&a=2", "?key=[redacted]&a=2"),
+        ] {
+            assert_eq!(redact(text), kept);
+        }
     }
 
     proptest! {

@@ -205,8 +205,8 @@ fn the_audit_payload_keeps_everything_but_secrets() {
     assert_eq!(
         fields.to_json(),
         json!({
-            "CallSid": "abc", "x": ["1", "2", "3"], "key": "[redacted]", "Stream[StreamUrl]": "wss://[redacted]@h/media?a=b@c",
-            "passthru": "\"https:\\/\\/[redacted]@h\\/x?key=[redacted]&CallSid=abc&key=[redacted]\"", "mail": "a@b.in"
+            "CallSid": "abc", "x": ["1", "2", "3"], "key": "[redacted]", "Stream[StreamUrl]": "wss://[redacted]@h/media?[redacted]",
+            "passthru": "\"https:\\/\\/[redacted]@h\\/x?[redacted]\"", "mail": "a@b.in"
         })
     );
     assert!(!format!("{fields:?}").contains("s3cret"));
