@@ -102,6 +102,7 @@ impl Rig {
             media: None,
             turns: vec![turn],
             steps: vec![],
+            secret_keys: false,
             figures: None,
             finish: Some(finish),
         };
