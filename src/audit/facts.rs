@@ -77,40 +77,24 @@ pub(crate) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
         | Fact::Turn(_)
         | Fact::Usage(_) => return None,
     };
-    Some(AuditEntry {
-        at,
-        kind: kind.to_owned(),
-        call_sid: Some(call.clone()),
-        remote_addr: None,
-        request_id: None,
-        outcome: outcome.to_owned(),
-        payload,
-    })
+    Some(step(call, at, kind.to_owned(), outcome, payload))
+}
+
+/// Something that happened in a call, and that nobody asked for.
+fn step(call: &CallSid, at: DateTime<Utc>, kind: String, outcome: &str, payload: Value) -> AuditEntry {
+    let (call_sid, outcome) = (Some(call.clone()), outcome.to_owned());
+    AuditEntry { at, kind, call_sid, remote_addr: None, request_id: None, outcome, payload }
 }
 
 /// The entry of a call that another gateway had, or nobody that is known.
 pub(crate) fn taken_over(was: &Call, generation: i32, from: Option<&NodeId>) -> AuditEntry {
-    AuditEntry {
-        at: Utc::now(),
-        kind: "call.taken_over".to_owned(),
-        call_sid: Some(was.call_sid.clone()),
-        remote_addr: None,
-        request_id: None,
-        outcome: "ok".to_owned(),
-        payload: json!({ "from": from.map(NodeId::as_str), "generation": generation }),
-    }
+    let told = json!({ "from": from.map(NodeId::as_str), "generation": generation });
+    step(&was.call_sid, Utc::now(), "call.taken_over".to_owned(), "ok", told)
 }
 
 /// The entry of a supervisor's event.
 pub(crate) fn supervisor_entry(call: &CallSid, at: DateTime<Utc>, event: &SupervisorEvent<'_>) -> AuditEntry {
-    let SupervisorEvent { step, actor, cause, count, fault } = event;
-    AuditEntry {
-        at,
-        kind: format!("supervisor.{}", step.name()),
-        call_sid: Some(call.clone()),
-        remote_addr: None,
-        request_id: None,
-        outcome: if *fault { "failed" } else { "ok" }.to_owned(),
-        payload: json!({ "actor": actor, "cause": cause, "count": count }),
-    }
+    let SupervisorEvent { actor, cause, count, fault, .. } = event;
+    let told = json!({ "actor": actor, "cause": cause, "count": count });
+    step(call, at, format!("supervisor.{}", event.step.name()), if *fault { "failed" } else { "ok" }, told)
 }

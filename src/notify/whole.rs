@@ -19,6 +19,7 @@ pub(super) fn add(data: &mut Value, told: &EventSubject) {
             "text": turn.text,
             "at_ms": turn.at_ms,
             "interrupted": turn.interrupted,
+            "backchannel": turn.backchannel,
         })
     });
     data["transcript"] = turns.collect();

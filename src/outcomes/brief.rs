@@ -57,7 +57,8 @@ fn record(told: &EventSubject) -> String {
         "transfers": told.transfers.iter().map(transfer_json).collect::<Vec<_>>(),
     });
     let numbers = Numbers::of(&call.parties);
-    let said = told.turns.iter().filter(|turn| !turn.text.is_empty()).map(|turn| {
+    // What a listener says while the agent speaks is no answer to anything.
+    let said = told.turns.iter().filter(|turn| !turn.text.is_empty() && !turn.backchannel).map(|turn| {
         let who = match turn.who {
             Who::Caller => "caller",
             Who::Agent => "agent",

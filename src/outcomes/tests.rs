@@ -100,7 +100,8 @@ impl Rig {
             owner: node(),
             generation: None,
             media: None,
-            turns: vec![turn],
+            // What a listener says is nobody's answer.
+            turns: vec![turn.clone(), Turn { index: 1, text: "haan ji".to_owned(), backchannel: true, ..turn }],
             steps: vec![],
             secret_keys: false,
             figures: None,
@@ -144,6 +145,7 @@ async fn what_came_of_a_call_is_asked_once_and_known_as_the_clients_schema_has_i
     assert_eq!((&format["type"], &format["json_schema"]["strict"]), (&json!("json_schema"), &json!(true)));
     assert_eq!(format["json_schema"]["schema"], schema());
     let told = asked[0]["messages"].to_string();
+    assert!(!told.contains("haan ji"), "what a listener says is no turn: {told}");
     assert!(told.contains("I want to book.") && told.contains("Was it settled?"));
     assert!(!told.contains("98765") && told.contains("[number of the calling side]"), "{told}");
 }
