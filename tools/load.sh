@@ -93,7 +93,7 @@ fi
 if [ -n "${STOP_DATABASE_AT:-}" ]; then
     # Written within the longest pause between two attempts.
     for _ in $(seq 30); do
-        on_record="$("$bin" calls --limit 100000 | grep -c completed || true)"
+        on_record="$("$bin" calls --limit 10000 | grep -c completed || true)"
         [ "$on_record" -ge "$calls" ] && break
         sleep 1
     done
