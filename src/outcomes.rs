@@ -166,7 +166,7 @@ impl Handler for AnalyseCall {
 fn nothing_to_ask(told: &EventSubject, model: Option<&TextModelClient>) -> Option<&'static str> {
     if model.is_none() {
         Some("this gateway has no text model: set OUTCOME_API_KEY, or OUTCOME_URL")
-    } else if told.turns.iter().all(|turn| turn.text.trim().is_empty()) && told.tools.is_empty() {
+    } else if told.turns.iter().all(|turn| turn.backchannel || turn.text.trim().is_empty()) && told.tools.is_empty() {
         Some("nothing was said in the call")
     } else {
         None
