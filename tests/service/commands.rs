@@ -334,14 +334,14 @@ fn what_client_add_made_is_a_file_and_a_file_with_mistakes_is_refused_with_their
     let exported = folder.said(&["client", "export", "08047112233"]);
     std::fs::write(folder.0.join("agent.toml"), &exported).unwrap();
     assert!(folder.said(&["client", "apply", "agent.toml"]).contains("nothing to change"), "{exported}");
-    let wrong = format!("{exported}\n[keypad]\nsecret = \"always\"\n\n[[tools]]\nname = \"a b\"\n");
+    let wrong = format!("{exported}\n[keypad]\nsecret = \"sometimes\"\n\n[[tools]]\nname = \"a b\"\n");
     std::fs::write(folder.0.join("wrong.toml"), &wrong).unwrap();
     let output = folder.run(&["client", "apply", "wrong.toml"]);
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(64));
     let lines: Vec<&str> = error.lines().collect();
     let line = |of: &str| wrong.lines().position(|line| line == of).unwrap() + 1;
-    let expected = format!("callgate: wrong.toml, line {}: keypad is not supported", line("[keypad]"));
+    let expected = format!("callgate: wrong.toml, line {}: keypad.secret", line("secret = \"sometimes\""));
     assert!(lines[0].starts_with(&expected), "{error}");
     assert!(
         error.contains(&format!("wrong.toml, line {}: tools[0].name is no name", line("name = \"a b\""))),

@@ -185,7 +185,7 @@ async fn the_carriers_times_are_read_in_every_spelling() {
 async fn no_text_of_a_webhook_is_kept_longer_than_anybody_needs() {
     let gateway = Gateway::start().await;
     let (sid, long) = (sid(), "x".repeat(60_000));
-    let told = [("CallSid", sid.as_str()), ("From", &long), ("To", "08037091588"), ("CustomField", "short")];
+    let told = [("CallSid", sid.as_str()), ("From", &long), ("To", "08037091588"), ("Note", "short")];
     let answer = gateway.post("/exotel/voicebot", &told).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let call = store_call(&gateway, &sid).await;
@@ -193,7 +193,7 @@ async fn no_text_of_a_webhook_is_kept_longer_than_anybody_needs() {
     let payload = gateway.audited("webhook.voicebot", "ok").await.remove(0).payload;
     let from = payload["From"].as_str().unwrap();
     assert!(from.len() <= 2048 && from.ends_with("…(60,000 bytes)"), "{from}");
-    assert_eq!(payload["CustomField"], "short");
+    assert_eq!(payload["Note"], "short");
     // One entry has a bound; what is left out is counted, and the short fields stay.
     let many: Vec<(String, String)> = (0..30).map(|n| (format!("A{n}"), "y".repeat(1900))).collect();
     let sid = self::sid();
