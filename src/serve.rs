@@ -31,7 +31,6 @@ mod begin;
 mod compose;
 mod listen;
 mod server;
-mod watchdog;
 mod work;
 
 /// What requests in flight get once the calls are over.

@@ -12,7 +12,6 @@ use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
 use protocol::call::Call;
 use protocol::call::io::{CallerCommand, CallerEvent, Input, ModelEvent, Output};
 
-use crate::busy::Working;
 use crate::caller_leg::{CallerLeg, Command};
 use crate::model_leg::Legs;
 use crate::relocate::{Departure, Moved};
@@ -45,7 +44,7 @@ pub(crate) enum Origin {
 
 /// One call's driver.
 pub(crate) struct CallActor {
-    pub(crate) slot: Arc<CallSlot>,
+    slot: Arc<CallSlot>,
     origin: Option<Origin>,
     call: Option<Box<Call>>,
     pub(crate) legs: Legs,
@@ -89,7 +88,6 @@ impl CallActor {
 
     fn step(&mut self, input: Input, ctx: &mut Context<Self>) {
         let Some(call) = &mut self.call else { return };
-        let _working = Working::on(self.slot.seat.number());
         let now = Instant::now();
         call.handle(now, input);
         self.stepped = Some(now);

@@ -18,7 +18,6 @@
 mod admission;
 mod admissions;
 mod bucket;
-mod busy;
 mod call_actor;
 mod caller_leg;
 mod effects;
@@ -35,7 +34,6 @@ mod sync;
 
 pub use admission::{Admission, Admitted, Announced, Phase, Refusal, Returning};
 pub use admissions::{Admissions, Join, JoinAnswer, JoinError};
-pub use busy::Busy;
 pub use effects::{EffectAnswer, Effects};
 pub use fault::{Fault, FaultInjector};
 pub use limits::Limits;
