@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::args::{Audit, AuditListArgs};
 use super::calls::payload;
-use super::client::{find, open_existing};
+use super::client::{find_id, open_existing};
 use super::{Failure, table};
 use crate::store::{AuditPage, Store, Whole};
 use crate::time::told;
@@ -47,10 +47,7 @@ fn before(unchained: u64) -> String {
 
 async fn list(args: &AuditListArgs, screen: &mut impl Write) -> Result<bool, Failure> {
     let store = open_existing(&args.database).await?;
-    let client = match &args.which.client {
-        Some(named) => Some(find(&store, named).await?.id),
-        None => None,
-    };
+    let client = find_id(&store, args.which.client.as_deref()).await?;
     let page = AuditPage {
         call: args.call.as_ref().map(CallSid::new),
         client,

@@ -179,6 +179,14 @@ async fn change(store: &Store, id: i64, changes: ClientChanges) -> anyhow::Resul
     store.change_client(id, changes).await.context("changing the client")?.ok_or_else(|| anyhow!("the client is gone"))
 }
 
+/// The id of the client that is named, if one is.
+pub(super) async fn find_id(store: &Store, named: Option<&str>) -> Result<Option<i64>, Failure> {
+    match named {
+        Some(named) => Ok(Some(find(store, named).await?.id)),
+        None => Ok(None),
+    }
+}
+
 /// By id, or by number in any spelling.
 pub(super) async fn find(store: &Store, named: &str) -> Result<Client, Failure> {
     let found = match named.parse::<i64>() {

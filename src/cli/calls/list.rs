@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::cli::args::CallsArgs;
-use crate::cli::client::find;
+use crate::cli::client::find_id;
 use crate::cli::{Failure, table};
 use crate::store::{Call, CallPage, Store};
 use crate::time::told;
@@ -55,10 +55,7 @@ fn asks(args: &CallsArgs) -> bool {
 }
 
 async fn page(args: &CallsArgs, store: &Store) -> Result<CallPage, Failure> {
-    let client = match &args.which.client {
-        Some(named) => Some(find(store, named).await?.id),
-        None => None,
-    };
+    let client = find_id(store, args.which.client.as_deref()).await?;
     let filters = &args.filters;
     Ok(CallPage {
         client,
