@@ -57,7 +57,7 @@ pub use recordings::{
     Announced, FETCH_RECORDING, Kept, MOST_OF_CALL, MOST_WAITING, Recording, RecordingStatus, Stored,
 };
 pub use steps::ToolRun;
-pub use transfers::{CALL_TRANSFERRED, CallTransfer, NewTransfer};
+pub use transfers::{CALL_TRANSFERRED, CallTransfer, HandedOn, NewTransfer};
 
 use engine::pools::Pools;
 

@@ -127,12 +127,12 @@ impl Calls {
             rings: destination.rings(),
             at: now,
         };
-        let Some(stood) = store.hand_on(new).await? else { return Ok(None) };
-        if stands.is_none() && stood.at.timestamp_millis() == now.timestamp_millis() {
+        let Some(handed) = store.hand_on(new).await? else { return Ok(None) };
+        if handed.decided {
             self.admissions.writer.audit(handed_on(client, call, name));
         }
         // Of two that decided at once, the other may have come first.
-        let first = stood.destination.as_deref().and_then(|first| document.destination(first));
+        let first = handed.stands.destination.as_deref().and_then(|first| document.destination(first));
         let stood = if stands.is_none() { first.unwrap_or(destination) } else { destination };
         Ok(Some(Decided::To(stood.clone())))
     }

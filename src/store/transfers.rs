@@ -57,13 +57,22 @@ pub struct NewTransfer {
     pub at: DateTime<Utc>,
 }
 
+/// What a caller who is handed on came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandedOn {
+    /// The transfer that stands.
+    pub stands: CallTransfer,
+    /// It is the one that was asked for, and nobody's before.
+    pub decided: bool,
+}
+
 impl Store {
     /// Hands a caller on, once: of several who ask the first decides, and all are answered with what stands. None: the call has moved on
     /// since it was looked at.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn hand_on(&self, transfer: NewTransfer) -> Result<Option<CallTransfer>, StoreError> {
+    pub async fn hand_on(&self, transfer: NewTransfer) -> Result<Option<HandedOn>, StoreError> {
         transaction!(self, transfers::hand_on(&transfer))
     }
 

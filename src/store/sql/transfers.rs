@@ -12,7 +12,7 @@ use crate::store::outbox::{SEND_EVENT, ended_key};
 use crate::store::schema::call_transfers::dsl;
 use crate::store::schema::calls;
 use crate::store::transfers::MOST_SHOWN;
-use crate::store::{Call, CallTransfer, Finish, NewTransfer, StoreError};
+use crate::store::{Call, CallTransfer, Finish, HandedOn, NewTransfer, StoreError};
 
 /// The agent handed the caller on: true if that is new. Its end is in the row.
 pub(in crate::store) async fn put(
@@ -39,7 +39,7 @@ pub(in crate::store) async fn put(
 }
 
 /// Needs a transaction.
-pub(in crate::store) async fn hand_on(conn: &mut Conn, new: &NewTransfer) -> Result<Option<CallTransfer>, StoreError> {
+pub(in crate::store) async fn hand_on(conn: &mut Conn, new: &NewTransfer) -> Result<Option<HandedOn>, StoreError> {
     // Writing the row before reading it makes others who ask wait for the end of this transaction.
     let row = calls::table.filter(calls::call_sid.eq(new.call_sid.as_str()));
     let locked = diesel::update(row).set(calls::status.eq(calls::status)).returning(Call::as_returning());
@@ -56,12 +56,13 @@ pub(in crate::store) async fn hand_on(conn: &mut Conn, new: &NewTransfer) -> Res
         cause: new.ended_code.unwrap_or(EndCode::Unknown),
         outcome: None,
     };
-    if insert(conn, call.id, &told).await? {
+    let decided = insert(conn, call.id, &told).await?;
+    if decided {
         outbox::transferred(conn, &call, &told).await?;
     }
     let Some(stands) = of_stream(conn, call.id, new.number).await? else { return Ok(None) };
     rings_until(conn, &call, stands.at + TimeDelta::from_std(new.rings).unwrap_or(RETURN) + RETURN).await?;
-    Ok(Some(stands))
+    Ok(Some(HandedOn { stands, decided }))
 }
 
 /// The call may come back until then.

@@ -81,7 +81,7 @@ async fn a_transfer_is_told_once_before_its_calls_end_with_what_whoever_picks_up
     );
     // Whoever asks where the caller goes is answered with that, whatever they would have said themselves.
     let asked = store.hand_on(new(&call, "front_desk", 45)).await.unwrap().unwrap();
-    assert_eq!(asked, stands);
+    assert_eq!(asked, HandedOn { stands, decided: false });
     // Without a destination it is as it was: on record, and told with the end.
     store.begin_call(new_call("c2", client)).await.unwrap();
     let plain = Ended::Transferred(Transfer::because("wants a person".to_owned()));
@@ -102,8 +102,9 @@ async fn of_many_that_ask_at_once_where_a_failed_caller_goes_one_decides_and_all
         let store = if n % 2 == 0 { &one } else { &other };
         store.hand_on(new(&call, &format!("desk{n}"), 45))
     });
-    let told: Vec<CallTransfer> = join_all(asks).await.into_iter().map(|told| told.unwrap().unwrap()).collect();
-    assert!(told.iter().all(|transfer| *transfer == told[0]), "{told:?}");
+    let told: Vec<HandedOn> = join_all(asks).await.into_iter().map(|told| told.unwrap().unwrap()).collect();
+    assert!(told.iter().all(|one| one.stands == told[0].stands), "{told:?}");
+    assert_eq!(told.iter().filter(|one| one.decided).count(), 1, "{told:?}");
     assert_eq!(events(&one).await, ["call.started/c1", "call.transferred/c1/1", "call.ended/c1"]);
     // What was decided on another end, or before another stream, is decided anew.
     let stale = NewTransfer { ended_code: Some(EndCode::Reaped), ..new(&call, "desk", 45) };
