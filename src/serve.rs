@@ -31,6 +31,7 @@ mod begin;
 mod compose;
 mod listen;
 mod server;
+mod watchdog;
 mod work;
 
 /// What requests in flight get once the calls are over.

@@ -12,6 +12,7 @@ use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
 use protocol::call::Call;
 use protocol::call::io::{CallerCommand, CallerEvent, Input, ModelEvent, Output};
 
+use crate::busy::Working;
 use crate::caller_leg::{CallerLeg, Command};
 use crate::model_leg::Legs;
 use crate::relocate::{Departure, Moved};
@@ -44,7 +45,7 @@ pub(crate) enum Origin {
 
 /// One call's driver.
 pub(crate) struct CallActor {
-    slot: Arc<CallSlot>,
+    pub(crate) slot: Arc<CallSlot>,
     origin: Option<Origin>,
     call: Option<Box<Call>>,
     pub(crate) legs: Legs,
@@ -88,6 +89,7 @@ impl CallActor {
 
     fn step(&mut self, input: Input, ctx: &mut Context<Self>) {
         let Some(call) = &mut self.call else { return };
+        let _working = Working::on(self.slot.seat.number());
         let now = Instant::now();
         call.handle(now, input);
         self.stepped = Some(now);

@@ -4,15 +4,21 @@
 //! with ([`Switchboard::with_faults`]). `serve` makes its own without one: nothing in the service reaches what is below, and the linker
 //! leaves it out of the binary.
 
+use std::time::Duration;
+
 use actix::{ActorContext, Context, Handler, Message};
 use protocol::ids::CallSid;
 
+use crate::busy::Working;
 use crate::call_actor::CallActor;
 use crate::model_leg::ModelLeg;
 use crate::switchboard::Switchboard;
 
 /// What an injected fault says of itself.
 const CAUSE: &str = "a fault was injected";
+
+/// How long a thread is blocked on purpose.
+const BLOCKED: Duration = Duration::from_millis(1_500);
 
 /// A fault of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +27,8 @@ pub enum Fault {
     PanicCall,
     /// The call's actor stops.
     StopCall,
+    /// The call's actor keeps its thread to itself for 1.5 s, and does nothing.
+    BlockCall,
     /// The newest model connection's actor panics.
     PanicModel,
     /// The newest model connection's actor stops.
@@ -56,6 +64,12 @@ impl Handler<Inject> for CallActor {
         match fault {
             Fault::PanicCall => panic!("{CAUSE}"),
             Fault::StopCall => ctx.stop(),
+            Fault::BlockCall => {
+                let _working = Working::on(self.slot.seat.number());
+                let (_silent, nothing) = std::sync::mpsc::sync_channel::<()>(1);
+                // Nobody sends anything.
+                let _ = nothing.recv_timeout(BLOCKED);
+            }
             Fault::PanicModel | Fault::StopModel => {
                 if let Some(leg) = self.legs.newest() {
                     leg.do_send(Inject(fault));

@@ -18,6 +18,7 @@
 mod admission;
 mod admissions;
 mod bucket;
+mod busy;
 mod call_actor;
 mod caller_leg;
 mod effects;
@@ -34,6 +35,7 @@ mod sync;
 
 pub use admission::{Admission, Admitted, Announced, Phase, Refusal, Returning};
 pub use admissions::{Admissions, Join, JoinAnswer, JoinError};
+pub use busy::Busy;
 pub use effects::{EffectAnswer, Effects};
 pub use fault::{Fault, FaultInjector};
 pub use limits::Limits;

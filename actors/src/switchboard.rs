@@ -284,6 +284,12 @@ impl Switchboard {
         self.0.registry.seats.live()
     }
 
+    /// The call that has the place of that number.
+    #[must_use]
+    pub fn call_in_place(&self, number: u64) -> Option<CallSid> {
+        self.0.registry.all().into_iter().find(|slot| slot.seat.number() == number).map(|slot| slot.sid.clone())
+    }
+
     /// Calls that this node may have.
     #[must_use]
     pub fn limit(&self) -> usize {

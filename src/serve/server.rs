@@ -25,6 +25,7 @@ use crate::address::Cidr;
 use crate::http::connections::{Connections, Held, Watched};
 use crate::http::request_id::name_request;
 use crate::http::{Gateway, Plane, routes_of};
+use crate::serve::watchdog::{Marks, Watchdog};
 
 /// A connection without a request is closed after it; longer than the idle time of the usual proxies.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -56,6 +57,7 @@ pub(super) struct Server {
     loops: Vec<JoinHandle<()>>,
     threads: Vec<Arbiter>,
     connections: Connections,
+    _watchdog: Watchdog,
 }
 
 impl Server {
@@ -66,13 +68,17 @@ impl Server {
         gateway: &Arc<Gateway>,
         connections: Connections,
     ) -> anyhow::Result<Self> {
-        let mut threads = Vec::new();
+        let (mut threads, marks) = (Vec::new(), Marks::new());
         let mut ways = Vec::new();
         for _ in 0..workers {
             let (way, taken) = mpsc::channel(HANDED_OVER);
             let thread = Arbiter::try_new().context("no thread to serve on")?;
             let gateway = Arc::clone(gateway);
-            thread.spawn_fn(move || drop(actix_rt::spawn(work(taken, gateway))));
+            let marks = marks.clone();
+            thread.spawn_fn(move || {
+                marks.join();
+                drop(actix_rt::spawn(work(taken, gateway)));
+            });
             threads.push(thread);
             ways.push(way);
         }
@@ -92,7 +98,10 @@ impl Server {
                 idle.close_idle(Instant::now());
             }
         }));
-        Ok(Self { loops, threads, connections })
+        let switchboard = gateway.switchboard.clone();
+        let watchdog = Watchdog::start(marks, move |number| switchboard.call_in_place(number));
+        let _watchdog = watchdog.context("no thread to watch the others from")?;
+        Ok(Self { loops, threads, connections, _watchdog })
     }
 
     pub(super) fn connections(&self) -> &Connections {

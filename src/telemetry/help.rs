@@ -84,6 +84,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "Sessions with MCP servers that had changed their functions since the client's file was applied",
     ),
     ("callgate_mcp_refused_total", "Requests of MCP servers to this client, which does nothing for them"),
+    (
+        "callgate_stalls_total",
+        "Threads that serve and stood still for half a second, by whose fault: what runs on them, or a host that did not run us",
+    ),
     ("callgate_tokens_total", "Tokens that the model used, by kind and client (the cached are among the input)"),
     ("callgate_tool_runs_total", "Functions of clients that were run, by function and what they came to"),
     ("callgate_tools_cancelled_total", "Functions that only look and were given up since their call was over"),
@@ -115,6 +119,7 @@ const GAUGES: &[(&str, &str)] = &[
 const HISTOGRAMS: &[(&str, &str)] = &[
     ("callgate_answer_seconds", "From the caller's last speech to the agent's first audio sent to the caller"),
     ("callgate_context_seconds", "Time that a client took to say who calls"),
+    ("callgate_event_loop_lag_seconds", "How much later than due a thread that serves looks after itself"),
     ("callgate_first_audio_seconds", "From the start of the media to the agent's first audio"),
     ("callgate_http_seconds", "Time to answer a request, by route"),
     ("callgate_outcome_seconds", "Time that a text model took to find out what came of a call"),

@@ -106,3 +106,14 @@ fn the_service_has_nothing_that_makes_its_actors_fail() {
     assert!(has(service, "the connection's actor is gone"), "texts of the actors are found in the service");
     assert!(!has(service, &injected), "something in the service reaches the handlers of injected faults");
 }
+
+#[actix_rt::test]
+async fn a_call_that_blocks_its_thread_is_found_and_goes_on_when_it_lets_go() {
+    let gateway = Gateway::with(Setup::default()).await;
+    let report = call_with(&gateway, Fault::BlockCall, 1).await;
+    assert_eq!(report.ended_by, EndedBy::Caller, "{report:?}");
+    let page = gateway.get_bare("/metrics").await.body;
+    assert!(page.lines().any(|line| line.starts_with("callgate_stalls_total{cause=\"worker\"} ")), "{page}");
+    assert_eq!(gateway.record(SID).await.call.status, "completed");
+    gateway.stop().await;
+}

@@ -228,3 +228,28 @@ async fn a_calls_end_is_one_line_with_all_that_ends_are_grouped_by_and_the_metri
     }
     assert_eq!(ends().len(), 1);
 }
+
+#[actix_rt::test]
+async fn a_gateway_that_its_host_did_not_run_says_so_and_blames_no_call() {
+    let gateway = Logged::start(&[], "info").await;
+    let marks = async || {
+        let page = gateway.get("/metrics").await;
+        let count =
+            page.lines().find_map(|line| line.strip_prefix("callgate_event_loop_lag_seconds_count{worker=\"0\"} "));
+        count.and_then(|count| count.parse::<u32>().ok()).unwrap_or(0)
+    };
+    // It has been seen to run.
+    gateway.until(async || marks().await >= 5).await;
+    let pid = gateway.process.pid().unwrap().to_string();
+    let signal =
+        |name: &str| assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+    signal("-STOP");
+    // It is the time that counts here.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    signal("-CONT");
+    gateway.until(async || !gateway.said("WARN", "the host did not run").is_empty()).await;
+    let told = gateway.said("WARN", "the host did not run")[0].clone();
+    assert!(told["target"] == "watchdog" && told["still_ms"].as_u64().is_some_and(|still| still >= 1_000), "{told}");
+    assert!(gateway.said("ERROR", "is blocked").is_empty(), "{}", gateway.log());
+    gateway.until(async || gateway.get("/metrics").await.contains("callgate_stalls_total{cause=\"host\"} ")).await;
+}

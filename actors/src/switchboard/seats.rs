@@ -44,6 +44,13 @@ pub(crate) struct Seat {
     due: Option<Instant>,
 }
 
+impl Seat {
+    /// Its number: no other place of this process ever had it.
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
+    }
+}
+
 /// What is known when a place is asked for.
 #[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
