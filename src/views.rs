@@ -1,6 +1,7 @@
 //! Rows as JSON: the API and the terminal show the same.
 
 use protocol::call::fact::{Turn, Who};
+use protocol::call::latency::Latency;
 use protocol::ids::{CallSid, PhoneNumber};
 use serde_json::{Value, json};
 
@@ -159,6 +160,7 @@ pub(crate) fn turn_json(turn: &Turn) -> Value {
         "generated_ms": turn.generated_ms,
         "interrupted": turn.interrupted,
         "answer_ms": turn.answer_ms,
+        "latency": turn.latency.as_deref().map(Latency::to_json),
         "clip": turn.clip,
         "backchannel": turn.backchannel,
     })

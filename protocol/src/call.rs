@@ -35,6 +35,7 @@ pub mod io;
 mod judging;
 mod keypad;
 mod last_words;
+pub mod latency;
 mod listening;
 pub mod listening_words;
 mod marks;

@@ -65,6 +65,7 @@ pub(crate) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
         | Fact::CallerStopped { .. }
         | Fact::CallerText { .. }
         | Fact::Answered { .. }
+        | Fact::Latency(_)
         | Fact::AgentBegan { .. }
         | Fact::ClipBegan { .. }
         | Fact::Nudged { .. }

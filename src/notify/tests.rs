@@ -339,6 +339,7 @@ async fn what_is_told_of_a_whole_call_stays_within_its_bound() {
         generated_ms: 900,
         interrupted: false,
         answer_ms: None,
+        latency: None,
         clip: false,
         backchannel: false,
     };

@@ -84,6 +84,7 @@ impl Rig {
             generated_ms: 0,
             interrupted: false,
             answer_ms: None,
+            latency: None,
             clip: false,
             backchannel: false,
         };

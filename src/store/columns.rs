@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Nullable, SingleValue, SqlType, Text, Timestamp};
 use protocol::call::end::{EndCode, EndedBy};
 use protocol::call::fact::{Turn, Who};
+use protocol::call::latency::Latency;
 use protocol::ids::{CallSid, PhoneNumber, StreamSid};
 
 use super::schema::turns;
@@ -190,6 +191,8 @@ pub(super) struct TurnRow {
     answer_ms: Option<i64>,
     clip: bool,
     backchannel: bool,
+    #[diesel(deserialize_as = Maybe<serde_json::Value>)]
+    latency: Option<serde_json::Value>,
 }
 
 impl TurnRow {
@@ -204,6 +207,7 @@ impl TurnRow {
             generated_ms: whole(self.generated_ms),
             interrupted: self.interrupted,
             answer_ms: self.answer_ms.map(whole),
+            latency: self.latency.as_ref().and_then(Latency::from_json).map(Box::new),
             clip: self.clip,
             backchannel: self.backchannel,
         }

@@ -117,6 +117,7 @@ diesel::table! {
         answer_ms -> Nullable<BigInt>,
         clip -> Bool,
         backchannel -> Bool,
+        latency -> Nullable<Text>,
     }
 }
 

@@ -10,6 +10,7 @@ use diesel::sql_query;
 use diesel::sql_types::Text;
 use protocol::call::end::EndCode;
 use protocol::call::fact::{Turn, Who};
+use protocol::call::latency::{Awaited, Latency, Part, Parts, Settings};
 use protocol::ids::{CallSid, PhoneNumber, StreamSid};
 
 use super::*;
@@ -165,6 +166,21 @@ pub(crate) fn report(sid: &str, status: &str) -> CallEndReport {
     }
 }
 
+pub(crate) fn latency() -> Latency {
+    Latency {
+        of: Awaited::Turn,
+        item: "a2".into(),
+        from_ms: 4_000,
+        parts: Parts::new([(Part::Endpointing, 520), (Part::Generating, 180), (Part::Playing, 60)]),
+        heard: true,
+        network_ms: Some(40),
+        carrier_echo_ms: None,
+        asked: 1,
+        stalled: false,
+        settings: Settings { endpointing_ms: 500, semantic: false, confirmed: true },
+    }
+}
+
 pub(crate) fn turn(index: u32, text: &str) -> Turn {
     let (who, text) = (if index.is_multiple_of(2) { Who::Agent } else { Who::Caller }, text.to_owned());
     Turn {
@@ -176,6 +192,7 @@ pub(crate) fn turn(index: u32, text: &str) -> Turn {
         generated_ms: 1000,
         interrupted: index == 2,
         answer_ms: (index == 2).then_some(700),
+        latency: (index == 2).then(|| Box::new(latency())),
         clip: index == 4,
         backchannel: index == 5,
     }

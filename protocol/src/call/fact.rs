@@ -9,6 +9,7 @@ use codecs::SampleRate;
 use super::end::Ended;
 use super::functions::CallContext;
 use super::io::{ConnId, EffectId};
+use super::latency::Latency;
 use crate::ids::{ItemId, ResponseId, StreamSid};
 use crate::realtime::command::NewItem;
 use crate::realtime::event::Usage;
@@ -88,6 +89,8 @@ pub enum Fact {
         /// ms from the caller's last speech.
         after_ms: u64,
     },
+    /// The caller heard what they waited for: how long they did, in its parts.
+    Latency(Latency),
     /// Agent content began to be generated.
     AgentBegan {
         /// Its item.
@@ -310,6 +313,8 @@ pub struct Turn {
     pub interrupted: bool,
     /// An answer began with it: ms from the caller's last speech.
     pub answer_ms: Option<u64>,
+    /// The caller waited for it: how long until they heard it, in its parts.
+    pub latency: Option<Box<Latency>>,
     /// A fixed sentence: the agent's for the caller, and unknown to the model.
     pub clip: bool,
     /// The caller's, who wanted nothing by it: a cough, or what a listener says. The model does not know of it.

@@ -128,7 +128,12 @@ impl History {
                 e.interrupted = true;
                 e.ended = true;
             }),
-            Fact::Answered { item, after_ms } => self.with(item, |e| e.answer_ms = e.answer_ms.or(Some(*after_ms))),
+            Fact::Answered { item, after_ms } => {
+                self.with(item, |e| e.waited.answer_ms = e.waited.answer_ms.or(Some(*after_ms)));
+            }
+            Fact::Latency(latency) => self.with(&latency.item, |e| {
+                e.waited.latency.get_or_insert_with(|| Box::new(latency.clone()));
+            }),
             Fact::BrokenOff { item, .. } => self.with(item, |e| (e.interrupted, e.broken) = (true, true)),
             Fact::Turn(turn) => {
                 if let Some(entry) = self.entries.get_mut(turn.index as usize) {
@@ -214,7 +219,8 @@ impl History {
             heard_ms: entry.heard_ms,
             generated_ms: entry.generated_ms,
             interrupted: entry.interrupted,
-            answer_ms: entry.answer_ms,
+            answer_ms: entry.waited.answer_ms,
+            latency: entry.waited.latency.clone(),
             clip: entry.is(Kind::Clip),
             backchannel: entry.is(Kind::Backchannel),
         }

@@ -146,6 +146,7 @@ async fn a_call_that_was_reaped_too_early_is_open_again_with_the_next_word() {
         heard_ms: 1,
         generated_ms: 1,
         answer_ms: None,
+        latency: None,
         clip: false,
         backchannel: false,
         interrupted: false,

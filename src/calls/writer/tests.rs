@@ -44,6 +44,7 @@ fn turn(index: u32, who: Who, text: &str, heard_ms: u64) -> Fact {
         generated_ms: 0,
         interrupted: false,
         answer_ms,
+        latency: None,
         clip: false,
         backchannel: false,
     })

@@ -26,6 +26,7 @@ pub(in crate::store) async fn upsert(conn: &mut Conn, call_id: i64, turn: &Turn)
             dsl::answer_ms.eq(turn.answer_ms.map(whole)),
             dsl::clip.eq(turn.clip),
             dsl::backchannel.eq(turn.backchannel),
+            dsl::latency.eq(turn.latency.as_ref().map(|latency| latency.to_json().to_string())),
         ))
         .on_conflict((dsl::call_id, dsl::index))
         .do_update()
@@ -39,6 +40,7 @@ pub(in crate::store) async fn upsert(conn: &mut Conn, call_id: i64, turn: &Turn)
             dsl::answer_ms.eq(excluded(dsl::answer_ms)),
             dsl::clip.eq(excluded(dsl::clip)),
             dsl::backchannel.eq(excluded(dsl::backchannel)),
+            dsl::latency.eq(excluded(dsl::latency)),
         ));
     prepared(written).execute(conn).await?;
     Ok(())

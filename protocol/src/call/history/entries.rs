@@ -3,6 +3,7 @@
 use super::asides::Aside;
 use super::{History, MAX_TURNS};
 use crate::call::fact::Who;
+use crate::call::latency::Latency;
 use crate::ids::ItemId;
 
 /// Bytes of words kept of one turn.
@@ -35,8 +36,7 @@ pub(super) struct Entry {
     pub(super) interrupted: bool,
     /// Not the caller cut it short: what it still had to say is owed.
     pub(super) broken: bool,
-    /// An answer began with it: how long the caller had waited, ms.
-    pub(super) answer_ms: Option<u64>,
+    pub(super) waited: Waited,
     /// The caller stopped speaking, or the agent was heard out or cut.
     pub(super) ended: bool,
     /// The record knows it as it stands.
@@ -46,6 +46,15 @@ pub(super) struct Entry {
     pub(super) asides: Vec<Aside>,
     /// So many of those, in the first turn, happened before it.
     pub(super) before: usize,
+}
+
+/// How long the caller had waited when an answer began with a turn.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Waited {
+    /// Until it was sent, ms.
+    pub(super) answer_ms: Option<u64>,
+    /// Until it was heard, in its parts.
+    pub(super) latency: Option<Box<Latency>>,
 }
 
 impl Entry {
@@ -79,7 +88,7 @@ impl History {
             whole: false,
             interrupted: false,
             broken: false,
-            answer_ms: None,
+            waited: Waited::default(),
             ended: false,
             told: false,
             kind: Kind::Turn,

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use super::{History, MAX_TURNS};
 use crate::call::fact::{BrokenBy, Fact, ToolCall, Turn, Who};
+use crate::call::latency::Latency;
 use crate::call::prompts;
 use crate::ids::ItemId;
 
@@ -170,6 +171,7 @@ fn facts(item: &ItemId, turn: &Turn, is_last: bool) -> Vec<Fact> {
         _ => {}
     }
     facts.extend(turn.answer_ms.map(|after_ms| Fact::Answered { item: item.clone(), after_ms }));
+    facts.extend(turn.latency.as_deref().map(|latency| Fact::Latency(Latency { item, ..latency.clone() })));
     facts.push(Fact::Turn(turn.clone()));
     facts
 }

@@ -199,6 +199,7 @@ fn from_the_record(policy: Policy, greeted_by: GreetedBy, dial_status: Option<&s
         generated_ms: 0,
         interrupted: false,
         answer_ms: None,
+        latency: None,
         clip: false,
         backchannel: false,
     };

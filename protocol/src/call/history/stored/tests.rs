@@ -102,6 +102,7 @@ fn a_turn_that_could_not_be_written_moves_no_other() {
         generated_ms: 0,
         interrupted: false,
         answer_ms: None,
+        latency: None,
         clip: false,
         backchannel: false,
     };
@@ -128,6 +129,7 @@ fn any_turn() -> impl Strategy<Value = Turn> {
             generated_ms,
             interrupted,
             answer_ms: None,
+            latency: None,
             clip: false,
             backchannel: false,
         }
