@@ -28,6 +28,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use protocol::call::end::Ended;
 use protocol::call::io::Control;
 use protocol::ids::CallSid;
+use protocol::realtime::event::Usage;
 use rustls::ClientConfig;
 
 use crate::admission::{Admission, Admitted, Announced, Phase, Refusal};
@@ -84,6 +85,12 @@ impl Switchboard {
     ) -> (Self, FaultInjector) {
         let board = Self::new(endpoint, limits, recorder, admissions);
         (board.clone(), FaultInjector::new(board))
+    }
+
+    /// Says what a response of a model costs, millionths of a US dollar: what it is called, if it is not the node's, and what it used. The
+    /// first who says so stays.
+    pub fn price_by(&self, pricing: impl Fn(Option<&str>, &Usage) -> Option<u64> + Send + Sync + 'static) {
+        let _ = self.0.meters.pricing.set(Box::new(pricing));
     }
 
     /// Gives a call its place and dials its model, on the current arbiter: its stream is still to come. The same call again changes

@@ -89,6 +89,8 @@ pub(super) fn gateway<F>(
         Arc::new(RecorderWithAudio { record: recorder.clone(), spool_handle }),
         Arc::new(MediaAdmissions(Arc::clone(&admissions))),
     );
+    let (prices, usual) = (settings.prices.clone(), settings.model.model.clone());
+    switchboard.price_by(move |model, usage| prices.microusd_of(model.unwrap_or(&usual), usage));
     let here = switchboard.clone();
     recorder.when_taken_over(move |call, generation| here.taken_over(call, generation.unwrap_or(i32::MAX)));
     // A configured secret lets a token outlive this process, and be taken by another node of the same account.

@@ -156,6 +156,8 @@ async fn a_provider_that_refuses_is_one_error_a_minute_with_its_cause_and_counte
     assert!((2..=4).contains(&refused), "{}", gateway.log());
     let counted = format!("callgate_model_refused_total{{reason=\"unauthorized\"}} {refused}");
     gateway.until(async || gateway.get("/metrics").await.contains(&counted)).await;
+    let dialled = format!("\",outcome=\"unauthorized\"}} {refused}");
+    assert!(gateway.get("/metrics").await.contains(&dialled));
     let ready: Value = serde_json::from_str(&gateway.get("/readyz").await).unwrap();
     assert_eq!(
         (&ready["status"], &ready["model"]["refused_for"]),
@@ -218,6 +220,10 @@ async fn a_calls_end_is_one_line_with_all_that_ends_are_grouped_by_and_the_metri
     for series in [
         "callgate_calls_ended_total{status=\"completed\",code=\"caller_hung_up\",client=\"1\"} 1",
         "callgate_tokens_total{kind=\"output_audio\",client=\"1\"} ",
+        "callgate_cost_microusd_total{client=\"1\"} ",
+        "\",outcome=\"opened\"} 1",
+        "callgate_model_connect_seconds_count{endpoint=\"127.0.0.1:",
+        "callgate_model_ready_seconds_count 1",
         "callgate_calls_limit 1000",
         "callgate_model_answered_seconds_ago ",
         "callgate_build_info{version=",

@@ -1,5 +1,7 @@
 //! Opening a Realtime connection: TCP, TLS, the WebSocket handshake.
 
+mod attempt;
+
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -23,6 +25,8 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Error};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use url::{Host, Url};
+
+use attempt::Attempt;
 
 /// Read at a time, and held per connection until a longer message comes. A delta of 250 ms is twice as long.
 const READ_BUFFER: usize = 8 << 10;
@@ -61,6 +65,9 @@ pub(crate) enum DialError {
     /// Asking again is no use.
     #[error("{1}")]
     Refused(ProviderRefusal, String),
+    /// The server answered with an error that may pass.
+    #[error("the model's server answered {0}")]
+    TurnedAway(StatusCode),
     /// Asking again may help.
     #[error("{0}")]
     Failed(String),
@@ -70,7 +77,7 @@ impl From<DialError> for ModelEvent {
     fn from(error: DialError) -> Self {
         match error {
             DialError::Refused(refusal, words) => Self::Refused(refusal, words),
-            DialError::Failed(words) => Self::Closed(words),
+            DialError::TurnedAway(_) | DialError::Failed(_) => Self::Closed(error.to_string()),
         }
     }
 }
@@ -87,6 +94,13 @@ impl Target {
 
     /// Opens a connection. Bounded by whoever waits for it.
     pub(crate) async fn dial(self) -> Result<Connection, DialError> {
+        let attempt = Attempt::begin(&self.url);
+        let dialled = self.open().await;
+        attempt.came_to(dialled.as_ref().map(drop));
+        dialled
+    }
+
+    async fn open(self) -> Result<Connection, DialError> {
         let request = self.request()?;
         let tcp = self.connect().await.map_err(|error| failed("cannot reach the model", &error))?;
         tcp.set_nodelay(true).map_err(|error| failed("cannot set TCP_NODELAY", &error))?;
@@ -149,14 +163,13 @@ const fn no_use(words: String) -> DialError {
 }
 
 fn turned_away(status: StatusCode) -> DialError {
-    let words = format!("the model's server answered {status}");
     let refusal = match status {
         StatusCode::UNAUTHORIZED => ProviderRefusal::Unauthorized,
         StatusCode::FORBIDDEN => ProviderRefusal::Forbidden,
         StatusCode::NOT_FOUND => ProviderRefusal::NotFound,
-        _ => return DialError::Failed(words),
+        _ => return DialError::TurnedAway(status),
     };
-    DialError::Refused(refusal, words)
+    DialError::Refused(refusal, format!("the model's server answered {status}"))
 }
 
 /// One TLS configuration for the node: sessions resume across calls.

@@ -9,7 +9,7 @@ use protocol::call::fact::Fact;
 use protocol::call::history::History;
 use protocol::ids::CallSid;
 
-use super::meters::Meters;
+use super::meters::{Meters, Told};
 use crate::recorder::{AudioSink, Recorder, Step, SupervisorEvent};
 use crate::sync::lock;
 
@@ -17,6 +17,8 @@ use crate::sync::lock;
 pub(super) struct FactLog {
     sid: CallSid,
     client: String,
+    /// The client's own; none: the node's.
+    model: Option<String>,
     meters: Arc<Meters>,
     recorder: Arc<dyn Recorder>,
     /// Where what each side hears goes, if it is recorded.
@@ -28,14 +30,14 @@ pub(super) struct FactLog {
 
 impl FactLog {
     pub(super) fn new(
-        (sid, client): (CallSid, String),
+        (sid, client, model): (CallSid, String, Option<String>),
         meters: Arc<Meters>,
         recorder: Arc<dyn Recorder>,
         sink: Option<Arc<dyn AudioSink>>,
         clock: Clock,
         history: History,
     ) -> Self {
-        Self { sid, client, meters, recorder, sink, clock, history: Mutex::new(history), ended: OnceLock::new() }
+        Self { sid, client, model, meters, recorder, sink, clock, history: Mutex::new(history), ended: OnceLock::new() }
     }
 
     /// Puts a fact on record. The end of a call is recorded once.
@@ -49,7 +51,8 @@ impl FactLog {
         }
         history.apply(fact);
         let started = history.started();
-        self.meters.fact(&self.sid, &self.client, fact);
+        let told = Told { call: &self.sid, client: &self.client, model: self.model.as_deref() };
+        self.meters.fact(told, fact);
         self.recorder.record(&self.sid, SystemTime::now(), fact);
         drop(history);
         match (fact, &self.sink) {

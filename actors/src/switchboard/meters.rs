@@ -1,5 +1,6 @@
 //! Counters of the media path: handles made once and held, since a look-up by name costs more than the frame it counts.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
@@ -20,8 +21,19 @@ const RESPONSE_FAILURES: [&str; 6] = [
     "max_output_tokens",
 ];
 
+/// What one response of a model costs, millionths of a US dollar, if that is known.
+pub(crate) type Pricing = Box<dyn Fn(Option<&str>, &Usage) -> Option<u64> + Send + Sync>;
+
+/// Of which call a fact tells.
+#[derive(Clone, Copy)]
+pub(crate) struct Told<'a> {
+    pub(crate) call: &'a CallSid,
+    pub(crate) client: &'a str,
+    /// The client's own model; none: the node's.
+    pub(crate) model: Option<&'a str>,
+}
+
 /// The handles. Made when the switchboard is, so the process's recorder must be installed by then.
-#[derive(Debug)]
 pub(crate) struct Meters {
     /// Calls admitted and not ended.
     pub(crate) live: Gauge,
@@ -41,6 +53,8 @@ pub(crate) struct Meters {
     pub(crate) rehomed: Counter,
     /// How the model's provider does.
     pub(crate) health: HealthKeeper,
+    /// None: nothing is priced.
+    pub(crate) pricing: OnceLock<Pricing>,
     waits: Waits,
     busiest: Busiest,
 }
@@ -72,6 +86,7 @@ pub(crate) struct Junk {
 /// How long callers wait.
 #[derive(Debug)]
 struct Waits {
+    ready: Histogram,
     first_audio: Histogram,
     answer: Histogram,
 }
@@ -97,8 +112,10 @@ impl Meters {
             restarts: counter!("callgate_restarts_total"),
             rehomed: counter!("callgate_calls_rehomed_total"),
             health: HealthKeeper::default(),
+            pricing: OnceLock::new(),
             busiest: Busiest::default(),
             waits: Waits {
+                ready: histogram!("callgate_model_ready_seconds"),
                 first_audio: histogram!("callgate_first_audio_seconds"),
                 answer: histogram!("callgate_answer_seconds"),
             },
@@ -106,10 +123,11 @@ impl Meters {
     }
 
     /// Counts what a fact says. Facts are rare, so names are looked up here.
-    pub(crate) fn fact(&self, call: &CallSid, client: &str, fact: &Fact) {
+    pub(crate) fn fact(&self, told: Told<'_>, fact: &Fact) {
+        let Told { call, client, .. } = told;
         self.health.fact(call, fact);
         match fact {
-            Fact::ModelDialled { .. } => counter!("callgate_model_dials_total").increment(1),
+            Fact::ModelReady { after_ms } => self.waits.ready.record(Duration::from_millis(*after_ms)),
             Fact::ModelLost { .. } => counter!("callgate_model_lost_total").increment(1),
             Fact::Interrupted { .. } => counter!("callgate_interruptions_total").increment(1),
             Fact::Backchannel { .. } => counter!("callgate_backchannels_total").increment(1),
@@ -118,7 +136,7 @@ impl Meters {
                 let code = RESPONSE_FAILURES.into_iter().find(|known| known == code).unwrap_or("other");
                 counter!("callgate_responses_failed_total", "code" => code).increment(1);
             }
-            Fact::Usage(usage) => self.tokens(client, usage),
+            Fact::Usage(usage) => self.usage(told, usage),
             Fact::ResponseIncomplete { reason } => {
                 // As the server has it: only the words that are known become a label.
                 let known = ["content_filter", "max_output_tokens"].into_iter().find(|known| known == reason);
@@ -141,8 +159,11 @@ impl Meters {
         }
     }
 
-    fn tokens(&self, client: &str, usage: &Usage) {
-        let client = self.busiest.label(client);
+    fn usage(&self, told: Told<'_>, usage: &Usage) {
+        let client = self.busiest.label(told.client);
+        if let Some(cost) = self.pricing.get().and_then(|pricing| pricing(told.model, usage)) {
+            counter!("callgate_cost_microusd_total", "client" => client.clone()).increment(cost);
+        }
         for (kind, count) in [
             ("input_text", usage.input_text),
             ("input_audio", usage.input_audio),

@@ -120,7 +120,7 @@ impl CallSlot {
         Self {
             span: tracing::info_span!("call", call_sid = %admission.call_sid, client = %admission.client),
             facts: FactLog::new(
-                (admission.call_sid.clone(), admission.client.clone()),
+                (admission.call_sid.clone(), admission.client.clone(), admission.model.clone()),
                 Arc::clone(&meters),
                 recorder,
                 sink,

@@ -321,7 +321,8 @@ fn percentile(sorted: &[u64], percent: usize) -> Option<u64> {
     sorted.get(rank.saturating_sub(1)).copied()
 }
 
-fn add(tokens: &mut Tokens, usage: &Usage) {
+/// The tokens of one more response.
+pub(super) const fn add(tokens: &mut Tokens, usage: &Usage) {
     tokens.input_text += usage.input_text;
     tokens.input_audio += usage.input_audio;
     tokens.cached_text += usage.cached_text;

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use protocol::realtime::event::Usage;
 use serde::Deserialize;
 
+use super::fold::add;
 use crate::store::Tokens;
 
 /// The usual model: calls whose client names none speak with it, and are priced as it, unless `REALTIME_MODEL` says otherwise.
@@ -109,6 +111,14 @@ impl Prices {
             + cost(tokens.output_text, price.text_out)
             + cost(tokens.output_audio, price.audio_out);
         Some(total.round() as i64)
+    }
+
+    /// The same of one response, as the model counts.
+    #[must_use]
+    pub fn microusd_of(&self, model: &str, usage: &Usage) -> Option<u64> {
+        let mut tokens = Tokens::default();
+        add(&mut tokens, usage);
+        self.microusd(model, &tokens).and_then(|cost| u64::try_from(cost).ok())
     }
 }
 
