@@ -42,7 +42,7 @@ pub use audit::{AuditEntry, AuditPage, Whole};
 pub use batch::{Batch, CallUpdate, Finish, MediaStart};
 #[cfg(test)]
 pub(crate) use calls::Times;
-pub use calls::{Call, CallEndReport, CallPage, CallWithTurns, EarlierCall, Entry, Parties};
+pub use calls::{Call, CallEndReport, CallPage, CallWithTurns, EarlierCall, Entry, MOST_FOLLOWED, Parties};
 pub use clients::{Agent, Client, ClientChanges, ClientLimits, NewClient};
 pub use engine::url::{DatabaseUrl, DatabaseUrlError};
 pub use error::StoreError;

@@ -78,24 +78,18 @@ pub(crate) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
         | Fact::Turn(_)
         | Fact::Usage(_) => return None,
     };
-    Some(step(call, at, kind.to_owned(), outcome, payload))
-}
-
-/// Something that happened in a call, and that nobody asked for.
-fn step(call: &CallSid, at: DateTime<Utc>, kind: String, outcome: &str, payload: Value) -> AuditEntry {
-    let (call_sid, outcome) = (Some(call.clone()), outcome.to_owned());
-    AuditEntry { at, kind, call_sid, remote_addr: None, request_id: None, outcome, payload }
+    Some(AuditEntry::step(call, at, kind, outcome, payload))
 }
 
 /// The entry of a call that another gateway had, or nobody that is known.
 pub(crate) fn taken_over(was: &Call, generation: i32, from: Option<&NodeId>) -> AuditEntry {
     let told = json!({ "from": from.map(NodeId::as_str), "generation": generation });
-    step(&was.call_sid, Utc::now(), "call.taken_over".to_owned(), "ok", told)
+    AuditEntry::step(&was.call_sid, Utc::now(), "call.taken_over", "ok", told)
 }
 
 /// The entry of a supervisor's event.
 pub(crate) fn supervisor_entry(call: &CallSid, at: DateTime<Utc>, event: &SupervisorEvent<'_>) -> AuditEntry {
     let SupervisorEvent { actor, cause, count, fault, .. } = event;
     let told = json!({ "actor": actor, "cause": cause, "count": count });
-    step(call, at, format!("supervisor.{}", event.step.name()), if *fault { "failed" } else { "ok" }, told)
+    AuditEntry::step(call, at, format!("supervisor.{}", event.step.name()), if *fault { "failed" } else { "ok" }, told)
 }

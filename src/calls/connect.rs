@@ -171,13 +171,6 @@ impl Calls {
 
 /// A caller whom no agent handed on.
 fn handed_on(client: &Client, call: &Call, to: &str) -> AuditEntry {
-    AuditEntry {
-        at: Utc::now(),
-        kind: "call.handed-on".to_owned(),
-        call_sid: Some(call.call_sid.clone()),
-        remote_addr: None,
-        request_id: None,
-        outcome: "ok".to_owned(),
-        payload: json!({ "client": client.id, "to": to, "cause": call.ended_code.map(EndCode::name) }),
-    }
+    let told = json!({ "client": client.id, "to": to, "cause": call.ended_code.map(EndCode::name) });
+    AuditEntry::step(&call.call_sid, Utc::now(), "call.handed-on", "ok", told)
 }

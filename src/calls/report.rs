@@ -44,13 +44,6 @@ impl Calls {
 
 /// A recording beyond what is kept of one call, or may wait for one client.
 fn not_kept(call: &Call, outcome: &str) -> AuditEntry {
-    AuditEntry {
-        at: Utc::now(),
-        kind: "recording.refused".to_owned(),
-        call_sid: Some(call.call_sid.clone()),
-        remote_addr: None,
-        request_id: None,
-        outcome: outcome.to_owned(),
-        payload: json!({ "most_of_call": MOST_OF_CALL, "most_waiting": MOST_WAITING }),
-    }
+    let told = json!({ "most_of_call": MOST_OF_CALL, "most_waiting": MOST_WAITING });
+    AuditEntry::step(&call.call_sid, Utc::now(), "recording.refused", outcome, told)
 }

@@ -39,6 +39,21 @@ pub struct AuditEntry {
     pub payload: serde_json::Value,
 }
 
+impl AuditEntry {
+    /// Something that happened in a call, and that no request asked for.
+    #[must_use]
+    pub fn step(
+        call: &CallSid,
+        at: DateTime<Utc>,
+        kind: impl Into<String>,
+        outcome: impl Into<String>,
+        payload: serde_json::Value,
+    ) -> Self {
+        let (kind, outcome) = (kind.into(), outcome.into());
+        Self { at, kind, call_sid: Some(call.clone()), remote_addr: None, request_id: None, outcome, payload }
+    }
+}
+
 /// Without the payload: it holds phone numbers.
 impl fmt::Debug for AuditEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

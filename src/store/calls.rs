@@ -242,6 +242,9 @@ pub struct CallWithTurns {
     pub turns: Vec<Turn>,
 }
 
+/// Open calls that are followed at once, and new ones that one look at them gives.
+pub const MOST_FOLLOWED: u16 = 1000;
+
 impl Store {
     /// Writes down what the carrier says of a call, and answers with the row. A call nobody heard of before gets one.
     ///

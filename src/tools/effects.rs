@@ -189,23 +189,17 @@ impl Job {
 
     fn entry(&self, ran: &Exchange) -> AuditEntry {
         let ms = u64::try_from(ran.took.as_millis()).unwrap_or(u64::MAX);
-        AuditEntry {
-            at: Utc::now(),
-            kind: "call.tool-run".to_owned(),
-            call_sid: Some(self.info.call_sid.clone()),
-            remote_addr: None,
-            request_id: None,
-            outcome: if ran.outcome == "ok" { "ok" } else { "failed" }.to_owned(),
-            payload: json!({
-                "name": self.tool.name(),
-                "number": self.id.0,
-                "came_to": ran.outcome,
-                "status": ran.answer.as_ref().map(|(status, _)| status),
-                "bytes": ran.answer.as_ref().map(|(_, body)| body.len()),
-                "attempts": ran.attempts,
-                "took_ms": ms,
-            }),
-        }
+        let told = json!({
+            "name": self.tool.name(),
+            "number": self.id.0,
+            "came_to": ran.outcome,
+            "status": ran.answer.as_ref().map(|(status, _)| status),
+            "bytes": ran.answer.as_ref().map(|(_, body)| body.len()),
+            "attempts": ran.attempts,
+            "took_ms": ms,
+        });
+        let outcome = if ran.outcome == "ok" { "ok" } else { "failed" };
+        AuditEntry::step(&self.info.call_sid, Utc::now(), "call.tool-run", outcome, told)
     }
 }
 
@@ -220,15 +214,8 @@ async fn asked(runner: &Runner, toolset: &Toolset, info: &CallInfo) -> Result<Ca
     metrics::counter!("callgate_context_total", "outcome" => outcome).increment(1);
     told.map_err(|(outcome, why)| {
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        runner.log.audit(AuditEntry {
-            at: Utc::now(),
-            kind: "call.context".to_owned(),
-            call_sid: Some(info.call_sid.clone()),
-            remote_addr: None,
-            request_id: None,
-            outcome: "failed".to_owned(),
-            payload: json!({ "came_to": outcome, "took_ms": took_ms }),
-        });
+        let told = json!({ "came_to": outcome, "took_ms": took_ms });
+        runner.log.audit(AuditEntry::step(&info.call_sid, Utc::now(), "call.context", "failed", told));
         why
     })
 }

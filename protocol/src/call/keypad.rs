@@ -8,6 +8,7 @@
 //! outlive sessions and faults.
 
 mod ask;
+mod unasked;
 
 use std::time::{Duration, Instant};
 
@@ -18,9 +19,9 @@ use super::io::EffectId;
 use super::prompts;
 use crate::exotel::stream::UNREADABLE_KEY;
 pub(super) use ask::Ask;
+use unasked::{PAUSE, is_collecting, pressed};
+pub(super) use unasked::{entered, entered_in_secret};
 
-/// So long without a key ends an entry that nobody asked for.
-const PAUSE: Duration = Duration::from_millis(1_500);
 /// So many keys end it too.
 pub(super) const LONGEST_ENTRY: usize = digits::LONGEST_ENTRY;
 /// This key ends it at once, and is no part of it unless it is all there is.
@@ -108,33 +109,6 @@ enum How {
     Complete,
     TimedOut,
     Spoken,
-}
-
-/// Whether keys wait that anybody may know.
-fn is_collecting(cx: &Context) -> bool {
-    !cx.history.keys().is_empty()
-}
-
-/// A key that anybody may know was pressed, unasked. True when it ends the entry.
-fn pressed(cx: &mut Context, key: char) -> bool {
-    cx.record(Fact::Dtmf { digit: key });
-    cx.deadlines.set(Timer::Key, cx.now + PAUSE);
-    key == TERMINATOR || cx.history.keys().len() >= LONGEST_ENTRY
-}
-
-/// The entry of such keys is over: what was entered.
-pub(super) fn entered(cx: &mut Context) -> String {
-    cx.deadlines.clear(Timer::Key);
-    let keys = cx.history.keys();
-    let keys = keys.strip_suffix(TERMINATOR).filter(|keys| !keys.is_empty()).unwrap_or(keys).to_owned();
-    cx.record(Fact::KeysEntered { keys: keys.clone() });
-    keys
-}
-
-/// The entry of others is over: this stands for it.
-pub(super) fn entered_in_secret(cx: &mut Context, keys: String) -> String {
-    cx.record(Fact::KeysEntered { keys: keys.clone() });
-    keys
 }
 
 impl Keypad {

@@ -79,8 +79,7 @@ fn read(text: &str) -> Result<DateTime<Utc>, String> {
 }
 
 fn ended(name: &str) -> Result<EndCode, String> {
-    let code = EndCode::ALL.into_iter().find(|code| code.name() == name);
-    code.ok_or_else(|| format!("give one of {}", EndCode::ALL.map(EndCode::name).join(", ")))
+    EndCode::known(name).ok_or_else(|| format!("give one of {}", EndCode::names()))
 }
 
 /// `audit`.

@@ -13,7 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::cli::args::CallsArgs;
 use crate::cli::client::find_id;
 use crate::cli::{Failure, table};
-use crate::store::{Call, CallPage, Store};
+use crate::store::{Call, CallPage, MOST_FOLLOWED, Store};
 use crate::time::told;
 use crate::views::call_json;
 
@@ -24,8 +24,6 @@ const HEADING: [&str; 9] =
     ["started", "call", "client", "caller", "phase", "status", "duration", "end", "why it ended"];
 /// How often who follows looks again.
 const LOOKS_EVERY: Duration = Duration::from_secs(1);
-/// Calls whose ends are waited for.
-const MOST_FOLLOWED: usize = 1000;
 
 /// Prints the calls that are asked for, and goes on if that is.
 pub(super) async fn run(args: &CallsArgs, store: &Store, screen: &mut impl Write) -> Result<(), Failure> {
@@ -138,7 +136,7 @@ impl Followed {
     fn open(&mut self) -> Vec<i64> {
         let mut open: Vec<i64> = self.open.keys().copied().collect();
         open.sort_unstable_by(|a, b| b.cmp(a));
-        for forgotten in open.split_off(open.len().min(MOST_FOLLOWED)) {
+        for forgotten in open.split_off(open.len().min(MOST_FOLLOWED.into())) {
             self.open.remove(&forgotten);
         }
         open

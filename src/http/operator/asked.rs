@@ -71,9 +71,7 @@ impl Asked {
     /// One of the codes that ends have.
     pub(super) fn ended(&self) -> Result<Option<EndCode>, Refused> {
         let Some(name) = self.text("ended") else { return Ok(None) };
-        let code = EndCode::ALL.into_iter().find(|code| code.name() == name);
-        let names = || format!("one of {}", EndCode::ALL.map(EndCode::name).join(", "));
-        code.map(Some).ok_or_else(|| malformed("ended", &names()))
+        EndCode::known(name).map(Some).ok_or_else(|| malformed("ended", &format!("one of {}", EndCode::names())))
     }
 
     /// One of the statuses that calls have.

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use protocol::ids::{CallSid, PhoneNumber};
 
 use super::{Conn, RunQueryDsl, clients, owners, recordings, turns};
+use crate::store::calls::MOST_FOLLOWED;
 use crate::store::calls::merge::{merge, settle};
 use crate::store::columns::coalesce;
 use crate::store::ends::{EndColumns, IN_PROGRESS, next_rev};
@@ -12,9 +13,6 @@ use crate::store::engine::prepared::prepared;
 use crate::store::schema;
 use crate::store::schema::calls::dsl;
 use crate::store::{Begun, Call, CallEndReport, CallPage, CallWithTurns, EarlierCall, Kept, NewCall, StoreError};
-
-/// Calls of either kind that one look of [`followed`] gives.
-const MOST_FOLLOWED: i64 = 1000;
 
 pub(in crate::store) async fn begin(conn: &mut Conn, new: &NewCall) -> Result<Begun, StoreError> {
     let parties = &new.parties;
@@ -192,10 +190,11 @@ pub(in crate::store) async fn followed(
     behind: i64,
     among: &[i64],
 ) -> Result<Vec<(Call, Option<String>)>, StoreError> {
-    let open = dsl::calls.filter(dsl::id.eq_any(among)).order(dsl::id.desc()).limit(MOST_FOLLOWED);
+    let open = dsl::calls.filter(dsl::id.eq_any(among)).order(dsl::id.desc()).limit(MOST_FOLLOWED.into());
     let mut open: Vec<Call> = open.select(Call::as_select()).load(conn).await?;
     // The oldest of them: the rest comes with the next look.
-    let later = dsl::calls.filter(dsl::id.gt(behind)).order(dsl::id).limit(MOST_FOLLOWED).select(Call::as_select());
+    let later =
+        dsl::calls.filter(dsl::id.gt(behind)).order(dsl::id).limit(MOST_FOLLOWED.into()).select(Call::as_select());
     let mut calls: Vec<Call> = match client {
         Some(client) => later.filter(dsl::client_id.eq(client)).load(conn).await?,
         None => later.load(conn).await?,

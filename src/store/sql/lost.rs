@@ -69,15 +69,9 @@ pub(in crate::store) async fn end(
         prepared(when).execute(conn).await?;
         let at = open_until(code, now).unwrap_or(now);
         outbox::tell(conn, &Event { call: sid, what: CALL_ENDED, recording: None, at }).await?;
-        entries.push(AuditEntry {
-            at: now,
-            kind: CALL_LOST.to_owned(),
-            call_sid: Some(sid.clone()),
-            remote_addr: None,
-            request_id: None,
-            outcome: end.status.clone(),
-            payload: json!({ "code": code.name(), "why": WHY, "last_seen": last, "node": owner.as_ref().map(NodeId::as_str) }),
-        });
+        let told =
+            json!({ "code": code.name(), "why": WHY, "last_seen": last, "node": owner.as_ref().map(NodeId::as_str) });
+        entries.push(AuditEntry::step(sid, now, CALL_LOST, &end.status, told));
         done.push(sid.clone());
     }
     if !entries.is_empty() {

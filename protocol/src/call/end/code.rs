@@ -100,7 +100,19 @@ impl EndCode {
     /// The code of a word: [`EndCode::Unknown`] for one that this version does not know.
     #[must_use]
     pub fn from_name(name: &str) -> Self {
-        Self::ALL.into_iter().find(|code| code.name() == name).unwrap_or(Self::Unknown)
+        Self::known(name).unwrap_or(Self::Unknown)
+    }
+
+    /// The code of that name, if there is one.
+    #[must_use]
+    pub fn known(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.name() == name)
+    }
+
+    /// The names of all, for whoever asks for another.
+    #[must_use]
+    pub fn names() -> String {
+        Self::ALL.map(Self::name).join(", ")
     }
 
     /// Whose account it is.
