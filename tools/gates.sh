@@ -43,6 +43,10 @@ done
 grep -nE '^(tokio|actix|futures|mio|async)[a-z_-]* *(=|\.)' protocol/Cargo.toml codecs/Cargo.toml && say "protocol and codecs have no runtime" || true
 tools/rooms.pl $(printf '%s\n' $sources | grep -E '^src/') || say "rooms of src/ lean on each other as they may not (tools/rooms.pl)"
 tools/dependencies.pl || say "a dependency that nobody names: out with it, or say above it that it is there for its features alone"
+# What would undo the build: a second TLS, libclang, a version of h2 with a known hole, a second HTTP stack.
+awk '/^name = /{ gsub(/"/, ""); name = $3 } /^version = /{ gsub(/"/, ""); print name, $3 }' Cargo.lock \
+    | grep -E '^(aws-lc-rs|aws-lc-sys|openssl|openssl-sys|native-tls|tonic|bindgen) |^h2 0\.[0-3]\.' \
+    && say "these crates are not to be built: look with cargo tree -i which feature brought them" || true
 grep -nE 'panic *= *"abort"' Cargo.toml && say "panics must unwind: supervision depends on it" || true
 
 # Sentences are for people: what is decided on has a type or a code.
