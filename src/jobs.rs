@@ -8,6 +8,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -71,11 +73,23 @@ pub trait Handler: Send + Sync + 'static {
     }
 }
 
+/// Is told of every attempt at a job.
+pub trait Watcher: Send + Sync + 'static {
+    /// It went so, between these times.
+    fn ran<'a>(
+        &'a self,
+        job: &'a Job,
+        outcome: &'static str,
+        times: (DateTime<Utc>, DateTime<Utc>),
+    ) -> BoxFuture<'a, ()>;
+}
+
 /// The handlers of a node, before they start.
 pub struct Runner {
     store: Store,
     node: String,
     handlers: Vec<Arc<dyn Work>>,
+    watcher: Option<Arc<dyn Watcher>>,
 }
 
 /// How far the way down has come.
@@ -92,7 +106,7 @@ impl Runner {
     /// Nobody works yet: name the handlers, then start.
     #[must_use]
     pub fn new(store: Store, node: impl Into<String>) -> Self {
-        Self { store, node: node.into(), handlers: Vec::new() }
+        Self { store, node: node.into(), handlers: Vec::new(), watcher: None }
     }
 
     /// Adds the handler of a kind.
@@ -102,16 +116,23 @@ impl Runner {
         self
     }
 
+    /// Tells somebody of every attempt.
+    #[must_use]
+    pub fn watched_by(mut self, watcher: impl Watcher) -> Self {
+        self.watcher = Some(Arc::new(watcher));
+        self
+    }
+
     /// Starts working, on a runtime that carries no calls.
     #[must_use]
     pub fn start(self, runtime: &Handle) -> Running {
-        let Self { store, node, handlers } = self;
+        let Self { store, node, handlers, watcher } = self;
         let worker = format!("{node}/{}", uuid::Uuid::now_v7());
         let (stage, told) = watch::channel(Stage::Working);
         let kinds: Vec<&'static str> = handlers.iter().map(|handler| handler.kind()).collect();
         let mut benches = JoinSet::new();
         for handler in handlers {
-            let worker = Worker::new(store.clone(), &node, &worker, handler);
+            let worker = Worker::new(store.clone(), (&node, &worker), handler, watcher.clone());
             benches.spawn_on(worker.work(told.clone()), runtime);
         }
         benches.spawn_on(housekeeping::keep(store, kinds, told), runtime);

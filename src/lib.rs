@@ -28,6 +28,8 @@ mod telemetry;
 mod tenant;
 mod time;
 mod tools;
+mod trace_context;
+mod traces;
 mod views;
 mod write_behind;
 

@@ -30,6 +30,7 @@ use crate::jobs::{Handler, Job, JobError, RetryPolicy};
 use crate::outgoing::{ClientError, Forbidden, Outgoing, PrivateHosts, Times, refused_by_guard, words};
 use crate::store::{CALL_ANALYSED, CALL_ENDED, EventSubject, EventsTarget, SEND_EVENT, Store};
 use crate::time;
+use crate::trace_context::{Sampler, SpanOf, TRACEPARENT};
 use crate::views::transfer_json;
 
 /// Connecting, TLS included.
@@ -41,6 +42,8 @@ const ANSWER: Duration = Duration::from_secs(10);
 pub struct Events {
     store: Store,
     client: Outgoing,
+    /// None: calls are not traced.
+    sampler: Option<Sampler>,
 }
 
 impl Events {
@@ -49,10 +52,21 @@ impl Events {
     /// # Errors
     /// When there can be no HTTP client.
     pub fn new(store: Store, private: &PrivateHosts) -> Result<Self, ClientError> {
-        Ok(Self { store, client: Outgoing::new(private, Times { connect: CONNECT, idle: ANSWER })? })
+        Ok(Self { store, client: Outgoing::new(private, Times { connect: CONNECT, idle: ANSWER })?, sampler: None })
     }
 
-    async fn post(&self, target: &EventsTarget, id: &str, body: String) -> Result<(), JobError> {
+    /// What is told says to which trace it belongs.
+    #[must_use]
+    pub(crate) fn traced(self, sampler: Option<Sampler>) -> Self {
+        Self { sampler, ..self }
+    }
+
+    async fn post(
+        &self,
+        target: &EventsTarget,
+        (id, traceparent): (&str, Option<String>),
+        body: String,
+    ) -> Result<(), JobError> {
         let timestamp = Utc::now().timestamp();
         let url = Url::parse(&target.url).map_err(|_| forbidden(Forbidden::NoUrl))?;
         let request = self.client.request(Method::POST, &url).map_err(forbidden)?;
@@ -63,6 +77,10 @@ impl Events {
             .header("callgate-signature", signature(&target.secret, timestamp, &body))
             .timeout(ANSWER)
             .body(body);
+        let request = match traceparent {
+            Some(parent) => request.header(TRACEPARENT, parent),
+            None => request,
+        };
         // What the receiver says beside its status is not read.
         let status = request.send().await.map_err(failed)?.status();
         match status {
@@ -108,7 +126,8 @@ impl Handler for Events {
             "call_sid": call.as_str(),
             "data": data,
         });
-        self.post(&target, id, body.to_string()).await
+        let parent = self.sampler.map(|sampler| sampler.traceparent(&call, SpanOf::Job(job.id, job.attempts)));
+        self.post(&target, (id, parent), body.to_string()).await
     }
 }
 

@@ -23,6 +23,7 @@ use crate::recordings::spool::Spool;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::telemetry;
+use crate::traces::Exporting;
 use background::Background;
 use server::Server;
 
@@ -93,6 +94,7 @@ pub struct Running {
     lease: Lease,
     reaper: JoinHandle<()>,
     work: jobs::Running,
+    exporting: Option<Exporting>,
     spool: Spool,
     model: Option<ModelHandle>,
     /// Last: what runs on it is over by then.
@@ -144,7 +146,8 @@ async fn start_on<F>(
     begin::agents(&settings, &store).await?;
     let background = Background::start()?;
     let runtime = background.handle();
-    let work = work::start(&settings, &store, runtime)?;
+    let (traces, exporting) = compose::traces(&settings, &store, runtime)?;
+    let work = work::start(&settings, &store, traces, runtime)?;
     let (spool_handle, spool) = Spool::start(settings.recordings.spool.clone(), store.clone(), &settings.node, runtime)
         .context("no thread to write recordings on")?;
     let model = compose::simulated_model(&mut settings).await?;
@@ -182,6 +185,7 @@ async fn start_on<F>(
             lease,
             reaper,
             work,
+            exporting,
             spool,
             model,
             _background: background,
@@ -269,6 +273,9 @@ impl Running {
         }
         self.spool.stop(FLUSHING).await;
         self.work.stop(WORKING).await;
+        if let Some(exporting) = self.exporting {
+            exporting.stop(CLOSING).await;
+        }
         self.reaper.abort();
         self.lease.give_back(CLOSING).await;
         self.server.stop(CLOSING).await;

@@ -29,6 +29,7 @@ mod files;
 mod need;
 mod node;
 mod open;
+mod otel;
 mod outcome;
 pub(crate) mod private;
 mod read;
@@ -44,6 +45,7 @@ pub use env_file::load_env_file;
 pub use error::{SettingsError, SettingsErrors};
 pub use files::SecretFiles;
 pub(crate) use files::read_secret;
+pub use otel::{OtelArgs, TraceSettings};
 pub use outcome::OutcomeArgs;
 pub(crate) use read::{database, private_hosts};
 pub use seal::{SealArgs, SealSettings};
@@ -81,6 +83,8 @@ pub struct Settings {
     pub seal: SealSettings,
     /// `OUTCOME_URL`: the text model that finds out what came of calls, if there is one.
     pub outcome: Option<TextModel>,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: where traces are told.
+    pub traces: TraceSettings,
     /// `AUDIT_NUMBERS`.
     pub audit_numbers: AuditNumbers,
     /// What is logged.
@@ -210,17 +214,19 @@ impl Settings {
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let files = open_file_warning(self.calls.max_calls);
-        secrets::warnings(self).chain(private::warnings(self)).chain(files).collect()
+        let odd = self.traces.odd.iter().cloned();
+        secrets::warnings(self).chain(private::warnings(self)).chain(files).chain(odd).collect()
     }
 
     /// All that must not be written down.
     #[must_use]
     pub fn secrets(&self) -> Secrets {
-        let Self { webhooks, exotel, model, admin_token, seal, outcome, .. } = self;
+        let Self { webhooks, exotel, model, admin_token, seal, outcome, traces, .. } = self;
         let secrets =
             [&webhooks.key, &exotel.api_token, &exotel.api_key, &model.key, admin_token, &seal.key, &seal.old];
         let of_outcomes = outcome.as_ref().and_then(|model| model.key.as_ref());
-        Secrets::new(secrets.into_iter().map(Option::as_ref).chain([of_outcomes]))
+        let of_traces = traces.target.iter().flat_map(|target| &target.headers).map(|(_, value)| Some(value));
+        Secrets::new(secrets.into_iter().map(Option::as_ref).chain([of_outcomes]).chain(of_traces))
     }
 
     /// Checks what `serve` needs besides settings that are right.

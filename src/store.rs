@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
@@ -32,6 +33,7 @@ mod recordings;
 mod schema;
 mod secrets;
 mod steps;
+mod traces;
 mod transfers;
 
 #[cfg(test)]
@@ -57,6 +59,7 @@ pub use recordings::{
     Announced, FETCH_RECORDING, Kept, MOST_OF_CALL, MOST_WAITING, Recording, RecordingStatus, Stored,
 };
 pub use steps::ToolRun;
+pub use traces::EXPORT_TRACE;
 pub use transfers::{CALL_TRANSFERRED, CallTransfer, HandedOn, NewTransfer};
 
 use engine::pools::Pools;
@@ -132,6 +135,8 @@ struct Inner {
     handle: Handle,
     /// A job is due that was not.
     due: watch::Sender<()>,
+    /// The end of a call leaves a job to tell its trace.
+    traced: AtomicBool,
 }
 
 impl Drop for Inner {
@@ -163,8 +168,8 @@ impl Store {
                 return Err(error);
             }
         };
-        let store =
-            Self { inner: Arc::new(Inner { pools, runtime: Some(runtime), handle, due: watch::Sender::new(()) }) };
+        let (due, traced) = (watch::Sender::new(()), AtomicBool::new(false));
+        let store = Self { inner: Arc::new(Inner { pools, runtime: Some(runtime), handle, due, traced }) };
         let pools = store.pools().clone();
         store.on_runtime(pools.migrate()).await?;
         Ok(store)

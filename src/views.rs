@@ -10,6 +10,7 @@ use crate::store::{
     ToolRun,
 };
 use crate::time::{maybe_told, told};
+use crate::trace_context::TraceId;
 
 /// All that is on record of a call.
 pub(crate) struct WholeCall {
@@ -74,6 +75,7 @@ pub(crate) fn call_json(call: &Call, client: Option<&str>, live: bool) -> Value 
     let times = &call.times;
     json!({
         "call_sid": call.call_sid.as_str(),
+        "trace_id": TraceId::of(&call.call_sid).to_string(),
         "client": client,
         "from": number(&call.parties.from).or(number(&call.parties.from_raw)),
         "to": number(&call.parties.to).or(number(&call.parties.to_raw)),

@@ -29,11 +29,12 @@ pub(crate) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
         Fact::Backchannel { at_ms, length_ms, .. } => {
             ("call.backchannel", "ok", json!({ "at_ms": at_ms, "length_ms": length_ms }))
         }
-        Fact::ToolCalled(ToolCall { call_id, name, arguments, .. }) => {
-            ("call.tool-called", "ok", json!({ "call_id": call_id, "name": name, "arguments": arguments }))
+        Fact::ToolCalled(ToolCall { id, call_id, name, arguments, .. }) => {
+            let told = json!({ "number": id.0, "call_id": call_id, "name": name, "arguments": arguments });
+            ("call.tool-called", "ok", told)
         }
-        Fact::ToolReturned { call_id, output, .. } => {
-            ("call.tool-returned", "ok", json!({ "call_id": call_id, "output": output }))
+        Fact::ToolReturned { id, call_id, output } => {
+            ("call.tool-returned", "ok", json!({ "number": id.0, "call_id": call_id, "output": output }))
         }
         Fact::ToolReturnedLate { words, .. } => ("call.tool-returned-late", "ok", json!({ "words": words })),
         // Which key it was may be a digit of somebody's card.

@@ -99,7 +99,7 @@ impl RecordWriter {
         let journal = AuditWriter::new(store.clone(), rules.numbers, runtime);
         let steps = (journal.clone(), rules.secrets.clone());
         let taken_over = Arc::<OnceLock<TakenOver>>::default();
-        let pending = Pending::new(rules.node.clone(), rules.model, rules.prices);
+        let pending = Pending::new(rules.node.clone(), rules.model, rules.prices).traced(store.traces_calls());
         runtime.spawn(write(pending, store, steps, items, Arc::clone(&taken_over)));
         Self { queue, journal, secrets: rules.secrets, node: rules.node, taken_over, dropping: Arc::default() }
     }

@@ -17,6 +17,7 @@ use crate::cli::screen::shown;
 use crate::cli::transcript;
 use crate::store::{CallTransfer, Figures, Recording, ToolRun};
 use crate::time::{maybe_told, told};
+use crate::trace_context::TraceId;
 use crate::views::{WholeCall, whole_call_json};
 
 /// Characters of a function's arguments, and of its result, that are shown.
@@ -56,6 +57,7 @@ fn show(whole: &WholeCall, screen: &mut impl Write) -> io::Result<()> {
     let when = |at: Option<DateTime<Utc>>| maybe_told(at).unwrap_or_else(|| "–".to_owned());
     let rows = [
         ("call", call.call_sid.to_string()),
+        ("trace", TraceId::of(&call.call_sid).to_string()),
         ("client", found.client.clone().unwrap_or_else(|| "–".to_owned())),
         ("from", number(&call.parties.from)),
         ("to", number(&call.parties.to)),

@@ -14,6 +14,7 @@ use crate::recordings::objects::Objects;
 use crate::redact;
 use crate::settings::{Settings, SettingsArgs, private_hosts};
 use crate::store::{DatabaseUrl, Store};
+use crate::traces::TraceTarget;
 
 /// How long the model may take to answer a handshake.
 const MODEL_WITHIN: Duration = Duration::from_secs(10);
@@ -33,6 +34,8 @@ pub(super) async fn run(args: &SettingsArgs, odd: Vec<String>, screen: &mut impl
             report.say("recordings", recordings(&settings).await)?;
             report.say("model", model(&settings).await)?;
             report.say("outcome", text_model(settings.outcome.as_ref(), &settings.private_hosts).await)?;
+            let traces = settings.traces.target.as_ref().map_or_else(|| "not told".to_owned(), TraceTarget::shown);
+            report.say("traces", Ok(traces))?;
             Ok(report.good)
         }
         Err(wrong) => {

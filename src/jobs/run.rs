@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Handler, Job, JobError, RetryPolicy, Stage};
+use super::{Handler, Job, JobError, RetryPolicy, Stage, Watcher};
 use crate::store::{Store, StoreError};
 
 /// How long a job is leased, and again each time it is renewed: so long it stays with a worker that died.
@@ -71,7 +71,14 @@ enum Outcome {
 }
 
 /// Runs a leased job to its end and writes down what became of it.
-pub(super) async fn run(store: Store, handler: Arc<dyn Work>, job: Job, mut stage: watch::Receiver<Stage>) {
+pub(super) async fn run(
+    store: Store,
+    handler: Arc<dyn Work>,
+    job: Job,
+    mut stage: watch::Receiver<Stage>,
+    watcher: Option<Arc<dyn Watcher>>,
+) {
+    let began = Utc::now();
     let outcome = tokio::select! {
         outcome = attempt(&*handler, &job) => outcome,
         () = keep(&store, &job) => Outcome::Lost,
@@ -87,9 +94,19 @@ pub(super) async fn run(store: Store, handler: Arc<dyn Work>, job: Job, mut stag
         Outcome::Released => "released",
     };
     metrics::counter!("callgate_jobs_total", "kind" => handler.kind(), "outcome" => name).increment(1);
+    let times = (began, Utc::now());
+    settled(&store, &*handler, &job, &outcome).await;
+    // Behind the word of it: whoever watches holds up no job.
+    if let Some(watcher) = watcher {
+        watcher.ran(&job, name, times).await;
+    }
+}
+
+/// Writes down what became of it, for as long as nobody else may have the job.
+async fn settled(store: &Store, handler: &dyn Work, job: &Job, outcome: &Outcome) {
     // After that the lease is over, and the job is done again.
     let last = Instant::now() + LEASE - MARGIN;
-    while let Err(error) = settle(&store, &*handler, &job, &outcome).await {
+    while let Err(error) = settle(store, handler, job, outcome).await {
         if Instant::now() >= last {
             tracing::error!(target: "jobs", kind = job.kind, key = job.key, %error, "what became of a job could not be written: it will be done again");
             return;

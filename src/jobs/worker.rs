@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::run::{LEASE, Work, run};
-use super::{Job, Stage};
+use super::{Job, Stage, Watcher};
 use crate::store::{Store, StoreError};
 
 /// How often jobs are looked for that another node added.
@@ -24,14 +24,20 @@ pub(super) struct Worker {
     node: String,
     worker: String,
     handler: Arc<dyn Work>,
+    watcher: Option<Arc<dyn Watcher>>,
     running: JoinSet<()>,
     away: bool,
 }
 
 impl Worker {
-    pub(super) fn new(store: Store, node: &str, worker: &str, handler: Arc<dyn Work>) -> Self {
+    pub(super) fn new(
+        store: Store,
+        (node, worker): (&str, &str),
+        handler: Arc<dyn Work>,
+        watcher: Option<Arc<dyn Watcher>>,
+    ) -> Self {
         let (node, worker) = (node.to_owned(), worker.to_owned());
-        Self { store, node, worker, handler, running: JoinSet::new(), away: false }
+        Self { store, node, worker, handler, watcher, running: JoinSet::new(), away: false }
     }
 
     /// Takes what is due and does it, until told to stop; then waits for what runs.
@@ -63,7 +69,7 @@ impl Worker {
                 self.away = false;
                 for job in jobs {
                     let (store, handler) = (self.store.clone(), Arc::clone(&self.handler));
-                    self.running.spawn(run(store, handler, job, stage.clone()));
+                    self.running.spawn(run(store, handler, job, stage.clone(), self.watcher.clone()));
                 }
                 pause
             }

@@ -11,7 +11,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::lookup_host;
 use url::Url;
 
-use super::hosts::{Forbidden, PrivateHosts, Way};
+use super::hosts::{Forbidden, PrivateHosts, Way, bare};
 
 /// There is no HTTP client to be had.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +65,18 @@ impl Outgoing {
         };
         let (public, blocks, named) = (client(Way::Public)?, client(Way::Blocks)?, client(Way::Named)?);
         Ok(Self { hosts, public, blocks, named })
+    }
+
+    /// A client for a URL that the operator's own settings name: it may be on a private address, and plain http. For that host alone.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn to_own(url: &Url, times: Times) -> Result<Self, ClientError> {
+        let mut own = PrivateHosts::default();
+        if let Some(host) = url.host() {
+            own.add(bare(&host), url.port_or_known_default());
+        }
+        Self::new(&own, times)
     }
 
     /// A request, if it may be made.

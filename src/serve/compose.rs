@@ -23,6 +23,7 @@ use crate::recordings::spool::{RecorderWithAudio, SpoolHandle};
 use crate::settings::Settings;
 use crate::store::{NodeId, Store};
 use crate::tools::{Runner, Tools};
+use crate::traces::{Exporter, Exporting, Traces};
 
 /// Restarts of one actor within `RESTART_WINDOW` before its call is given up.
 const RESTARTS: u32 = 3;
@@ -43,6 +44,20 @@ pub(super) async fn simulated_model(settings: &mut Settings) -> anyhow::Result<O
     tracing::info!(url = %settings.model.url, "the model is simulated");
     actix_rt::spawn(server.run());
     Ok(Some(handle))
+}
+
+/// What tells traces, if they are told: from now on the end of each call leaves a job for it.
+pub(super) fn traces(
+    settings: &Settings,
+    store: &Store,
+    runtime: &Handle,
+) -> anyhow::Result<(Option<Traces>, Option<Exporting>)> {
+    let Some(target) = settings.traces.target.clone() else { return Ok((None, None)) };
+    let sampler = target.sampler;
+    tracing::info!(collector = target.shown(), "calls are traced");
+    let (exporter, exporting) = Exporter::start(target, runtime)?;
+    store.trace_calls();
+    Ok((Some(Traces::new(store.clone(), exporter, sampler, &settings.model.model)), Some(exporting)))
 }
 
 /// What every request is served with.
@@ -71,7 +86,9 @@ pub(super) fn gateway<F>(
     );
     let secrets = Secrets::new(store.clone(), settings.seal.key.as_ref(), settings.seal.old.as_ref());
     let record = Arc::new(recorder.clone());
-    let runner = Arc::new(Runner::new(store.clone(), &settings.private_hosts, record, secrets, runtime.clone())?);
+    let sampler = settings.traces.target.as_ref().map(|target| target.sampler);
+    let runner = Runner::new(store.clone(), &settings.private_hosts, record, secrets, runtime.clone())?;
+    let runner = Arc::new(runner.traced(sampler));
     let tools = Tools::new(Arc::clone(&runner));
     let clips = ClipLibrary::new(settings.clips.clone(), settings.model.endpoint(), runtime);
     let admissions =

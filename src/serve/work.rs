@@ -16,12 +16,18 @@ use crate::recordings::objects::Objects;
 use crate::recordings::spool::{EncodeRecording, EncoderThread};
 use crate::settings::Settings;
 use crate::store::{FETCH_RECORDING, Store, StoreError};
+use crate::traces::Traces;
 
 /// How long a database that is away is left alone.
 const AWAY: Duration = Duration::from_secs(3);
 
 /// Starts working the jobs of a store.
-pub(super) fn start(settings: &Settings, store: &Store, runtime: &Handle) -> anyhow::Result<Running> {
+pub(super) fn start(
+    settings: &Settings,
+    store: &Store,
+    traces: Option<Traces>,
+    runtime: &Handle,
+) -> anyhow::Result<Running> {
     let objects = Objects::open(&settings.recordings.target).context("RECORDINGS_URL")?;
     let looked_at = objects.clone();
     runtime.spawn(async move {
@@ -42,13 +48,18 @@ pub(super) fn start(settings: &Settings, store: &Store, runtime: &Handle) -> any
     let encoder = EncoderThread::new().context("no thread to encode recordings on")?;
     let encode = EncodeRecording::new(store.clone(), objects.clone(), encoder, settings.recordings.spool.clone());
     let fetch = Fetch::new(store.clone(), objects, hosts, credentials, limits)?;
-    let events = Events::new(store.clone(), &settings.private_hosts)?;
+    let sampler = settings.traces.target.as_ref().map(|target| target.sampler);
+    let events = Events::new(store.clone(), &settings.private_hosts)?.traced(sampler);
     runtime.spawn(look_anew(store.clone(), settings.private_hosts.clone()));
     let late = LateAudit::new(store.clone());
     let model =
         settings.outcome.clone().map(|model| TextModelClient::open(model, &settings.private_hosts)).transpose()?;
     let analyse = AnalyseCall::new(store.clone(), model);
     let runner = Runner::new(store.clone(), &settings.node);
+    let runner = match traces {
+        Some(traces) => runner.with(traces.clone()).watched_by(traces),
+        None => runner,
+    };
     Ok(runner.with(fetch).with(events).with(encode).with(late).with(analyse).start(runtime))
 }
 

@@ -4,7 +4,7 @@
 
 use clap::Args;
 
-use super::{OutcomeArgs, SealArgs, SecretFiles};
+use super::{OtelArgs, OutcomeArgs, SealArgs, SecretFiles};
 use crate::calls::writer::DEFAULT_MODEL;
 
 pub(super) const HOST: &str = "0.0.0.0";
@@ -184,6 +184,10 @@ pub struct SettingsArgs {
     /// The text model that finds out what came of calls.
     #[command(flatten)]
     pub outcome: OutcomeArgs,
+
+    /// Where traces are told.
+    #[command(flatten)]
+    pub otel: OtelArgs,
 
     /// Secrets that are held in files.
     #[command(flatten)]

@@ -66,6 +66,7 @@ fn whole(args: &SettingsArgs, serving: bool, wrong: &mut SettingsErrors) -> Opti
     let admin_token = wrong.take(secrets::chosen("ADMIN_TOKEN", &args.admin_token));
     let seal = wrong.take(args.seal.read());
     let outcome = wrong.take(args.outcome.read(private_hosts.as_ref().unwrap_or(&PrivateHosts::default())));
+    let traces = wrong.take(args.otel.read(node.as_deref().unwrap_or_default()));
     let audit_numbers = wrong.take(audit_numbers(args));
     let log = wrong.take(log(args));
     Some(Settings {
@@ -87,6 +88,7 @@ fn whole(args: &SettingsArgs, serving: bool, wrong: &mut SettingsErrors) -> Opti
         admin_token: admin_token?,
         seal: seal?,
         outcome: outcome?,
+        traces: traces?,
         audit_numbers: audit_numbers?,
         log: log?,
     })

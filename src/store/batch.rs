@@ -82,6 +82,7 @@ impl Store {
     /// # Errors
     /// When the database fails; then nothing was written.
     pub async fn write_batch(&self, batch: Batch) -> Result<Vec<CallSid>, StoreError> {
-        transaction!(self, outbox::write(&batch))
+        let traced = self.traces_calls();
+        transaction!(self, outbox::write(&batch, traced))
     }
 }

@@ -47,6 +47,7 @@ impl Store {
         let node = node.clone();
         // Rows are taken in one order by whoever writes several: see the record.
         calls.sort_unstable();
-        transaction!(self, lost::end(&node, &calls))
+        let traced = self.traces_calls();
+        transaction!(self, lost::end(&node, &calls, traced))
     }
 }

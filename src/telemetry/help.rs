@@ -100,6 +100,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "Results of functions of which the record has no more than the model was told",
     ),
     ("callgate_tools_unwritten_total", "Functions that began although it was not on record in time that they did"),
+    (
+        "callgate_traces_spans_total",
+        "Spans of calls, by outcome: exported, dropped_full (too many waited), dropped_failed (the collector would not have them)",
+    ),
     ("callgate_webhooks_total", "Webhooks answered, by outcome"),
 ];
 

@@ -22,6 +22,7 @@ use crate::agent::ContextConfig;
 use crate::outgoing::Forbidden;
 use crate::tenant::is_language;
 use crate::tenant::voice::unlisted_voice;
+use crate::trace_context::SpanOf;
 
 /// How long an answer is taken, whatever the call waits.
 pub const LATEST: Duration = Duration::from_secs(10);
@@ -73,7 +74,9 @@ pub(super) async fn ask(
     let secret = toolset.secret(&runner.store).await.map_err(|error| bad(error.to_string()))?;
     let opened = runner.opened(Some(toolset.client), sealed(&config.headers)).await;
     let headers = headers(&config.headers, &opened).map_err(bad)?;
-    let reply = request(runner, &of_context(toolset, info, (Method::POST, url), headers, secret), until).await;
+    let asked = of_context(toolset, info, (Method::POST, url), headers, secret);
+    let asked = asked.traced(runner.traceparent(&info.call_sid, SpanOf::Context));
+    let reply = request(runner, &asked, until).await;
     if reply.as_ref().is_ok_and(|reply| reply.status.is_success() && reply.body.is_empty()) {
         return Ok(CallContext::default());
     }

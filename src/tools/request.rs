@@ -13,6 +13,7 @@ use url::Url;
 
 use super::toolset::Toolset;
 use crate::crypto::signature;
+use crate::trace_context::TRACEPARENT;
 
 /// Begins a header's value that stands for a sealed secret.
 const SEALED: &str = "secret:";
@@ -58,6 +59,16 @@ pub struct Request {
     pub body: String,
     /// What goes with it.
     pub headers: HeaderMap,
+}
+
+impl Request {
+    /// Says to which span it belongs: ours, whatever a client would have it say.
+    pub(super) fn traced(mut self, traceparent: Option<String>) -> Self {
+        if let Some(value) = traceparent.and_then(|parent| HeaderValue::try_from(parent).ok()) {
+            self.headers.insert(HeaderName::from_static(TRACEPARENT), value);
+        }
+        self
+    }
 }
 
 /// The names of sealed secrets that a client's headers take.
@@ -116,13 +127,15 @@ pub(super) fn of_context(
 /// An MCP server's function is called; and the same as text, as far as it is the call's own.
 pub(super) fn of_server(
     info: &CallInfo,
-    id: u32,
+    (id, traceparent): (u32, Option<String>),
     name: &str,
     arguments: Map<String, Value>,
 ) -> (CallToolRequestParams, String) {
     let call = info.call_sid.as_str();
     let known_by = [("callgate/call_sid", call.to_owned()), ("callgate/idempotency_key", format!("{call}:{id}"))];
-    let meta = known_by.into_iter().map(|(key, value)| (key.to_owned(), Value::String(value))).collect();
+    // A session's headers are the same for all calls: a request's own trace goes with the request.
+    let known_by = known_by.into_iter().chain(traceparent.map(|parent| (TRACEPARENT, parent)));
+    let meta = known_by.map(|(key, value)| (key.to_owned(), Value::String(value))).collect();
     let mut params = CallToolRequestParams::new(name.to_owned()).with_arguments(arguments);
     params.meta = Some(RequestMetaObject(MetaObject(meta)));
     let body = json!({ "method": "tools/call", "params": params }).to_string();

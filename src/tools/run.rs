@@ -19,6 +19,7 @@ use super::runner::Runner;
 use super::toolset::{By, ReadyTool, Toolset};
 use crate::agent;
 use crate::outgoing::Forbidden;
+use crate::trace_context::SpanOf;
 
 /// How long checking arguments may take: it is judged beforehand, so that this is never met.
 const CHECKED_WITHIN: Duration = Duration::from_secs(1);
@@ -114,10 +115,11 @@ async fn prepare(
     let url = Url::parse(url).map_err(|_| ("failed", format!("its URL is not allowed: {}", Forbidden::NoUrl)))?;
     let opened = runner.opened(Some(toolset.client), sealed(told)).await;
     let headers = headers(told, &opened).map_err(|why| ("failed", why))?;
+    let traceparent = runner.traceparent(&info.call_sid, SpanOf::Tool(id.into()));
     let config = match &tool.by {
         By::Endpoint(config) => config,
         By::Server(_, name) => {
-            let (params, body) = of_server(info, id, name, arguments);
+            let (params, body) = of_server(info, (id, traceparent), name, arguments);
             let request = Request { method: Method::POST, url, body, headers };
             return Ok(Prepared { request, params: Some(params) });
         }
@@ -128,7 +130,8 @@ async fn prepare(
     })?;
     let to = (method(config.method), url);
     let asked = (id, config.name.as_str(), Value::Object(arguments));
-    Ok(Prepared { request: of_function(toolset, info, to, asked, headers, secret), params: None })
+    let request = of_function(toolset, info, to, asked, headers, secret).traced(traceparent);
+    Ok(Prepared { request, params: None })
 }
 
 /// The arguments, if they are as the function's schema says: off the call's thread, with a deadline.

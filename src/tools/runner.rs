@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::ids::Secret;
+use protocol::ids::{CallSid, Secret};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -14,6 +14,7 @@ use super::toolset::Toolset;
 use crate::agent::Secrets;
 use crate::outgoing::{ClientError, Outgoing, PrivateHosts, Times};
 use crate::store::{AuditEntry, Store};
+use crate::trace_context::{Sampler, SpanOf};
 
 /// Functions that run at once on this node.
 pub const MOST_RUNNING: usize = 512;
@@ -41,6 +42,8 @@ pub struct Runner {
     pub(super) runtime: Handle,
     secrets: Secrets,
     permits: Permits,
+    /// None: calls are not traced.
+    sampler: Option<Sampler>,
 }
 
 /// How much may run at once. Asking who calls takes no room from functions: a client that hangs there has those still.
@@ -90,7 +93,18 @@ impl Runner {
         runtime: Handle,
     ) -> Result<Self, ClientError> {
         let outgoing = Outgoing::new(private, Times { connect: CONNECT, idle: IDLE })?;
-        Ok(Self { store, outgoing, log, runtime, secrets, permits: Permits::new(MOST_RUNNING) })
+        Ok(Self { store, outgoing, log, runtime, secrets, permits: Permits::new(MOST_RUNNING), sampler: None })
+    }
+
+    /// Requests say to which trace they belong.
+    #[must_use]
+    pub(crate) fn traced(self, sampler: Option<Sampler>) -> Self {
+        Self { sampler, ..self }
+    }
+
+    /// What a request of a call's says of the span that it belongs to.
+    pub(super) fn traceparent(&self, call: &CallSid, of: SpanOf<'_>) -> Option<String> {
+        self.sampler.map(|sampler| sampler.traceparent(call, of))
     }
 
     /// Room for a function of a client, if there is any.

@@ -41,6 +41,8 @@ pub(super) struct Pending {
     /// Calls that another gateway has, and under which generation this one had them.
     superseded: Vec<(CallSid, Option<i32>)>,
     away: bool,
+    /// Their traces are told.
+    traced: bool,
 }
 
 impl Pending {
@@ -55,7 +57,13 @@ impl Pending {
             ended: VecDeque::new(),
             resting: VecDeque::new(),
             away: false,
+            traced: false,
         }
+    }
+
+    /// The lines of their ends name their traces.
+    pub(super) fn traced(self, traced: bool) -> Self {
+        Self { traced, ..self }
     }
 
     /// This gateway has a call: what it came to here goes on, unless another had it meanwhile.
@@ -80,7 +88,7 @@ impl Pending {
         let was_over = fold.is_over();
         fold.apply(at, fact);
         if fold.is_over() && !was_over {
-            fold.tell_end(&call, &self.node);
+            fold.tell_end(&call, &self.node, self.traced);
             self.ended.push_back(call);
         }
         if self.ended.len() > MAX_ENDED

@@ -7,12 +7,13 @@ use protocol::ids::CallSid;
 use serde_json::json;
 
 use super::nodes::living;
-use super::{Conn, RunQueryDsl, audit, nodes, outbox, turns};
+use super::{Conn, RunQueryDsl, audit, jobs, nodes, outbox, turns};
 use crate::store::ends::{EndColumns, next_rev, open_until, outranked};
 use crate::store::engine::prepared::prepared;
 use crate::store::lost::{CALL_LOST, WHY};
 use crate::store::outbox::{CALL_ENDED, Event};
 use crate::store::schema::calls::dsl;
+use crate::store::traces::trace_job;
 use crate::store::{AuditEntry, Call, Finish, LostCall, NodeId, StoreError};
 
 /// Calls that `$node` takes for lost, but for those that are too young to tell: its own, and those of gateways that have no leases.
@@ -50,6 +51,7 @@ pub(in crate::store) async fn end(
     conn: &mut Conn,
     node: &NodeId,
     calls: &[LostCall],
+    traced: bool,
 ) -> Result<Vec<CallSid>, StoreError> {
     if !nodes::lives(conn, node).await? {
         return Ok(Vec::new());
@@ -69,6 +71,9 @@ pub(in crate::store) async fn end(
         prepared(when).execute(conn).await?;
         let at = open_until(code, now).unwrap_or(now);
         outbox::tell(conn, &Event { call: sid, what: CALL_ENDED, recording: None, at }).await?;
+        if traced {
+            jobs::enqueue(conn, &trace_job(sid, call.ownership.streams, at)).await?;
+        }
         let told =
             json!({ "code": code.name(), "why": WHY, "last_seen": last, "node": owner.as_ref().map(NodeId::as_str) });
         entries.push(AuditEntry::step(sid, now, CALL_LOST, &end.status, told));

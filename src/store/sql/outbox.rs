@@ -15,6 +15,7 @@ use crate::store::outbox::{
 use crate::store::outcomes::{ANALYSE_CALL, CALL_ANALYSED, OutcomeStatus};
 use crate::store::schema;
 use crate::store::schema::clients::dsl;
+use crate::store::traces::trace_job;
 use crate::store::{
     Batch, Begun, CALL_TRANSFERRED, Call, CallEndReport, CallTransfer, CallWithTurns, Kept, NewCall, NewJob, StoreError,
 };
@@ -51,7 +52,7 @@ pub(in crate::store) async fn report(
 }
 
 /// Writes a batch, and tells the clients of the calls that ended. Answers with the calls that another has by now.
-pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<Vec<CallSid>, StoreError> {
+pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch, traced: bool) -> Result<Vec<CallSid>, StoreError> {
     let mut superseded = Vec::new();
     for update in &batch.calls {
         let now = Utc::now();
@@ -74,11 +75,23 @@ pub(in crate::store) async fn write(conn: &mut Conn, batch: &Batch) -> Result<Ve
             // The carrier's word, if it waits, need not wait any longer.
             hurry_end(conn, &update.call_sid, at).await?;
         }
+        if traced {
+            trace(conn, &update.call_sid, at).await?;
+        }
     }
     for told in &batch.reports {
         report(conn, told).await?;
     }
     Ok(superseded)
+}
+
+/// Adds the job that tells a call's trace, once its end is for good.
+async fn trace(conn: &mut Conn, call: &CallSid, over_at: DateTime<Utc>) -> Result<(), StoreError> {
+    let row = schema::calls::table.filter(schema::calls::call_sid.eq(call.as_str())).select(schema::calls::streams);
+    if let Some(streams) = row.get_result::<i32>(conn).await.optional()? {
+        jobs::enqueue(conn, &trace_job(call, streams, over_at)).await?;
+    }
+    Ok(())
 }
 
 /// What a function came to behind its call's end: the result of its step, and told to the client.

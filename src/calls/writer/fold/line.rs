@@ -4,16 +4,18 @@ use protocol::ids::CallSid;
 
 use super::Fold;
 use crate::store::NodeId;
+use crate::trace_context::TraceId;
 
 impl Fold {
     /// One line of log with everything that ends of calls are grouped by. Without the words of the end: they may be anybody's.
-    pub(in crate::calls::writer) fn tell_end(&self, call_sid: &CallSid, node: &NodeId) {
+    pub(in crate::calls::writer) fn tell_end(&self, call_sid: &CallSid, node: &NodeId, traced: bool) {
         let Some(end) = &self.end else { return };
         let figures = self.figures();
         let tokens = figures.tokens.unwrap_or_default();
         tracing::info!(
             target: "call",
             %call_sid,
+            trace_id = traced.then(|| TraceId::of(call_sid).to_string()),
             client = self.client,
             node = node.as_str(),
             generation = self.generation,
