@@ -5,6 +5,7 @@
 //! there. Spans wait in memory, within bounds, for one request at a time. No call waits for any of it, and none knows whether the
 //! collector lives.
 
+mod answers;
 mod events;
 mod export;
 mod exporter;

@@ -7,7 +7,7 @@ use protocol::call::fact::{Turn, Who};
 use serde_json::Value as Json;
 
 use super::otlp::{Kind, Span};
-use super::{events, tools};
+use super::{answers, events, tools};
 use crate::store::{AuditEntry, Call, CallTransfer, Entry};
 use crate::trace_context::{SpanOf, TraceId};
 
@@ -66,6 +66,7 @@ pub(super) fn spans(record: &Record<'_>) -> Vec<Span> {
     below.extend(dials(record));
     below.extend(streams(record));
     below.extend(record.turns.iter().filter_map(|turn| speech(record, turn)));
+    below.extend(record.turns.iter().flat_map(|turn| answers::spans(record, turn)));
     below.extend(tools::spans(record));
     below.iter().for_each(|span| root.reach(span));
     std::iter::once(root).chain(below).collect()

@@ -7,6 +7,8 @@
 mod account;
 mod carrier;
 mod clinic;
+#[path = "../support/collector.rs"]
+mod collector;
 mod conversation;
 #[path = "../support/database.rs"]
 mod database;
@@ -30,3 +32,4 @@ mod recording;
 mod secret_digits;
 #[path = "../support/gateway.rs"]
 mod support;
+mod traces;

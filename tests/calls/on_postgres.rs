@@ -12,6 +12,8 @@ mod functions;
 mod listening;
 #[path = "outcomes.rs"]
 mod outcomes;
+#[path = "traces.rs"]
+mod traces;
 
 mod support {
     pub(super) use crate::support::*;

@@ -141,6 +141,11 @@ impl<K: Kind> TestGateway<K> {
         Self::run(database, setup, set).await
     }
 
+    /// For calls that are spoken, with settings that no constant can tell.
+    pub async fn with_changed(setup: Setup, change: impl FnOnce(&mut SettingsArgs)) -> Self {
+        Self::run(K::database(), setup, change).await
+    }
+
     async fn run(database: Database, setup: Setup, change: impl FnOnce(&mut SettingsArgs)) -> Self {
         let folder = Folder(std::env::temp_dir().join(format!("callgate-gateway-{}", uuid::Uuid::now_v7())));
         std::fs::create_dir(&folder.0).unwrap();
