@@ -52,7 +52,8 @@ pub(super) fn traces(
     store: &Store,
     runtime: &Handle,
 ) -> anyhow::Result<(Option<Traces>, Option<Exporting>)> {
-    let Some(target) = settings.traces.target.clone() else { return Ok((None, None)) };
+    let told = settings.traces.target.clone().filter(|target| target.sampler.keeps_failed());
+    let Some(target) = told else { return Ok((None, None)) };
     let sampler = target.sampler;
     tracing::info!(collector = target.shown(), "calls are traced");
     let (exporter, exporting) = Exporter::start(target, runtime)?;
