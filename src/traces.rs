@@ -11,6 +11,7 @@ mod export;
 mod exporter;
 mod otlp;
 mod span;
+mod step;
 mod tools;
 mod tree;
 

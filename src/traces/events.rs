@@ -2,6 +2,7 @@
 
 use super::otlp::{KeyValue, Span};
 use super::span::attribute;
+use super::step::Step;
 use super::tree::Record;
 use crate::store::{AuditEntry, CallTransfer};
 
@@ -27,7 +28,7 @@ pub(super) fn put(record: &Record<'_>, root: &mut Span) {
     for step in record.steps {
         if let Some((_, names)) = TOLD.iter().find(|(kind, _)| *kind == step.kind) {
             root.happened(step.at, &step.kind, names.iter().filter_map(|name| told(step, name)).collect());
-        } else if step.kind.starts_with("webhook.") || step.kind.starts_with("media.") {
+        } else if Step::of(step) == Some(Step::Request) {
             let known_by = step.request_id.as_deref().map(|id| attribute("callgate.request_id", id));
             let outcome = attribute("callgate.outcome", step.outcome.as_str());
             root.happened(step.at, &step.kind, std::iter::once(outcome).chain(known_by).collect());

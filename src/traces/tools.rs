@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::otlp::{Kind, Span};
+use super::step::Step;
 use super::tree::{Record, number};
 use crate::store::AuditEntry;
 use crate::trace_context::SpanOf;
@@ -24,16 +25,16 @@ pub(super) fn spans(record: &Record<'_>) -> Vec<Span> {
     for step in record.steps {
         let Some(id) = number(step, "number") else { continue };
         let name = step.payload["name"].as_str().filter(|name| is_name(name));
-        match step.kind.as_str() {
-            "call.tool-called" => {
+        match Step::of(step) {
+            Some(Step::ToolCalled) => {
                 let tool = tools.entry(id).or_default();
                 (tool.name, tool.called) = (name.or(tool.name), tool.called.or(Some(step.at)));
             }
-            "call.tool-run" => {
+            Some(Step::ToolRun) => {
                 let tool = tools.entry(id).or_default();
                 (tool.name, tool.run) = (name.or(tool.name), tool.run.or(Some(step)));
             }
-            "call.tool-returned" => {
+            Some(Step::ToolReturned) => {
                 let tool = tools.entry(id).or_default();
                 tool.returned = tool.returned.or(Some(step.at));
             }

@@ -7,6 +7,7 @@ use protocol::call::fact::{Turn, Who};
 use serde_json::Value as Json;
 
 use super::otlp::{Kind, Span};
+use super::step::Step;
 use super::{answers, events, tools};
 use crate::store::{AuditEntry, Call, CallTransfer, Entry};
 use crate::trace_context::{SpanOf, TraceId};
@@ -35,8 +36,8 @@ impl Record<'_> {
         self.call.status == FAILED || self.call.ended_code.is_some_and(|code| code.status() == FAILED)
     }
 
-    pub(super) fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a AuditEntry> {
-        self.steps.iter().filter(move |step| step.kind == kind)
+    fn of(&self, what: Step) -> impl Iterator<Item = &AuditEntry> {
+        self.steps.iter().filter(move |step| Step::of(step) == Some(what))
     }
 
     /// That many ms into the call; none before its first stream.
@@ -48,7 +49,7 @@ impl Record<'_> {
     pub(super) fn ended_at(&self) -> DateTime<Utc> {
         let times = &self.call.times;
         let ours = times.ended_at.filter(|_| times.ended_at_source == Some(EndedBy::Gateway));
-        let told = || self.of_kind("call.ended").last().map(|step| step.at);
+        let told = || self.of(Step::Ended).last().map(|step| step.at);
         ours.or_else(told).or(times.ended_at).unwrap_or(times.started_at).max(times.started_at)
     }
 }
@@ -118,7 +119,7 @@ fn admission(record: &Record<'_>) -> Option<Span> {
         Entry::Voicebot => "webhook.voicebot",
         Entry::Static => "media.start",
     })?;
-    let answered = record.of_kind(hook).find(|step| step.at >= began)?;
+    let answered = record.steps.iter().find(|step| step.kind == hook && step.at >= began)?;
     let span = Span::new(record.trace(), SpanOf::Part(format_args!("admission")), "admission", began, answered.at)
         .kind_of(Kind::Server)
         .with("callgate.webhook", hook)
@@ -128,9 +129,9 @@ fn admission(record: &Record<'_>) -> Option<Span> {
 
 /// The client is asked who calls, while the model is dialled.
 fn context(record: &Record<'_>) -> Option<Span> {
-    let answered = record.of_kind("call.context").next()?;
+    let answered = record.of(Step::ContextTold).next()?;
     let took = number(answered, "took_ms").and_then(|ms| TimeDelta::try_milliseconds(i64::try_from(ms).ok()?));
-    let dialled = record.of_kind("call.model-dialled").next().map_or(record.call.times.started_at, |step| step.at);
+    let dialled = record.of(Step::ModelDialled).next().map_or(record.call.times.started_at, |step| step.at);
     let began = took.map_or(dialled, |took| answered.at - took);
     let outcome = answered.payload["came_to"].as_str().unwrap_or(&answered.outcome);
     let failed = took.is_some();
@@ -141,15 +142,15 @@ fn context(record: &Record<'_>) -> Option<Span> {
 /// Connections to the model: each until it took our configuration, or was lost.
 fn dials(record: &Record<'_>) -> Vec<Span> {
     let steps = record.steps;
-    let dialled = |step: &AuditEntry| step.kind == "call.model-dialled";
+    let dialled = |step: &AuditEntry| Step::of(step) == Some(Step::ModelDialled);
     let mut spans = Vec::new();
     for (index, dial) in steps.iter().enumerate().filter(|(_, step)| dialled(step)) {
         let attempt = number(dial, "attempt").unwrap_or(0);
         let rest = steps.iter().skip(index + 1);
         let mut behind = rest.take_while(|step| !dialled(step));
         // A session may be lost while the one that follows it is dialled.
-        let ready = behind.clone().find(|step| step.kind == "call.model-ready");
-        let mut lost = || behind.find(|step| step.kind == "call.model-lost");
+        let ready = behind.clone().find(|step| Step::of(step) == Some(Step::ModelReady));
+        let mut lost = || behind.find(|step| Step::of(step) == Some(Step::ModelLost));
         let (outcome, until) = match ready {
             Some(ready) => ("ready", ready.at),
             None => lost().map_or(("unfinished", record.ended_at()), |lost| ("lost", lost.at)),
@@ -168,10 +169,12 @@ fn dials(record: &Record<'_>) -> Vec<Span> {
 
 /// The carrier's media streams, one after another.
 fn streams(record: &Record<'_>) -> Vec<Span> {
-    const ENDS: [&str; 4] = ["call.ended", "call.lost", "call.taken_over", "call.media-started"];
-    let started = record.steps.iter().enumerate().filter(|(_, step)| step.kind == "call.media-started");
+    let ends = |step: &&AuditEntry| {
+        matches!(Step::of(step), Some(Step::Ended | Step::Lost | Step::TakenOver | Step::MediaStarted))
+    };
+    let started = record.steps.iter().enumerate().filter(|(_, step)| Step::of(step) == Some(Step::MediaStarted));
     let span = |(number_of, (index, step)): (usize, (usize, &AuditEntry))| {
-        let end = record.steps.iter().skip(index + 1).find(|step| ENDS.contains(&step.kind.as_str()));
+        let end = record.steps.iter().skip(index + 1).find(ends);
         let until = end.map_or_else(|| record.ended_at(), |step| step.at);
         let number_of = number_of as u64 + 1;
         Span::new(record.trace(), SpanOf::Part(format_args!("stream/{number_of}")), "media stream", step.at, until)

@@ -24,10 +24,13 @@ answer call crm_find_patient {\"name\":\"Asha\"}
 answer commentary_en";
 const KEY: &str = "a-secret-of-the-collector";
 
+/// Where, and with which `traceparent`.
+type Asked = (String, Option<String>);
+
 /// Endpoints of a client: where each was asked, with which `traceparent`.
 #[derive(Clone)]
 struct Shop {
-    asked: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
     url: String,
 }
 
