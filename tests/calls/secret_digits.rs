@@ -4,7 +4,9 @@
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use base64::Engine as _;
@@ -32,6 +34,15 @@ answer call bank_charge {"card":"{{digits:1}}"}
 answer call crm_note {"text":"{{digits:1}}"}
 answer call pay {"card":"{{digits:9}}"}
 answer commentary_en + call collect_digits {"count":16,"purpose":"another card","secret":true}
+answer goodbye_en + call end_call {}
+"#;
+
+/// Nobody asked for the card, and every key is secret. The first tone is heard before anybody knows, and may pass for a turn: that has the
+/// first answer; else the keys have.
+const UNASKED: &str = r#"
+greeting goodbye_en
+answer commentary_en
+answer call pay {"card":"{{digits:1}}"}
 answer goodbye_en + call end_call {}
 "#;
 
@@ -225,7 +236,21 @@ async fn none_in_database(url: &str) {
     driven.abort();
 }
 
-fn agent(systems: &str) -> String {
+/// The caller's side as it is spooled while the call goes on: how often it was looked at, and that no tone is on it.
+async fn no_tone_in_spool(folder: &Path, looks: &AtomicUsize) {
+    loop {
+        for call in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let Ok(bytes) = std::fs::read(call.path().join("caller.s16")) else { continue };
+            let samples: Vec<i16> = bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
+            assert_eq!(tones(&samples, 8_000), 0, "{} samples", samples.len());
+            looks.fetch_add(usize::from(samples.len() > 8_000), Ordering::Relaxed);
+        }
+        // It is looked at all along: the time between is of no matter.
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+fn agent(systems: &str, keypad: &str) -> String {
     let tool = |name: &str| {
         json!({
             "name": name, "description": "Takes a card.", "url": format!("{systems}/{name}"),
@@ -237,6 +262,7 @@ fn agent(systems: &str) -> String {
     };
     let file = json!({
         "name": "Shop", "numbers": [NUMBER], "recording": true,
+        "keypad": { "secret": keypad },
         "events": { "url": format!("{systems}/events") },
         "tools": [tool("pay"), tool("decline")],
         "mcp": [
@@ -258,7 +284,7 @@ struct World<K: Kind> {
 }
 
 impl<K: Kind> World<K> {
-    async fn start(script: &str, on_postgres: bool) -> Self {
+    async fn start(script: &str, keypad: &str, on_postgres: bool) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let options = ModelOptions { script: script.parse::<Script>().unwrap(), ..ModelOptions::default() };
         let server = ModelServer::bind((Ipv4Addr::LOCALHOST, 0).into(), options).await.unwrap();
@@ -270,7 +296,7 @@ impl<K: Kind> World<K> {
         let mut world =
             Self { process: TestProcess::new(), database, systems, url, tap, kind: std::marker::PhantomData };
         let file = world.process.folder().join("agent.toml");
-        std::fs::write(&file, agent(&world.url)).unwrap();
+        std::fs::write(&file, agent(&world.url, keypad)).unwrap();
         let mut apply = world.command(&["client", "apply", "agent.toml"]);
         apply.stderr(Stdio::piped()).stdout(Stdio::piped());
         // Its servers are asked meanwhile, here.
@@ -334,7 +360,10 @@ impl<K: Kind> World<K> {
 }
 
 async fn nobody_but_the_function_has_them<K: Kind>(on_postgres: bool) {
-    let world = World::<K>::start(SCRIPT, on_postgres).await;
+    let world = World::<K>::start(SCRIPT, "asked", on_postgres).await;
+    let (spool, looks) = (world.process.folder().join("spool"), Arc::new(AtomicUsize::new(0)));
+    let seen = Arc::clone(&looks);
+    let watched = actix_rt::spawn(async move { no_tone_in_spool(&spool, &seen).await });
     let report = place_call(world.plan(vec![
         Say::agent_finished(),
         question(),
@@ -347,6 +376,9 @@ async fn nobody_but_the_function_has_them<K: Kind>(on_postgres: bool) {
     ]))
     .await
     .unwrap();
+    assert!(!watched.is_finished(), "a tone was spooled");
+    watched.abort();
+    assert!(looks.load(Ordering::Relaxed) > 20, "{looks:?} looks at the spool");
     let store = Store::open(&world.database_url().parse().unwrap()).await.unwrap();
     let call = CallSid::new(&report.call_sid);
     let told = || async { world.systems.asked("/events").iter().any(|event| event["type"] == "recording.stored") };
@@ -402,4 +434,26 @@ async fn secret_digits_are_in_no_byte_but_the_request_of_the_function_that_gets_
 #[actix_rt::test]
 async fn secret_digits_are_in_no_row_of_a_postgresql_either() {
     nobody_but_the_function_has_them::<Postgres>(true).await;
+}
+
+#[actix_rt::test]
+async fn where_every_key_is_secret_a_card_that_nobody_asked_for_is_in_no_byte_either() {
+    let world = World::<Sqlite>::start(UNASKED, "always", false).await;
+    let typed = Say::Type(format!("{CARD}#"));
+    let script = vec![Say::agent_finished(), typed, Say::agent_finished(), question(), Say::agent_finished()];
+    let report = place_call(world.plan(script)).await.unwrap();
+    let told = || async { world.systems.asked("/events").iter().any(|event| event["type"] == "recording.stored") };
+    eventually("the client is told of everything", told).await;
+    let paid: Vec<Value> = world.systems.asked("/pay").iter().map(|asked| asked["arguments"].clone()).collect();
+    assert_eq!(paid, [json!({ "card": CARD })], "{:#?}", world.tap.told());
+    assert!(world.tap.all().contains("{{digits:1}} (16 keys)"), "the model knows that there are some");
+    // What is known of the first key comes behind its tone; of those behind it nobody heard any.
+    assert!(tones(&world.tap.heard(), 24_000) <= 12, "{}", tones(&world.tap.heard(), 24_000));
+    none_in("the model's socket", world.tap.all().as_bytes());
+    for event in world.systems.asked("/events") {
+        none_in("an event", event.to_string().as_bytes());
+    }
+    let shown = world.command(&["calls", &report.call_sid]).stdout(Stdio::piped()).output().unwrap();
+    none_in("what is shown", &shown.stdout);
+    assert!(none_in_files(world.process.folder()) >= 5);
 }

@@ -3,7 +3,9 @@
 use super::tools::with_tools;
 use super::*;
 use crate::call::digits::SecretDigits;
+use crate::call::history::{StoredCall, StoredStep};
 use crate::call::io::Control;
+use crate::call::policy::{Confirmed, Interruptions};
 use crate::realtime::command::NewItem;
 
 const CARD: &str = "4539578763621486";
@@ -342,6 +344,76 @@ fn after_a_fault_of_ours_the_entry_is_lost_and_asked_for_again_and_what_is_still
     rig.types("453957#");
     assert!(format!("{:?}", rig.told_of_keys()).contains("{{digits:2}} (6 keys)"), "{:?}", rig.told_of_keys());
     rig.no_digit_in_what_it_said("453957");
+}
+
+#[test]
+fn an_entry_that_a_broken_line_cut_off_is_asked_for_again_when_the_call_comes_back_here_or_at_another_gateway() {
+    let mut rig = Rig::live();
+    rig.response_created(1, "r1");
+    rig.calls_with(1, "r1", "c1", "collect_digits", SECRET);
+    rig.response_done(1, "r1", ResponseStatus::Completed);
+    rig.types(&CARD[..8]);
+    rig.caller(CallerEvent::Gone);
+    let remembered = rig.call.history().clone();
+    let asked = rig.facts().into_iter().find_map(|fact| match fact {
+        Fact::ToolCalled(call) => Some(call.clone()),
+        _ => None,
+    });
+    let steps = vec![StoredStep::Tool { call: asked.unwrap(), result: None }];
+    let recorded = StoredCall { started: Some(clock().wall), streams: 1, steps, dials: 1, ..StoredCall::default() };
+    for history in [remembered, History::stored(recorded)] {
+        let now = rig.now + Duration::from_secs(6);
+        let call = Call::resume(now, clock(), Arc::new(Policy::default()), Arc::new(with_tools()), history);
+        let mut rig = Rig::of(call, now);
+        rig.caller(CallerEvent::Started { stream: StreamSid::new("s2"), rate: SampleRate::Hz8000 });
+        rig.ready(2);
+        let told = rig.results(2).pop().map(|(_, told)| told.to_owned()).unwrap();
+        assert!(told.contains("lost") && told.contains("again") && rig.asked() == 1, "{told}");
+        // What is typed at once is nobody's; who goes on typing types in secret still.
+        rig.types("4#");
+        rig.response_created(2, "r2");
+        rig.audio(2, &key("r2", "a2"), 400);
+        rig.response_done(2, "r2", ResponseStatus::Completed);
+        rig.play_out();
+        rig.pass(3_100);
+        rig.types(&CARD[8..]);
+        rig.pass(5_200);
+        assert!(format!("{:?}", rig.told_of_keys()).contains("(8 keys)"), "{:?}", rig.told_of_keys());
+        rig.no_digit_in_what_it_said(&CARD[8..14]);
+    }
+}
+
+#[test]
+fn tones_do_not_pause_an_agent_who_waits_for_who_interrupts_it_and_the_entry_is_answered_once() {
+    let listening = Listening { interruptions: Interruptions::Confirmed(Confirmed::default()), ..Listening::default() };
+    let mut rig = Rig::about(Policy { record: true, ..Policy::default() }, Setup { listening, ..with_tools() });
+    rig.ready(1);
+    rig.start_media();
+    rig.pass(400);
+    rig.caller_turn(1, "u0");
+    rig.server(1, ServerEvent::Committed { item: ItemId::new("u0") });
+    rig.response_created(1, "r1");
+    rig.calls_with(1, "r1", "c1", "collect_digits", SECRET);
+    rig.audio(1, &key("r1", "a1"), 3_000);
+    rig.response_done(1, "r1", ResponseStatus::Completed);
+    rig.pass(1_000);
+    rig.take();
+    rig.loud(400);
+    assert_eq!(rig.heard_of_caller(), (false, false), "a tone comes before its event");
+    assert!(!rig.said.contains(&Output::Caller(CallerCommand::Clear)), "nobody speaks");
+    rig.types(CARD);
+    assert_eq!((rig.result("c1"), rig.asked()), (Some(r#"{"digits":"{{digits:1}}","count":16}"#), 1));
+    rig.no_digit_in_what_it_said(&CARD[..6]);
+    // What the caller says behind it is a turn like any other, and we ask for its answer.
+    rig.response_created(1, "r2");
+    rig.audio(1, &key("r2", "a2"), 400);
+    rig.response_done(1, "r2", ResponseStatus::Completed);
+    rig.play_out();
+    rig.pass(3_100);
+    rig.take();
+    rig.caller_turn(1, "u1");
+    rig.server(1, ServerEvent::Committed { item: ItemId::new("u1") });
+    assert_eq!(rig.asked(), 1);
 }
 
 #[test]
