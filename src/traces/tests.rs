@@ -14,9 +14,13 @@ use super::exporter::{ANSWER_WITHIN, MOST_AT_ONCE, MOST_ATTEMPTS, MOST_WAITING};
 use super::otlp::Span;
 use super::span::{LONGEST_VALUE, MOST_EVENTS};
 use super::tree::{Record, spans};
-use super::{Exporter, Exporting, TraceTarget};
-use crate::store::tests::{latency, turn};
-use crate::store::{AuditEntry, Call, CallTransfer, Entry, Figures, Ownership, Parties, Times};
+use super::{Exporter, Exporting, TraceTarget, Traces};
+use crate::jobs::{Handler, Job, JobError, Watcher};
+use crate::store::tests::{TempDb, batch, latency, media, new_call, new_client, turn, update};
+use crate::store::{
+    AuditEntry, Call, CallTransfer, CallUpdate, EXPORT_TRACE, Entry, Figures, Finish, JobStatus, Ownership, Parties,
+    SEND_EVENT, Store, Times,
+};
 use crate::trace_context::{Sampler, SpanOf, TraceId};
 
 #[path = "../../tests/support/collector.rs"]
@@ -375,4 +379,97 @@ fn a_trace_that_ends_before_it_begins_takes_no_time() {
     let trace = TraceId::of(&CallSid::new("c1"));
     let span = Span::new(trace, SpanOf::Call, "call", at(5), at(5) - TimeDelta::seconds(9));
     assert_eq!(span.start_time_unix_nano, span.end_time_unix_nano);
+}
+
+/// A store with a call, whose traces go to a collector.
+struct Told {
+    store: Store,
+    collector: Collector,
+    exporter: Option<Exporter>,
+    exporting: Exporting,
+    _db: TempDb,
+}
+
+impl Told {
+    async fn new() -> Self {
+        let db = TempDb::new();
+        let store = db.store().await;
+        let client = store.add_client(new_client("+918047112233")).await.unwrap().id;
+        store.begin_call(new_call("c1", client)).await.unwrap();
+        let collector = Collector::start();
+        let (resource, headers) = (Vec::new(), Vec::new());
+        let url = traces(&collector).parse().unwrap();
+        let target = TraceTarget { url, headers, resource, sampler: Sampler::AlwaysOn };
+        let (exporter, exporting) = Exporter::start(target, &Handle::current()).unwrap();
+        Self { store, collector, exporter: Some(exporter), exporting, _db: db }
+    }
+
+    fn traces(&mut self, sampler: Sampler) -> Traces {
+        Traces::new(self.store.clone(), self.exporter.take().unwrap(), sampler, "gpt-realtime")
+    }
+
+    async fn ends(&self, code: EndCode) {
+        let (status, why) = (code.status().to_owned(), "hush-hush".to_owned());
+        let finish = Some(Finish { at: Utc::now(), status, code, why, transfer: None });
+        let update = CallUpdate { media: Some(media()), finish, ..update("c1") };
+        self.store.write_batch(batch(vec![update])).await.unwrap();
+    }
+}
+
+fn job(kind: &str, streams: i64) -> Job {
+    Job {
+        id: 7,
+        kind: kind.to_owned(),
+        key: "c1/1".to_owned(),
+        payload: json!({ "call_sid": "c1", "streams": streams, "type": "call.ended" }),
+        status: JobStatus::Running,
+        attempts: 2,
+        run_at: at(0),
+        last_error: None,
+        created_at: at(0),
+        lease_owner: None,
+        leased_until: None,
+        ordering: None,
+        node: None,
+    }
+}
+
+#[actix_web::test]
+async fn a_call_that_is_back_is_told_of_by_the_job_behind_its_last_stream_alone() {
+    let mut told = Told::new().await;
+    let traces = told.traces(Sampler::AlwaysOn);
+    told.store.write_batch(batch(vec![CallUpdate { media: Some(media()), ..update("c1") }])).await.unwrap();
+    // It goes on; the job of a stream before says nothing; nobody knows the call.
+    let waits = Handler::run(&traces, &job(EXPORT_TRACE, 1)).await;
+    assert!(matches!(waits, Err(JobError::Retry(_))), "{waits:?}");
+    told.ends(EndCode::AgentHungUp).await;
+    Handler::run(&traces, &job(EXPORT_TRACE, 0)).await.unwrap();
+    let nobody = Job { payload: json!({ "call_sid": "nobody", "streams": 1 }), ..job(EXPORT_TRACE, 1) };
+    Handler::run(&traces, &nobody).await.unwrap();
+    Handler::run(&traces, &job(EXPORT_TRACE, 1)).await.unwrap();
+    traces.ran(&job(SEND_EVENT, 1), "retry", (at(100), at(200))).await;
+    traces.ran(&job(EXPORT_TRACE, 1), "done", (at(100), at(200))).await;
+    told.exporting.stop(Duration::from_secs(5)).await;
+    let names: Vec<String> = told.collector.spans().into_iter().map(|span| span.name).collect();
+    assert_eq!(names, ["call", "job send_event"]);
+    let attempt = told.collector.spans().pop().unwrap();
+    let known = TraceId::of(&CallSid::new("c1")).span(SpanOf::Job(7, 2)).bytes();
+    assert_eq!((attempt.span_id.as_slice(), attempt.status.unwrap().message), (known.as_slice(), "retry".to_owned()));
+}
+
+#[actix_web::test]
+async fn of_a_ratio_a_call_that_failed_is_told_all_the_same_and_of_none_nothing_is() {
+    for (sampler, code, expected) in [
+        (Sampler::Ratio(0.0), EndCode::AgentHungUp, 0),
+        (Sampler::Ratio(0.0), EndCode::ModelFailed, 1),
+        (Sampler::Ratio(1.0), EndCode::AgentHungUp, 1),
+        (Sampler::AlwaysOff, EndCode::ModelFailed, 0),
+    ] {
+        let mut told = Told::new().await;
+        let traces = told.traces(sampler);
+        told.ends(code).await;
+        Handler::run(&traces, &job(EXPORT_TRACE, 1)).await.unwrap();
+        told.exporting.stop(Duration::from_secs(5)).await;
+        assert_eq!(told.collector.spans().len(), expected, "{sampler:?} {code:?}");
+    }
 }

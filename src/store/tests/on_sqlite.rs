@@ -29,6 +29,8 @@ mod outcomes;
 mod owners;
 #[path = "recordings.rs"]
 mod recordings;
+#[path = "traces.rs"]
+mod traces;
 #[path = "transfers.rs"]
 mod transfers;
 
