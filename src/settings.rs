@@ -225,8 +225,11 @@ impl Settings {
         let secrets =
             [&webhooks.key, &exotel.api_token, &exotel.api_key, &model.key, admin_token, &seal.key, &seal.old];
         let of_outcomes = outcome.as_ref().and_then(|model| model.key.as_ref());
-        let of_traces = traces.target.iter().flat_map(|target| &target.headers).map(|(_, value)| Some(value));
-        Secrets::new(secrets.into_iter().map(Option::as_ref).chain([of_outcomes]).chain(of_traces))
+        // `Bearer` is none.
+        let headers = traces.target.iter().flat_map(|target| &target.headers);
+        let of_traces: Vec<Secret> =
+            headers.filter_map(|(_, value)| value.reveal().split_whitespace().last()).map(Secret::new).collect();
+        Secrets::new(secrets.into_iter().map(Option::as_ref).chain([of_outcomes]).chain(of_traces.iter().map(Some)))
     }
 
     /// Checks what `serve` needs besides settings that are right.

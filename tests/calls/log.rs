@@ -18,6 +18,8 @@ const SECRETS: [(&str, &str); 5] = [
     ("OPENAI_API_KEY", "sk-the-models-key-of-this-test"),
 ];
 
+const COLLECTORS_KEY: &str = "the-collectors-key-of-this-test";
+
 /// A gateway whose log goes to a file.
 struct Logged {
     process: TestProcess,
@@ -40,6 +42,9 @@ impl Logged {
         let command = |words: &[&str]| {
             let mut command = process.command(words);
             command.env_remove("SIMULATED_MODEL").envs(SECRETS).env("REALTIME_URL", &url);
+            // A collector of traces that is not there.
+            command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9");
+            command.env("OTEL_EXPORTER_OTLP_HEADERS", format!("authorization=Bearer%20{COLLECTORS_KEY}"));
             command.env("WEBHOOK_AUTH", "key,basic,signature").env("RUST_LOG", filter).env("LOG_FORMAT", "json");
             command
         };
@@ -119,13 +124,17 @@ async fn no_level_of_the_log_has_a_secret_or_a_callers_number_in_it() {
         ("RecordingUrl", "https://recordings.exotel.com/a.mp3"),
         ("CustomField", SECRETS[1].1),
         ("token", SECRETS[2].1),
+        ("key", COLLECTORS_KEY),
     ];
     client.post(&url).form(&form).send().await.unwrap();
     client.get(gateway.process.url("/api/v1/calls")).bearer_auth("a-wrong-token-of-an-operator").send().await.unwrap();
     gateway.until(async || !gateway.said("INFO", "answered").is_empty()).await;
+    let no_traces = async || gateway.log().contains("the collector does not take traces");
+    gateway.until(no_traces).await;
     let log = gateway.log();
     for secret in SECRETS.map(|(_, secret)| secret).into_iter().chain([
         "a-wrong-token-of-an-operator",
+        COLLECTORS_KEY,
         "9876501234",
         "9876501235",
     ]) {
@@ -138,7 +147,9 @@ async fn no_level_of_the_log_has_a_secret_or_a_callers_number_in_it() {
     let told = entries.iter().find(|entry| entry.kind == "webhook.recording").expect("it was written down");
     assert_eq!((&told.payload["CustomField"], &told.payload["token"]), (&"[redacted]".into(), &"[redacted]".into()));
     for entry in &entries {
-        assert!(!SECRETS.iter().any(|(_, secret)| entry.payload.to_string().contains(secret)), "{entry:?}");
+        let payload = entry.payload.to_string();
+        let secrets = SECRETS.iter().map(|(_, secret)| *secret);
+        assert!(!secrets.chain([COLLECTORS_KEY]).any(|secret| payload.contains(secret)), "{entry:?}");
     }
 }
 
@@ -215,6 +226,7 @@ async fn a_calls_end_is_one_line_with_all_that_ends_are_grouped_by_and_the_metri
     for figure in ["generation", "interruptions", "unheard_ms", "model_reconnects", "frames_lost", "tools"] {
         assert!(end[figure].is_u64(), "{figure}: {end}");
     }
+    assert_eq!(end["trace_id"].as_str().map(str::len), Some(32), "{end}");
     assert_eq!((&end["status"], &end["provisional"]), (&"completed".into(), &false.into()));
     let page = gateway.get("/metrics").await;
     for series in [

@@ -136,6 +136,16 @@ async fn tree(collector: &Collector, enough: impl Fn(&[Span]) -> bool) -> Vec<Sp
             assert!(within, "{span:?} in {parent:?}");
         }
     }
+    for answer in spans.iter().filter(|span| attribute(span, "callgate.awaited").is_some()) {
+        let mut parts: Vec<&Span> = spans.iter().filter(|span| span.parent_span_id == answer.span_id).collect();
+        parts.sort_by_key(|part| part.start_time_unix_nano);
+        let mut reached = answer.start_time_unix_nano;
+        for part in parts {
+            assert_eq!(part.start_time_unix_nano, reached, "a gap in {answer:?}: {part:?}");
+            reached = part.end_time_unix_nano;
+        }
+        assert_eq!(reached, answer.end_time_unix_nano, "{answer:?}");
+    }
     spans
 }
 
