@@ -10,10 +10,12 @@ use std::time::Instant;
 use actix::prelude::SendError;
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
 use protocol::call::Call;
+use protocol::call::fact::Fact;
 use protocol::call::io::{CallerCommand, CallerEvent, Input, ModelEvent, Output};
 
 use crate::busy::Working;
 use crate::caller_leg::{CallerLeg, Command};
+use crate::lag::Lag;
 use crate::model_leg::Legs;
 use crate::relocate::{Departure, Moved};
 use crate::switchboard::registry::CallSlot;
@@ -54,13 +56,17 @@ pub(crate) struct CallActor {
     pub(crate) departure: Option<Departure>,
     /// When the call was last told of anything; none once the timer has looked at what followed.
     stepped: Option<Instant>,
+    /// This thread's, and how much of it the call was told.
+    lag: (Rc<Lag>, u64),
     exit: Rc<Cell<Exit>>,
 }
 
 impl CallActor {
     pub(crate) fn new(slot: Arc<CallSlot>, origin: Origin, exit: Rc<Cell<Exit>>) -> Self {
         let legs = Legs::new(Arc::clone(&slot));
-        Self { slot, origin: Some(origin), call: None, legs, caller: None, departure: None, stepped: None, exit }
+        let here = Lag::here();
+        let lag = (Rc::clone(&here), here.so_far());
+        Self { slot, origin: Some(origin), call: None, legs, caller: None, departure: None, stepped: None, lag, exit }
     }
 
     /// Makes or takes over the call: here and not in [`Self::new`], so that a panic in it is caught like any other.
@@ -90,6 +96,12 @@ impl CallActor {
     fn step(&mut self, input: Input, ctx: &mut Context<Self>) {
         let Some(call) = &mut self.call else { return };
         let _working = Working::on(self.slot.seat.number());
+        let (lag, seen) = &mut self.lag;
+        match lag.since(seen) {
+            0 => {}
+            // The call was not served for so long, whoever waited for what.
+            count => self.slot.record(&Fact::Counted { what: "thread_late_ms", count }),
+        }
         let now = Instant::now();
         call.handle(now, input);
         self.stepped = Some(now);
@@ -163,7 +175,9 @@ impl Handler<Deliver> for CallActor {
 
     fn handle(&mut self, Deliver(input): Deliver, ctx: &mut Self::Context) {
         let gone = match &input {
-            Input::Model(conn, ModelEvent::Refused(..) | ModelEvent::Closed(_)) => Some(*conn),
+            Input::Model(conn, ModelEvent::Refused(..) | ModelEvent::TurnedAway(..) | ModelEvent::Closed(_)) => {
+                Some(*conn)
+            }
             _ => None,
         };
         if let Some(conn) = gone {

@@ -23,6 +23,7 @@ mod call_actor;
 mod caller_leg;
 mod effects;
 mod fault;
+mod lag;
 mod limits;
 mod media;
 mod model_leg;

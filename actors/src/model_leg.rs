@@ -104,7 +104,8 @@ impl ModelLeg {
     /// The connection is over: said once.
     fn end(&mut self, event: ModelEvent) {
         if self.state.take().is_some() {
-            if let ModelEvent::Refused(_, words) | ModelEvent::Closed(words) = &event {
+            if let ModelEvent::Refused(_, words) | ModelEvent::TurnedAway(_, words) | ModelEvent::Closed(words) = &event
+            {
                 self.because(words);
             }
             self.tell(event);

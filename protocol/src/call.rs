@@ -165,6 +165,7 @@ impl Call {
             CallerEvent::Audio { pcm, level_dbfs, sent_ms } => self.caller_audio(pcm, level_dbfs, sent_ms),
             CallerEvent::Started { stream, rate } => self.started(stream, rate),
             CallerEvent::Lost { messages } => self.cx.count("caller_lost", u64::from(messages)),
+            CallerEvent::Late { messages } => self.cx.count("caller_late", u64::from(messages)),
             CallerEvent::Dropped { events } => self.cx.count("events_dropped", u64::from(events)),
             CallerEvent::Mark(mark) => self.playout.marked(&mut self.cx, mark),
             CallerEvent::Sent { mark, pcm } => self.playout.sent(&mut self.cx, mark, pcm),
@@ -184,6 +185,10 @@ impl Call {
             ModelEvent::Server(event) => self.server(conn, event),
             ModelEvent::Opened => self.session.opened(&mut self.cx, conn),
             ModelEvent::Refused(why, cause) => self.connection_lost(conn, &cause, Some(why)),
+            ModelEvent::TurnedAway(status, cause) => {
+                self.cx.count(if status == 429 { "model_rate_limited" } else { "model_turned_away" }, 1);
+                self.connection_lost(conn, &cause, None);
+            }
             ModelEvent::Closed(cause) => self.connection_lost(conn, &cause, None),
         }
     }
@@ -228,7 +233,7 @@ impl Call {
             }
             Timer::Patience(patience::Timer::Answer) => self.answer_overdue(),
             Timer::Patience(timer) => {
-                let verdict = self.patience.expired(&self.cx, timer);
+                let verdict = self.patience.expired(&mut self.cx, timer);
                 self.verdict(verdict);
             }
             Timer::CarryOn(_) => self.nothing_noticed(),

@@ -6,6 +6,7 @@ use protocol::call::end::Ended;
 use protocol::call::fact::{BrokenBy, Fact, ToolCall};
 use protocol::ids::CallSid;
 use protocol::realtime::event_id::EventKind;
+use protocol::realtime::failure::ProviderRefusal;
 use serde_json::{Value, json};
 
 use crate::store::{AuditEntry, Call, NodeId};
@@ -20,7 +21,9 @@ pub(crate) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
         Fact::ModelReady { after_ms } => ("call.model-ready", "ok", json!({ "after_ms": after_ms })),
         Fact::Resumed => ("call.resumed", "ok", json!({})),
         Fact::ModelLost { cause, refused } => {
-            ("call.model-lost", "failed", json!({ "cause": cause, "refused": refused.is_some() }))
+            let refused_for = refused.map(ProviderRefusal::name);
+            let told = json!({ "cause": cause, "refused": refused.is_some(), "refused_for": refused_for });
+            ("call.model-lost", "failed", told)
         }
         Fact::FirstAudio { after_ms } => ("call.first-audio", "ok", json!({ "after_ms": after_ms })),
         Fact::Interrupted { heard_ms, unheard_ms, at_ms, .. } => {
@@ -80,6 +83,12 @@ pub(crate) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
         | Fact::Usage(_) => return None,
     };
     Some(AuditEntry::step(call, at, kind, outcome, payload))
+}
+
+/// The entry of a call whose record waited for the database, from then on and for so long.
+pub(crate) fn record_waited(call: &CallSid, since: DateTime<Utc>, for_ms: u64, is_disk_full: bool) -> AuditEntry {
+    let told = json!({ "for_ms": for_ms, "disk_full": is_disk_full });
+    step(call, since, "call.record-waited".to_owned(), "failed", told)
 }
 
 /// The entry of a call that another gateway had, or nobody that is known.

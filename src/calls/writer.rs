@@ -198,6 +198,13 @@ impl Recorder for RecordWriter {
     }
 }
 
+/// The entries of calls whose record waited for a database that was away, once it is back.
+fn waited(pending: &mut Pending) -> Vec<AuditEntry> {
+    let Some((outage, calls)) = pending.take_waited() else { return Vec::new() };
+    let for_ms = u64::try_from((Utc::now() - outage.since).num_milliseconds()).unwrap_or(0);
+    calls.iter().map(|call| facts::record_waited(call, outage.since, for_ms, outage.is_disk_full)).collect()
+}
+
 /// Folds what comes and writes what is due, until there is nobody left to send anything.
 async fn write(
     mut pending: Pending,
@@ -233,6 +240,9 @@ async fn write(
             }
             () = writes.due() => {
                 writes.written(pending.write(&store).await, false);
+                for entry in waited(&mut pending) {
+                    journal.push(Lane::Steps, entry);
+                }
                 if let Some(tell) = taken_over.get() {
                     pending.take_superseded().iter().for_each(|(call, generation)| tell(call, *generation));
                 }

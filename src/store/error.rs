@@ -44,7 +44,16 @@ impl StoreError {
     pub fn is_away(&self) -> bool {
         matches!(self, Self::Away(_))
     }
+
+    /// Whether it is away since its disk has no room.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Away(told) if FULL.iter().any(|full| told.contains(full)))
+    }
 }
+
+/// What databases say of a disk without room: SQLite's first, PostgreSQL's then.
+const FULL: [&str; 3] = ["database or disk is full", "No space left on device", "could not extend file"];
 
 /// What databases say of states that pass: SQLite's first, PostgreSQL's then. Missing tables are a database put back from an old
 /// backup, or swapped: what waits is written once it is mended.

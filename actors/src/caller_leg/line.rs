@@ -33,6 +33,8 @@ pub(crate) struct Line {
     budget: Budget,
     /// Messages that never came, and of which the call was not told yet.
     lost: u32,
+    /// Messages of audio that came late or twice: told with the end of the stream.
+    late: u32,
 }
 
 impl Line {
@@ -48,6 +50,7 @@ impl Line {
             numbering: Numbering::default(),
             budget: Budget::new(),
             lost: 0,
+            late: 0,
         }
     }
 
@@ -132,6 +135,10 @@ impl Line {
             let messages = std::mem::take(&mut self.lost);
             self.deliver(CallerEvent::Lost { messages });
         }
+        if self.late > 0 {
+            let messages = std::mem::take(&mut self.late);
+            self.deliver(CallerEvent::Late { messages });
+        }
     }
 
     fn media(&mut self, media: &Media<'_>, now: Instant) {
@@ -144,7 +151,10 @@ impl Line {
                 self.lose(lost);
             }
             // Its moment has passed.
-            Numbered::Late => return self.slot.meters.late.increment(1),
+            Numbered::Late => {
+                self.late = self.late.saturating_add(1);
+                return self.slot.meters.late.increment(1);
+            }
         }
         let mut pcm = Vec::with_capacity(media.payload.len() / 4 * 3);
         match self.audio.decode(&media.payload, &mut pcm) {

@@ -77,7 +77,8 @@ impl From<DialError> for ModelEvent {
     fn from(error: DialError) -> Self {
         match error {
             DialError::Refused(refusal, words) => Self::Refused(refusal, words),
-            DialError::TurnedAway(_) | DialError::Failed(_) => Self::Closed(error.to_string()),
+            DialError::TurnedAway(status) => Self::TurnedAway(status.as_u16(), error.to_string()),
+            DialError::Failed(words) => Self::Closed(words),
         }
     }
 }

@@ -261,7 +261,7 @@ impl Call {
         if self.session.ready().is_some() && self.tools.overdue() {
             return self.ask_when_heard();
         }
-        let verdict = self.patience.not_answered(&self.cx);
+        let verdict = self.patience.not_answered(&mut self.cx);
         self.verdict(verdict);
     }
 

@@ -103,7 +103,9 @@ impl Call {
         match input {
             Input::Model(conn, event) if self.session.is_current(conn) => match event {
                 ModelEvent::Server(event) => self.last_words_of(conn, event),
-                ModelEvent::Refused(..) | ModelEvent::Closed(_) => return self.finish_left(),
+                ModelEvent::Refused(..) | ModelEvent::TurnedAway(..) | ModelEvent::Closed(_) => {
+                    return self.finish_left();
+                }
                 ModelEvent::Opened | ModelEvent::Audio { .. } => {}
             },
             // Accounts of the end that has come anyhow; the others do not wait.

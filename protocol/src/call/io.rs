@@ -57,6 +57,11 @@ pub enum CallerEvent {
         /// How many.
         messages: u32,
     },
+    /// Messages of audio that came late or twice, and so count for nothing.
+    Late {
+        /// How many.
+        messages: u32,
+    },
     /// Events beside audio that came faster than a call takes them.
     Dropped {
         /// How many.
@@ -119,6 +124,8 @@ pub enum ModelEvent {
     Opened,
     /// The server would not have us, and asking again is no use (401, unknown model).
     Refused(ProviderRefusal, String),
+    /// The server answered with an error that may pass: its HTTP status (429: it has no room for us just now), and words.
+    TurnedAway(u16, String),
     /// The connection failed or ended; asking again may help.
     Closed(String),
     /// A delta of model audio.

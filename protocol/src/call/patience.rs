@@ -192,11 +192,12 @@ impl Patience {
     }
 
     /// The model should have answered.
-    pub(super) fn not_answered(&mut self, cx: &Context) -> Verdict {
+    pub(super) fn not_answered(&mut self, cx: &mut Context) -> Verdict {
         self.expired(cx, Timer::Answer)
     }
 
-    pub(super) fn expired(&mut self, cx: &Context, timer: Timer) -> Verdict {
+    pub(super) fn expired(&mut self, cx: &mut Context, timer: Timer) -> Verdict {
+        cx.count("model_silent", u64::from(timer != Timer::Retry));
         match timer {
             Timer::Retry => Verdict::AskAgain,
             Timer::Patience => {

@@ -255,7 +255,7 @@ impl Witness {
         }
         match event {
             ModelEvent::Opened => conn.opened = true,
-            ModelEvent::Refused(..) | ModelEvent::Closed(_) => conn.closed = true,
+            ModelEvent::Refused(..) | ModelEvent::TurnedAway(..) | ModelEvent::Closed(_) => conn.closed = true,
             ModelEvent::Audio { key, pcm } => {
                 if let Some(content) = scene.tape.find(key) {
                     content.delivered += pcm.len();

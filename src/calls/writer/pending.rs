@@ -1,6 +1,6 @@
 //! What is not yet written, of every call, within a bound.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use protocol::call::COMES_BACK_WITHIN;
@@ -40,10 +40,25 @@ pub(super) struct Pending {
     reports: VecDeque<CallEndReport>,
     /// Calls that another gateway has, and under which generation this one had them.
     superseded: Vec<(CallSid, Option<i32>)>,
-    away: bool,
     /// Their traces are told.
     traced: bool,
+    /// The database takes nothing.
+    away: Option<Outage>,
+    /// Calls whose record waited for it, since it is being written again.
+    waited: Option<(Outage, Vec<CallSid>)>,
 }
+
+/// A time in which the database took nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Outage {
+    /// When that was first seen.
+    pub(super) since: DateTime<Utc>,
+    /// Its disk had no room.
+    pub(super) is_disk_full: bool,
+}
+
+/// A shorter outage is told of no call: a lock that somebody held for a moment.
+const WORTH_TELLING: TimeDelta = TimeDelta::seconds(2);
 
 impl Pending {
     pub(super) fn new(node: NodeId, default_model: String, prices: Prices) -> Self {
@@ -56,8 +71,9 @@ impl Pending {
             folds: HashMap::new(),
             ended: VecDeque::new(),
             resting: VecDeque::new(),
-            away: false,
             traced: false,
+            away: None,
+            waited: None,
         }
     }
 
@@ -126,11 +142,30 @@ impl Pending {
                 Err(error) => return self.failed(&error),
             }
         }
-        if std::mem::take(&mut self.away) {
+        if let Some(outage) = self.away.take() {
             tracing::info!("the record is being written again");
+            self.over(outage);
         }
         self.written();
         true
+    }
+
+    /// The database takes what is written again: whose calls went on meanwhile, or ended.
+    fn over(&mut self, outage: Outage) {
+        if Utc::now() - outage.since < WORTH_TELLING {
+            return;
+        }
+        let ended: HashSet<&CallSid> = self.ended.iter().collect();
+        let waited = |(sid, fold): (&CallSid, &Fold)| {
+            let is_written = fold.is_over() && !ended.contains(sid);
+            (!is_written && fold.generation().is_some()).then(|| sid.clone())
+        };
+        self.waited = Some((outage, self.folds.iter().filter_map(waited).collect()));
+    }
+
+    /// Calls whose record waited for the database, and for how long it was away.
+    pub(super) fn take_waited(&mut self) -> Option<(Outage, Vec<CallSid>)> {
+        self.waited.take()
     }
 
     /// Another gateway has the call: it is written there.
@@ -194,9 +229,11 @@ impl Pending {
     /// A database that is away is asked again with the same; what it refuses outright would be refused for ever.
     fn failed(&mut self, error: &StoreError) -> bool {
         if error.is_away() {
-            if !std::mem::replace(&mut self.away, true) {
+            let outage = self.away.get_or_insert_with(|| {
                 tracing::error!(%error, "the record cannot be written: it is kept and tried again");
-            }
+                Outage { since: Utc::now(), is_disk_full: false }
+            });
+            outage.is_disk_full |= error.is_disk_full();
             return false;
         }
         let calls = self.folds.values().filter(|fold| fold.is_over()).count();

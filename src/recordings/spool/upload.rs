@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use protocol::backoff::Backoff;
+use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinHandle;
@@ -13,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::{EncodeError, EncoderThread, Finished, SpoolHandle, WriterThread, find, left_behind};
 use crate::jobs::{Handler, Job, JobError, RetryPolicy};
 use crate::recordings::objects::Objects;
-use crate::store::{RecordingStatus, Store, StoreError};
+use crate::store::{AuditEntry, RecordingStatus, Store, StoreError};
 
 const KIND: &str = "encode_recording";
 /// What a recording's source begins with when it is our own; the folder in the spool follows.
@@ -103,9 +104,26 @@ impl Uploader {
         self.store.move_job(KIND, &id.to_string(), &self.node).await?;
         match &recording.incomplete {
             // What there is of it is stored all the same, if there is anything.
-            Some(why) => self.store.recording_failed(id, why).await,
+            Some(why) => {
+                self.store.recording_failed(id, why).await?;
+                self.store.append_audit_again(vec![is_incomplete(recording, &source, why)]).await
+            }
             None => Ok(()),
         }
+    }
+}
+
+/// The entry of a recording that the disk of the spool did not take whole.
+fn is_incomplete(recording: &Finished, source: &str, why: &str) -> AuditEntry {
+    AuditEntry {
+        // Announced again, it is the same entry.
+        at: recording.began,
+        kind: "recording.incomplete".to_owned(),
+        call_sid: Some(recording.call.clone()),
+        remote_addr: None,
+        request_id: None,
+        outcome: "failed".to_owned(),
+        payload: json!({ "source": source, "why": why }),
     }
 }
 
