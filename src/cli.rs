@@ -14,6 +14,7 @@ mod simulate;
 mod table;
 mod tool;
 mod transcript;
+mod why;
 
 use std::io::{Write, stdout};
 use std::process::ExitCode;
@@ -112,6 +113,7 @@ async fn run(command: Command, odd: Vec<String>) -> Result<bool, Failure> {
         Command::Client(args) => client::run(args, &mut screen).await?,
         Command::Secret(args) => secret::run(args, &mut screen).await?,
         Command::Calls(args) => return calls::run(&args, &mut screen).await,
+        Command::Why(args) => return why::run(&args, &mut screen).await,
         Command::Audit(args) => return audit::run(args, &mut screen).await,
         Command::Tool(args) => return tool::run(args, &mut screen).await,
         Command::Jobs(args) => jobs::run(&args, &mut screen).await?,

@@ -31,6 +31,7 @@ mod tools;
 mod trace_context;
 mod traces;
 mod views;
+mod why;
 mod write_behind;
 
 pub use cli::main;

@@ -18,7 +18,7 @@ mod secret;
 mod text;
 mod tool;
 
-pub use calls::{Audit, AuditListArgs, CallsArgs};
+pub use calls::{Audit, AuditListArgs, CallsArgs, WhyArgs};
 pub use client::{AddArgs, ApplyArgs, Client, ClientFields, OneArgs, SetArgs, ShowArgs, Switch};
 pub use flow::{BalancerArgs, Dial, Flow, FlowArgs};
 pub use jobs::{JobsAction, JobsArgs, RetryArgs};
@@ -61,6 +61,8 @@ pub enum Command {
     Secret(Secret),
     /// Recent calls; or one call's timeline, transcript, figures and why it ended.
     Calls(CallsArgs),
+    /// Why a call went as it did: what its caller noticed, where in the chain that came from, what shows it, what to look at next.
+    Why(WhyArgs),
     /// The audit log.
     #[command(subcommand)]
     Audit(Audit),

@@ -8,7 +8,7 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use protocol::call::end::EndCode;
 use protocol::ids::CallSid;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::args::CallsArgs;
 use super::client::open_existing;
@@ -18,7 +18,8 @@ use crate::cli::transcript;
 use crate::store::{CallTransfer, Figures, Recording, ToolRun};
 use crate::time::{maybe_told, told};
 use crate::trace_context::TraceId;
-use crate::views::{WholeCall, whole_call_json};
+use crate::views::{WholeCall, recording_json, whole_call_json};
+use crate::why;
 
 /// Characters of a function's arguments, and of its result, that are shown.
 const MOST_OF_A_RESULT: usize = 300;
@@ -34,11 +35,22 @@ pub(super) async fn run(args: &CallsArgs, screen: &mut impl Write) -> Result<boo
         return Ok(false);
     };
     let whole = WholeCall::of(&store, found).await.context("reading what there is of the call")?;
+    let is_live = !whole.found.call.is_over();
     let printed = match args.json {
-        true => writeln!(screen, "{:#}", whole_call_json(&whole, !whole.found.call.is_over())),
+        _ if args.listen => listen(&whole, args.json, screen),
+        true => writeln!(screen, "{:#}", whole_call_json(&whole, is_live)),
         false => show(&whole, screen),
     };
     Ok(printed.map(|()| true).map_err(anyhow::Error::from)?)
+}
+
+/// Where the sound of a call is, one recording a line, or why there is none.
+fn listen(whole: &WholeCall, as_json: bool, screen: &mut impl Write) -> io::Result<()> {
+    if as_json {
+        let all: Vec<Value> = whole.recordings.iter().map(recording_json).collect();
+        return writeln!(screen, "{:#}", json!({ "recordings": all }));
+    }
+    writeln!(screen, "{}", shown(&why::sound(&whole.recordings, !whole.found.call.is_over())))
 }
 
 fn secs(ms: Option<i64>) -> String {

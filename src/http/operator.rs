@@ -15,6 +15,7 @@ use super::{Gateway, auth, let_in};
 use crate::agent as agent_room;
 use crate::store::{Call, CallPage, StoreError};
 use crate::views::{WholeCall, call_json, whole_call_json};
+use crate::why as why_room;
 
 pub(super) mod agent;
 mod asked;
@@ -64,6 +65,21 @@ pub(super) async fn call(gateway: web::Data<Gateway>, request: HttpRequest, sid:
         let live = is_live(&gateway, &found.call);
         let whole = ask(&gateway, WholeCall::of(&gateway.store, found)).await?;
         Ok(whole_call_json(&whole, live))
+    })
+    .await
+}
+
+/// `GET /api/v1/calls/{sid}/why`: why it went as it did.
+pub(super) async fn why(gateway: web::Data<Gateway>, request: HttpRequest, sid: web::Path<String>) -> HttpResponse {
+    answer(async {
+        let reader = reader(&gateway, &request).await?;
+        Asked::of(&request, &[])?;
+        let sid = named(&sid)?;
+        let known = ask(&gateway, gateway.store.call(&sid)).await?;
+        // Of a call that was refused nothing says whose it is.
+        reader.may_see(known.and_then(|found| found.call.client_id).unwrap_or(NOBODYS), Refused::UnknownCall)?;
+        let verdict = ask(&gateway, why_room::of_call(&gateway.store, &sid)).await?;
+        Ok(verdict.ok_or(Refused::UnknownCall)?.to_json())
     })
     .await
 }

@@ -62,6 +62,7 @@ fn operators(config: &mut web::ServiceConfig) {
         .configure(operator::clients::routes)
         .service(get("/api/v1/calls").route(web::get().to(operator::calls)))
         .service(get("/api/v1/calls/{sid}").route(web::get().to(operator::call)))
+        .service(get("/api/v1/calls/{sid}/why").route(web::get().to(operator::why)))
         .service(
             web::resource("/api/v1/calls/{sid}/hangup")
                 .route(web::post().to(operator::hang_up))

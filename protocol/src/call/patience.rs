@@ -197,7 +197,7 @@ impl Patience {
     }
 
     pub(super) fn expired(&mut self, cx: &mut Context, timer: Timer) -> Verdict {
-        cx.count("model_silent", u64::from(timer != Timer::Retry));
+        cx.count("model_silent", u64::from(matches!(timer, Timer::Answer | Timer::VadMissed)));
         match timer {
             Timer::Retry => Verdict::AskAgain,
             Timer::Patience => {

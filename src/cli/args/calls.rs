@@ -24,6 +24,9 @@ pub struct CallsArgs {
     /// What they are like.
     #[command(flatten)]
     pub filters: CallFilters,
+    /// Where the sound of the call is, or why there is none.
+    #[arg(long, requires = "call_sid")]
+    pub listen: bool,
     /// Go on: a line for each call that starts, and one when it ends, until Ctrl-C.
     #[arg(long, conflicts_with = "until")]
     pub follow: bool,
@@ -31,6 +34,19 @@ pub struct CallsArgs {
     #[arg(long)]
     pub json: bool,
     /// Where they are.
+    #[command(flatten)]
+    pub database: Database,
+}
+
+/// `why`.
+#[derive(Args, Clone, Debug)]
+pub struct WhyArgs {
+    /// Its CallSid.
+    pub call_sid: String,
+    /// Print JSON, as the API has it.
+    #[arg(long)]
+    pub json: bool,
+    /// Where it is.
     #[command(flatten)]
     pub database: Database,
 }
