@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use protocol::call::end::EndCode;
 use protocol::call::fact::{Turn, Who};
+use protocol::call::latency::Latency;
 use protocol::ids::CallSid;
 use serde_json::Value;
 
@@ -73,6 +74,11 @@ impl<'a> Evidence<'a> {
     /// From and to, ms since the call's first stream began.
     pub(super) fn span(&self, from_ms: u64, to_ms: u64) -> Option<Span> {
         self.moment(from_ms).zip(self.moment(to_ms))
+    }
+
+    /// How long the caller waited for what they heard, as far as it was measured.
+    pub(super) fn latencies(&self) -> impl Iterator<Item = &'a Latency> + use<'a> {
+        self.turns.iter().filter_map(|turn| turn.latency.as_deref())
     }
 
     /// When the call ended, ms since its first stream began.

@@ -7,9 +7,10 @@ mod ours;
 mod refused;
 mod storage;
 mod tool;
+mod waits;
 
 use super::evidence::Evidence;
-use super::verdict::{Finding, Symptom};
+use super::verdict::{Finding, Place, Symptom};
 
 pub(super) use noticed::noticed;
 
@@ -29,7 +30,11 @@ pub(super) fn measured(evidence: &Evidence<'_>, noticed: &[Symptom], told: &[Fin
     let mut found: Vec<Finding> = ours::measured(evidence, noticed).into_iter().collect();
     found.extend(carrier::measured(evidence));
     let unexplained = open(&found);
-    found.extend(tool::measured(evidence, &unexplained));
+    let tools = tool::measured(evidence, &unexplained);
+    let is_known = |finding: &Finding| finding.place == Place::Tool && !tools.is_empty();
+    // Of one answer several may have taken too much.
+    found.extend(waits::measured(evidence, &unexplained).into_iter().filter(|finding| !is_known(finding)));
+    found.extend(tools);
     let unexplained = open(&found);
     found.extend(model::measured(evidence, &unexplained));
     found

@@ -2,16 +2,13 @@
 
 use protocol::call::end::EndCode;
 use protocol::call::fact::Who;
+use protocol::call::latency::{Awaited, Latency, SLOW_GREETING_MS, SLOW_MS};
 
 use super::refused::refusal;
 use crate::store::AuditEntry;
 use crate::why::evidence::{Evidence, natural, number, secs, short, word};
 use crate::why::verdict::{Noticed, Symptom};
 
-/// A first word that comes later is late, ms.
-const LATE_GREETING_MS: u64 = 1_000;
-/// An answer that comes later is late, ms: callers say "hello?" then.
-const LATE_ANSWER_MS: u64 = 2_000;
 /// Of what a caller says so many messages may be missing before it is misheard, and one of so many of all.
 const LOST_MESSAGES: u64 = 10;
 const LOST_SHARE: u64 = 100;
@@ -85,12 +82,13 @@ pub(super) fn broke(lost: &AuditEntry) -> String {
 }
 
 fn late_greeting(evidence: &Evidence<'_>) -> Option<Symptom> {
-    let (first, end) = (natural(evidence.call?.figures.first_audio_ms), evidence.end_ms());
-    let (ms, words) = match (first, end) {
-        (Some(ms), _) if ms > LATE_GREETING_MS => (ms, format!("the first word came after {}", secs(ms))),
-        (None, Some(ms))
-            if evidence.has_media() && ms > LATE_GREETING_MS && evidence.steps("call.first-audio").next().is_none() =>
-        {
+    if let Some(latency) = evidence.latencies().find(|latency| latency.of == Awaited::Greeting) {
+        return latency.is_slow().then(|| late(evidence, latency, Noticed::LateGreeting));
+    }
+    let is_heard = evidence.steps("call.first-audio").next().is_some();
+    let (ms, words) = match (natural(evidence.call?.figures.first_audio_ms), evidence.end_ms()) {
+        (Some(ms), _) if ms > SLOW_GREETING_MS => (ms, format!("the first word came after {}", secs(ms))),
+        (None, Some(ms)) if evidence.has_media() && ms > SLOW_GREETING_MS && !is_heard => {
             (ms, format!("the agent said nothing for {}", secs(ms)))
         }
         _ => return None,
@@ -99,20 +97,29 @@ fn late_greeting(evidence: &Evidence<'_>) -> Option<Symptom> {
     Some(Symptom { span: evidence.span(0, ms), ..symptom(Noticed::LateGreeting, words, missing) })
 }
 
-fn late_answers(evidence: &Evidence<'_>) -> Vec<Symptom> {
-    let late = evidence.turns.iter().filter(|turn| turn.who == Who::Agent).filter_map(|turn| {
-        let ms = turn.answer_ms.filter(|ms| *ms > LATE_ANSWER_MS)?;
-        Some((turn.at_ms.saturating_sub(ms), ms))
-    });
-    let told = |(from, ms): (u64, u64)| Symptom {
-        span: evidence.span(from, from + ms),
-        ..symptom(
-            Noticed::LateAnswer,
-            format!("an answer came {} late, at {}", secs(ms), secs(from + ms)),
-            "which part of it took so long",
-        )
+/// One whose parts are on record.
+fn late(evidence: &Evidence<'_>, latency: &Latency, of: Noticed) -> Symptom {
+    let (ms, until) = (secs(latency.whole_ms()), secs(latency.until_ms()));
+    let words = match latency.of {
+        Awaited::Greeting => format!("the first word came after {ms}"),
+        Awaited::Turn | Awaited::Tool => format!("an answer came after {ms}, at {until}"),
+        Awaited::Nudge => format!("the agent spoke up after {ms}, at {until}"),
     };
-    late.map(told).collect()
+    let missing = format!("why the answer at {until} took {ms}: no part of it stands out");
+    Symptom { span: evidence.span(latency.from_ms, latency.until_ms()), ..symptom(of, words, &missing) }
+}
+
+fn late_answers(evidence: &Evidence<'_>) -> Vec<Symptom> {
+    let is_answer = |latency: &&Latency| latency.of != Awaited::Greeting && latency.is_slow();
+    let known = evidence.latencies().filter(is_answer).map(|latency| late(evidence, latency, Noticed::LateAnswer));
+    let sent =
+        evidence.turns.iter().filter(|turn| turn.who == Who::Agent && turn.latency.is_none()).filter_map(|turn| {
+            let ms = turn.answer_ms.filter(|ms| *ms > SLOW_MS)?;
+            let words = format!("an answer came after {}, at {}", secs(ms), secs(turn.at_ms));
+            let span = evidence.span(turn.at_ms.saturating_sub(ms), turn.at_ms);
+            Some(Symptom { span, ..symptom(Noticed::LateAnswer, words, "which part of an answer took so long") })
+        });
+    known.chain(sent).collect()
 }
 
 fn unanswered(evidence: &Evidence<'_>) -> Option<Symptom> {
