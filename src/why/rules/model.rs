@@ -81,10 +81,16 @@ fn failed(evidence: &Evidence<'_>) -> Option<Finding> {
             spans.push(from(step));
         }
     }
-    if codes.is_empty() {
+    let turned_away = evidence.counted("model_turned_away");
+    if turned_away > 0 {
+        spans.extend(evidence.steps("call.model-lost").map(from));
+    }
+    if codes.is_empty() && turned_away == 0 {
         return None;
     }
-    let facts = codes.into_iter().map(|(code, count)| format!("{count} responses failed (`{code}`)"));
+    let away =
+        (turned_away > 0).then(|| format!("{turned_away} connections were answered with an error of the server's"));
+    let facts = codes.into_iter().map(|(code, count)| format!("{count} responses failed (`{code}`)")).chain(away);
     let finding = Finding::told(Place::Model, "it failed to answer", Noticed::WAITED).facts(facts).at(spans);
     Some(finding.next("`callgate audit list --kind call.response-failed --since 1h`").next(LOST))
 }

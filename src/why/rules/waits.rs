@@ -50,7 +50,8 @@ const fn most_usual(owner: Owner) -> u64 {
         Owner::Carrier => 700,
         Owner::Network => 400,
         Owner::Us => 500,
-        Owner::Model | Owner::Setting(_) => 1_000,
+        Owner::Setting(_) => 1_000,
+        Owner::Model => 1_200,
         Owner::Tool => 1_500,
     }
 }
