@@ -239,10 +239,10 @@ async fn write(
                 taken > 0
             }
             () = writes.due() => {
-                writes.written(pending.write(&store).await, false);
-                for entry in waited(&mut pending) {
-                    journal.push(Lane::Steps, entry);
-                }
+                let ok = pending.write(&store).await;
+                // Before anybody who waits is told that all of it is written.
+                waited(&mut pending).into_iter().for_each(|entry| journal.push(Lane::Steps, entry));
+                writes.written(ok, false);
                 if let Some(tell) = taken_over.get() {
                     pending.take_superseded().iter().for_each(|(call, generation)| tell(call, *generation));
                 }

@@ -6,6 +6,7 @@
 //! Nothing is synced during a call, so a machine that dies loses what its kernel had not written yet (Linux: up to some 30 s).
 
 mod encode;
+mod room;
 mod tracks;
 mod upload;
 mod writer;

@@ -121,6 +121,9 @@ const GAUGES: &[(&str, &str)] = &[
     ("callgate_jobs_waiting", "Jobs that are still to be done"),
     ("callgate_model_answered_seconds_ago", "How long ago a caller last heard the model begin an answer, if any did"),
     ("callgate_rate_keys", "Callers, clients and addresses that a limit remembers, by limit"),
+    ("callgate_spool_free_bytes", "Room on the disk that recordings are written to during calls"),
+    ("callgate_spool_size_bytes", "Size of that disk"),
+    ("callgate_spool_waiting", "Recordings that are made, or wait on that disk to be stored"),
     ("callgate_tools_running", "Functions of clients that run now, and questions who calls"),
 ];
 

@@ -17,6 +17,7 @@ mod flows;
 mod functions;
 mod handover;
 mod hours;
+mod incidents;
 mod listening;
 mod load;
 mod log;

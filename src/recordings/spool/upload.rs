@@ -11,7 +11,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::{EncodeError, EncoderThread, Finished, SpoolHandle, WriterThread, find, left_behind};
+use super::{EncodeError, EncoderThread, Finished, SpoolHandle, WriterThread, find, left_behind, room};
 use crate::jobs::{Handler, Job, JobError, RetryPolicy};
 use crate::recordings::objects::Objects;
 use crate::store::{AuditEntry, RecordingStatus, Store, StoreError};
@@ -28,6 +28,7 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from
 pub struct Spool {
     writer_thread: WriterThread,
     uploader: JoinHandle<()>,
+    room: JoinHandle<()>,
 }
 
 impl Spool {
@@ -43,12 +44,14 @@ impl Spool {
         runtime: &Handle,
     ) -> io::Result<(SpoolHandle, Self)> {
         let (spool_handle, writer_thread, finished) = SpoolHandle::start(&root)?;
+        let room = runtime.spawn(room::watch(root.clone()));
         let uploader = runtime.spawn(Uploader { store, node: node.into() }.run(root, finished));
-        Ok((spool_handle, Self { writer_thread, uploader }))
+        Ok((spool_handle, Self { writer_thread, uploader, room }))
     }
 
     /// Writes what is left of calls that are over; what the database does not take meanwhile is found at the next start.
     pub async fn stop(self, patience: Duration) {
+        self.room.abort();
         let written = tokio::task::spawn_blocking(move || drop(self.writer_thread));
         if timeout(patience, async { (written.await, self.uploader.await) }).await.is_err() {
             tracing::warn!("the last recordings wait in the spool for the next start");
@@ -105,8 +108,8 @@ impl Uploader {
         match &recording.incomplete {
             // What there is of it is stored all the same, if there is anything.
             Some(why) => {
-                self.store.recording_failed(id, why).await?;
-                self.store.append_audit_again(vec![is_incomplete(recording, &source, why)]).await
+                self.store.append_audit_again(vec![is_incomplete(recording, &source, why)]).await?;
+                self.store.recording_failed(id, why).await
             }
             None => Ok(()),
         }
