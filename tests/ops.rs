@@ -57,6 +57,39 @@ fn every_alert_has_a_page_that_names_it_and_every_page_is_some_alerts() {
     }
 }
 
+/// Each staged incident (`tests/calls/incidents.rs`), an alert that it sets off, and what of its page leads to the cause.
+const INCIDENTS: [(&str, &str, &str); 14] = [
+    ("slow model", "CallgateAnsweredLate", "callgate why CALL_SID"),
+    ("slow network", "CallgateAnsweredLate", "callgate why CALL_SID"),
+    ("slow tool", "CallgateDeadAir", "callgate why CALL_SID"),
+    ("slow us", "CallgateStalls", "callgate why CALL_SID"),
+    ("lossy carrier", "CallgateLineLoses", "callgate why CALL_SID"),
+    ("deaf model", "CallgateDeadAir", "callgate why CALL_SID"),
+    ("deaf model, few calls", "CallgateModelSilent", "callgate why CALL_SID"),
+    ("refused key", "CallgateModelRefuses", "OPENAI_API_KEY"),
+    ("rate limit", "CallgateModelFails", "rate_limit_exceeded"),
+    ("expired session", "CallgateModelLost", "callgate why CALL_SID"),
+    ("panic", "CallgateRestarts", "callgate why CALL_SID"),
+    ("full disk of recordings", "CallgateSpoolNearlyFull", "df -h"),
+    ("full disk of the database", "CallgateAuditLag", "full disk"),
+    ("database away", "CallgateTurnsCallersAway", "database.md"),
+];
+
+#[test]
+fn whoever_reads_the_alert_of_an_incident_and_its_page_is_led_to_its_cause() {
+    let rules = read(RULES);
+    let pages: Vec<(&str, &str)> = values(&rules, "alert:").into_iter().zip(values(&rules, "runbook:")).collect();
+    for (incident, alert, leads) in INCIDENTS {
+        let (_, page) =
+            pages.iter().find(|(name, _)| *name == alert).unwrap_or_else(|| panic!("{incident}: no {alert}"));
+        let text = read(page);
+        assert!(text.contains(leads), "{incident}: {page} has no `{leads}`");
+        let looks =
+            text.split("```").nth(1).unwrap_or_default().lines().filter(|line| !line.is_empty() && *line != "sh");
+        assert!(looks.count() >= 3, "{page}: three commands");
+    }
+}
+
 #[test]
 fn rules_name_metrics_that_there_are() {
     let (rules, ours) = (read(RULES), read("src/telemetry/help.rs") + &read("src/telemetry/process.rs"));

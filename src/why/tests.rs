@@ -314,6 +314,18 @@ async fn a_call_that_was_refused_is_judged_by_the_audit_log_and_an_unknown_one_i
 }
 
 #[test]
+fn what_others_say_is_told_short_and_on_one_line() {
+    let long = format!("a\nb\u{1b}[2J{}", "x".repeat(10_000));
+    let lost = json!({ "cause": long, "refused": true, "refused_for": "other" });
+    let ran = json!({ "name": long, "came_to": "timeout", "status": null, "attempts": 1, "took_ms": 9_000 });
+    let record = Record::new().ended(EndCode::ModelFailed).step(900, "call.model-lost", "failed", lost);
+    let record = record.step(9_000, "call.tool-run", "failed", ran);
+    for (name, line) in record.verdict().lines() {
+        assert!(line.chars().count() < 1_000 && !line.contains(char::is_control), "{name}: {line}");
+    }
+}
+
+#[test]
 fn where_the_sound_is_is_told_and_why_there_is_none() {
     let recording = |status, url: Option<&str>, error: Option<&str>| Recording {
         id: 1,

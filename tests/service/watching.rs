@@ -162,3 +162,41 @@ async fn every_list_is_to_be_had_as_json() {
     assert_eq!(said_json(&gateway, &["client", "show", "08037091588"])["number"], "+918037091588");
     gateway.stop().await;
 }
+
+#[actix_web::test]
+async fn why_says_the_same_at_the_terminal_as_by_the_api_and_knows_calls_that_were_refused() {
+    let gateway = Gateway::start().await;
+    let (over, refused, unknown) = (sid(), sid(), sid());
+    gateway.post("/exotel/voicebot", &incoming(&over)).await;
+    let why = async |sid: &str| gateway.operate(Method::GET, &format!("/api/v1/calls/{sid}/why")).await;
+    gateway.running.recorder().flush().await;
+    let live = why(&over).await.json();
+    assert_eq!((&live["so_far"], &live["places"]), (&true.into(), &serde_json::json!([])), "{live:#}");
+    gateway.post("/exotel/call-end", &[("CallSid", &over), ("Status", "no-answer")]).await;
+    gateway.running.switchboard().drained(PATIENCE).await;
+    // Nobody has that number.
+    let number = [("CallSid", refused.as_str()), ("CallFrom", "09876543210"), ("CallTo", "08037099999")];
+    gateway.post("/exotel/voicebot", &number).await.refused(404, "unknown_client");
+    gateway.running.recorder().flush().await;
+
+    for (sid, place, known) in [(&over, None, "yes"), (&refused, Some("setting"), "yes")] {
+        let told = why(sid).await.json();
+        assert_eq!(told, said_json(&gateway, &["why", sid]), "{told:#}");
+        let places: Vec<&str> = place.into_iter().collect();
+        assert_eq!((&told["places"], &told["known"]), (&serde_json::json!(places), &known.into()), "{told:#}");
+        let lines = said(&gateway, &["why", sid]);
+        assert_eq!(lines.lines().count(), 5, "{lines}");
+        assert!(!lines.contains("9876543210"), "{lines}");
+    }
+    assert!(said(&gateway, &["why", &refused]).contains("no active client has the number"));
+    why(&unknown).await.refused(404, "unknown_call");
+    assert_eq!(gateway.operate(Method::GET, &format!("/api/v1/calls/{over}/why?x=1")).await.status, 400);
+    let output = program(&gateway, &["why", &unknown]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("`callgate calls` lists the latest"), "{output:?}");
+
+    let listened = said(&gateway, &["calls", &over, "--listen"]);
+    assert!(listened.contains("was not recorded") && listened.lines().count() == 1, "{listened}");
+    assert_eq!(said_json(&gateway, &["calls", &over, "--listen"])["recordings"], serde_json::json!([]));
+    gateway.stop().await;
+}

@@ -174,3 +174,6 @@ fn phase(call: &Call, now: DateTime<Utc>) -> &'static str {
         (false, Some(_)) => "talking",
     }
 }
+
+#[cfg(test)]
+mod tests;
