@@ -88,7 +88,7 @@ pub(crate) fn entry(call: &CallSid, at: DateTime<Utc>, fact: &Fact) -> Option<Au
 /// The entry of a call whose record waited for the database, from then on and for so long.
 pub(crate) fn record_waited(call: &CallSid, since: DateTime<Utc>, for_ms: u64, is_disk_full: bool) -> AuditEntry {
     let told = json!({ "for_ms": for_ms, "disk_full": is_disk_full });
-    step(call, since, "call.record-waited".to_owned(), "failed", told)
+    AuditEntry::step(call, since, "call.record-waited", "failed", told)
 }
 
 /// The entry of a call that another gateway had, or nobody that is known.

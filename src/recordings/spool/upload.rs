@@ -116,18 +116,10 @@ impl Uploader {
     }
 }
 
-/// The entry of a recording that the disk of the spool did not take whole.
+/// The entry of a recording that the disk of the spool did not take whole. Announced again, it is the same entry.
 fn is_incomplete(recording: &Finished, source: &str, why: &str) -> AuditEntry {
-    AuditEntry {
-        // Announced again, it is the same entry.
-        at: recording.began,
-        kind: "recording.incomplete".to_owned(),
-        call_sid: Some(recording.call.clone()),
-        remote_addr: None,
-        request_id: None,
-        outcome: "failed".to_owned(),
-        payload: json!({ "source": source, "why": why }),
-    }
+    let told = json!({ "source": source, "why": why });
+    AuditEntry::step(&recording.call, recording.began, "recording.incomplete", "failed", told)
 }
 
 /// Encodes a recording, stores it, and removes it from the spool: in that order, so that it may be done again.
