@@ -8,6 +8,7 @@
 mod config;
 mod connection;
 mod conversation;
+mod far;
 pub mod faults;
 mod format;
 pub mod handle;

@@ -131,7 +131,7 @@ pub struct ModelArgs {
     #[arg(long, value_name = "KEY")]
     pub api_key: Option<String>,
     /// What goes wrong, as often as wanted: refuse-handshake[=401], stall, refuse-update[=N], ignore-update, mute,
-    /// fail-response[=N[:CODE]], drop-after-ms=N, expire-after-ms=N, json-ping, unknown-events, junk, effective-format, slow-ms=N, error-flood.
+    /// fail-response[=N[:CODE]], drop-after-ms=N, expire-after-ms=N, json-ping, unknown-events, junk, effective-format, slow-ms=N, network-ms=N, error-flood.
     #[arg(long = "fault", value_name = "FAULT")]
     pub faults: Vec<String>,
 }

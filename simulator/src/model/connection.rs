@@ -14,6 +14,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
+use super::far;
 use super::handle::{Control, Shared, lock};
 use super::handshake::{self, Head};
 use super::session::{Ending, Session, query_value};
@@ -36,6 +37,10 @@ pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>, next_numbe
         // Best effort: the point is not to say goodbye.
         let _ = stream.set_zero_linger();
         return;
+    }
+    if faults.network_ms > 0 {
+        let Ok(far) = far::away(stream, Duration::from_millis(faults.network_ms)).await else { return };
+        stream = far;
     }
     // A failure here is the client's business: it sees the connection close.
     let Ok(head) = Head::read(&mut stream).await else { return };

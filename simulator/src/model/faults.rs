@@ -33,6 +33,8 @@ pub struct Faults {
     pub effective_format: bool,
     /// `slow-ms=N`: the first delta of every response is N ms later than usual.
     pub slow_ms: u64,
+    /// `network-ms=N`: the way to the server and back takes N ms each, for connections that are opened from now on.
+    pub network_ms: u64,
     /// `transcript-ms=N`: what the caller said is complete as text N ms after the commit.
     pub transcript_ms: Option<u64>,
     /// `no-transcripts`: it never is.
@@ -72,7 +74,7 @@ pub enum FaultError {
 }
 
 /// The switches that [`Faults::from_flags`] knows, without their values.
-pub const FAULT_NAMES: [&str; 16] = [
+pub const FAULT_NAMES: [&str; 17] = [
     "refuse-handshake",
     "stall",
     "refuse-update",
@@ -86,6 +88,7 @@ pub const FAULT_NAMES: [&str; 16] = [
     "junk",
     "effective-format",
     "slow-ms",
+    "network-ms",
     "transcript-ms",
     "no-transcripts",
     "error-flood",
@@ -134,6 +137,7 @@ impl Faults {
             "drop-after-ms" => self.drop_after_ms = Some(ms()?),
             "expire-after-ms" => self.expire_after_ms = Some(ms()?),
             "slow-ms" => self.slow_ms = ms()?,
+            "network-ms" => self.network_ms = ms()?,
             "transcript-ms" => self.transcript_ms = Some(ms()?),
             "no-transcripts" => self.no_transcripts = switch()?,
             "stall" => self.stall = switch()?,

@@ -145,6 +145,22 @@ async fn errors_flood_once_the_session_is_configured() {
 }
 
 #[tokio::test]
+async fn a_server_far_away_answers_late_in_both_directions() {
+    let options = ModelOptions { faults: Faults { network_ms: 150, ..Faults::default() }, ..ModelOptions::default() };
+    let (addr, handle) = serve_with(options).await;
+    let dialled = std::time::Instant::now();
+    let mut client = Client::dial(addr, "/v1/realtime", &[]).await.unwrap();
+    assert!(dialled.elapsed() >= Duration::from_millis(300), "the handshake goes there and back");
+    client.until("session.created").await;
+    let asked = std::time::Instant::now();
+    client.send_text(UPDATE).await;
+    client.until("session.updated").await;
+    assert!(asked.elapsed() >= Duration::from_millis(300));
+    drop(client);
+    assert!(handle.wait_for(|logs| logs[0].closed.is_some(), WAIT).await, "and hears that its client went");
+}
+
+#[tokio::test]
 async fn the_first_delta_is_late() {
     let (mut client, handle) = session(&["slow-ms=300"]).await;
     client.send(json!({"type": "response.create"})).await;
