@@ -139,6 +139,11 @@ impl ModelLeg {
             LinkEvent::Opened => self.tell(ModelEvent::Opened),
             LinkEvent::Text(text) => self.receive(&text),
             LinkEvent::Junk => self.slot.meters.junk.model.increment(1),
+            LinkEvent::Pong(after) => {
+                self.slot.meters.round_trip(after);
+                let ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+                self.tell(ModelEvent::RoundTrip { ms });
+            }
             LinkEvent::Over(Some(why)) => self.end(why.into()),
             LinkEvent::Over(None) => self.state = None,
         }

@@ -6,7 +6,7 @@
 //! while the agent speaks), `patience` (how long the caller waits, and what follows), `playout`
 //! (what was generated, sent and heard), `opening` and `closing` (the first word, and the goodbye that must be heard), `tools` (functions:
 //! run once, with a deadline), `context_lookup` (who calls, as the client knows it), `keypad` (keys, collected to entries), `carry_on` (the
-//! rest of an answer that was broken off), `last_words` (of a caller who has left), `silence` (of one who says nothing), `prompts` (every sentence that we say to a model).
+//! rest of an answer that was broken off), `last_words` (of a caller who has left), `silence` (of one who says nothing), `stopwatch` (what the time goes to while they wait), `prompts` (every sentence that we say to a model).
 //!
 //! What takes several parts stands beside them: `beginning`, `listening` (the caller's turns), `judging` (their sounds), `answering` (the model's), `handover` (from
 //! one session to the next), `ending`. None of them can block, fail, or reach a socket or a clock.
@@ -49,6 +49,7 @@ mod recent;
 pub mod recording;
 mod session;
 mod silence;
+mod stopwatch;
 pub mod template;
 mod tools;
 mod turn;
@@ -184,6 +185,8 @@ impl Call {
             ModelEvent::Audio { key, pcm } => self.model_audio(conn, &key, &pcm),
             ModelEvent::Server(event) => self.server(conn, event),
             ModelEvent::Opened => self.session.opened(&mut self.cx, conn),
+            ModelEvent::RoundTrip { ms } if self.session.is_current(conn) => self.cx.stopwatch.round_trip(ms),
+            ModelEvent::RoundTrip { .. } => {}
             ModelEvent::Refused(why, cause) => self.connection_lost(conn, &cause, Some(why)),
             ModelEvent::TurnedAway(status, cause) => {
                 self.cx.count(if status == 429 { "model_rate_limited" } else { "model_turned_away" }, 1);
@@ -250,6 +253,7 @@ impl Call {
             Timer::Tools(timer) => {
                 let to = self.listener();
                 self.tools.expired(&mut self.cx, timer, to);
+                self.functions_returned();
                 self.answer_tools();
             }
             Timer::Closing(timer) => {
@@ -259,6 +263,7 @@ impl Call {
             Timer::LastWords(_) => self.finish_left(),
             Timer::Holding(_) => self.fill_the_wait(),
             Timer::Silence(_) => self.nobody_spoke(),
+            Timer::Stopwatch(_) => self.cx.not_taken(),
             Timer::ContextLookup(timer) => {
                 self.context_lookup.expired(&mut self.cx, timer);
                 self.session.release(&mut self.cx);

@@ -13,6 +13,8 @@ mod clips;
 mod functions;
 #[path = "simulation/judging.rs"]
 mod judging;
+#[path = "simulation/latencies.rs"]
+mod latencies;
 #[path = "simulation/leg.rs"]
 mod leg;
 #[path = "simulation/link.rs"]
@@ -156,6 +158,8 @@ fn a_thousand_seeded_calls_keep_the_ledgers_invariants() {
     // By thousand calls: the worlds are not idle, and every way out is taken.
     for (what, least) in [
         ("answers", 1500),
+        ("latencies", 1500),
+        ("latencies heard", 1000),
         ("interruptions", 600),
         ("truncations", 600),
         ("late deltas", 100),

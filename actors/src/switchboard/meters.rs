@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use protocol::call::fact::Fact;
+use protocol::call::latency::Latency;
 use protocol::ids::CallSid;
 use protocol::realtime::event::Usage;
 
@@ -89,6 +90,8 @@ struct Waits {
     ready: Histogram,
     first_audio: Histogram,
     answer: Histogram,
+    /// A ping of a model's connection.
+    round_trip: Histogram,
 }
 
 impl Meters {
@@ -118,8 +121,14 @@ impl Meters {
                 ready: histogram!("callgate_model_ready_seconds"),
                 first_audio: histogram!("callgate_first_audio_seconds"),
                 answer: histogram!("callgate_answer_seconds"),
+                round_trip: histogram!("callgate_model_round_trip_seconds"),
             },
         }
+    }
+
+    /// A ping of a model's connection was answered after that long.
+    pub(crate) fn round_trip(&self, after: Duration) {
+        self.waits.round_trip.record(after);
     }
 
     /// Counts what a fact says. Facts are rare, so names are looked up here.
@@ -148,6 +157,7 @@ impl Meters {
             }
             Fact::FirstAudio { after_ms } => self.waits.first_audio.record(Duration::from_millis(*after_ms)),
             Fact::Answered { after_ms, .. } => self.waits.answer.record(Duration::from_millis(*after_ms)),
+            Fact::Latency(latency) => waited(latency),
             Fact::Counted { what, count } => counter!("callgate_counted_total", "what" => *what).increment(*count),
             Fact::Ended(ended) => {
                 let client = self.busiest.count(client, Instant::now());
@@ -176,5 +186,19 @@ impl Meters {
                 counter!("callgate_tokens_total", "kind" => kind, "client" => client.clone()).increment(count);
             }
         }
+    }
+}
+
+/// A caller heard what they waited for. Of the parts those that took time, and the whole.
+fn waited(latency: &Latency) {
+    let of = latency.of.name();
+    let record = |part: &'static str, ms| {
+        histogram!("callgate_latency_seconds", "of" => of, "part" => part).record(Duration::from_millis(ms));
+    };
+    latency.parts.spans().for_each(|(part, _, ms)| record(part.name(), ms));
+    record("whole", latency.whole_ms());
+    if let Some((part, owner)) = latency.largest().filter(|_| latency.is_slow()) {
+        counter!("callgate_slow_answers_total", "of" => of, "part" => part.name(), "owner" => owner.name())
+            .increment(1);
     }
 }

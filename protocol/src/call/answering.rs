@@ -6,6 +6,7 @@ use super::end::Ended;
 use super::fact::{BrokenBy, Fact};
 use super::functions::Ran;
 use super::io::{ConnId, EffectId};
+use super::latency::Part;
 use super::patience::{Patience, Verdict};
 use super::playout::Pushed;
 use super::tools::{Called, Listener, Steered, Tools};
@@ -54,6 +55,7 @@ impl Call {
         }
         self.opening.audio_came();
         self.patience.audio_came(&mut self.cx);
+        self.cx.audio_came(&key.response);
         self.heard_by_server();
         if self.playout.push(&mut self.cx, key, pcm) == Pushed::Overflow {
             self.cx.count("playout_overflow", 1);
@@ -97,11 +99,13 @@ impl Call {
         let dismissed = self.tools.dismisses(response);
         match self.turn.response_began(&mut self.cx, conn, response, dismissed) {
             Began::Answer => {
+                self.cx.response_came();
                 self.closing.answer_begins();
                 self.tools.answer_begins();
                 Patience::expect_answer(&mut self.cx);
             }
             Began::InDoubt => {
+                self.cx.response_came();
                 self.playout.hold(&mut self.cx, true);
                 let silent = self.uplink.is_silent(self.cx.now, self.closing_silence());
                 Turn::doubt(&mut self.cx, silent);
@@ -144,6 +148,9 @@ impl Call {
         }
         self.goodbye_generated();
         self.answer_tools();
+        if self.is_quiet() && !self.tools.are_pending() && !self.tools.are_due() && !self.carry.is_waiting() {
+            self.cx.nothing_comes();
+        }
     }
 
     /// A response in doubt was cancelled: what came of it is not heard. Or it was not, and so the turn was over.
@@ -183,7 +190,10 @@ impl Call {
         }
         match self.tools.called(&mut self.cx, conn, call, self.uplink.keypad.kept()) {
             Called::Nothing => {}
-            Called::Answered => self.answer_tools(),
+            Called::Answered => {
+                self.functions_returned();
+                self.answer_tools();
+            }
             Called::Closes(_, by) if self.closing.is_pending() => {
                 Tools::answer(&mut self.cx, Some(conn), by, prompts::IS_ENDING);
             }
@@ -199,12 +209,32 @@ impl Call {
         }
         let to = self.listener();
         let steered = self.tools.ran(&mut self.cx, id, result, to);
+        self.functions_returned();
         if let Some(Steered { why, answered }) = steered {
             self.closing.steer(why, answered);
         }
         self.answer_tools();
         if !self.turn.generates() {
             self.goodbye_generated();
+        }
+    }
+
+    /// If all functions have returned that the caller waits for: they wait for the model again.
+    pub(super) fn functions_returned(&mut self) {
+        if !self.tools.are_pending() {
+            let part = self.model_part();
+            self.cx.functions_returned(part);
+        }
+    }
+
+    /// What a caller waits for who waits for the model.
+    pub(super) fn model_part(&self) -> Part {
+        match self.session.ready() {
+            None if self.session.awaits_context() => Part::Tool,
+            None => Part::Connecting,
+            Some(_) if !self.turn.open_responses().is_empty() => Part::Generating,
+            Some(_) if self.turn.generates() => Part::Starting,
+            Some(_) => Part::Deciding,
         }
     }
 

@@ -17,6 +17,7 @@ use super::holding::Holding;
 use super::interruption::Interruption;
 use super::io::Output;
 use super::last_words::LastWords;
+use super::latency::{Awaited, Part};
 use super::opening::Opening;
 use super::patience::Patience;
 use super::playout::Playout;
@@ -155,11 +156,27 @@ impl Call {
         if self.opening.is_due() || self.cx.history.owed() != Owed::Nothing {
             self.patience.caller_waits(&mut self.cx);
         }
+        self.waits_from_the_beginning(at);
         self.playout.start(&mut self.cx, rate);
         if let Some(clip) = self.announcement() {
             self.announce(&clip);
         }
         self.uplink.keypad.begins(&mut self.cx);
+    }
+
+    /// The caller waits for the agent's first word since their stream began; or, in a call that was rebuilt, since they stopped. What a fault of
+    /// ours took is ours.
+    fn waits_from_the_beginning(&mut self, began: SystemTime) {
+        let (now, part) = (self.cx.now, self.model_part());
+        let prepared = !self.playout.is_idle();
+        if prepared || self.opening.is_due() {
+            let part = if prepared { Part::Sending } else { part };
+            let from = self.cx.clock.moment(began).min(now);
+            self.cx.awaits(Awaited::Greeting, from, Part::Deciding, part);
+        } else if let Some(since) = self.cx.history.unanswered_since() {
+            let part = if self.tools.are_pending() { Part::Tool } else { part };
+            self.cx.awaits(Awaited::Turn, self.cx.clock.moment(since).min(now), Part::Deciding, part);
+        }
     }
 
     /// The agent is heard: audio of that content part went out.

@@ -2,6 +2,7 @@
 
 use super::io::EffectId;
 use super::keypad::{self, Ask, Done, Pressed};
+use super::latency::{Awaited, Part};
 use super::patience::Patience;
 use super::tools::Listener;
 use super::{Call, Phase, prompts};
@@ -23,6 +24,7 @@ impl Call {
         if self.announcement().is_some() {
             return;
         }
+        self.cx.stopwatch.key(self.cx.now);
         let pressed = self.uplink.keypad.pressed(&mut self.cx, key);
         self.pressed(pressed);
     }
@@ -50,9 +52,19 @@ impl Call {
 
     fn entry_over(&mut self, Done { by, told }: Done) {
         match by {
-            Some(id) => self.effect_ran(id, Ok(told.into())),
+            Some(id) => {
+                self.awaits_answer_to_keys(Awaited::Tool);
+                self.effect_ran(id, Ok(told.into()));
+            }
             None => self.keys_entered(Some(told)),
         }
+    }
+
+    /// Whoever typed waits since their last key.
+    fn awaits_answer_to_keys(&mut self, of: Awaited) {
+        let part = if self.tools.are_pending() { Part::Tool } else { self.model_part() };
+        let from = self.cx.stopwatch.last_key(self.cx.now);
+        self.cx.awaits(of, from, Part::Deciding, part);
     }
 
     /// The caller entered something that nobody asked for. It is a turn of theirs: whoever answers a question by keys has heard enough of it.
@@ -60,6 +72,7 @@ impl Call {
         let conn = self.session.ready();
         self.cancel_goodbye(conn);
         self.turn.cut_in(&mut self.cx, &mut self.playout, conn);
+        self.awaits_answer_to_keys(Awaited::Turn);
         self.tools.caller_spoke();
         self.tell_rest();
         let keys = match secret {

@@ -10,6 +10,7 @@ use super::fact::Fact;
 use super::history::History;
 use super::io::{CallerCommand, ConnId, ModelCommand, Output};
 use super::policy::{Interruptions, Policy, Setup};
+use super::stopwatch::Stopwatch;
 use crate::realtime::command::{ClientEvent, Vad};
 use crate::realtime::event_id::{EventId, EventKind};
 
@@ -21,6 +22,7 @@ pub(crate) struct Context {
     pub(crate) policy: Arc<Policy>,
     pub(crate) setup: Arc<Setup>,
     pub(super) deadlines: Deadlines,
+    pub(super) stopwatch: Stopwatch,
     pub(crate) history: History,
     pub(crate) out: VecDeque<Output>,
     counts: Vec<(&'static str, u64)>,
@@ -29,8 +31,9 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new(now: Instant, clock: Clock, policy: Arc<Policy>, setup: Arc<Setup>, history: History) -> Self {
-        let (deadlines, out, counts) = (Deadlines::default(), VecDeque::new(), Vec::new());
-        Self { now, clock, policy, setup, deadlines, history, out, counts, events: 0 }
+        let (deadlines, stopwatch) = (Deadlines::default(), Stopwatch::default());
+        let (out, counts) = (VecDeque::new(), Vec::new());
+        Self { now, clock, policy, setup, deadlines, stopwatch, history, out, counts, events: 0 }
     }
 
     /// Tells the world, and folds it into the history that a restart, a redial and a roll begin from.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     carry_on, closing, context_lookup, holding, interruption, keypad, last_words, media, patience, playout, session,
-    silence, tools, turn, uplink,
+    silence, stopwatch, tools, turn, uplink,
 };
 
 /// A timer, by the part that owns it. At most one of each is armed.
@@ -26,6 +26,7 @@ pub(super) enum Timer {
     Holding(holding::Timer),
     ContextLookup(context_lookup::Timer),
     Silence(silence::Timer),
+    Stopwatch(stopwatch::Timer),
     /// One for each function that runs.
     Tools(tools::Timer),
 }
@@ -55,11 +56,12 @@ of_parts! {
     Holding: holding,
     ContextLookup: context_lookup,
     Silence: silence,
+    Stopwatch: stopwatch,
     Tools: tools,
 }
 
 /// The rows of the table, of the timers that there is one of each. Pacing comes first: [`Deadlines::next`] looks at it apart.
-const ROWS: [Timer; 29] = [
+const ROWS: [Timer; 30] = [
     Timer::Playout(playout::Timer::Pace),
     Timer::Playout(playout::Timer::Voice),
     Timer::Playout(playout::Timer::KeepAlive),
@@ -89,6 +91,7 @@ const ROWS: [Timer; 29] = [
     Timer::Interruption(interruption::Timer::Pause),
     Timer::Interruption(interruption::Timer::Words),
     Timer::Interruption(interruption::Timer::Item),
+    Timer::Stopwatch(stopwatch::Timer::Taken),
 ];
 
 impl Timer {
@@ -109,6 +112,7 @@ impl Timer {
             Self::ContextLookup(timer) => 24 + timer as usize,
             Self::Silence(timer) => 25 + timer as usize,
             Self::Interruption(timer) => 26 + timer as usize,
+            Self::Stopwatch(timer) => 29 + timer as usize,
             Self::Tools(_) => return None,
         })
     }

@@ -106,7 +106,7 @@ impl Call {
                 ModelEvent::Refused(..) | ModelEvent::TurnedAway(..) | ModelEvent::Closed(_) => {
                     return self.finish_left();
                 }
-                ModelEvent::Opened | ModelEvent::Audio { .. } => {}
+                ModelEvent::Opened | ModelEvent::RoundTrip { .. } | ModelEvent::Audio { .. } => {}
             },
             // Accounts of the end that has come anyhow; the others do not wait.
             Input::Control(Control::HangUp(Ended::CallEnd { .. } | Ended::Operator)) => {}

@@ -250,8 +250,11 @@ impl History {
     #[must_use]
     pub fn weight(&self) -> usize {
         let asides = |asides: &[Aside]| asides.iter().map(Aside::weight).sum::<usize>();
-        let entry =
-            |entry: &Entry| size_of::<Entry>() + entry.text.len() + entry.item.as_str().len() + asides(&entry.asides);
+        let waited = |entry: &Entry| entry.waited.latency.as_deref().map_or(0, size_of_val);
+        let entry = |entry: &Entry| {
+            let words = entry.text.len() + entry.item.as_str().len();
+            size_of::<Entry>() + words + waited(entry) + asides(&entry.asides)
+        };
         size_of::<Self>() + self.entries.iter().map(entry).sum::<usize>() + asides(&self.before)
     }
 

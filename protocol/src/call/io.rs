@@ -122,6 +122,11 @@ pub enum Effect {
 pub enum ModelEvent {
     /// The socket is open.
     Opened,
+    /// A ping of the connection was answered.
+    RoundTrip {
+        /// After so many ms.
+        ms: u64,
+    },
     /// The server would not have us, and asking again is no use (401, unknown model).
     Refused(ProviderRefusal, String),
     /// The server answered with an error that may pass: its HTTP status (429: it has no room for us just now), and words.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::fact::Fact;
 use super::interruption::{Interruption, Sound, Verdict, Words};
 use super::io::ConnId;
+use super::latency::{Awaited, Part};
 use super::policy::Interruptions;
 use super::uplink::Uplink;
 use super::{Call, CarryOn};
@@ -268,7 +269,9 @@ impl Call {
     /// What the caller said while the agent spoke is answered, now that it is done.
     pub(super) fn answer_kept(&mut self) {
         if self.interruption.has_kept() && !self.turn.generates() {
-            let conn = self.session.ready();
+            let (conn, now) = (self.session.ready(), self.cx.now);
+            // Whoever was spoken to did not wait.
+            self.cx.awaits(Awaited::Turn, now, Part::Deciding, Part::Deciding);
             self.answer_turn(conn);
         }
     }

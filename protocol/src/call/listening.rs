@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::fact::Fact;
 use super::interruption::Words;
 use super::io::ConnId;
+use super::latency::Part;
 use super::patience::Patience;
 use super::tools::REMINDED_AFTER;
 use super::uplink::Uplink;
@@ -63,6 +64,7 @@ impl Call {
         if self.turn.is_of_turn(&item) || self.interruption.of(&item).is_some() {
             return self.cx.count("repeated_event", 1);
         }
+        self.cx.stopwatch.caller_began();
         if self.judges() {
             return self.sound_began(conn, item, named, audio_start_ms);
         }
@@ -78,6 +80,7 @@ impl Call {
     /// The caller takes the floor: they began to speak then.
     pub(super) fn caller_began_at(&mut self, conn: Option<ConnId>, item: ItemId, began: Instant) {
         let ours = self.answers_are_ours();
+        self.cx.awaits_nothing();
         self.heard_by_server();
         self.interruption.answered(&mut self.cx);
         self.cancel_goodbye(conn);
@@ -89,6 +92,7 @@ impl Call {
     }
 
     pub(super) fn speech_stopped(&mut self, conn: ConnId, item: ItemId, audio_end_ms: u64) {
+        self.cx.stopwatch.caller_stopped(self.cx.now);
         if self.interruption.of(&item).is_some() {
             return self.sound_stopped(conn, &item, audio_end_ms);
         }
@@ -104,6 +108,7 @@ impl Call {
 
     /// The server made an item of a turn: so it is over.
     pub(super) fn committed(&mut self, conn: ConnId, item: ItemId) {
+        self.cx.stopwatch.caller_stopped(self.cx.now);
         if self.interruption.of(&item).is_some() {
             return self.sound_committed(conn, &item);
         }
@@ -150,10 +155,13 @@ impl Call {
         self.last_words.awaits(item.clone(), self.cx.now);
         Uplink::watch_gap(&mut self.cx, false);
         if self.answers_are_ours() {
+            self.cx.awaits_answer(last, false, self.part_after_turn());
             return self.interruption.answers_when_committed(&mut self.cx, item);
         }
         let begun = !self.turn.open_responses().is_empty();
-        if self.tools.hold_the_answer(self.cx.now) {
+        let pending = self.tools.hold_the_answer(self.cx.now);
+        self.cx.awaits_answer(last, begun && !pending, self.part_after_turn());
+        if pending {
             if begun {
                 self.dismiss_open_responses();
             }
@@ -163,6 +171,16 @@ impl Call {
             Patience::expect_answer_by(&mut self.cx, by);
         }
         self.playout.hold(&mut self.cx, false);
+    }
+
+    /// What the caller waits for who stopped.
+    fn part_after_turn(&self) -> Part {
+        match self.session.ready() {
+            _ if self.tools.are_pending() => Part::Tool,
+            None => Part::Connecting,
+            Some(_) if self.answers_are_ours() => Part::Deciding,
+            Some(_) => Part::Starting,
+        }
     }
 
     /// What the server began to answer by itself is not heard: ours follows.
@@ -218,6 +236,7 @@ impl Call {
         if self.is_quiet() && self.playout.is_idle() {
             let now = self.cx.now;
             self.patience.caller_ended(&mut self.cx, now);
+            self.cx.awaits_answer(now, false, self.part_after_turn());
         }
         self.tools.caller_spoke();
         self.turn.heard_of(item);

@@ -186,6 +186,7 @@ impl Playout {
 
     /// The caller's side is over: what they did not hear they never will.
     pub(crate) fn leave(&mut self, cx: &mut Context) {
+        cx.awaits_nothing();
         let on_its_way = usize::try_from(millis(ON_ITS_WAY)).unwrap_or(0) * self.rate.bytes_per_ms();
         Self::broke_off(cx, self.ledger.unheard(on_its_way), BrokenBy::CallEnded);
         self.settle(cx);
@@ -204,6 +205,7 @@ impl Playout {
 
     /// The caller cut in: everything not yet heard is dropped, and what the model has to be told is returned.
     pub(crate) fn interrupt(&mut self, cx: &mut Context) -> Vec<Cut> {
+        cx.audio_dropped();
         self.drop_sent(cx);
         (self.held, self.paused) = (false, false);
         self.queue.clear();

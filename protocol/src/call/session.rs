@@ -12,6 +12,7 @@ use codecs::SampleRate;
 use super::context::{Context, millis};
 use super::fact::Fact;
 use super::io::{ConnId, ModelCommand};
+use super::latency::Part;
 use crate::backoff::Backoff;
 use crate::realtime::command::ClientEvent;
 use crate::realtime::failure::{Field, ProviderRefusal};
@@ -128,6 +129,11 @@ impl Session {
         self.current.as_ref().is_some_and(|c| c.id == id)
     }
 
+    /// Whether a connection waits for what it is to be configured with.
+    pub(crate) fn awaits_context(&self) -> bool {
+        self.current.as_ref().is_some_and(|c| c.stage == Stage::Open)
+    }
+
     /// No session is configured before [`Self::release`].
     pub(crate) const fn hold(&mut self) {
         self.held = true;
@@ -170,7 +176,7 @@ impl Session {
         {
             if held {
                 conn.stage = Stage::Open;
-                return;
+                return cx.spends(Part::Tool);
             }
             conn.stage = Stage::Configuring;
             conn.asked = configure(cx, id, Asked::first(lacks));
@@ -180,6 +186,7 @@ impl Session {
     /// It is known how a session is to be configured.
     pub(crate) fn release(&mut self, cx: &mut Context) {
         self.held = false;
+        cx.functions_returned(Part::Connecting);
         let lacks = self.lacks;
         for conn in [&mut self.current, &mut self.next].into_iter().flatten().filter(|conn| conn.stage == Stage::Open) {
             conn.stage = Stage::Configuring;
@@ -204,6 +211,7 @@ impl Session {
             return Outcome::Nothing;
         }
         self.errors.clear();
+        cx.session_spends(Part::Deciding);
         cx.deadlines.clear(Timer::Connect);
         cx.deadlines.clear(Timer::ModelWait);
         self.arm_roll(cx);
@@ -249,6 +257,7 @@ impl Session {
             self.failures = 0;
         }
         self.errors.clear();
+        cx.session_gone();
         cx.record(Fact::ModelLost { cause: cause.to_string(), refused });
         cx.model(id, ModelCommand::Close);
         if lost.stage == Stage::Ready && self.is_worn_out(cx) {

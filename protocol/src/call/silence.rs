@@ -9,6 +9,7 @@ use super::clips::Clip;
 use super::context::Context;
 use super::end::Ended;
 use super::fact::Fact;
+use super::latency::{Awaited, Part};
 use super::patience::Patience;
 use super::policy::Then;
 use super::{Call, destinations, prompts};
@@ -89,7 +90,11 @@ impl Call {
     /// Nobody spoke for long enough.
     pub(super) fn nobody_spoke(&mut self) {
         let Some(conn) = self.session.ready().filter(|_| self.nobody_speaks()) else { return };
-        match next(&mut self.cx) {
+        let (next, now) = (next(&mut self.cx), self.cx.now);
+        if matches!(next, Some(Next::Play(_) | Next::Ask(_))) {
+            self.cx.awaits(Awaited::Nudge, now, Part::Deciding, Part::Deciding);
+        }
+        match next {
             None => {}
             Some(Next::Play(clip)) => self.playout.play(&mut self.cx, &clip),
             Some(Next::Ask(told)) => {

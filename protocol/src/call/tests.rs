@@ -14,6 +14,7 @@ mod greeting;
 mod holding;
 mod interruptions;
 mod keypad;
+mod latency;
 mod one_voice;
 mod recording;
 mod refusals;

@@ -186,7 +186,11 @@ impl Tools {
         let effect = Effect::Function { call_id, name, arguments, digits: digits.clone() };
         cx.out.push_back(Output::Run { id, effect });
         cx.deadlines.set(Timer(id), cx.now + wait);
-        self.running.push(Running::new(cx, call, false));
+        let running = Running::new(cx, call, false);
+        if !running.silent {
+            cx.function_called(&running.call.response);
+        }
+        self.running.push(running);
         Called::Nothing
     }
 
@@ -213,6 +217,7 @@ impl Tools {
     fn refuse(&mut self, cx: &mut Context, conn: ConnId, call: ToolCall, problem: &str) -> Called {
         cx.count("tool_refused", 1);
         cx.record(Fact::ToolCalled(call.clone()));
+        cx.function_called(&call.response);
         self.due.insert(call.response.clone());
         Self::answer(cx, Some(conn), Asked(call), problem);
         Called::Answered

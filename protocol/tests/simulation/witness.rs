@@ -8,6 +8,7 @@ use protocol::call::end::Ended;
 use protocol::call::fact::{Fact, Turn, Who};
 use protocol::call::history::History;
 use protocol::call::io::{CallerCommand, CallerEvent, ConnId, EffectId, Input, ModelCommand, ModelEvent, Output};
+use protocol::call::latency::{Awaited, Latency, Part};
 use protocol::ids::{ItemId, MarkId, ResponseId};
 use protocol::realtime::command::{ClientEvent, NewItem};
 use protocol::realtime::event::{ResponseStatus, ServerEvent};
@@ -16,6 +17,7 @@ use super::carrier::Carrier;
 use super::clips;
 use super::functions::{DESK, tells_result};
 use super::judging::Judging;
+use super::latencies::Latencies;
 use super::link::{MS, Micros, NEVER, SEC};
 use super::record::Record;
 use super::recording::Recording;
@@ -157,6 +159,7 @@ pub(crate) struct Witness {
     back: bool,
     /// How long answers took, by the item that they began with.
     answers: HashMap<ItemId, u64>,
+    latencies: Latencies,
     pub(crate) tally: Tally,
 }
 
@@ -219,6 +222,7 @@ impl Witness {
             conns_from: 0,
             back: false,
             answers: HashMap::new(),
+            latencies: Latencies::default(),
             tally: Tally::default(),
         }
     }
@@ -254,6 +258,7 @@ impl Witness {
             conn.told(event);
         }
         match event {
+            ModelEvent::RoundTrip { .. } => {}
             ModelEvent::Opened => conn.opened = true,
             ModelEvent::Refused(..) | ModelEvent::TurnedAway(..) | ModelEvent::Closed(_) => conn.closed = true,
             ModelEvent::Audio { key, pcm } => {
@@ -520,8 +525,12 @@ impl Witness {
                 self.answers.insert(item.clone(), *after_ms);
                 self.tally.add("answers", 1);
             }
+            Fact::Latency(latency) => {
+                self.latencies.told(latency, scene.now.saturating_sub(self.started) / MS, &mut self.tally)
+            }
             Fact::Resumed => {
                 self.closing = false;
+                self.latencies.restarted(&self.answers);
                 self.waiting.restarted();
                 self.tally.add("restarts", 1);
             }
@@ -760,7 +769,10 @@ impl Witness {
     /// A turn as it was told. Of one that another gateway told it is on record what was generated, and here nobody knows.
     fn told(&self, turn: &Turn) -> Turn {
         let generated_ms = if turn.index < self.found { 0 } else { turn.generated_ms };
-        Turn { generated_ms, ..turn.clone() }
+        // Another gateway calls its item by another name.
+        let item = ItemId::new("");
+        let latency = turn.latency.clone().map(|told| Box::new(Latency { item, ..*told }));
+        Turn { generated_ms, latency, ..turn.clone() }
     }
 
     /// On the way out.
@@ -796,6 +808,16 @@ impl Witness {
             let index = self.items.iter().position(|known| known == item).and_then(|index| u32::try_from(index).ok());
             let row = index.and_then(|index| self.rows.get(&index));
             assert_eq!(row.and_then(|row| row.answer_ms), Some(*after_ms), "{item}: how long its answer took");
+            let latency = row.and_then(|row| row.latency.as_deref());
+            let is_told = latency.is_some() || self.latencies.was_lost(item);
+            assert!(is_told, "{item}: what its answer's time went to");
+            // Whoever typed after they spoke waits since their last key.
+            let spoke = |it: &&Latency| it.of == Awaited::Turn && it.parts.ms(Part::Endpointing) > 0;
+            let sent_ms = latency.filter(spoke).map(Latency::sent_ms);
+            assert!(
+                sent_ms.is_none_or(|ms| ms == *after_ms),
+                "{item}: {latency:?} until it was sent, not {after_ms} ms"
+            );
         }
         let rows = self.rows.values().filter(|row| row.answer_ms.is_some()).count();
         assert_eq!(rows, self.answers.len(), "answers on record");

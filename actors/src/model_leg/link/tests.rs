@@ -81,8 +81,24 @@ async fn a_model_whose_pongs_lag_is_kept_as_long_as_anything_of_it_is_heard() {
 }
 
 #[actix_rt::test]
+async fn a_ping_tells_how_long_the_way_is_from_the_beginning_and_a_late_pong_of_an_earlier_one_does_not() {
+    let (mut state, mut server) = open().await;
+    let opened = state.link.pinged;
+    state.link.flush(&mut Context::from_waker(Waker::noop())).unwrap();
+    assert!(server.next().await.unwrap().unwrap().is_ping());
+    SinkExt::flush(&mut server).await.unwrap();
+    let pong = next(&mut state).await;
+    assert!(matches!(state.link.message(pong.clone()), Some(LinkEvent::Pong(_))));
+    state.link.look(opened + PING_EVERY).unwrap();
+    assert!(state.link.message(pong).is_none(), "it is of the ping before");
+    assert!(state.link.message(Message::Pong("to a ping nobody sent".into())).is_none());
+}
+
+#[actix_rt::test]
 async fn what_one_turn_has_to_say_leaves_at_once() {
     let (mut state, mut server) = open().await;
+    state.link.flush(&mut Context::from_waker(Waker::noop())).unwrap();
+    assert!(server.next().await.unwrap().unwrap().is_ping());
     for _ in 0..3 {
         assert!(state.append(&[1; 320]).unwrap());
     }

@@ -37,7 +37,7 @@ fn every_timer_has_a_row_of_its_own() {
 }
 
 /// The parts: how their keys are called, and their modules.
-const PARTS: [(&str, &str); 15] = [
+const PARTS: [(&str, &str); 16] = [
     ("Playout", "playout"),
     ("Media", "media"),
     ("Session", "session"),
@@ -52,6 +52,7 @@ const PARTS: [(&str, &str); 15] = [
     ("Holding", "holding"),
     ("ContextLookup", "context_lookup"),
     ("Silence", "silence"),
+    ("Stopwatch", "stopwatch"),
     ("Tools", "tools"),
 ];
 

@@ -106,6 +106,11 @@ impl History {
         kept
     }
 
+    /// Whether it is a fixed sentence.
+    pub(crate) fn is_clip(&self, item: &ItemId) -> bool {
+        self.entries.iter().rev().find(|e| e.item == *item).is_some_and(|e| e.is(Kind::Clip))
+    }
+
     /// The newest turns are the ones that move: search from the end.
     pub(super) fn with(&mut self, item: &ItemId, change: impl FnOnce(&mut Entry)) {
         if let Some(entry) = self.entries.iter_mut().rev().find(|e| e.item == *item) {

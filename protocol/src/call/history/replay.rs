@@ -1,5 +1,7 @@
 //! What a session is told that takes over, and what it owes the caller.
 
+use std::time::{Duration, SystemTime};
+
 use super::asides::Aside;
 use super::{Entry, History, Kind};
 use crate::call::fact::Who;
@@ -34,6 +36,14 @@ impl History {
             Some(e) if e.broken => Owed::Rest,
             _ => Owed::Nothing,
         }
+    }
+
+    /// When the caller stopped, if they were not answered since.
+    pub(crate) fn unanswered_since(&self) -> Option<SystemTime> {
+        let last = &self.entries[self.tail()?];
+        let waits = last.who == Who::Caller && last.ended;
+        let at_ms = Duration::from_millis(last.at_ms.saturating_add(last.heard_ms));
+        self.started().filter(|_| waits)?.checked_add(at_ms)
     }
 
     /// Where the turns begin that are still being played, if any are: how much of them is heard shows later.

@@ -23,6 +23,7 @@ impl Playout {
         let serial = self.ledger.open_unknown(&key, pcm.len());
         self.queue.push(serial, &pcm);
         self.queue.close();
+        cx.clip_came();
         self.pump(cx);
         self.settle(cx);
     }

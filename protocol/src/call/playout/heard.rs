@@ -9,15 +9,17 @@ impl Playout {
     /// A mark came back; none stands for one that is not ours.
     pub(crate) fn marked(&mut self, cx: &mut Context, mark: Option<MarkId>) {
         let Some(mark) = mark else { return cx.count("unknown_mark", 1) };
-        let mut moved = false;
+        let mut played = None;
         while let Some(sent) = self.marks.echoed(mark) {
             if sent.sequence == mark.sequence {
                 self.track.echoed(cx.now, sent.due);
+                cx.stopwatch.echo(cx.now.saturating_duration_since(sent.due));
             }
             self.ledger.heard(sent.serial, sent.heard);
-            moved = true;
+            played = Some(sent.due);
         }
-        if moved {
+        if let Some(due) = played {
+            cx.message_heard(mark.sequence, due);
             self.settle(cx);
         } else {
             cx.count("stale_mark", 1);
@@ -30,6 +32,7 @@ impl Playout {
         let mut missing = 0;
         while let Some(sent) = self.marks.overdue(cx.now) {
             self.ledger.heard(sent.serial, sent.heard);
+            cx.message_unheard(sent.sequence);
             missing += 1;
         }
         if missing > 0 {

@@ -175,6 +175,11 @@ impl Ledger {
         self.entries.iter().any(|e| !e.done)
     }
 
+    /// Which content that is.
+    pub(crate) fn key(&self, serial: u64) -> Option<&ContentKey> {
+        self.entries.iter().find(|e| e.serial == serial).map(|e| &e.key)
+    }
+
     /// Whose item a content is.
     pub(crate) fn item(&self, serial: u64) -> Option<&ItemId> {
         self.entries.iter().find(|e| e.serial == serial).map(|e| &e.key.item)

@@ -11,6 +11,7 @@ use crate::call::context::{Context, millis};
 use crate::call::fact::Fact;
 use crate::call::io::CallerCommand;
 use crate::call::marks::{Offered, Sent};
+use crate::call::stopwatch::Message;
 use crate::ids::{ItemId, MarkId};
 
 /// Playback this close to running dry takes what there is instead of waiting for a whole message.
@@ -96,6 +97,7 @@ impl Playout {
         self.goes_on_air(cx, piece.serial);
         let Piece { number, serial, pcm, audio } = piece;
         let mark = self.marks.offer(Offered { number, serial, audio, bytes: pcm.len() });
+        cx.message_offered();
         cx.caller(CallerCommand::Play { pcm, mark: Some(mark) });
     }
 
@@ -107,6 +109,7 @@ impl Playout {
         self.pacing = Pacing { play_end: Some(due), ask_at: None, went_out: Some(offered.serial) };
         Self::not_quiet(cx);
         let serial = offered.serial;
+        self.tell_sent(cx, serial, mark, (begins, due));
         if let Some(item) = self.ledger.unsent(serial).cloned() {
             let at_ms = cx.at_ms() + millis(begins.saturating_duration_since(cx.now));
             cx.record(Fact::PlaybackBegan { item, at_ms });
@@ -129,10 +132,23 @@ impl Playout {
         self.pump(cx);
     }
 
+    /// It may be what the caller waits for.
+    fn tell_sent(&self, cx: &mut Context, serial: u64, mark: MarkId, (begins, due): (Instant, Instant)) {
+        cx.stopwatch.speaks_until(due);
+        if cx.stopwatch.is_awaiting()
+            && let Some(key) = self.ledger.key(serial)
+        {
+            let (item, response, sequence) = (&key.item, &key.response, mark.sequence);
+            let is_clip = cx.history.is_clip(item);
+            cx.message_sent(Message { item, response, is_clip, sequence, begins, due });
+        }
+    }
+
     /// A message found no way to the socket: it was never sent, and is the next to go.
     pub(crate) fn refused(&mut self, cx: &mut Context, mark: MarkId, pcm: Vec<u8>) {
         let Some(offered) = self.marks.answered(mark) else { return self.given_back(cx, mark, pcm) };
         cx.count("playout_refused", 1);
+        cx.playback_refused();
         let Offered { number, serial, audio, .. } = offered;
         self.queue.put_back(Piece { number, serial, audio: audio.min(pcm.len()), pcm });
         self.ask_later(cx);

@@ -13,6 +13,7 @@ impl Playout {
         if std::mem::replace(&mut self.paused, true) {
             return;
         }
+        cx.playback_paused();
         self.drop_sent(cx);
         for sent in self.marks.recall() {
             self.ledger.unsent_again(sent.serial, sent.audio);
@@ -26,6 +27,7 @@ impl Playout {
     /// It goes on.
     pub(crate) fn resume(&mut self, cx: &mut Context) {
         if std::mem::take(&mut self.paused) {
+            cx.playback_goes_on();
             self.pump(cx);
         }
     }

@@ -64,6 +64,7 @@ impl Session {
         if let Some(old) = self.current.take() {
             cx.model(old.id, ModelCommand::Close);
         }
+        cx.stopwatch.other_way();
         let id = next.id;
         self.current = Some(next);
         self.errors.clear();

@@ -49,7 +49,7 @@ fn confirmed() -> Interruptions {
 
 /// What was played, by a carrier that echoes each mark when its message ends.
 impl Rig {
-    fn plays_out(&mut self, ms: u64) {
+    pub(super) fn plays_out(&mut self, ms: u64) {
         for _ in 0..ms / 20 {
             self.pass(20);
             self.echo_due();

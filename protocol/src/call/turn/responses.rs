@@ -4,6 +4,7 @@ use super::Turn;
 use crate::call::context::Context;
 use crate::call::fact::Fact;
 use crate::call::io::ConnId;
+use crate::call::latency::Part;
 use crate::ids::ResponseId;
 use crate::realtime::command::ClientEvent;
 use crate::realtime::event::ResponseStatus;
@@ -45,8 +46,9 @@ impl Turn {
     pub(in crate::call) fn request(&mut self, cx: &mut Context, conn: ConnId, instructions: Option<String>) {
         if !self.open.is_empty() || self.requested.is_some() || self.speaking.is_some() {
             self.wanted = Some(Wanted { instructions });
-            return;
+            return cx.spends(Part::Starting);
         }
+        cx.response_asked();
         self.requested = cx.send(conn, ClientEvent::CreateResponse { instructions });
     }
 
