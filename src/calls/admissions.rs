@@ -241,7 +241,7 @@ impl Admissions {
         let remembered = here.is_some_and(|here| was_under == Some(here.generation));
         let stored = if stream <= 1 || remembered { None } else { Some(self.store.stored_history(row).await?) };
         let turns = stored.iter().flat_map(|stored| &stored.turns);
-        self.writer.owns(row, generation, turns.filter_map(|turn| turn.answer_ms).collect());
+        self.writer.owns(row, generation, turns.collect());
         if stream <= 1 {
             return Ok(admission);
         }

@@ -35,6 +35,7 @@ pub(crate) use price::DEFAULT_MODEL;
 pub use price::Prices;
 
 use fold::Held;
+pub use fold::Waits;
 use pending::Pending;
 
 /// Facts and entries that wait to be folded: some seconds of a full node.
@@ -46,7 +47,7 @@ const AT_ONCE: usize = 256;
 type TakenOver = Box<dyn Fn(&CallSid, Option<i32>) + Send + Sync>;
 
 enum Item {
-    Owns { call: CallSid, held: Held },
+    Owns { call: CallSid, held: Box<Held> },
     Fact { call: CallSid, at: DateTime<Utc>, fact: Fact },
     Report(Box<CallEndReport>),
     Flush(oneshot::Sender<bool>),
@@ -116,10 +117,10 @@ impl RecordWriter {
         &self.node
     }
 
-    /// This gateway has a call from now on, whose row was found like this, and writes under that generation; `answers_ms`: how long its
-    /// answers took, if the turns on record were read. To be said before the call is admitted.
-    pub fn owns(&self, was: &Call, generation: i32, answers_ms: Vec<u64>) {
-        let held = Held::found(was, generation, answers_ms);
+    /// This gateway has a call from now on, whose row was found like this, and writes under that generation; `waits`: how long its
+    /// caller waited for answers, if the turns on record were read. To be said before the call is admitted.
+    pub fn owns(&self, was: &Call, generation: i32, waits: Waits) {
+        let held = Box::new(Held::found(was, generation, waits));
         if was.entry.is_some() && generation > was.ownership.generation && held.before.as_ref() != Some(&self.node) {
             self.journal.push(Lane::Steps, facts::taken_over(was, generation, held.before.as_ref()));
         }

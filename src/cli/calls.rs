@@ -1,6 +1,7 @@
 //! `calls`: recent ones, or one with all that is known of it.
 
 mod list;
+mod waits;
 
 use std::io::{self, Write};
 
@@ -88,6 +89,7 @@ fn show(whole: &WholeCall, screen: &mut impl Write) -> io::Result<()> {
     if found.turns.is_empty() {
         writeln!(screen, "(nobody spoke)")?;
     }
+    waits::print(screen, &found.turns)?;
     if !tools.is_empty() {
         writeln!(screen, "\nFunctions")?;
         tools.iter().try_for_each(|run| writeln!(screen, "{}", tool(run)))?;

@@ -360,7 +360,7 @@ async fn what_is_told_of_a_whole_call_stays_within_its_bound() {
     assert_eq!(
         data,
         json!({
-            "transcript": [{ "who": "agent", "text": "Hello.", "at_ms": 1_000, "interrupted": false, "backchannel": false }],
+            "transcript": [{ "who": "agent", "text": "Hello.", "at_ms": 1_000, "interrupted": false, "backchannel": false, "latency": null }],
             "tools": [{
                 "tool_call_id": "1", "tool": "find_order", "arguments": r#"{"order":"A-17"}"#, "output": "on its way", "at_ms": 2_000,
             }],

@@ -1,6 +1,7 @@
 //! What is told of a call that is over, beside its figures: what was said, as heard, and what its functions came to. Within a bound.
 
 use protocol::call::fact::Who;
+use protocol::call::latency::Latency;
 use serde_json::{Value, json};
 
 use crate::store::EventSubject;
@@ -20,6 +21,7 @@ pub(super) fn add(data: &mut Value, told: &EventSubject) {
             "at_ms": turn.at_ms,
             "interrupted": turn.interrupted,
             "backchannel": turn.backchannel,
+            "latency": turn.latency.as_deref().map(Latency::to_json),
         })
     });
     data["transcript"] = turns.collect();

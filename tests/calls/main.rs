@@ -7,6 +7,7 @@
 mod account;
 mod carrier;
 mod clinic;
+mod clocks;
 #[path = "../support/collector.rs"]
 mod collector;
 mod conversation;
@@ -18,6 +19,7 @@ mod functions;
 mod handover;
 mod hours;
 mod incidents;
+mod latency;
 mod listening;
 mod load;
 mod log;

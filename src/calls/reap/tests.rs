@@ -8,8 +8,8 @@ use tokio::runtime::Handle;
 
 use super::*;
 use crate::calls::lease::Renewal;
-use crate::calls::writer::RecordRules;
 use crate::calls::writer::tests::rules;
+use crate::calls::writer::{RecordRules, Waits};
 use crate::store::tests::{TempDb, WriteLock, neighbour, new_call, new_client, node};
 use crate::store::{CALL_ENDED, Call, EventsTarget, Job, NewCall};
 
@@ -107,7 +107,7 @@ async fn a_gateway_that_was_cut_off_goes_on_with_its_calls_and_their_end_is_told
         &Handle::current(),
     );
     let call = CallSid::new("c1");
-    there.owns(&rig.row("c1").await, 1, Vec::new());
+    there.owns(&rig.row("c1").await, 1, Waits::default());
     let media = Fact::MediaStarted {
         stream: StreamSid::new("s1"),
         rate: codecs::SampleRate::Hz8000,
@@ -151,7 +151,7 @@ async fn a_call_that_was_reaped_too_early_is_open_again_with_the_next_word() {
         backchannel: false,
         interrupted: false,
     };
-    rig.recorder.owns(&rig.row("c1").await, 1, Vec::new());
+    rig.recorder.owns(&rig.row("c1").await, 1, Waits::default());
     rig.recorder.record(&CallSid::new("c1"), SystemTime::now(), &Fact::Turn(turn));
     assert!(rig.recorder.flush().await);
     assert_eq!((rig.code("c1").await, rig.ends().await.len()), (None, 0));

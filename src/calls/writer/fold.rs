@@ -1,6 +1,7 @@
 //! One call's facts, folded into its figures.
 
 mod line;
+mod waits;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,8 @@ use protocol::wire::without_nul;
 use super::steps::Steps;
 use crate::store::{Call, CallUpdate, Figures, Finish, MediaStart, NodeId, Tokens};
 use protocol::ids::CallSid;
+
+pub use waits::Waits;
 
 /// What is counted as a frame lost.
 const LOST: [&str; 3] = ["caller_lost", "uplink_dropped", "playout_overflow"];
@@ -32,16 +35,16 @@ pub(super) struct Held {
     pub(super) media_at: Option<DateTime<Utc>>,
     /// What it came to so far.
     pub(super) figures: Figures,
-    /// How long its answers took, as far as the turns on record say.
-    pub(super) answers_ms: Vec<u64>,
+    /// How long its caller waited for answers, as far as the turns on record say.
+    pub(super) waits: Waits,
 }
 
 impl Held {
     /// As its row was found.
-    pub(super) fn found(was: &Call, generation: i32, answers_ms: Vec<u64>) -> Self {
+    pub(super) fn found(was: &Call, generation: i32, waits: Waits) -> Self {
         let streams = i32::try_from(was.streams()).unwrap_or(i32::MAX);
         let (before, media_at) = (was.ownership.owner.clone(), was.times.media_at);
-        Self { generation, client: was.client_id, before, streams, media_at, figures: was.figures.clone(), answers_ms }
+        Self { generation, client: was.client_id, before, streams, media_at, figures: was.figures.clone(), waits }
     }
 }
 
@@ -77,7 +80,7 @@ struct Talk {
     turns_before: u32,
     caller_ms: u64,
     agent_ms: u64,
-    answers_ms: Vec<u64>,
+    waits: Waits,
     longest_answer_ms: Option<u64>,
     /// Those that were told here.
     turns: BTreeMap<u32, Spoken>,
@@ -92,9 +95,9 @@ struct Spoken {
 }
 
 impl Talk {
-    fn before(figures: &Figures, answers_ms: Vec<u64>) -> Self {
+    fn before(figures: &Figures, waits: Waits) -> Self {
         Self {
-            answers_ms,
+            waits,
             turns_before: figures.turn_count.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
             caller_ms: natural(figures.caller_talk_ms),
             agent_ms: natural(figures.agent_talk_ms),
@@ -116,7 +119,7 @@ impl Talk {
     /// How long each answer took, the longest last.
     fn answers_ms(&self) -> Vec<u64> {
         let here = self.turns.values().filter_map(|turn| turn.answer_ms);
-        let mut all: Vec<u64> = self.answers_ms.iter().copied().chain(here).collect();
+        let mut all: Vec<u64> = self.waits.answers_ms.iter().copied().chain(here).collect();
         all.sort_unstable();
         all
     }
@@ -138,13 +141,13 @@ impl Fold {
     /// A call goes on from what its record says of it.
     pub(super) fn new(held: Option<&Held>) -> Self {
         let figures = held.map(|held| held.figures.clone()).unwrap_or_default();
-        let answers_ms = held.map(|held| held.answers_ms.clone()).unwrap_or_default();
+        let waits = held.map(|held| held.waits.clone()).unwrap_or_default();
         Self {
             generation: held.map(|held| held.generation),
             client: held.and_then(|held| held.client),
             streams: held.map_or(0, |held| held.streams),
             media_at: held.and_then(|held| held.media_at),
-            talk: Talk::before(&figures, answers_ms),
+            talk: Talk::before(&figures, waits),
             interruptions: figures.interruptions.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
             unheard_ms: natural(figures.unheard_ms),
             first_audio_ms: figures.first_audio_ms.and_then(|ms| u64::try_from(ms).ok()),
@@ -175,6 +178,7 @@ impl Fold {
                 self.interruptions += 1;
                 self.unheard_ms += unheard_ms;
             }
+            Fact::Latency(latency) => self.talk.waits.heard(&latency),
             Fact::Turn(mut turn) => {
                 turn.text = without_nul(turn.text);
                 // What the record had when the call came here is in its figures.

@@ -1,5 +1,6 @@
 //! The line of log that tells a call's end.
 
+use protocol::call::latency::{Latency, Owner, Part};
 use protocol::ids::CallSid;
 
 use super::Fold;
@@ -12,6 +13,8 @@ impl Fold {
         let Some(end) = &self.end else { return };
         let figures = self.figures();
         let tokens = figures.tokens.unwrap_or_default();
+        let (waits, slowest) = (&self.talk.waits, self.talk.waits.slowest.as_deref());
+        let (part, owner) = slowest.and_then(Latency::largest).unzip();
         tracing::info!(
             target: "call",
             %call_sid,
@@ -28,6 +31,14 @@ impl Fold {
             answer_p50_ms = figures.answer_p50_ms,
             answer_p95_ms = figures.answer_p95_ms,
             answer_max_ms = figures.answer_max_ms,
+            slow_answers = waits.slow,
+            slowest_ms = slowest.map(Latency::whole_ms),
+            slowest_of = slowest.map(|slowest| slowest.of.name()),
+            slowest_part = part.map(Part::name),
+            slowest_owner = owner.map(Owner::name),
+            slowest_setting = owner.and_then(Owner::setting),
+            network_ms = slowest.and_then(|slowest| slowest.network_ms),
+            carrier_echo_ms = slowest.and_then(|slowest| slowest.carrier_echo_ms),
             turns = figures.turn_count,
             interruptions = figures.interruptions,
             caller_talk_ms = figures.caller_talk_ms,

@@ -150,12 +150,12 @@ async fn a_call_whose_gateway_died_goes_on_at_another_from_its_record_and_nothin
         matches!(&stored.steps[..], [StoredStep::Keys { keys, at_ms: 5_000 }, StoredStep::Tool { result: None, .. }]
         if keys == "42")
     );
-    let answers_ms: Vec<u64> = stored.turns.iter().filter_map(|turn| turn.answer_ms).collect();
+    let waits = stored.turns.iter().collect();
     let history = History::stored(stored);
     assert_eq!(history.effects(), 1, "the next function is another one");
     assert_eq!(history.turns().next().and_then(|turn| turn.answer_ms), Some(700));
     let mut there = Pending::new(neighbour(), "gpt-realtime-2.1".to_owned(), Prices::default());
-    there.owns(CallSid::new("c1"), &Held::found(&was, generation, answers_ms));
+    there.owns(CallSid::new("c1"), &Held::found(&was, generation, waits));
     let second = [
         (20, Fact::ModelDialled { attempt: 2 }),
         (20, media_started()),
