@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-pub use faults::{FAULT_NAMES, FailResponse, FaultError, Faults};
+pub use faults::{FAULT_NAMES, FailResponse, FaultError, Faults, Transcripts};
 use handle::Shared;
 pub use handle::{Appended, ModelHandle, ResponseLog, Seen, SessionLog, Truncation};
 pub use script::{Script, ScriptError};

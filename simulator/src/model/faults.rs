@@ -35,12 +35,22 @@ pub struct Faults {
     pub slow_ms: u64,
     /// `network-ms=N`: the way to the server and back takes N ms each, for connections that are opened from now on.
     pub network_ms: u64,
-    /// `transcript-ms=N`: what the caller said is complete as text N ms after the commit.
-    pub transcript_ms: Option<u64>,
-    /// `no-transcripts`: it never is.
-    pub no_transcripts: bool,
+    /// `transcript-ms=N`, `no-transcripts`: when what the caller said is complete as text.
+    pub transcripts: Transcripts,
     /// `error-flood`: 15 `server_error` events a second once the session is configured, as a dead session sends.
     pub error_flood: bool,
+}
+
+/// When what the caller said is complete as text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transcripts {
+    /// As the real server is.
+    #[default]
+    Usual,
+    /// So many ms after the commit.
+    After(u64),
+    /// It never is.
+    Never,
 }
 
 /// How many responses fail, and why.
@@ -138,8 +148,11 @@ impl Faults {
             "expire-after-ms" => self.expire_after_ms = Some(ms()?),
             "slow-ms" => self.slow_ms = ms()?,
             "network-ms" => self.network_ms = ms()?,
-            "transcript-ms" => self.transcript_ms = Some(ms()?),
-            "no-transcripts" => self.no_transcripts = switch()?,
+            "transcript-ms" => self.transcripts = Transcripts::After(ms()?),
+            "no-transcripts" => {
+                switch()?;
+                self.transcripts = Transcripts::Never;
+            }
             "stall" => self.stall = switch()?,
             "ignore-update" => self.ignore_update = switch()?,
             "mute" => self.mute = switch()?,

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{Due, Session};
 use crate::model::config::Refusal;
+use crate::model::faults::Transcripts;
 use crate::model::format::{BASE64, Format};
 use crate::model::handle::lock;
 use crate::model::input::Heard;
@@ -157,13 +158,10 @@ impl Session {
             None if ms < NOISE_MS => GHOST,
             None => "Unrecognised speech.",
         };
-        let faults = self.shared.faults.get();
-        if faults.no_transcripts {
-            return;
-        }
-        let done = match faults.transcript_ms {
-            Some(ms) => now + Duration::from_millis(ms),
-            None => self.after(now, if ms < WORD_MS { WORD_TRANSCRIPT_MS } else { TRANSCRIPT_MS }),
+        let done = match self.shared.faults.get().transcripts {
+            Transcripts::Never => return,
+            Transcripts::After(ms) => now + Duration::from_millis(ms),
+            Transcripts::Usual => self.after(now, if ms < WORD_MS { WORD_TRANSCRIPT_MS } else { TRANSCRIPT_MS }),
         };
         let words: Vec<_> = text.split_inclusive(' ').collect();
         let first = now + (done - now) / 2;
