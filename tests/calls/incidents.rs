@@ -27,6 +27,10 @@ macro_rules! incidents {
 incidents! {
     a_call_that_nothing_happened_to_is_said_to_have_been_fine: FINE => [], [];
 
+    a_model_that_thinks_for_long_is_named:
+        Incident { model: &["slow-ms=3000"], ..FINE } => ["model"], ["slow to answer", "generating"];
+    a_model_that_is_far_away_is_the_networks:
+        Incident { model: &["network-ms=700"], ..FINE } => ["network"], ["round trip"];
     a_function_that_takes_its_time_is_named:
         Incident { script: SLOW_TOOL, tool: Some(Duration::from_secs(4)), ..FINE } => ["tool"], ["find_order"];
     a_thread_that_stands_still_is_ours:
@@ -50,6 +54,15 @@ incidents! {
     a_database_that_is_away_is_named:
         Incident { is_away: true, ..FINE } => ["database"], ["took nothing"];
 
+    a_model_that_thinks_for_long_and_a_function_that_takes_its_time_are_both:
+        Incident { script: SLOW_TOOL, tool: Some(Duration::from_secs(4)), model: &["slow-ms=3200"], seed: 41, ..FINE }
+        => ["model", "tool"], ["slow to answer", "find_order"];
+    a_model_that_is_far_away_on_a_lossy_line_is_both:
+        Incident { model: &["network-ms=600"], rude: |rude| rude.lost = 0.1, seed: 43, ..FINE }
+        => ["carrier", "network"], ["round trip", "messages never came"];
+    a_model_that_thinks_for_long_and_a_panic_are_both:
+        Incident { model: &["slow-ms=3500"], inject: &[Fault::PanicCall], seed: 47, ..FINE }
+        => ["model", "us"], ["slow to answer", "panicked"];
     a_lossy_line_of_another_seed_with_a_rate_limit_is_both:
         Incident { model: &["fail-response=1:rate_limit_exceeded"], rude: |rude| rude.lost = 0.1, seed: 23, ..FINE }
         => ["carrier", "model"], ["messages never came", "rate_limit_exceeded"];
