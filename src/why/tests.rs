@@ -186,6 +186,23 @@ fn an_answer_that_was_late_a_little_everywhere_is_nobodys() {
 }
 
 #[test]
+fn where_no_round_trip_was_measured_neither_the_model_nor_the_network_is_blamed_for_the_way() {
+    let record = Record::new().answer(3_000, &[(Part::Endpointing, 520), (Part::Starting, 2_600)], None);
+    is(&record, &[], "no");
+    assert!(
+        record.verdict().lines()[4].1.contains("the round trip was not measured"),
+        "{:?}",
+        record.verdict().lines()
+    );
+    // What it generates is surely its own.
+    is(
+        &Record::new().answer(3_000, &[(Part::Endpointing, 520), (Part::Generating, 2_600)], None),
+        &["model"],
+        "likely",
+    );
+}
+
+#[test]
 fn a_thread_that_stood_still_is_ours_and_takes_the_blame_off_those_who_only_seemed_slow() {
     let slow = [(Part::Endpointing, 520), (Part::Generating, 2_600)];
     let felt = Record::new().answer(3_000, &slow, Some(20)).counted(5_500, "thread_late_ms", 1_800);

@@ -5,6 +5,7 @@ use protocol::call::fact::Who;
 use protocol::call::latency::{Awaited, Latency, SLOW_GREETING_MS, SLOW_MS};
 
 use super::refused::refusal;
+use super::waits::open_ms;
 use crate::store::AuditEntry;
 use crate::why::evidence::{Evidence, natural, number, secs, short, word};
 use crate::why::verdict::{Noticed, Symptom};
@@ -105,7 +106,10 @@ fn late(evidence: &Evidence<'_>, latency: &Latency, of: Noticed) -> Symptom {
         Awaited::Turn | Awaited::Tool => format!("an answer came after {ms}, at {until}"),
         Awaited::Nudge => format!("the agent spoke up after {ms}, at {until}"),
     };
-    let missing = format!("why the answer at {until} took {ms}: no part of it stands out");
+    let missing = match open_ms(latency) * 2 > latency.whole_ms() {
+        true => format!("whether the model or the way to it took {ms} until {until}: the round trip was not measured"),
+        false => format!("why the answer at {until} took {ms}: no part of it stands out"),
+    };
     Symptom { span: evidence.span(latency.from_ms, latency.until_ms()), ..symptom(of, words, &missing) }
 }
 

@@ -31,10 +31,18 @@ pub(super) fn measured(evidence: &Evidence<'_>, unexplained: &[Symptom]) -> Vec<
     owners.into_iter().filter_map(|owner| finding(evidence, owner, &late)).collect()
 }
 
+/// Who took how much of which part, ms.
+fn shares(latency: &Latency) -> impl Iterator<Item = (Part, (Owner, u64))> + '_ {
+    Part::ALL.into_iter().flat_map(|part| latency.shares(part).into_iter().flatten().map(move |share| (part, share)))
+}
+
 /// Who took more of it than is usual, and how much, ms.
 fn owners(latency: &Latency) -> Vec<(Owner, u64)> {
     let mut all: Vec<(Owner, u64)> = Vec::new();
-    for (owner, ms) in Part::ALL.into_iter().flat_map(|part| latency.shares(part)).flatten() {
+    for (part, (owner, ms)) in shares(latency) {
+        if is_open(latency, part, owner) {
+            continue;
+        }
         match all.iter_mut().find(|(known, _)| *known == owner) {
             Some((_, sum)) => *sum += ms,
             None => all.push((owner, ms)),
@@ -42,6 +50,16 @@ fn owners(latency: &Latency) -> Vec<(Owner, u64)> {
     }
     all.retain(|(owner, ms)| *ms >= most_usual(*owner));
     all
+}
+
+/// Whether it may as well have been the network's: where nobody measured the round trip, only what the model generates is surely its own.
+fn is_open(latency: &Latency, part: Part, owner: Owner) -> bool {
+    latency.network_ms.is_none() && owner == Owner::Model && part != Part::Generating
+}
+
+/// ms of an answer that are the model's or the network's, and nobody knows which.
+pub(super) fn open_ms(latency: &Latency) -> u64 {
+    shares(latency).filter(|(part, (owner, _))| is_open(latency, *part, *owner)).map(|(_, (_, ms))| ms).sum()
 }
 
 /// So much of one answer, ms, is nobody's fault.
