@@ -34,8 +34,7 @@ pub(super) async fn run(args: &SettingsArgs, odd: Vec<String>, screen: &mut impl
             report.say("recordings", recordings(&settings).await)?;
             report.say("model", model(&settings).await)?;
             report.say("outcome", text_model(settings.outcome.as_ref(), &settings.private_hosts).await)?;
-            let traces = settings.traces.target.as_ref().map_or_else(|| "not told".to_owned(), TraceTarget::shown);
-            report.say("traces", Ok(traces))?;
+            report.say("traces", traces(settings.traces.target.as_ref()).await)?;
             Ok(report.good)
         }
         Err(wrong) => {
@@ -107,6 +106,13 @@ async fn recordings(settings: &Settings) -> anyhow::Result<String> {
     let objects = Objects::open(&settings.recordings.target)?;
     objects.check().await.with_context(|| objects.to_string())?;
     Ok(format!("{objects} takes what is stored"))
+}
+
+async fn traces(told: Option<&TraceTarget>) -> anyhow::Result<String> {
+    let Some(target) = told else { return Ok("not told: OTEL_EXPORTER_OTLP_ENDPOINT names no collector".to_owned()) };
+    let shown = target.shown();
+    target.check().await.map_err(|why| anyhow::anyhow!("{shown}: {why}"))?;
+    Ok(format!("{shown} takes them"))
 }
 
 async fn text_model(told: Option<&TextModel>, private: &PrivateHosts) -> anyhow::Result<String> {

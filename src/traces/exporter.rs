@@ -65,6 +65,18 @@ impl TraceTarget {
     pub(crate) fn shown(&self) -> String {
         crate::redact::url(self.url.as_str())
     }
+
+    /// Whether it takes traces: it is told none.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub(crate) async fn check(&self) -> Result<(), String> {
+        let collector = Collector::open(self.clone()).map_err(|error| error.to_string())?;
+        match collector.ask(collector.body(Vec::new())).await {
+            Asked::Taken { .. } => Ok(()),
+            Asked::Later(_, why) | Asked::Never(why) => Err(why),
+        }
+    }
 }
 
 /// Takes spans, and tells them behind everybody's back.
@@ -129,9 +141,7 @@ impl Exporter {
     /// # Errors
     /// When there can be no HTTP client.
     pub fn start(target: TraceTarget, runtime: &Handle) -> Result<(Self, Exporting), ClientError> {
-        let outgoing = Outgoing::to_own(&target.url, Times { connect: CONNECT, idle: ANSWER_WITHIN })?;
-        let resource = target.resource.iter().map(|(key, value)| attribute(key, value.as_str())).collect();
-        let collector = Collector { outgoing, target, resource: Resource { attributes: resource } };
+        let collector = Collector::open(target)?;
         let (queue, spans) = mpsc::channel(MOST_WAITING);
         let (stopping, stop) = watch::channel(false);
         let waiting = Arc::<Waiting>::default();
@@ -280,6 +290,12 @@ struct Collector {
 }
 
 impl Collector {
+    fn open(target: TraceTarget) -> Result<Self, ClientError> {
+        let outgoing = Outgoing::to_own(&target.url, Times { connect: CONNECT, idle: ANSWER_WITHIN })?;
+        let attributes = target.resource.iter().map(|(key, value)| attribute(key, value.as_str())).collect();
+        Ok(Self { outgoing, target, resource: Resource { attributes } })
+    }
+
     fn body(&self, spans: Vec<Span>) -> Bytes {
         let scope = Scope { name: "callgate".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
         let scope_spans = vec![ScopeSpans { scope: Some(scope), spans }];

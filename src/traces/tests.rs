@@ -300,6 +300,18 @@ async fn a_collector_is_told_in_pieces_that_it_takes_with_what_lets_us_in() {
 }
 
 #[actix_web::test]
+async fn whether_a_collector_takes_traces_is_known_without_telling_it_any() {
+    let collector = Collector::start();
+    let (resource, headers) = (Vec::new(), vec![("authorization".parse().unwrap(), Secret::new("hush"))]);
+    let url = traces(&collector).parse().unwrap();
+    let target = TraceTarget { url, headers, resource, sampler: Sampler::AlwaysOn };
+    assert_eq!(target.check().await, Ok(()));
+    assert!(collector.spans().is_empty() && collector.told().len() == 1);
+    collector.answers([Answer::Status(401)]);
+    assert!(target.check().await.unwrap_err().contains("401"));
+}
+
+#[actix_web::test]
 async fn a_collector_that_is_busy_is_asked_again_and_one_that_refuses_is_not() {
     let rig = Rig::start(traces);
     rig.collector.answers([Answer::After(429, "1"), Answer::Status(503)]);
