@@ -48,6 +48,9 @@ pub mod testing {
     pub use crate::http::auth::{AuthMethod, Authenticator, Credentials};
     pub use crate::http::connections::files::raise_limit;
     pub use crate::http::{body, here, routes};
+    pub use crate::recordings::format::FileType;
+    pub use crate::recordings::objects::{Objects, RecordingTarget};
+    pub use crate::recordings::spool::encode_now;
     pub use crate::serve::{Running, start, start_with_faults};
     pub use crate::settings::{Settings, SettingsArgs};
     pub use crate::store::{

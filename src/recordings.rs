@@ -2,6 +2,7 @@
 //! object store.
 
 pub mod fetch;
+pub mod format;
 mod hosts;
 pub mod objects;
 pub mod spool;

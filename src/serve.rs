@@ -19,7 +19,7 @@ use crate::http::connections::{Bounds, Connections, files};
 use crate::http::public_url::PublicUrl;
 use crate::http::{Gateway, Plane};
 use crate::jobs;
-use crate::recordings::spool::Spool;
+use crate::recordings::spool::{Backlog, Spool};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::telemetry;
@@ -147,15 +147,16 @@ async fn start_on<F>(
     let background = Background::start()?;
     let runtime = background.handle();
     let (traces, exporting) = compose::traces(&settings, &store, runtime)?;
-    let work = work::start(&settings, &store, traces, runtime)?;
-    let (spool_handle, spool) = Spool::start(settings.recordings.spool.clone(), store.clone(), &settings.node, runtime)
-        .context("no thread to write recordings on")?;
+    let backlog = Backlog::new(&settings.recordings.spool, settings.recordings.format);
+    let work = work::start(&settings, &store, &backlog, traces, runtime)?;
+    let (spool_handle, spool) =
+        Spool::start(&backlog, store.clone(), &settings.node, runtime).context("no thread to write recordings on")?;
     let model = compose::simulated_model(&mut settings).await?;
     let (gateway, faults) = compose::gateway(&settings, store, spool_handle, runtime, page.clone(), new_switchboard)?;
     let gateway = Arc::new(gateway);
     let (lease, reaper) = compose::lease(&gateway, settings.calls.max_call, runtime).await;
     let connections = Connections::new(Bounds::of_node(files, settings.calls.max_calls));
-    let server = Server::start(listeners, settings.http.workers.get(), &gateway, connections)?;
+    let server = Server::start(listeners, settings.http.workers.get(), &gateway, connections, backlog.lag())?;
     let housekeeping = actix_rt::spawn(async move {
         let mut every = tokio::time::interval(UPKEEP);
         loop {

@@ -18,6 +18,7 @@ use crate::http::public_url::PublicUrl;
 use crate::outcomes::TextModel;
 use crate::outgoing::PrivateHosts;
 use crate::recordings::RecordingHosts;
+use crate::recordings::format::RecordingFormat;
 use crate::recordings::objects::RecordingTarget;
 use crate::store::DatabaseUrl;
 use crate::telemetry::LogFormat;
@@ -167,6 +168,8 @@ pub struct RecordingSettings {
     pub target: RecordingTarget,
     /// `SPOOL_DIR`: where our own are written during a call.
     pub spool: PathBuf,
+    /// `RECORDING_FORMAT`: what those become.
+    pub format: RecordingFormat,
     /// `RECORDING_HOSTS`.
     pub hosts: RecordingHosts,
     /// `RECORDING_MAX_MIB`, in bytes.

@@ -73,6 +73,9 @@ fn log_panic(info: &PanicHookInfo<'_>) {
 /// Bounds of `*_seconds` histograms: webhooks are answered in ms, callers in tenths of a second, and some in whole ones.
 const SECONDS: [f64; 15] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0];
 
+/// Of what is done after a call.
+const MINUTES: [f64; 9] = [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0];
+
 /// The metrics of this process. There is one recorder, however many gateways a process (a test) runs.
 #[must_use]
 pub fn metrics() -> PrometheusHandle {
@@ -89,6 +92,8 @@ pub(crate) fn page(ours: &PrometheusHandle) -> String {
 
 fn recorder() -> PrometheusHandle {
     let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS);
+    let recordings = Matcher::Full("callgate_recordings_done_seconds".to_owned());
+    let builder = builder.and_then(|builder| builder.set_buckets_for_metric(recordings, &MINUTES));
     let recorder = builder.unwrap_or_else(|_| PrometheusBuilder::new()).build_recorder();
     let handle = recorder.handle();
     if metrics::set_global_recorder(recorder).is_err() {

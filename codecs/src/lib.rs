@@ -7,6 +7,7 @@ pub mod level;
 pub mod ogg;
 pub mod opus;
 pub mod pcm;
+pub mod wav;
 
 mod framer;
 mod rate;

@@ -5,14 +5,16 @@
 //! loses what was in the queue, about the last tenth of a second: what was written is the kernel's, and is found at the next start.
 //! Nothing is synced during a call, so a machine that dies loses what its kernel had not written yet (Linux: up to some 30 s).
 
+mod backlog;
+mod disk;
 mod encode;
+mod pace;
 mod room;
 mod tracks;
 mod upload;
 mod writer;
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::TrySendError;
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
@@ -27,7 +29,9 @@ use protocol::call::fact::Fact;
 use protocol::call::recording::AudioSegment;
 use protocol::ids::CallSid;
 
-pub use encode::{EncodeError, EncoderThread};
+pub use backlog::Backlog;
+pub use encode::{EncodeError, Encoders, encode_now};
+pub use pace::EventLoopLag;
 pub use tracks::{Finished, Part, find, left_behind};
 pub use upload::{EncodeRecording, Spool};
 
@@ -47,7 +51,7 @@ pub struct WriterThread {
 }
 
 struct Shared {
-    root: PathBuf,
+    backlog: Backlog,
     pieces: mpsc::SyncSender<Piece>,
     /// Wakes the writer when there was nothing to write; dropped, it stops it.
     wake: Mutex<Option<mpsc::SyncSender<()>>>,
@@ -91,16 +95,16 @@ impl Begun {
 }
 
 impl SpoolHandle {
-    /// Starts writing below a folder, which is made when the first call is recorded. Finished calls come out of the receiver.
+    /// Starts writing below the spool's folder, which is made when the first call is recorded. Finished calls come out of the receiver.
     ///
     /// # Errors
     /// When there is no thread for it.
-    pub fn start(root: &Path) -> io::Result<(Self, WriterThread, tokio::sync::mpsc::Receiver<Finished>)> {
+    pub fn start(backlog: &Backlog) -> io::Result<(Self, WriterThread, tokio::sync::mpsc::Receiver<Finished>)> {
         let (pieces, queue) = mpsc::sync_channel(QUEUE);
         let (wake, woken) = mpsc::sync_channel(1);
         let (finished, receiver) = tokio::sync::mpsc::channel(FINISHED);
         let shared = Arc::new(Shared {
-            root: root.to_owned(),
+            backlog: backlog.clone(),
             pieces,
             wake: Mutex::new(Some(wake)),
             begun: Mutex::default(),

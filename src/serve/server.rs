@@ -25,6 +25,7 @@ use crate::address::Cidr;
 use crate::http::connections::{Connections, Held, Watched};
 use crate::http::request_id::name_request;
 use crate::http::{Gateway, Plane, routes_of};
+use crate::recordings::spool::EventLoopLag;
 use crate::serve::watchdog::{Marks, Watchdog};
 
 /// A connection without a request is closed after it; longer than the idle time of the usual proxies.
@@ -67,8 +68,9 @@ impl Server {
         workers: usize,
         gateway: &Arc<Gateway>,
         connections: Connections,
+        lag: EventLoopLag,
     ) -> anyhow::Result<Self> {
-        let (mut threads, marks) = (Vec::new(), Marks::new());
+        let (mut threads, marks) = (Vec::new(), Marks::new(lag));
         let mut ways = Vec::new();
         for _ in 0..workers {
             let (way, taken) = mpsc::channel(HANDED_OVER);

@@ -15,6 +15,8 @@ use actors::{Busy, lock};
 use protocol::ids::CallSid;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::recordings::spool::EventLoopLag;
+
 /// How often a thread leaves its mark, and how often marks are looked at.
 const EVERY: Duration = Duration::from_millis(100);
 /// A mark so old is a thread that stands still: callers hear it by then.
@@ -27,6 +29,8 @@ const WAITS_FOR_EVENTS: &str = "epoll";
 pub(super) struct Marks {
     began: Instant,
     threads: Arc<Mutex<Vec<Arc<Thread>>>>,
+    /// What may wait gives way by it.
+    lag: EventLoopLag,
 }
 
 /// One thread that serves.
@@ -64,8 +68,8 @@ impl Cause {
 }
 
 impl Marks {
-    pub(super) fn new() -> Self {
-        Self { began: Instant::now(), threads: Arc::default() }
+    pub(super) fn new(lag: EventLoopLag) -> Self {
+        Self { began: Instant::now(), threads: Arc::default(), lag }
     }
 
     fn now_ms(&self) -> u64 {
@@ -90,7 +94,9 @@ impl Marks {
             every.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 let due = every.tick().await;
-                lag.record(due.elapsed());
+                let late = due.elapsed();
+                lag.record(late);
+                watched.lag.note(late);
                 thread.mark_ms.store(watched.now_ms(), Ordering::Relaxed);
             }
         });
@@ -279,7 +285,7 @@ mod tests {
 
     /// A thread that serves, which left its last mark at 1,000 ms, and was looked at then.
     fn watched() -> (Looks, Arc<Thread>) {
-        let watched = Marks { began: Instant::now(), threads: Arc::default() };
+        let watched = Marks::new(EventLoopLag::default());
         let thread = Arc::new(Thread { number: 0, mark_ms: 1_000.into(), busy: Arc::default(), task: None });
         lock(&watched.threads).push(Arc::clone(&thread));
         let mut looks = Looks::new(watched);

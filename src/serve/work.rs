@@ -13,7 +13,7 @@ use crate::outcomes::{AnalyseCall, TextModelClient};
 use crate::outgoing::PrivateHosts;
 use crate::recordings::fetch::{Credentials, Fetch, FetchLimits};
 use crate::recordings::objects::Objects;
-use crate::recordings::spool::{EncodeRecording, EncoderThread};
+use crate::recordings::spool::{Backlog, EncodeRecording, Encoders};
 use crate::settings::Settings;
 use crate::store::{FETCH_RECORDING, Store, StoreError};
 use crate::traces::Traces;
@@ -25,6 +25,7 @@ const AWAY: Duration = Duration::from_secs(3);
 pub(super) fn start(
     settings: &Settings,
     store: &Store,
+    backlog: &Backlog,
     traces: Option<Traces>,
     runtime: &Handle,
 ) -> anyhow::Result<Running> {
@@ -45,8 +46,9 @@ pub(super) fn start(
         tracing::warn!(target: "recordings", host, "RECORDING_HOSTS lists a host that strangers share: add the path below which recordings lie");
     }
     let credentials = credentials.map(|(key, token)| Credentials { key, token });
-    let encoder = EncoderThread::new().context("no thread to encode recordings on")?;
-    let encode = EncodeRecording::new(store.clone(), objects.clone(), encoder, settings.recordings.spool.clone());
+    let encoders = Encoders::new(backlog).context("no threads to encode recordings on")?;
+    let encode = EncodeRecording::new(store.clone(), objects.clone(), encoders, backlog.clone());
+    let keep_wav = encode.wav();
     let fetch = Fetch::new(store.clone(), objects, hosts, credentials, limits)?;
     let sampler = settings.traces.target.as_ref().map(|target| target.sampler);
     let events = Events::new(store.clone(), &settings.private_hosts)?.traced(sampler);
@@ -60,7 +62,7 @@ pub(super) fn start(
         Some(traces) => runner.with(traces.clone()).watched_by(traces),
         None => runner,
     };
-    Ok(runner.with(fetch).with(events).with(encode).with(late).with(analyse).start(runtime))
+    Ok(runner.with(fetch).with(events).with(encode).with(keep_wav).with(late).with(analyse).start(runtime))
 }
 
 /// What is parked was not allowed under other settings, perhaps: it is looked at once under these.

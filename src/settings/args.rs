@@ -17,6 +17,7 @@ pub(super) const WEBHOOK_AUTH: &str = "signature";
 pub(super) const WEBHOOK_DEADLINE_MS: &str = "2000";
 pub(super) const RECORDINGS_URL: &str = "file://./recordings";
 pub(super) const SPOOL_DIR: &str = "./spool";
+pub(super) const RECORDING_FORMAT: &str = "auto";
 pub(super) const CLIPS_DIR: &str = "./clips";
 pub(super) const RECORDING_HOSTS: &str = "exotel.com,exotel.in,s3-ap-southeast-1.amazonaws.com/exotelrecordings/";
 pub(super) const RECORDING_MAX_MIB: &str = "512";
@@ -120,6 +121,10 @@ pub struct SettingsArgs {
     /// Folder of our own recordings until they are stored: on a local disk, one that outlives the process, 115 MB an hour of call at 8 kHz.
     #[arg(long, env = "SPOOL_DIR", hide_env_values = true, value_name = "FOLDER", default_value = SPOOL_DIR)]
     pub spool_dir: String,
+
+    /// What our own recordings are kept as: opus, wav (G.711, four times as large), or auto, which is opus, and wav while the disk of SPOOL_DIR would be full before all that waits is encoded.
+    #[arg(long, env = "RECORDING_FORMAT", hide_env_values = true, value_name = "FORMAT", default_value = RECORDING_FORMAT)]
+    pub recording_format: String,
 
     /// Folder of clients' fixed sentences as audio, up to 256 MiB: what is lost is made again.
     #[arg(long, env = "CLIPS_DIR", hide_env_values = true, value_name = "FOLDER", default_value = CLIPS_DIR)]

@@ -250,7 +250,9 @@ fn recordings(args: &SettingsArgs, private: &PrivateHosts) -> Read<RecordingSett
     let hosts = hosts.map_err(|problem| SettingsError::new("RECORDING_HOSTS", problem))?.with_private(private);
     let max_mib = number("RECORDING_MAX_MIB", or(&args.recording_max_mib, args::RECORDING_MAX_MIB), 1, 1 << 20)?;
     let spool = PathBuf::from(or(&args.spool_dir, args::SPOOL_DIR));
-    Ok(RecordingSettings { target, spool, hosts, max_bytes: max_mib << 20 })
+    let format = or(&args.recording_format, args::RECORDING_FORMAT).parse();
+    let format = format.map_err(|problem: String| SettingsError::new("RECORDING_FORMAT", problem))?;
+    Ok(RecordingSettings { target, spool, format, hosts, max_bytes: max_mib << 20 })
 }
 
 fn audit_numbers(args: &SettingsArgs) -> Read<AuditNumbers> {

@@ -69,7 +69,7 @@ fn the_public_url_is_what_was_set_or_railways_or_this_machine() {
 
 #[test]
 fn a_wrong_setting_is_named_with_its_mend_on_one_line() {
-    let cases: [(&[&str], &str, &str); 26] = [
+    let cases: [(&[&str], &str, &str); 27] = [
         (&["--port", "80x"], "PORT", "from 0 to 65535"),
         (&["--port", "65536"], "PORT", "from 0 to 65535"),
         (&["--host", "http://a"], "HOST", "0.0.0.0"),
@@ -90,6 +90,7 @@ fn a_wrong_setting_is_named_with_its_mend_on_one_line() {
         (&["--allowed-ips", "10.0.0.0/33"], "ALLOWED_IPS", "CIDR"),
         (&["--trusted-proxies", "proxy"], "TRUSTED_PROXIES", "CIDR"),
         (&["--webhook-deadline-ms", "0"], "WEBHOOK_DEADLINE_MS", "from 1"),
+        (&["--recording-format", "mp3"], "RECORDING_FORMAT", "auto, opus or wav"),
         (&["--recordings-url", "/var/rec"], "RECORDINGS_URL", "file://"),
         (&["--recordings-url", "s3:///x"], "RECORDINGS_URL", "s3://bucket"),
         (&["--recording-hosts", "https://exotel.com"], "RECORDING_HOSTS", "exotel.com"),

@@ -72,7 +72,7 @@ const COUNTERS: &[(&str, &str)] = &[
     ("callgate_previous_calls_missed_total", "Calls whose caller's earlier calls were not found in time"),
     ("callgate_record_superseded_total", "Records of calls dropped because another gateway has the call"),
     ("callgate_recording_dropped_total", "Pieces of recorded audio dropped because the disk was too slow"),
-    ("callgate_recordings_failed_total", "Recordings that failed, by where"),
+    ("callgate_recordings_failed_total", "Recordings that failed, by where; `full`: too little was free on the disk"),
     ("callgate_recordings_refused_total", "Recordings told of that are not fetched, by reason"),
     ("callgate_outcome_answers_refused_total", "Answers of text models that were not as the client's schema says"),
     ("callgate_outcome_tokens_total", "Tokens that text models used, by direction"),
@@ -128,6 +128,11 @@ const GAUGES: &[(&str, &str)] = &[
     ("callgate_spool_free_bytes", "Room on the disk that recordings are written to during calls"),
     ("callgate_spool_size_bytes", "Size of that disk"),
     ("callgate_spool_waiting", "Recordings that are made, or wait on that disk to be stored"),
+    (
+        "callgate_recordings_as_wav",
+        "1 while calls that end are kept as WAV, since the disk would be full before all is encoded, or by setting",
+    ),
+    ("callgate_recordings_backlog_seconds", "Seconds of recorded audio that wait to be encoded"),
     ("callgate_tools_running", "Functions of clients that run now, and questions who calls"),
 ];
 
@@ -145,6 +150,7 @@ const HISTOGRAMS: &[(&str, &str)] = &[
     ("callgate_model_ready_seconds", "From dialling the model to a session that is configured"),
     ("callgate_model_round_trip_seconds", "Time that a ping of the model's connection took to be answered"),
     ("callgate_outcome_seconds", "Time that a text model took to find out what came of a call"),
+    ("callgate_recordings_done_seconds", "From the end of a recording of ours until it is stored"),
     ("callgate_tool_seconds", "Time that a function of a client's took, by function"),
     ("callgate_webhook_seconds", "Time to answer a webhook"),
 ];

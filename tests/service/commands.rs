@@ -208,6 +208,7 @@ fn help_tells_every_setting_with_its_variable_and_default() {
         ("WEBHOOK_DEADLINE_MS", "2000"),
         ("RECORDINGS_URL", "file://./recordings"),
         ("SPOOL_DIR", "./spool"),
+        ("RECORDING_FORMAT", "auto"),
         ("CLIPS_DIR", "./clips"),
         ("OUTCOME_URL", "OpenAI's"),
         ("OUTCOME_API_KEY", ""),

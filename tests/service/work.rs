@@ -188,8 +188,13 @@ impl Left {
     }
 
     async fn start(&self, url: Option<&str>) -> Gateway {
+        self.start_as("auto", url).await
+    }
+
+    async fn start_as(&self, format: &str, url: Option<&str>) -> Gateway {
         let change = |args: &mut SettingsArgs| {
             args.spool_dir = self.folder.join("spool").display().to_string();
+            args.recording_format = format.to_owned();
             args.recordings_url = format!("file://{}", self.kept().display());
             args.database_url = url.map_or_else(|| args.database_url.clone(), str::to_owned);
         };
@@ -257,5 +262,37 @@ async fn a_recording_of_ours_waits_in_words_while_it_cannot_be_stored_and_is_whe
     left.becomes(&next, "stored", "").await;
     eventually("the spool is empty", || async { !left.spooled().exists() }).await;
     assert!(left.kept().join(format!("2026/11/22/{}.opus", left.sid)).is_file());
+    next.stop().await;
+}
+
+#[actix_web::test]
+async fn a_recording_is_kept_as_what_it_was_meant_for_when_it_was_found_whatever_the_setting_says_by_then() {
+    let left = Left::new();
+    std::fs::create_dir(left.kept()).unwrap();
+    std::fs::write(left.kept().join("2026"), "in the way").unwrap();
+    let gateway = left.start_as("wav", None).await;
+    let url = gateway.database.url.clone();
+    left.becomes(&gateway, "pending", "2026").await;
+    gateway.running.stop().await.unwrap();
+    std::fs::remove_file(left.kept().join("2026")).unwrap();
+    let next = left.start_as("opus", Some(&url)).await;
+    eventually("it is stored", || async {
+        gateway.database.execute("UPDATE jobs SET run_at = '2026-01-01 00:00:00' WHERE status = 'waiting'").unwrap();
+        let rows = next.running.store().recordings_of_call(&CallSid::new(&left.sid)).await.unwrap();
+        rows[0].status.name() == "stored"
+    })
+    .await;
+    let shown = next.operate(reqwest::Method::GET, &format!("/api/v1/calls/{}", left.sid)).await.json();
+    let recording = &shown["recordings"][0];
+    assert_eq!((&recording["content_type"], &recording["bytes"]), (&json!("audio/wav"), &json!(58 + 16_000)));
+    assert!(recording["url"].as_str().unwrap().ends_with(&format!("{}.wav", left.sid)));
+    let file = left.kept().join(format!("2026/11/22/{}.wav", left.sid));
+    assert_eq!(std::fs::metadata(file).unwrap().len(), 58 + 16_000, "a second of both sides, a byte a sample");
+    let page = next.get_bare("/metrics").await.body;
+    for metric in
+        ["recordings_backlog_seconds", "recordings_done_seconds_bucket", "spool_free_bytes", "recordings_as_wav"]
+    {
+        assert!(page.contains(&format!("callgate_{metric}")), "{metric}: {page}");
+    }
     next.stop().await;
 }

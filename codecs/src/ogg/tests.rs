@@ -3,9 +3,10 @@ use std::io::Cursor;
 use proptest::prelude::*;
 
 use super::*;
+use crate::opus::Coder;
 
 fn settings(rate_hz: u32) -> Settings {
-    Settings { rate_hz, channels: Channels::Stereo, bitrate_bps: 32_000, complexity: 5 }
+    Settings::recording(rate_hz, Coder::Silk)
 }
 
 /// Speech-like noise on each side in turn, half a second each: syllables of 120 ms.
@@ -42,9 +43,10 @@ fn rms(samples: &[i16]) -> f64 {
 
 #[test]
 fn a_recording_comes_back_as_long_as_it_was_and_in_place() {
-    for rate_hz in [8_000, 16_000, 24_000] {
+    let both = [Coder::Silk, Coder::Celt];
+    for (rate_hz, coder) in [8_000, 16_000, 24_000].into_iter().flat_map(|hz| both.map(|coder| (hz, coder))) {
         let talk = talk(rate_hz, 4);
-        let file = encode(settings(rate_hz), &talk);
+        let file = encode(Settings::recording(rate_hz, coder), &talk);
         let decoded = read(Cursor::new(&file)).unwrap();
         assert_eq!((decoded.rate_hz, decoded.channels), (rate_hz, Channels::Stereo));
         assert_eq!(decoded.samples.len(), talk.len());
@@ -53,7 +55,10 @@ fn a_recording_comes_back_as_long_as_it_was_and_in_place() {
             let hop = rate_hz as usize / 50;
             for (n, (before, after)) in before.chunks(hop).zip(after.chunks(hop)).enumerate() {
                 let (before, after) = (rms(before), rms(after));
-                assert!((before - after).abs() < 0.35 * before + 250.0, "{rate_hz} Hz, frame {n}: {before} {after}");
+                assert!(
+                    (before - after).abs() < 0.35 * before + 250.0,
+                    "{rate_hz} Hz {coder:?}, frame {n}: {before} {after}"
+                );
             }
         }
     }
@@ -62,9 +67,9 @@ fn a_recording_comes_back_as_long_as_it_was_and_in_place() {
 #[test]
 fn one_side_is_hardly_heard_on_the_other() {
     let talk = talk(8_000, 10);
-    let decoded = read(Cursor::new(encode(settings(8_000), &talk))).unwrap();
     // Half a second of the left, half of the right: what leaks is what is heard while that side was silent.
-    for channel in 0..2 {
+    for (coder, channel) in [(Coder::Silk, 0), (Coder::Silk, 1), (Coder::Celt, 0), (Coder::Celt, 1)] {
+        let decoded = read(Cursor::new(encode(Settings::recording(8_000, coder), &talk))).unwrap();
         let (loud, leaked): (Vec<_>, Vec<_>) = side(&decoded.samples, channel)
             .chunks(4_000)
             .enumerate()
@@ -72,7 +77,7 @@ fn one_side_is_hardly_heard_on_the_other() {
             .partition(|(speaks, _)| *speaks);
         let mean = |levels: Vec<(bool, f64)>| levels.iter().map(|(_, level)| level).sum::<f64>() / levels.len() as f64;
         let down_db = 20.0 * (mean(loud) / mean(leaked).max(1.0)).log10();
-        assert!(down_db > 25.0, "side {channel} is only {down_db:.1} dB down");
+        assert!(down_db > 25.0, "{coder:?}: side {channel} is only {down_db:.1} dB down");
     }
 }
 

@@ -3,7 +3,7 @@ use super::*;
 const RATES_HZ: [u32; 4] = [8_000, 16_000, 24_000, 48_000];
 
 fn settings(rate_hz: u32, channels: Channels) -> Settings {
-    Settings { rate_hz, channels, bitrate_bps: 64_000 * channels.count() as u32, complexity: 5 }
+    Settings { rate_hz, channels, bitrate_bps: 64_000 * channels.count() as u32, complexity: 5, coder: Coder::Silk }
 }
 
 /// A second of two tones, one to a channel.

@@ -62,6 +62,10 @@ fn correlation(pairs: impl Iterator<Item = (f32, f32)>) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
+    use codecs::ogg::{self, OggOpus};
+    use codecs::opus::{Coder, Settings};
     use codecs::{SampleRate, g711, level::rms_dbfs};
 
     use super::*;
@@ -83,6 +87,24 @@ mod tests {
             g711::ulaw_to_pcm(&coded, &mut heard);
             heard.extend([0; 8_000]);
             assert_eq!(recognise(&track(&heard)).map(|clip| clip.id), Some(clip.id));
+        }
+    }
+
+    #[test]
+    fn every_caller_clip_is_recognised_on_a_recording_whichever_way_it_was_encoded() {
+        let callers = || clips().iter().filter(|clip| clip.voice == Voice::Caller);
+        for (clip, coder) in callers().flat_map(|clip| [Coder::Silk, Coder::Celt].map(|coder| (clip, coder))) {
+            let said = clip.pcm_at(SampleRate::Hz8000);
+            // The caller left, and an agent who says nothing.
+            let pairs = said.as_chunks::<2>().0.iter().flat_map(|sample| [i16::from_le_bytes(*sample), 0]);
+            let mut file = OggOpus::new(Vec::new(), Settings::recording(8_000, coder), 1, &[]).unwrap();
+            file.push(&pairs.collect::<Vec<_>>()).unwrap();
+            let decoded = ogg::read(Cursor::new(file.finish().unwrap())).unwrap();
+            let mut heard = vec![0; 3_332];
+            heard.extend(decoded.samples.iter().step_by(2).flat_map(|sample| sample.to_le_bytes()));
+            heard.extend([0; 8_000]);
+            let found = recognise(&track(&heard)).map(|found| found.id);
+            assert_eq!(found, Some(clip.id), "{coder:?}");
         }
     }
 

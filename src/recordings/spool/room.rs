@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::fs::statvfs;
+use rustix::fs::{StatVfs, statvfs};
 use tokio::time::{MissedTickBehavior, interval};
 
 /// How often it is looked.
@@ -34,11 +34,21 @@ pub(super) async fn watch(root: std::path::PathBuf) {
     }
 }
 
+/// What is free for us there, bytes.
+pub(super) fn free_bytes(root: &Path) -> io::Result<u64> {
+    let disk = disk_of(root)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
 /// The spool is made with the first recording: until then the disk is that of the folder above it.
-fn look(root: &Path) -> io::Result<Room> {
+fn disk_of(root: &Path) -> io::Result<StatVfs> {
     let absolute = std::path::absolute(root)?;
     let there = absolute.ancestors().find(|folder| folder.exists()).unwrap_or(root);
-    let disk = statvfs(there)?;
+    Ok(statvfs(there)?)
+}
+
+fn look(root: &Path) -> io::Result<Room> {
+    let disk = disk_of(root)?;
     let waiting = fs::read_dir(root).map_or(0, |entries| entries.flatten().count());
     let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
     Ok(Room { free_bytes: bytes(disk.f_bavail), size_bytes: bytes(disk.f_blocks), waiting })

@@ -1,13 +1,14 @@
 use std::fs;
 use std::io::Cursor;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use codecs::ogg;
+use codecs::{g711, ogg, wav};
 use proptest::prelude::*;
 
 use super::tracks::TrackWriter;
 use super::*;
+use crate::recordings::format::{FileType, RecordingFormat};
 
 const FIRST: Part = Part { generation: 1, number: 1 };
 
@@ -22,6 +23,10 @@ struct Spool(PathBuf);
 impl Spool {
     fn new() -> Self {
         Self(std::env::temp_dir().join(format!("callgate-spool-{}", uuid::Uuid::now_v7())))
+    }
+
+    fn backlog(&self) -> Backlog {
+        Backlog::new(&self.0, RecordingFormat::Opus)
     }
 
     fn tracks(&self, call: &str) -> TrackWriter {
@@ -204,7 +209,7 @@ async fn finished(receiver: &mut tokio::sync::mpsc::Receiver<Finished>) -> Finis
 #[tokio::test]
 async fn a_call_goes_through_the_deck_and_the_press_and_can_be_listened_to() {
     let spool = Spool::new();
-    let (spool_handle, writer_thread, mut receiver) = SpoolHandle::start(&spool.0).unwrap();
+    let (spool_handle, writer_thread, mut receiver) = SpoolHandle::start(&spool.backlog()).unwrap();
     let sink = spool_handle.sink(&CallSid::new("a"), 1);
     sink.began(SampleRate::Hz8000, ago(Duration::from_secs(3)));
     for n in 0..100 {
@@ -215,7 +220,7 @@ async fn a_call_goes_through_the_deck_and_the_press_and_can_be_listened_to() {
     sink.ended();
     let finished = finished(&mut receiver).await;
     assert_eq!((finished.call.as_str(), &finished.incomplete), ("a", &None));
-    let encoded = EncoderThread::new().unwrap().encode(finished.clone()).await.unwrap();
+    let encoded = Encoders::new(&spool.backlog()).unwrap().encode(finished.clone(), FileType::Opus).await.unwrap();
     assert!((3_000..5_000).contains(&encoded.duration_ms), "{encoded:?}");
     let decoded = ogg::read(Cursor::new(fs::read(&encoded.file).unwrap())).unwrap();
     let level = |side: usize, from: usize, to: usize| {
@@ -230,18 +235,155 @@ async fn a_call_goes_through_the_deck_and_the_press_and_can_be_listened_to() {
 }
 
 #[tokio::test]
+async fn what_is_kept_as_wav_says_what_it_is_and_has_both_sides_as_g711() {
+    let spool = Spool::new();
+    let mut tracks = spool.tracks("a");
+    for segment in [caller(0, 4_000), agent(2_000, 4_000)] {
+        tracks.put(&segment).unwrap();
+    }
+    tracks.finish(9_000).unwrap();
+    let finished = tracks.leave(None);
+    let encoders = Encoders::new(&spool.backlog()).unwrap();
+    let encoded = encoders.encode(finished, FileType::Wav).await.unwrap();
+    assert_eq!((encoded.file, encoded.duration_ms), (spool.0.join("a/recording.wav"), 1_125));
+    let file = fs::read(spool.0.join("a/recording.wav")).unwrap();
+    let (head, codes) = file.split_at(58);
+    assert_eq!(head, wav::ulaw_stereo_head(8_000, 9_000));
+    assert_eq!(codes.len(), 2 * 9_000);
+    let side =
+        |side: usize| codes.iter().skip(side).step_by(2).map(|code| g711::ulaw_decode(*code)).collect::<Vec<_>>();
+    assert_eq!([sounds(&side(0)), sounds(&side(1))], [[(0, 4_000)], [(2_000, 6_000)]]);
+    assert!(side(0)[..4_000].iter().all(|sample| (3_800..4_200).contains(&sample.abs())));
+}
+
+#[tokio::test]
+async fn a_recording_that_could_not_be_stored_is_not_encoded_again() {
+    let spool = Spool::new();
+    spool.tracks("a").finish(8_000).unwrap();
+    let encoders = Encoders::new(&spool.backlog()).unwrap();
+    let order = || encoders.encode(find(&spool.0.join("a")).unwrap().unwrap(), FileType::Opus);
+    let encoded = order().await.unwrap();
+    fs::write(&encoded.file, "whole").unwrap();
+    assert_eq!(order().await.unwrap(), encoded);
+    assert_eq!(fs::read(&encoded.file).unwrap(), b"whole");
+    // What a process that died had begun is no file yet.
+    fs::rename(&encoded.file, spool.0.join("a/recording.opus.part")).unwrap();
+    order().await.unwrap();
+    assert!(fs::read(&encoded.file).unwrap().starts_with(b"OggS"));
+}
+
+#[tokio::test]
+async fn what_waits_is_told_in_seconds_until_it_is_encoded() {
+    let spool = Spool::new();
+    let backlog = spool.backlog();
+    for (call, secs) in [("a", 2), ("b", 3)] {
+        spool.tracks(call).finish(secs * 8_000).unwrap();
+        backlog.add(&find(&spool.0.join(call)).unwrap().unwrap());
+    }
+    assert_eq!(backlog.secs(), 5);
+    let encoders = Encoders::new(&backlog).unwrap();
+    for (call, file_type, left) in [("a", FileType::Opus, 3), ("b", FileType::Wav, 0)] {
+        encoders.encode(find(&spool.0.join(call)).unwrap().unwrap(), file_type).await.unwrap();
+        assert_eq!(backlog.secs(), left);
+    }
+    // One that is gone waits for nothing.
+    spool.tracks("c").finish(8_000).unwrap();
+    let gone = find(&spool.0.join("c")).unwrap().unwrap();
+    backlog.add(&gone);
+    gone.remove().unwrap();
+    assert!(matches!(encoders.encode(gone, FileType::Opus).await, Err(EncodeError::Nothing)));
+    assert_eq!(backlog.secs(), 0);
+}
+
+#[tokio::test]
+async fn while_much_waits_two_recordings_are_encoded_at_once_and_while_little_does_one() {
+    let spool = Spool::new();
+    let backlog = spool.backlog();
+    let (begun, mut began) = tokio::sync::mpsc::channel(4);
+    let (go, wait) = mpsc::sync_channel::<()>(4);
+    let wait = Arc::new(Mutex::new(wait));
+    let encoders = Encoders::with(&backlog, move |finished, backlog| {
+        begun.try_send(finished.call.clone()).unwrap();
+        lock(&wait).recv().unwrap();
+        encode::opus(finished, backlog, encode::rest)
+    });
+    let encoders = encoders.unwrap();
+    let order = |call: &'static str| {
+        spool.tracks(call).finish(8_000).unwrap();
+        let (encoders, finished) = (encoders.clone(), find(&spool.0.join(call)).unwrap().unwrap());
+        tokio::spawn(async move { encoders.encode(finished, FileType::Opus).await.unwrap() })
+    };
+    let first = [order("a"), order("b")];
+    assert!(began.recv().await.is_some());
+    assert!(began.try_recv().is_err(), "the other waits for it");
+    // A long one: nobody has encoded it yet.
+    spool.tracks("long").finish(8_000 * 4_000).unwrap();
+    backlog.add(&find(&spool.0.join("long")).unwrap().unwrap());
+    let second = [order("c"), order("d")];
+    assert!(began.recv().await.is_some(), "another thread helps");
+    (0..4).for_each(|_| go.send(()).unwrap());
+    for done in first.into_iter().chain(second) {
+        done.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn on_a_disk_that_fills_new_calls_are_not_recorded_then_live_ones_are_cut_and_what_is_finished_is_still_encoded()
+{
+    let spool = Spool::new();
+    let free_mib = Arc::new(AtomicU64::new(1_000));
+    let seen = Arc::clone(&free_mib);
+    let measure = move |_: &Path| Ok(seen.load(Ordering::Relaxed) << 20);
+    let backlog = Backlog::on(&spool.0, RecordingFormat::Auto, measure);
+    let (spool_handle, _spooling, mut receiver) = SpoolHandle::start(&backlog).unwrap();
+    let record = |call: &str| {
+        let sink = spool_handle.sink(&CallSid::new(call), 1);
+        sink.began(SampleRate::Hz8000, ago(Duration::from_secs(2)));
+        sink.take(caller(0, 8_000));
+        sink
+    };
+    let has = |free: u64| {
+        free_mib.store(free, Ordering::Relaxed);
+        backlog.disk().look();
+    };
+    let live = record("live");
+    let written = async {
+        while fs::metadata(spool.0.join("live/caller.s16")).map_or(0, |file| file.len()) < 16_000 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), written).await.unwrap();
+    has(200);
+    record("new").ended();
+    let new = finished(&mut receiver).await;
+    assert!(new.incomplete.as_ref().is_some_and(|why| why.contains("nothing was recorded") && why.contains("200 MiB")));
+    has(100);
+    live.ended();
+    let cut = finished(&mut receiver).await;
+    assert_eq!((cut.call.as_str(), cut.incomplete.is_some()), ("live", true));
+    let encoded = Encoders::new(&backlog).unwrap().encode(cut, FileType::Opus).await.unwrap();
+    assert!(encoded.file.is_file() && encoded.duration_ms >= 1_000, "{encoded:?}");
+    has(1_000);
+    record("later").ended();
+    assert_eq!(finished(&mut receiver).await.incomplete, None);
+}
+
+#[tokio::test]
 async fn a_fault_in_the_encoder_costs_its_recording_an_attempt_and_the_next_one_nothing() {
     let spool = Spool::new();
     for call in ["a", "b"] {
         spool.tracks(call).finish(8_000).unwrap();
     }
-    let mut faults = vec!["no such sample"];
-    let encoder = EncoderThread::with(move |finished| match faults.pop() {
-        Some(fault) => panic!("{fault}"),
-        None => encode::encoder(finished),
+    let faults = Arc::new(Mutex::new(vec!["no such sample"]));
+    let encoders = Encoders::with(&spool.backlog(), move |finished, backlog| {
+        let fault = lock(&faults).pop();
+        match fault {
+            Some(fault) => panic!("{fault}"),
+            None => encode::opus(finished, backlog, encode::rest),
+        }
     });
-    let encoder = encoder.unwrap();
-    let order = |call: &str| encoder.encode(find(&spool.0.join(call)).unwrap().unwrap());
+    let encoders = encoders.unwrap();
+    let order = |call: &str| encoders.encode(find(&spool.0.join(call)).unwrap().unwrap(), FileType::Opus);
     let error = order("a").await.unwrap_err();
     assert_eq!(error.to_string(), "a fault of ours: no such sample");
     for call in ["b", "a"] {
@@ -252,7 +394,7 @@ async fn a_fault_in_the_encoder_costs_its_recording_an_attempt_and_the_next_one_
 #[tokio::test]
 async fn a_call_that_comes_back_has_one_recording_with_silence_between_its_streams() {
     let spool = Spool::new();
-    let (spool_handle, writer_thread, mut receiver) = SpoolHandle::start(&spool.0).unwrap();
+    let (spool_handle, writer_thread, mut receiver) = SpoolHandle::start(&spool.backlog()).unwrap();
     let sink = spool_handle.call_tape(&CallSid::new("a"), 1);
     let zero = ago(Duration::from_secs(3));
     sink.began(SampleRate::Hz8000, zero);
@@ -280,7 +422,7 @@ async fn a_call_that_comes_back_has_one_recording_with_silence_between_its_strea
 #[tokio::test]
 async fn a_recording_ends_where_the_last_stream_did_however_long_the_call_was_awaited() {
     let spool = Spool::new();
-    let (spool_handle, _spooling, mut receiver) = SpoolHandle::start(&spool.0).unwrap();
+    let (spool_handle, _spooling, mut receiver) = SpoolHandle::start(&spool.backlog()).unwrap();
     let sink = spool_handle.call_tape(&CallSid::new("a"), 1);
     let zero = ago(Duration::from_secs(2));
     sink.began(SampleRate::Hz8000, zero);
@@ -294,7 +436,7 @@ async fn a_recording_ends_where_the_last_stream_did_however_long_the_call_was_aw
 #[tokio::test]
 async fn a_stream_at_another_rate_is_a_recording_of_its_own_on_the_same_clock() {
     let spool = Spool::new();
-    let (spool_handle, _spooling, mut receiver) = SpoolHandle::start(&spool.0).unwrap();
+    let (spool_handle, _spooling, mut receiver) = SpoolHandle::start(&spool.backlog()).unwrap();
     let sink = spool_handle.sink(&CallSid::new("a"), 1);
     let zero = ago(Duration::from_secs(2));
     let rates = [SampleRate::Hz8000, SampleRate::Hz16000, SampleRate::Hz8000, SampleRate::Hz24000];
@@ -321,7 +463,7 @@ async fn a_stream_at_another_rate_is_a_recording_of_its_own_on_the_same_clock() 
 #[tokio::test]
 async fn a_call_that_comes_to_another_gateway_is_recorded_there_on_the_clock_that_it_has() {
     let spool = Spool::new();
-    let (spool_handle, _spooling, mut receiver) = SpoolHandle::start(&spool.0).unwrap();
+    let (spool_handle, _spooling, mut receiver) = SpoolHandle::start(&spool.backlog()).unwrap();
     // Its first stream began a minute ago, somewhere else.
     let zero = ago(Duration::from_secs(60));
     let sink = spool_handle.call_tape(&CallSid::new("a"), 3);
@@ -344,14 +486,17 @@ async fn a_disk_that_will_not_have_it_says_so_and_no_more() {
     // A file where the folder should be: nothing can be made below it.
     let spool = Spool::new();
     fs::write(&spool.0, "in the way").unwrap();
-    let (spool_handle, writer_thread, mut receiver) = SpoolHandle::start(&spool.0).unwrap();
+    let (spool_handle, writer_thread, mut receiver) = SpoolHandle::start(&spool.backlog()).unwrap();
     let sink = spool_handle.sink(&CallSid::new("a"), 1);
     sink.began(SampleRate::Hz8000, ago(Duration::ZERO));
     sink.take(caller(0, 160));
     sink.ended();
     let finished = finished(&mut receiver).await;
     assert!(finished.incomplete.as_ref().unwrap().contains("nothing was recorded"), "{finished:?}");
-    assert!(matches!(EncoderThread::new().unwrap().encode(finished).await, Err(EncodeError::Nothing)));
+    assert!(matches!(
+        Encoders::new(&spool.backlog()).unwrap().encode(finished, FileType::Opus).await,
+        Err(EncodeError::Nothing)
+    ));
     drop(writer_thread);
     fs::remove_file(&spool.0).unwrap();
 }
@@ -359,7 +504,7 @@ async fn a_disk_that_will_not_have_it_says_so_and_no_more() {
 #[test]
 fn what_the_queue_cannot_take_is_silence_and_the_rest_is_in_place() {
     let spool = Spool::new();
-    let (spool_handle, writer_thread, mut receiver) = SpoolHandle::start(&spool.0).unwrap();
+    let (spool_handle, writer_thread, mut receiver) = SpoolHandle::start(&spool.backlog()).unwrap();
     let sink = spool_handle.sink(&CallSid::new("a"), 1);
     sink.began(SampleRate::Hz8000, ago(Duration::from_secs(60)));
     // Much more at once than it holds: how much gets in depends on how soon the writer looks.
@@ -389,7 +534,7 @@ proptest! {
         // No finish: the handles just go.
         drop(tracks);
         let found = left_behind(&spool.0).unwrap().remove(0);
-        let encoded = encode::encoder(&found).unwrap();
+        let encoded = encode::opus(&found, &spool.backlog(), |_| ()).unwrap();
         prop_assert_eq!(encoded.duration_ms, frames as u64 * 20, "sent ahead, and never heard");
     }
 }

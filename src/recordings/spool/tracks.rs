@@ -322,6 +322,17 @@ impl Finished {
         Ok((caller, File::open(self.folder.join(AGENT))?, samples))
     }
 
+    /// How long the recording is, ms.
+    pub(super) fn duration_ms(&self) -> io::Result<u64> {
+        let samples = self.folder.join(CALLER).metadata()?.len() / 2;
+        Ok(samples * 1_000 / u64::from(self.rate.hz()))
+    }
+
+    /// How long ago the recording was finished.
+    pub(super) fn age(&self) -> io::Result<Duration> {
+        Ok(self.folder.join(CALLER).metadata()?.modified()?.elapsed().unwrap_or_default())
+    }
+
     /// Removes the call from the spool: it is stored.
     ///
     /// # Errors

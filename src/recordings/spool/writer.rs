@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use protocol::call::recording::AudioSegment;
 use protocol::ids::CallSid;
 
+use super::disk::{Disk, RoomFor};
 use super::tracks::{Finished, TrackWriter};
 use super::{Begun, Live, Piece, Shared, lock};
 
@@ -76,10 +77,13 @@ impl Writer {
             }
             // None: it was heard after the end of its call.
             if let Some(open) = self.open.get_mut(&key) {
-                open.put(&piece.segment);
+                open.put(&piece.segment, self.shared.backlog.disk());
             }
         }
         self.open.values_mut().for_each(Open::flush);
+        if self.shared.backlog.disk().room_for() == RoomFor::Finished {
+            self.open.values_mut().for_each(|open| open.cut(self.shared.backlog.disk()));
+        }
         for key in over {
             if let Some(finished) = self.open.remove(&key).map(Open::finish) {
                 let call = finished.call.clone();
@@ -93,18 +97,34 @@ impl Writer {
     fn begin(&mut self) {
         for live in std::mem::take(&mut *lock(&self.shared.begun)) {
             let Some(begun) = live.begun.get().copied() else { continue };
-            let state = match TrackWriter::create(&self.shared.root, &live.call, live.part, begun.rate, begun.wall) {
-                Ok(tracks) => State::Writing(Box::new(tracks)),
-                Err(error) => {
-                    let folder = self.shared.root.join(live.part.folder(&live.call));
-                    let (call, began) = (live.call.clone(), begun.wall.into());
-                    let incomplete = Some(failed(&live.call, "nothing was recorded", &error));
-                    State::Failed(Finished { call, folder, began, rate: begun.rate, incomplete })
-                }
-            };
+            let state = self.create(&live, begun).map_or_else(State::Failed, |tracks| State::Writing(Box::new(tracks)));
             self.open.insert(key(&live), Open { live, begun, state });
         }
     }
+
+    /// Makes the files of a call; or there is no more of it than why not.
+    fn create(&self, live: &Live, begun: Begun) -> Result<TrackWriter, Finished> {
+        let disk = self.shared.backlog.disk();
+        let made = match disk.room_for() {
+            RoomFor::New => TrackWriter::create(disk.root(), &live.call, live.part, begun.rate, begun.wall),
+            RoomFor::Live | RoomFor::Finished => Err(no_room(disk)),
+        };
+        made.map_err(|error| {
+            let folder = disk.root().join(live.part.folder(&live.call));
+            let (call, began) = (live.call.clone(), begun.wall.into());
+            let incomplete = Some(failed(&live.call, "nothing was recorded", &error));
+            Finished { call, folder, began, rate: begun.rate, incomplete }
+        })
+    }
+}
+
+/// Why nothing is recorded where little is free.
+fn no_room(disk: &Disk) -> io::Error {
+    let free = disk.free() >> 20;
+    io::Error::new(
+        io::ErrorKind::StorageFull,
+        format!("{free} MiB are free on the spool's disk, kept for what is finished"),
+    )
 }
 
 fn key(live: &Arc<Live>) -> usize {
@@ -113,14 +133,25 @@ fn key(live: &Arc<Live>) -> usize {
 
 /// Says once that a recording failed, in the log and in the metrics; the words are for its row.
 fn failed(call: &CallSid, what: &str, error: &io::Error) -> String {
-    metrics::counter!("callgate_recordings_failed_total", "at" => "spool").increment(1);
+    let at = if error.kind() == io::ErrorKind::StorageFull { "full" } else { "spool" };
+    metrics::counter!("callgate_recordings_failed_total", "at" => at).increment(1);
     tracing::error!(call_sid = %call, %error, "{what}: the call goes on without its recording");
     format!("{what}: {error}")
 }
 
 impl Open {
-    fn put(&mut self, segment: &AudioSegment) {
+    fn put(&mut self, segment: &AudioSegment, disk: &Disk) {
+        if let (State::Writing(_), AudioSegment::Caller { pcm, .. } | AudioSegment::Agent { pcm, .. }) =
+            (&self.state, segment)
+        {
+            disk.wrote(pcm.len());
+        }
         self.attempt(|tracks| tracks.put(segment));
+    }
+
+    /// Ends the recording here: what is finished needs the room.
+    fn cut(&mut self, disk: &Disk) {
+        self.attempt(|_| Err(no_room(disk)));
     }
 
     fn flush(&mut self) {
