@@ -3,8 +3,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use codecs::ogg::OggOpus;
-use codecs::opus::{Channels, Decoder, Encoder, Settings};
+use codecs::opus::{Channels, Coder, Decoder, Encoder, Settings};
 use codecs::{Framer, Resampler, g711, level, pcm};
 use criterion::{Criterion, criterion_group, criterion_main};
 
@@ -122,7 +121,7 @@ fn framing(c: &mut Criterion) {
 fn opus(c: &mut Criterion) {
     let mut group = c.benchmark_group("frame_20ms");
     for (channels, kind) in [(Channels::Mono, "mono"), (Channels::Stereo, "stereo")] {
-        let settings = Settings { rate_hz: 8_000, channels, bitrate_bps: 24_000, complexity: 5 };
+        let settings = Settings { rate_hz: 8_000, channels, bitrate_bps: 24_000, complexity: 5, coder: Coder::Silk };
         let (Ok(mut encoder), Ok(mut decoder)) = (Encoder::new(settings), Decoder::new(8_000, channels)) else {
             continue;
         };
@@ -146,49 +145,9 @@ fn opus(c: &mut Criterion) {
     group.finish();
 }
 
-/// A minute of a call at 8 kHz as it is recorded: the caller on the left and the agent on the right, in turn.
-fn conversation() -> Result<Vec<i16>, Box<dyn std::error::Error>> {
-    let clip = |name: &str| -> Result<Vec<i16>, Box<dyn std::error::Error>> {
-        let path = format!("{}/simulator/fixtures/{name}.wav", env!("CARGO_MANIFEST_DIR"));
-        let samples: Vec<i16> = hound::WavReader::open(path)?.into_samples().collect::<Result<_, _>>()?;
-        let (mut wide, mut narrow, mut out) = (Vec::new(), Vec::new(), Vec::new());
-        pcm::i16_to_bytes(&samples, &mut wide);
-        Resampler::new(16_000, 8_000)?.push(&wide, &mut narrow);
-        pcm::bytes_to_i16(&narrow, &mut out);
-        Ok(out)
-    };
-    let turns =
-        [clip("caller_en_hours")?, clip("answer_en_hours")?, clip("caller_hi_booking")?, clip("answer_hi_hours")?];
-    let mut minute = Vec::new();
-    for (turn, said) in turns.iter().enumerate().cycle() {
-        minute.extend(said.iter().flat_map(|sample| if turn % 2 == 0 { [*sample, 0] } else { [0, *sample] }));
-        if minute.len() >= 60 * 16_000 {
-            minute.truncate(60 * 16_000);
-            return Ok(minute);
-        }
-    }
-    Ok(minute)
-}
-
-/// What a recording costs after its call, at the settings it is made with.
-fn recording(c: &mut Criterion) {
-    let Ok(minute) = conversation() else { return };
-    let mut group = c.benchmark_group("recording_minute");
-    group.sample_size(10);
-    let settings = Settings { rate_hz: 8_000, channels: Channels::Stereo, bitrate_bps: 32_000, complexity: 5 };
-    group.bench_function("ogg_opus_8000_stereo", |b| {
-        b.iter(|| {
-            let mut file = OggOpus::new(Vec::new(), settings, 1, &[])?;
-            file.push(black_box(&minute))?;
-            file.finish()
-        });
-    });
-    group.finish();
-}
-
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
-    targets = conversions, companding, resampling, framing, opus, recording
+    targets = conversions, companding, resampling, framing, opus
 }
 criterion_main!(benches);

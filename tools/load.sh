@@ -5,7 +5,8 @@
 # STOP_DATABASE_AT=SECONDS crashes it that long after the calls begin, for STOP_DATABASE_SECS (5), and afterwards counts what is on record.
 # A database has a machine of its own, as a rule; here it has the lowest priority instead, unless NICE=0.
 # OUTCOMES=1 has a simulated text model find out what came of every call; it is told how many are known, and when the last was.
-# RECORDED=N has N recorded calls go before, whose recordings are encoded during the others.
+# RECORDED=N has N recorded calls go before, whose recordings are encoded during the others. RECORDING=on records the calls themselves: it is
+# told how much waits to be encoded, when all was, and what the threads that encode took. RECORDING_FORMAT is as the gateway has it.
 set -euo pipefail
 export NICE="${NICE:-19}"
 bin="${CALLGATE:-${CARGO_TARGET_DIR:-target}/release/callgate}"
@@ -50,7 +51,7 @@ export HOST=127.0.0.1 PORT="$port" DATABASE_URL="$database" WEBHOOK_AUTH=key WEB
     REALTIME_URL="ws://127.0.0.1:$model_port/v1/realtime" MAX_CALLS=$((calls + 10)) \
     SPOOL_DIR="$dir/spool" RECORDINGS_URL="file://$dir/recordings"
 "$bin" client add --name Load --number +918047112233 --greeting Hello --calls-per-minute 1000000 --caller-calls-per-minute 1000000 \
-    --recording "$([ -n "${RECORDED:-}" ] && echo on || echo off)" >/dev/null
+    --recording "$([ -n "${RECORDED:-}" ] || [ "${RECORDING:-off}" = on ] && echo on || echo off)" >/dev/null
 if [ -n "${OUTCOMES:-}" ]; then
     text_port=$((30000 + RANDOM % 2000))
     "$bin" simulate text-model --port "$text_port" --thinks-ms 2000 >"$dir/text.log" 2>&1 & pids+=($!)
@@ -65,7 +66,7 @@ listening "$port"
 if [ -n "${RECORDED:-}" ]; then
     "$bin" load --calls "$RECORDED" --seed 2 --ramp 2 --secs "$secs" --frame-ms "$frame_ms" --pid "$gateway" \
         --gateway "http://127.0.0.1:$port" --model-url "http://127.0.0.1:$model_port" --key "$key" >/dev/null
-    "$bin" client set +918047112233 --recording off >/dev/null
+    "$bin" client set +918047112233 --recording "${RECORDING:-off}" >/dev/null
     echo "== of $RECORDED recordings not encoded yet: $(ls "$dir/spool" | wc -l)"
 fi
 if [ -n "${STOP_DATABASE_AT:-}" ]; then
@@ -75,6 +76,10 @@ if [ -n "${STOP_DATABASE_AT:-}" ]; then
         sleep "${STOP_DATABASE_SECS:-5}"
         "$tools/postgres.sh" resume "$cluster" && echo "== the database is back"
     } & pids+=($!)
+fi
+metric() { curl -s "http://127.0.0.1:$port/metrics" | sed -n "s/^$1 //p"; }
+if [ "${RECORDING:-off}" = on ]; then
+    while sleep 5; do echo "== seconds of audio that wait: $(metric callgate_recordings_backlog_seconds), MiB spooled: $(du -sm "$dir/spool" 2>/dev/null | cut -f1)"; done & pids+=($!)
 fi
 echo "== callgate, on ${DATABASE:-sqlite}"
 "$bin" load --calls "$calls" --ramp "$ramp" --secs "$secs" --frame-ms "$frame_ms" --pid "$gateway" \
@@ -88,6 +93,16 @@ if [ -n "${OUTCOMES:-}" ]; then
         sleep 1
     done
     echo "== outcomes that are not known yet $(($(date +%s) - ended)) s after the last call: $waiting of $calls"
+fi
+if [ "${RECORDING:-off}" = on ]; then
+    ended="$(date +%s)"
+    for _ in $(seq 300); do [ "$(ls "$dir/spool" | wc -l)" -eq 0 ] && break; sleep 1; done
+    echo "== recordings that are not stored $(($(date +%s) - ended)) s after the last call: $(ls "$dir/spool" | wc -l) of $calls"
+    ticks=0
+    for task in /proc/"$gateway"/task/*; do
+        grep -q '^callgate-encode' "$task/comm" && ticks=$((ticks + $(awk '{ print $14 + $15 }' "$task/stat")))
+    done
+    echo "== CPU of the threads that encode: $((ticks * 10)) ms for $((calls * secs)) call-seconds"
 fi
 [ -z "${RECORDED:-}" ] || echo "== of $RECORDED recordings not encoded yet: $(ls "$dir/spool" | wc -l)"
 if [ -n "${STOP_DATABASE_AT:-}" ]; then
