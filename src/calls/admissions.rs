@@ -22,7 +22,7 @@ use super::writer::RecordWriter;
 use crate::agent::Document;
 use crate::clips::ClipLibrary;
 use crate::rate::Windows;
-use crate::store::{Begun, Call, Client, Entry, NewCall, NodeId, Parties, Store};
+use crate::store::{Begun, Call, Client, Entry, NewCall, NodeId, Ownership, Parties, Store};
 use crate::tenant::REGION;
 use crate::tools::{CallInfo, Tools};
 
@@ -236,12 +236,16 @@ impl Admissions {
         mut admission: Admission,
         here: Option<&Admission>,
     ) -> Result<Admission, Refused> {
-        let GoesOn { generation, was_under, stream, since } = goes_on;
+        let GoesOn { generation, was_under, was, stream, since } = goes_on;
         admission.generation = generation;
         let remembered = here.is_some_and(|here| was_under == Some(here.generation));
         let stored = if stream <= 1 || remembered { None } else { Some(self.store.stored_history(row).await?) };
         let turns = stored.iter().flat_map(|stored| &stored.turns);
-        self.writer.owns(row, generation, turns.collect());
+        let waits = turns.collect();
+        match was {
+            Some(ownership) => self.writer.owns(&Call { ownership, ..row.clone() }, generation, waits),
+            None => self.writer.owns(row, generation, waits),
+        }
         if stream <= 1 {
             return Ok(admission);
         }
@@ -256,6 +260,8 @@ pub(super) struct GoesOn {
     pub(super) generation: i32,
     /// The generation of this node that the row was under before; none: it was another's.
     pub(super) was_under: Option<i32>,
+    /// Whose it was, where the row says whose it is by now.
+    pub(super) was: Option<Ownership>,
     pub(super) stream: u32,
     pub(super) since: SystemTime,
 }
@@ -264,7 +270,14 @@ impl GoesOn {
     /// With the stream that is asked for.
     pub(super) fn asked(row: &Call, was_under: Option<i32>) -> Self {
         let asked_at: DateTime<Utc> = row.ownership.asked_at.unwrap_or(row.times.started_at);
-        Self { generation: row.ownership.generation, was_under, stream: row.streams() + 1, since: asked_at.into() }
+        let (generation, stream) = (row.ownership.generation, row.streams() + 1);
+        Self { generation, was_under, was: None, stream, since: asked_at.into() }
+    }
+
+    /// Likewise, after an end that was none.
+    pub(super) fn returned(row: &Call, was: Ownership, node: &NodeId) -> Self {
+        let was_under = (was.owner.as_ref() == Some(node)).then_some(was.generation);
+        Self { was: Some(was), ..Self::asked(row, was_under) }
     }
 }
 

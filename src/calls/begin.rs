@@ -100,8 +100,8 @@ impl Calls {
                 let goes_on = GoesOn::asked(&row, Some(row.ownership.generation));
                 (row, goes_on, how)
             }
-            Begun::Returned { call: row, was_under } => {
-                let goes_on = GoesOn::asked(&row, was_under);
+            Begun::Returned { call: row, was } => {
+                let goes_on = GoesOn::returned(&row, was, &admissions.node);
                 (row, goes_on, How::Returned)
             }
         };

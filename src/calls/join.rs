@@ -75,8 +75,8 @@ impl Admissions {
                 let goes_on = GoesOn::asked(&row, None);
                 (row, goes_on)
             }
-            Begun::Returned { call: row, was_under } => {
-                let goes_on = GoesOn::asked(&row, was_under);
+            Begun::Returned { call: row, was } => {
+                let goes_on = GoesOn::returned(&row, was, &self.node);
                 (row, goes_on)
             }
         };
@@ -104,7 +104,7 @@ impl Admissions {
         let client = self.store.client(owner).await?.ok_or(Refused::UnknownClient)?;
         let was_ours = was.ownership.owner.as_ref() == Some(&self.node);
         let was_under = was_ours.then_some(was.ownership.generation);
-        let goes_on = GoesOn { generation, was_under, stream, since: SystemTime::now() };
+        let goes_on = GoesOn { generation, was_under, was: None, stream, since: SystemTime::now() };
         let mut admission = self.admission(&was.call_sid, &client, entry, &was.parties, None).await?;
         self.inform(&client, &was, None, &mut admission).await?;
         self.goes_on(&was, goes_on, admission, join.here.as_ref()).await

@@ -57,8 +57,8 @@ pub enum Begun {
     Returned {
         /// Of its end and its last transfer the row tells what it did before.
         call: Call,
-        /// The generation that it was under, if whoever asks had it then.
-        was_under: Option<i32>,
+        /// Whose it was, and under which generation: perhaps that of whoever asks.
+        was: Ownership,
     },
     /// It had begun, and another has it. It is left there: only its media stream shows that it is gone.
     Elsewhere(Call),

@@ -182,6 +182,11 @@ async fn a_call_that_left_one_gateway_goes_on_at_another() {
     let socket = live(&second, &stream_path(&answer), &sid).await;
     let there = row(&second, &sid).await;
     assert_eq!((there.status.as_str(), there.streams()), ("in-progress", 2));
+    let taken = || async { second.audited("call.taken_over", "ok").await.len() == 1 };
+    eventually("the audit log says who took it", taken).await;
+    let entry = second.audited("call.taken_over", "ok").await.remove(0);
+    assert_eq!(entry.payload["generation"], there.ownership.generation);
+    assert_ne!(entry.payload["from"].as_str(), there.ownership.owner.as_ref().map(|owner| owner.as_str()));
     // And back, by the account's URL.
     let mut by_account = open(&first, "/exotel/media", Some(&format!("{API_KEY}:{API_TOKEN}"))).await.unwrap();
     start(&mut by_account, &sid).await;

@@ -49,10 +49,10 @@ async fn goes_on(conn: &mut Conn, call: Call, new: &NewCall, ours: bool) -> Resu
     let row = prepared(diesel::update(dsl::calls.find(call.id)).set(taken).returning((dsl::generation, dsl::asked_at)));
     let (generation, asked_at): (i32, Option<chrono::NaiveDateTime>) = row.get_result(conn).await?;
     let mut call = call;
-    let was_under = ours.then_some(call.ownership.generation);
+    let was = call.ownership.clone();
     call.ownership.owner = Some(new.owner.clone());
     (call.ownership.generation, call.ownership.asked_at) = (generation, asked_at.map(|at| at.and_utc()));
-    Ok(Begun::Returned { call, was_under })
+    Ok(Begun::Returned { call, was })
 }
 
 /// A further stream is asked for while the call is live: it is left where it is until that stream begins.

@@ -206,7 +206,10 @@ fn whatever_happens_a_call_has_one_owner_and_its_generation_only_grows() {
                         match store.begin_call(new).await.unwrap() {
                             Begun::New(_) => panic!("it had begun"),
                             Begun::Ours(_) => assert_eq!(before.ownership.owner.as_ref(), Some(&known[n].0)),
-                            Begun::Returned { call, .. } => known[n].1 = Some(call.ownership.generation),
+                            Begun::Returned { call, was } => {
+                                assert_eq!(was, before.ownership, "as it was before it went on");
+                                known[n].1 = Some(call.ownership.generation);
+                            }
                             Begun::Elsewhere(_) => assert_ne!(before.ownership.owner.as_ref(), Some(&known[n].0)),
                             Begun::Over(call) => assert!(call.is_over_for_good(Utc::now())),
                         }
