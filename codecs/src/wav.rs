@@ -11,7 +11,7 @@ const HEAD: usize = 58;
 /// More than a WAV file can tell of (24 hours at 24 kHz) is told as the most that it can.
 #[must_use]
 pub fn ulaw_stereo_head(rate_hz: u32, samples: u64) -> [u8; HEAD] {
-    let most = u64::from((u32::MAX - HEAD as u32) / u32::from(CHANNELS));
+    let most = u64::from((u32::MAX - (HEAD as u32 - 8)) / u32::from(CHANNELS));
     let samples = u32::try_from(samples.min(most)).unwrap_or(u32::MAX);
     let bytes = samples * u32::from(CHANNELS);
     let mut head = Vec::with_capacity(HEAD);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use actors::lock;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::disk::Disk;
+use super::disk::{Disk, Space};
 use super::pace::{EventLoopLag, Pace};
 use super::room;
 use super::tracks::Finished;
@@ -43,14 +43,14 @@ impl Backlog {
     /// Of the spool below a folder.
     #[must_use]
     pub fn new(root: &Path, format: RecordingFormat) -> Self {
-        Self::on(root, format, room::free_bytes)
+        Self::on(root, format, room::space)
     }
 
     /// On a disk that is measured like this.
     pub(super) fn on(
         root: &Path,
         format: RecordingFormat,
-        measure: impl Fn(&Path) -> io::Result<u64> + Send + Sync + 'static,
+        measure: impl Fn(&Path) -> io::Result<Space> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(Shared {
             disk: Disk::new(root, measure),
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn only_auto_chooses() {
         for (format, chosen) in [(RecordingFormat::Auto, FileType::Wav), (RecordingFormat::Opus, FileType::Opus)] {
-            let backlog = Backlog::on(Path::new("none"), format, |_| Ok(0));
+            let backlog = Backlog::on(Path::new("none"), format, |_| Ok(Space { free: 0, size: 1 << 40 }));
             backlog.disk().look();
             lock(&backlog.0.waiting).insert(PathBuf::from("long"), 90_000_000);
             backlog.remove(Path::new("other"));

@@ -9,8 +9,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// finished: it needs room to be encoded, and gives more back.
 const FOR_NEW: u64 = 256 << 20;
 const FOR_LIVE: u64 = 128 << 20;
+/// Of a small disk no more is kept for that than these parts of it.
+const PART_FOR_NEW: u64 = 8;
+const PART_FOR_LIVE: u64 = 16;
 
-type Measure = dyn Fn(&Path) -> io::Result<u64> + Send + Sync;
+/// What a disk has, bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Space {
+    pub(super) free: u64,
+    pub(super) size: u64,
+}
+
+type Measure = dyn Fn(&Path) -> io::Result<Space> + Send + Sync;
 
 /// See the module.
 pub(super) struct Disk {
@@ -18,6 +28,7 @@ pub(super) struct Disk {
     measure: Box<Measure>,
     /// As it was last seen.
     free: AtomicU64,
+    size: AtomicU64,
     /// What calls have written, bytes.
     written: AtomicU64,
 }
@@ -40,9 +51,9 @@ impl fmt::Debug for Disk {
 }
 
 impl Disk {
-    pub(super) fn new(root: &Path, measure: impl Fn(&Path) -> io::Result<u64> + Send + Sync + 'static) -> Self {
-        let (free, written) = (AtomicU64::new(u64::MAX), AtomicU64::new(0));
-        Self { root: root.to_owned(), measure: Box::new(measure), free, written }
+    pub(super) fn new(root: &Path, measure: impl Fn(&Path) -> io::Result<Space> + Send + Sync + 'static) -> Self {
+        let (free, size) = (AtomicU64::new(u64::MAX), AtomicU64::new(u64::MAX));
+        Self { root: root.to_owned(), measure: Box::new(measure), free, size, written: AtomicU64::new(0) }
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -51,8 +62,9 @@ impl Disk {
 
     /// Looks. One that cannot be looked at is as it was.
     pub(super) fn look(&self) {
-        if let Ok(free) = (self.measure)(&self.root) {
+        if let Ok(Space { free, size }) = (self.measure)(&self.root) {
             self.free.store(free, Ordering::Relaxed);
+            self.size.store(size, Ordering::Relaxed);
         }
     }
 
@@ -62,14 +74,21 @@ impl Disk {
 
     /// Free bytes that may still be used by calls.
     pub(super) fn free_for_calls(&self) -> u64 {
-        self.free().saturating_sub(FOR_NEW)
+        self.free().saturating_sub(self.kept().0)
+    }
+
+    /// What is kept from new calls, and from live ones.
+    fn kept(&self) -> (u64, u64) {
+        let size = self.size.load(Ordering::Relaxed);
+        (FOR_NEW.min(size / PART_FOR_NEW), FOR_LIVE.min(size / PART_FOR_LIVE))
     }
 
     pub(super) fn room_for(&self) -> RoomFor {
-        match self.free() {
-            ..FOR_LIVE => RoomFor::Finished,
-            FOR_LIVE..FOR_NEW => RoomFor::Live,
-            _ => RoomFor::New,
+        let ((for_new, for_live), free) = (self.kept(), self.free());
+        match () {
+            () if free < for_live => RoomFor::Finished,
+            () if free < for_new => RoomFor::Live,
+            () => RoomFor::New,
         }
     }
 
@@ -88,12 +107,19 @@ mod tests {
 
     #[test]
     fn new_calls_do_without_first_then_live_ones_and_what_is_finished_last() {
-        for (mib, room) in [(300, RoomFor::New), (200, RoomFor::Live), (100, RoomFor::Finished), (0, RoomFor::Finished)]
-        {
-            let disk = Disk::new(Path::new("spool"), move |_| Ok(mib << 20));
+        for (free, size, room) in [
+            (300, 9_000, RoomFor::New),
+            (200, 9_000, RoomFor::Live),
+            (100, 9_000, RoomFor::Finished),
+            (0, 9_000, RoomFor::Finished),
+            (200, 800, RoomFor::New),
+            (99, 800, RoomFor::Live),
+            (49, 800, RoomFor::Finished),
+        ] {
+            let disk = Disk::new(Path::new("spool"), move |_| Ok(Space { free: free << 20, size: size << 20 }));
             assert_eq!(disk.room_for(), RoomFor::New, "nobody has looked");
             disk.look();
-            assert_eq!(disk.room_for(), room, "{mib} MiB");
+            assert_eq!(disk.room_for(), room, "{free} of {size} MiB");
         }
     }
 }

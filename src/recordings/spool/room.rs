@@ -8,13 +8,14 @@ use std::time::Duration;
 use rustix::fs::{StatVfs, statvfs};
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::disk::Space;
+
 /// How often it is looked.
 const LOOKS_EVERY: Duration = Duration::from_secs(15);
 
 /// The disk of a folder.
 struct Room {
-    free_bytes: u64,
-    size_bytes: u64,
+    space: Space,
     /// Folders of calls.
     waiting: usize,
 }
@@ -27,17 +28,18 @@ pub(super) async fn watch(root: std::path::PathBuf) {
         looks.tick().await;
         let folder = root.clone();
         if let Ok(Ok(room)) = tokio::task::spawn_blocking(move || look(&folder)).await {
-            metrics::gauge!("callgate_spool_free_bytes").set(room.free_bytes as f64);
-            metrics::gauge!("callgate_spool_size_bytes").set(room.size_bytes as f64);
+            metrics::gauge!("callgate_spool_free_bytes").set(room.space.free as f64);
+            metrics::gauge!("callgate_spool_size_bytes").set(room.space.size as f64);
             metrics::gauge!("callgate_spool_waiting").set(room.waiting as f64);
         }
     }
 }
 
-/// What is free for us there, bytes.
-pub(super) fn free_bytes(root: &Path) -> io::Result<u64> {
+/// What is there for us.
+pub(super) fn space(root: &Path) -> io::Result<Space> {
     let disk = disk_of(root)?;
-    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+    Ok(Space { free: bytes(disk.f_bavail), size: bytes(disk.f_blocks) })
 }
 
 /// The spool is made with the first recording: until then the disk is that of the folder above it.
@@ -48,10 +50,8 @@ fn disk_of(root: &Path) -> io::Result<StatVfs> {
 }
 
 fn look(root: &Path) -> io::Result<Room> {
-    let disk = disk_of(root)?;
     let waiting = fs::read_dir(root).map_or(0, |entries| entries.flatten().count());
-    let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
-    Ok(Room { free_bytes: bytes(disk.f_bavail), size_bytes: bytes(disk.f_blocks), waiting })
+    Ok(Room { space: space(root)?, waiting })
 }
 
 #[cfg(test)]
@@ -62,7 +62,7 @@ mod tests {
     fn a_spool_that_is_not_there_yet_has_the_room_of_the_folder_above_it() {
         let above = std::env::temp_dir().join(format!("callgate-room-{}", uuid::Uuid::now_v7()));
         let room = look(&above.join("a/spool")).unwrap();
-        assert!(room.free_bytes > 0 && room.size_bytes >= room.free_bytes && room.waiting == 0);
+        assert!(room.space.free > 0 && room.space.size >= room.space.free && room.waiting == 0);
         fs::create_dir_all(above.join("spool/call-1")).unwrap();
         fs::create_dir_all(above.join("spool/call-2")).unwrap();
         assert_eq!(look(&above.join("spool")).unwrap().waiting, 2);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use codecs::{g711, ogg, wav};
 use proptest::prelude::*;
 
+use super::disk::Space;
 use super::tracks::TrackWriter;
 use super::*;
 use crate::recordings::format::{FileType, RecordingFormat};
@@ -333,7 +334,7 @@ async fn on_a_disk_that_fills_new_calls_are_not_recorded_then_live_ones_are_cut_
     let spool = Spool::new();
     let free_mib = Arc::new(AtomicU64::new(1_000));
     let seen = Arc::clone(&free_mib);
-    let measure = move |_: &Path| Ok(seen.load(Ordering::Relaxed) << 20);
+    let measure = move |_: &Path| Ok(Space { free: seen.load(Ordering::Relaxed) << 20, size: 1 << 40 });
     let backlog = Backlog::on(&spool.0, RecordingFormat::Auto, measure);
     let (spool_handle, _spooling, mut receiver) = SpoolHandle::start(&backlog).unwrap();
     let record = |call: &str| {
