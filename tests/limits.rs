@@ -1,4 +1,4 @@
-//! The README's table of limits says what the code does: every row names its constants, and the metric that counts what is beyond.
+//! The tables of limits and of ends say what the code does: every row of limits names its constants, and the metric that counts what is beyond.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
@@ -15,7 +15,7 @@ fn read(path: &str) -> String {
 }
 
 fn rows() -> Vec<Row> {
-    let page = read("README.md");
+    let page = read("docs/limits.md");
     let table = page.split("<!-- limits -->").nth(1).and_then(|rest| rest.split("<!-- /limits -->").next());
     let lines = table.expect("the table of limits").trim().lines().skip(2);
     let cells = |line: &str| -> Vec<String> {
@@ -158,12 +158,12 @@ fn a_value_is_told_in_the_units_of_people() {
 fn the_table_of_ends_says_what_the_code_does() {
     use protocol::call::end::{EndCode, EndRank};
 
-    let page = read("README.md");
+    let page = read("docs/ends.md");
     for code in EndCode::ALL {
         let ranks = ["canceled", "completed"].map(|status| EndRank::of(code, status).number());
         let rank = if ranks[0] == ranks[1] { ranks[0].to_string() } else { format!("{}–{}", ranks[0], ranks[1]) };
         let back = if code.is_provisional() { "yes" } else { "no" };
         let row = format!("| `{}` | `{}` | {rank} | {back} | ", code.name(), code.by().name());
-        assert!(page.contains(&row), "the README has no row {row}");
+        assert!(page.contains(&row), "docs/ends.md has no row {row}");
     }
 }

@@ -27,7 +27,7 @@ Try it from a second terminal:
   curl -s '$base/exotel/voicebot?key=$WEBHOOK_KEY&CallSid=demo$RANDOM&CallFrom=09876543210&CallTo=$number'
   $bin simulate call --gateway $base --to $number --key $WEBHOOK_KEY
   $bin calls
-For the lines of docs/webhooks.md, paste this into it first:
+For the lines of docs/webhooks.md and docs/api.md, paste this into it first:
   export BASE=$base KEY=$WEBHOOK_KEY TOKEN=$EXOTEL_API_TOKEN ADMIN=$ADMIN_TOKEN
 
 EOF

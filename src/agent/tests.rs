@@ -370,7 +370,6 @@ fn the_json_schema_says_what_the_types_hold_and_is_the_one_in_docs() {
 #[test]
 fn the_file_in_the_documentation_is_one_that_applies() {
     let page = std::fs::read_to_string("docs/agent.md").unwrap();
-    let page = page.split("## Handing a caller on").next().unwrap();
     let blocks = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let file = &blocks.collect::<String>();
     let folder = std::env::temp_dir().join(format!("callgate-agent-{}", std::process::id()));

@@ -251,13 +251,13 @@ fn the_signature_is_the_documented_one() {
     assert_eq!(signed, "v1=e32657f3e678d33b41ec084c16ac0e125d25480a06cb3902286dc5942c6fd259");
 }
 
-/// Runs the README's example, where there is a Python to run it.
+/// Runs the example of the page on events, where there is a Python to run it.
 #[test]
-fn the_readmes_example_verifies_what_we_sign_and_nothing_else() {
+fn the_pages_example_verifies_what_we_sign_and_nothing_else() {
     use std::process::{Command, Stdio};
 
-    let readme = include_str!("../../README.md");
-    let example = readme.split("<!-- verify -->\n```python\n").nth(1).unwrap().split("```").next().unwrap();
+    let page = include_str!("../../docs/events.md");
+    let example = page.split("<!-- verify -->\n```python\n").nth(1).unwrap().split("```").next().unwrap();
     let (body, at) = (r#"{"id":"evt_1","data":{"client":"आशा"}}"#, 1_790_000_000);
     let signed = signature(&Secret::new(SECRET), at, body);
     let program = format!(

@@ -5,6 +5,8 @@ use clap::Parser;
 use super::*;
 use crate::http::public_url::UrlSource;
 
+mod page;
+
 #[derive(Parser)]
 struct Line {
     #[command(flatten)]

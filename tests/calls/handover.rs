@@ -1,4 +1,4 @@
-//! Handing a caller on, and back, as `docs/agent.md` has it: its file, its script and its commands.
+//! Handing a caller on, and back, as `docs/transfers.md` has it: its file, its script and its commands.
 
 use std::process::Stdio;
 
@@ -9,7 +9,7 @@ use crate::support::eventually;
 
 #[actix_rt::test]
 async fn the_transfer_of_the_documentation_is_made_and_the_caller_is_back() {
-    let page = Page::read("Handing a caller on, and back");
+    let page = Page::read("docs/transfers.md");
     let folder = TestProcess::new();
     let (gateway, model) = (free_port().to_string(), free_port().to_string());
     let write = |name: &str, text: &str| std::fs::write(folder.folder().join(name), text).unwrap();

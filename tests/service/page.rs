@@ -1,4 +1,4 @@
-//! The page on the webhooks: every line of it is run as it stands.
+//! The pages on webhooks and the API: every line of them is run as it stands.
 
 use std::process::Command;
 
@@ -17,12 +17,18 @@ fn blocks(page: &str) -> Vec<(String, String)> {
 }
 
 #[actix_web::test]
-async fn every_curl_line_of_the_page_does_what_the_page_says() {
+async fn every_curl_line_of_these_pages_does_what_the_page_says() {
+    every_line_of(include_str!("../../docs/webhooks.md"), 12).await;
+    every_line_of(include_str!("../../docs/webhooks-flow.md"), 7).await;
+    every_line_of(include_str!("../../docs/api.md"), 4).await;
+}
+
+async fn every_line_of(page: &str, least: usize) {
     let gateway = Gateway::start().await;
     let clinic = NewClient { name: "Lotus Clinic".to_owned(), ..tenant("+918047112233") };
     gateway.running.store().add_client(clinic).await.unwrap();
-    let blocks = blocks(include_str!("../../docs/webhooks.md"));
-    assert!(blocks.len() > 15, "{}", blocks.len());
+    let blocks = blocks(page);
+    assert!(blocks.len() >= least, "{}", blocks.len());
     for (block, status) in blocks {
         let mut shell = Command::new("bash");
         shell.args(["-euo", "pipefail", "-c", &block]).env("NO_PROXY", "*");

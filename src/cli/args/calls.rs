@@ -82,7 +82,7 @@ pub struct CallFilters {
     /// Those with that status.
     #[arg(long, value_parser = PossibleValuesParser::new(STATUSES), hide_possible_values = true)]
     pub status: Option<String>,
-    /// Those that ended so: a code of the README's table of ends.
+    /// Those that ended so: a code of the table in docs/ends.md.
     #[arg(long, value_name = "CODE", value_parser = ended)]
     pub ended: Option<EndCode>,
     /// Those whose caller waited so many ms for an answer, or for the first word.

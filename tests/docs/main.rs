@@ -1,0 +1,6 @@
+//! What the pages say is so: a link leads somewhere, a page can be read in one sitting, and every command of it runs.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
+
+mod page;
+mod shape;
