@@ -2,5 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
+mod commands;
 mod page;
+#[path = "../support/port.rs"]
+mod port;
 mod shape;
