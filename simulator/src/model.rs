@@ -2,8 +2,9 @@
 //!
 //! It hears speech in what is appended, answers by a [`script::Script`] with recorded speech five times faster than it
 //! plays, refuses what the real server refuses, and goes wrong as [`faults::Faults`] tell it to. Beside the WebSocket at
-//! `/v1/realtime?model=…` its port answers `GET /healthz` and `GET /measurements`: which audio came and went when, of
-//! the sessions whose audio begins with the number of a load test's call.
+//! `/v1/realtime?model=…` its port answers `GET /healthz`, `GET /measurements` (which audio came and went when, of
+//! the sessions whose audio begins with the number of a load test's call) and `POST /faults?mute&slow-ms=300`, by which what goes
+//! wrong is changed while it runs; without any, nothing does. `POST /lookup` is the function that callers of a load test ask for.
 
 mod config;
 mod connection;
@@ -14,6 +15,8 @@ mod format;
 pub mod handle;
 mod handshake;
 mod input;
+mod late;
+mod lookup;
 mod render;
 pub mod script;
 mod session;
@@ -34,6 +37,8 @@ use handle::Shared;
 pub use handle::{Appended, ModelHandle, ResponseLog, Seen, SessionLog, Truncation};
 pub use script::{Script, ScriptError};
 
+/// Callers of a load test from this number on ask for what the script's `asked` does.
+pub(crate) const TOOL_CALLERS: u16 = 0xc000;
 /// How long to wait when the system has no connection to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -102,6 +107,7 @@ impl ModelServer {
         };
         tokio::select! {
             () = accept => {}
+            () = self.shared.late.watch() => {}
             _ = control.wait_for(|control| control.stop) => {}
         }
     }

@@ -15,8 +15,10 @@ use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
 use super::far;
+use super::faults::Faults;
 use super::handle::{Control, Shared, lock};
 use super::handshake::{self, Head};
+use super::lookup;
 use super::session::{Ending, Session, query_value};
 
 /// An append may be 15 MiB of base64.
@@ -32,22 +34,32 @@ type Socket = WebSocketStream<TcpStream>;
 pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>, next_number: Arc<AtomicU64>) {
     let mut control = shared.control.subscribe();
     let faults = shared.faults.get();
-    if faults.stall {
-        until_dropped(&mut control).await;
-        // Best effort: the point is not to say goodbye.
-        let _ = stream.set_zero_linger();
-        return;
-    }
     if faults.network_ms > 0 {
         let Ok(far) = far::away(stream, Duration::from_millis(faults.network_ms)).await else { return };
         stream = far;
     }
     // A failure here is the client's business: it sees the connection close.
-    let Ok(head) = Head::read(&mut stream).await else { return };
+    let Ok(head) = (tokio::select! {
+        biased;
+        // One that stalls may be told to end before it has read anything.
+        _ = until_dropped(&mut control), if faults.stall => {
+            // Best effort: the point is not to say goodbye.
+            let _ = stream.set_zero_linger();
+            return;
+        }
+        head = Head::read(&mut stream) => head,
+    }) else {
+        return;
+    };
     let Some(key) = head.websocket_key() else {
         let _ = plain(&mut stream, &head, &shared).await;
         return;
     };
+    if faults.stall {
+        until_dropped(&mut control).await;
+        let _ = stream.set_zero_linger();
+        return;
+    }
     if let Some((status, code, message)) = refusal(&head, &shared) {
         let _ = handshake::refuse(&mut stream, status, code, &message).await;
         return;
@@ -165,20 +177,36 @@ async fn close(mut socket: Socket, end: Result<Ending, Error>) -> String {
     }
 }
 
-/// Plain HTTP: the measurement tap and the health check.
+/// Plain HTTP: the measurement tap, what goes wrong, a function to call, and the health check.
 async fn plain(stream: &mut TcpStream, head: &Head, shared: &Shared) -> io::Result<()> {
     match (head.method.as_str(), head.path()) {
         ("GET", "/healthz") => handshake::answer(stream, 200, "text/plain", "ok").await,
         ("GET", "/measurements") => measurements(stream, query_value(&head.target, "clear") == Some("1"), shared).await,
-        _ => handshake::refuse(stream, 404, "not_found", "There are /v1/realtime, /measurements and /healthz.").await,
+        ("POST", "/faults") => match Faults::from_query(&head.target) {
+            Ok(faults) => {
+                shared.set_faults(faults);
+                handshake::answer(stream, 200, "text/plain", "ok").await
+            }
+            Err(error) => handshake::refuse(stream, 400, "unknown_fault", &error.to_string()).await,
+        },
+        ("POST", "/lookup") => lookup::answer(stream, head).await,
+        _ => {
+            let there_are = "There are /v1/realtime, /measurements, /faults and /lookup (POST), and /healthz.";
+            handshake::refuse(stream, 404, "not_found", there_are).await
+        }
     }
 }
 
 /// Written session by session, since under load all of them together are large.
 async fn measurements(stream: &mut TcpStream, clear: bool, shared: &Shared) -> io::Result<()> {
-    stream
-        .write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{\"sessions\":[")
-        .await?;
+    let late_ms = shared.late.p99_ms();
+    if clear {
+        shared.late.clear();
+    }
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{{\"late_p99_ms\":{late_ms:.3},\"sessions\":["
+    );
+    stream.write_all(head.as_bytes()).await?;
     let sessions: Vec<_> = shared.sessions().iter().cloned().collect();
     let mut text = String::new();
     let mut first = true;

@@ -126,6 +126,13 @@ impl Faults {
         Ok(faults)
     }
 
+    /// Reads the switches of a request's query: `/faults?mute&slow-ms=300`.
+    pub(super) fn from_query(target: &str) -> Result<Self, FaultError> {
+        let query = target.split_once('?').map_or("", |(_, query)| query);
+        let flags: Vec<&str> = query.split('&').filter(|flag| !flag.is_empty()).collect();
+        Self::from_flags(&flags)
+    }
+
     fn set(&mut self, name: &'static str, value: Option<&str>) -> Result<(), FaultError> {
         let refused = |expected| FaultError::Value { name, expected, value: value.unwrap_or_default().to_owned() };
         let ms = || value.and_then(|ms| ms.parse().ok()).ok_or(refused("milliseconds"));
@@ -237,6 +244,15 @@ mod tests {
             "the fault refuse-handshake takes an HTTP status from 400 to 599, not \"9\""
         );
         assert_eq!(message("mute=yes"), "the fault mute takes no value, not \"yes\"");
+    }
+
+    #[test]
+    fn switches_come_as_a_query_too_and_none_of_them_ends_all() {
+        let faults = Faults::from_query("/faults?mute&slow-ms=40").unwrap();
+        assert_eq!((faults.mute, faults.slow_ms), (true, 40));
+        assert_eq!(Faults::from_query("/faults?"), Ok(Faults::default()));
+        assert_eq!(Faults::from_query("/faults"), Ok(Faults::default()));
+        assert!(Faults::from_query("/faults?explode").is_err());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::ModelOptions;
 use super::conversation::Conversation;
 use super::faults::{FaultState, Faults};
 use super::format::Format;
+use super::late::Late;
 use super::render::Renderings;
 use super::tap::Tap;
 pub use log::{Appended, ResponseLog, Seen, SessionLog, Truncation};
@@ -64,8 +65,7 @@ impl ModelHandle {
 
     /// Changes what goes wrong, for live sessions too.
     pub fn set_faults(&self, faults: Faults) {
-        self.shared.faults.set(faults);
-        self.shared.control.send_modify(|control| control.faults += 1);
+        self.shared.set_faults(faults);
     }
 
     /// Resets the TCP connection of every live session.
@@ -85,6 +85,7 @@ pub(super) struct Shared {
     pub(super) options: ModelOptions,
     pub(super) faults: FaultState,
     pub(super) renderings: Renderings,
+    pub(super) late: Late,
     pub(super) control: watch::Sender<Control>,
     sessions: Mutex<VecDeque<Arc<Tracked>>>,
     changes: watch::Sender<()>,
@@ -126,6 +127,7 @@ impl Shared {
             renderings: Renderings::new(options.seed),
             options,
             faults,
+            late: Late::default(),
             control: watch::Sender::default(),
             sessions: Mutex::default(),
             changes: watch::Sender::default(),
@@ -161,6 +163,11 @@ impl Shared {
         }
         sessions.push_back(Arc::clone(&tracked));
         tracked
+    }
+
+    pub(super) fn set_faults(&self, faults: Faults) {
+        self.faults.set(faults);
+        self.control.send_modify(|control| control.faults += 1);
     }
 
     /// Tells those who wait; costs next to nothing when nobody does.

@@ -8,6 +8,7 @@
 //! apology apology_en                       said before the answer when asked to apologise
 //! back commentary_en                       said instead of an answer when told that a transfer came to nothing
 //! sentence commentary_en                   said when asked for exactly some words
+//! asked call lookup {}                     done instead of the answer for a load test's caller who asks for a function
 //! answer answer_en_hours                   one spoken item
 //! answer commentary_en + answer_en_booking two items: a commentary, then the final answer
 //! answer goodbye_en + call end_call {}     speech and a function call; the call is left out when no such tool is configured
@@ -34,6 +35,9 @@ pub struct Script {
     pub back: Option<&'static Clip>,
     /// Said when asked for exactly some words.
     pub sentence: Option<&'static Clip>,
+    /// Done instead of an answer, once each time they speak, for callers of a load test who ask for a function. Left out for a session
+    /// that has none of its functions.
+    pub asked: Vec<Part>,
     /// One a response, cycling. Never empty.
     pub answers: Vec<Answer>,
 }
@@ -121,7 +125,7 @@ greeting greeting_hi
 answer answer_hi_hours
 answer goodbye_en + call end_call {\"reason\":\"the caller said goodbye\"}
 ";
-const LOAD: &str = "greeting babble\nanswer babble";
+const LOAD: &str = "greeting babble\nanswer babble\nasked call lookup {\"number\":7}";
 const TONE: &str = "greeting tone\nanswer tone";
 
 impl Default for Script {
@@ -132,6 +136,7 @@ impl Default for Script {
             apology: None,
             back: None,
             sentence: None,
+            asked: Vec::new(),
             answers: vec![Answer::Empty],
         })
     }
@@ -180,7 +185,14 @@ impl FromStr for Script {
     type Err = ScriptError;
 
     fn from_str(text: &str) -> Result<Self, ScriptError> {
-        let mut script = Self { greeting: Vec::new(), apology: None, back: None, sentence: None, answers: Vec::new() };
+        let mut script = Self {
+            greeting: Vec::new(),
+            apology: None,
+            back: None,
+            sentence: None,
+            asked: Vec::new(),
+            answers: Vec::new(),
+        };
         for (index, line) in text.lines().enumerate() {
             script.read(line.trim()).map_err(|problem| ScriptError::Line { line: index + 1, problem })?;
         }
@@ -212,6 +224,10 @@ impl Script {
                 self.sentence = Some(find(rest)?);
                 return Ok(());
             }
+            "asked" => {
+                self.asked = parts(rest)?;
+                return Ok(());
+            }
             "answer" => Answer::Parts(parts(rest)?),
             "fail" if rest.is_empty() => return Err("fail needs an error code".into()),
             "fail" => Answer::Fail { code: rest.to_owned() },
@@ -219,7 +235,7 @@ impl Script {
             "empty" => Answer::Empty,
             other => {
                 return Err(format!(
-                    "{other:?} is none of greeting, apology, back, sentence, answer, fail, silence, empty"
+                    "{other:?} is none of greeting, apology, back, sentence, asked, answer, fail, silence, empty"
                 ));
             }
         };

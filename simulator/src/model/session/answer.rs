@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::Session;
 use super::plan::{self, Output, OutputKind, Stage};
 use super::respond::{Active, Outcome};
+use crate::model::TOOL_CALLERS;
 use crate::model::format::Format;
 use crate::model::handle::{ResponseLog, lock};
 use crate::model::script::{Answer, Part};
@@ -45,7 +46,7 @@ impl Session {
         if self.response.is_some() || self.shared.faults.get().mute {
             return;
         }
-        let answer = self.next_answer();
+        let answer = self.asked().unwrap_or_else(|| self.next_answer());
         if !matches!(answer, Answer::Silence) {
             self.respond(now, answer, &Request::new(&Map::new()));
         }
@@ -61,6 +62,14 @@ impl Session {
             None => self.apologising(),
         };
         self.respond(now, answer, &request);
+    }
+
+    /// What is done for a load test's caller who asks for a function, if the session has it.
+    fn asked(&self) -> Option<Answer> {
+        let parts = &self.shared.options.script.asked;
+        let has = |part: &Part| matches!(part, Part::Call { name, .. } if self.config.has_tool(name));
+        let asks = self.input.call().is_some_and(|call| call >= TOOL_CALLERS) && parts.iter().any(has);
+        asks.then(|| Answer::Parts(parts.clone()))
     }
 
     /// The clip that stands for a fixed sentence, if one is asked for.

@@ -10,8 +10,12 @@ use super::*;
 use crate::model::format::BASE64;
 
 async fn get(addr: SocketAddr, target: &str) -> (String, String) {
+    ask(addr, "GET", target).await
+}
+
+async fn ask(addr: SocketAddr, method: &str, target: &str) -> (String, String) {
     let mut stream = TcpStream::connect(addr).await.unwrap();
-    stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+    stream.write_all(format!("{method} {target} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -49,7 +53,9 @@ async fn audio_both_ways_is_measured_for_a_numbered_call() {
     assert_eq!((&down[0][0], down.last().unwrap()[1].as_f64()), (&json!(0), Some(3_000.0)));
 
     let (_, body) = get(addr, "/measurements").await;
-    assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), json!({"sessions": []}));
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["sessions"], json!([]));
+    assert!(body["late_p99_ms"].is_number(), "how late the server itself is: {body}");
 }
 
 #[tokio::test]
@@ -65,7 +71,8 @@ async fn a_call_without_number_is_forgotten_after_the_first_seconds() {
     );
     client.append(&[0; 48 * 6_000]).await;
     assert!(handle.wait_for(|logs| logs[0].appended.ms == 7_000, WAIT).await);
-    assert_eq!(get(addr, "/measurements").await.1, r#"{"sessions":[]}"#);
+    let (_, body) = get(addr, "/measurements").await;
+    assert!(body.ends_with(r#","sessions":[]}"#), "{body}");
 }
 
 #[tokio::test]
@@ -73,6 +80,62 @@ async fn the_port_answers_plain_http() {
     let (addr, _handle) = serve(Script::default()).await;
     assert_eq!(get(addr, "/healthz").await, ("HTTP/1.1 200 OK".into(), "ok".into()));
     assert_eq!(get(addr, "/v1/realtime?model=m").await.0, "HTTP/1.1 404 Not Found");
+}
+
+#[tokio::test]
+async fn a_load_tests_caller_who_asks_for_a_function_has_it_called_and_then_an_answer() {
+    let tool = json!({"type": "function", "name": "lookup", "parameters": {"type": "object", "properties": {}}});
+    let pcm = || json!({"type": "audio/pcm", "rate": 24_000});
+    for (call, tools, called) in [
+        (TOOL_CALLERS + 1, json!([tool.clone()]), true),
+        (TOOL_CALLERS + 2, json!([]), false),
+        (7, json!([tool]), false),
+    ] {
+        let script = Script::builtin("load").unwrap();
+        let (mut client, _handle) = Client::configured(script, pcm(), json!({"tools": tools})).await;
+        client.append(&preamble(call)).await;
+        client.append(&[0; 48 * 100]).await;
+        client.speak("caller_en_hours").await;
+        let done = client.until("response.done").await;
+        let first = &done["response"]["output"][0];
+        assert_eq!(first["name"] == "lookup", called, "{done}");
+        if called {
+            let output = json!({"type": "function_call_output", "call_id": first["call_id"], "output": "{}"});
+            client.send(json!({"type": "conversation.item.create", "item": output})).await;
+            client.send(json!({"type": "response.create"})).await;
+            let done = client.until("response.done").await;
+            assert_eq!(done["response"]["output"][0]["type"], "message", "it is asked once: {done}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_function_of_a_load_test_answers_whatever_it_is_asked() {
+    let (addr, _handle) = serve(Script::default()).await;
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    let question = "x".repeat(20_000);
+    let head = format!("POST /lookup HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", question.len());
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(question.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with(r#"{"found":true}"#), "{answer}");
+}
+
+#[tokio::test]
+async fn what_goes_wrong_is_changed_while_the_server_runs_even_one_that_stalls() {
+    let (addr, _handle) = serve(Script::default()).await;
+    let dials = || Client::dial(addr, "/v1/realtime?model=m", &[]);
+    assert_eq!(ask(addr, "POST", "/faults?refuse-handshake=503").await.0, "HTTP/1.1 200 OK");
+    assert!(dials().await.is_err());
+    let (status, body) = ask(addr, "POST", "/faults?explode").await;
+    assert!(status == "HTTP/1.1 400 Bad Request" && body.contains("no fault is called"), "{body}");
+    assert!(dials().await.is_err(), "a switch that is not known changes nothing");
+    ask(addr, "POST", "/faults?stall").await;
+    assert_eq!(get(addr, "/healthz").await.1, "ok");
+    ask(addr, "POST", "/faults").await;
+    assert!(dials().await.is_ok());
+    assert_eq!(get(addr, "/faults?mute").await.0, "HTTP/1.1 404 Not Found");
 }
 
 #[tokio::test]
