@@ -37,7 +37,7 @@ bench: ## criterion: each stage of the media path per 20 ms frame, the webhooks,
 	@tools/setup.sh tests
 	@$(CARGO) bench --locked
 
-load: setup ## many simulated calls at once against a release build; CALLS, SECS, DATABASE=postgres, STOP_DATABASE_AT
+load: setup ## many simulated calls at once against a release build (docs/load.md); CALLS, SECS, ARGS="--find", PIN=1, OUT=FILE, DATABASE=postgres
 	@[ "$(DATABASE)" != postgres ] || tools/setup.sh tests
 	@$(CARGO) build --release --locked --bin callgate
 	@tools/load.sh

@@ -1,4 +1,5 @@
-//! The call machine alone, per 20 ms of audio: what the driver pays in [`Call::handle`] and in draining it.
+//! The call machine alone, per 20 ms of audio: what the driver pays in [`Call::handle`] and in draining it. And what a call costs beside its
+//! frames: its record, waits in their parts included, and the texts that its context fills in.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -6,8 +7,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use codecs::SampleRate;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use protocol::call::fact::Fact;
+use protocol::call::history::History;
 use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Input, ModelCommand, ModelEvent, Output};
 use protocol::call::policy::{GreetedBy, Policy, Setup};
+use protocol::call::template::Template;
 use protocol::call::{Call, Clock};
 use protocol::ids::{ItemId, MarkId, ResponseId, StreamSid};
 use protocol::realtime::command::ClientEvent;
@@ -31,6 +35,8 @@ struct Line {
     marks: Vec<MarkId>,
     /// A frame that came back from the uplink: no allocation is timed that a driver need not make.
     frame: Vec<u8>,
+    /// What the call told for its record, where that is wanted.
+    facts: Option<Vec<Fact>>,
 }
 
 impl Line {
@@ -56,7 +62,7 @@ impl Line {
         let now = Instant::now();
         let call = Call::new(now, Clock { now, wall: SystemTime::now() }, Arc::new(policy), Arc::new(setup));
         let key = ContentKey { response: ResponseId::new("r0"), item: ItemId::new("a0"), content_index: 0 };
-        let mut line = Self { call, now, turns: 0, key, marks: Vec::new(), frame: vec![0; FRAME_BYTES] };
+        let mut line = Self { call, now, turns: 0, key, marks: Vec::new(), frame: vec![0; FRAME_BYTES], facts: None };
         line.model(ModelEvent::Opened);
         line.server(ServerEvent::SessionUpdated { input: None, output: None, expires_at: None });
         let stream = StreamSid::new("3357459ca698d8c765bac10b0ec418bl");
@@ -72,6 +78,7 @@ impl Line {
             match black_box(output) {
                 Output::Model(_, ModelCommand::Send(ClientEvent::Append(pcm), _)) => self.frame = pcm,
                 Output::Caller(CallerCommand::Play { pcm, mark: Some(mark) }) => sent.push((mark, pcm)),
+                Output::Record(fact) => self.facts.iter_mut().for_each(|facts| facts.push(fact.clone())),
                 _ => {}
             }
         }
@@ -220,5 +227,38 @@ fn handle(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, handle);
+/// The record of a minute of conversation, from its facts; told with the waits of its turns, part by part.
+fn record(c: &mut Criterion) {
+    let mut group = c.benchmark_group("record");
+    let mut line = Line::new();
+    line.facts = Some(Vec::new());
+    minute(&mut line);
+    let facts = line.facts.unwrap_or_default();
+    let folded = || {
+        let mut history = History::default();
+        facts.iter().for_each(|fact| history.apply(fact));
+        history
+    };
+    group.bench_function("fold the facts of a minute", |b| b.iter(folded));
+    let history = folded();
+    assert!(history.turns().count() >= 5, "a minute has its turns");
+    group.bench_function("turns of a minute, waits in their parts", |b| {
+        b.iter(|| black_box(&history).turns().map(black_box).count())
+    });
+    group.finish();
+}
+
+/// Instructions of 4 KiB with ten places, as a client's file has them and as a call fills them.
+fn context(c: &mut Criterion) {
+    let mut group = c.benchmark_group("context");
+    let text: String =
+        (0..10).map(|at| format!("{} {{{{name_{at} | nobody}}}}. ", "Be helpful to callers. ".repeat(17))).collect();
+    group.bench_function("instructions: parse", |b| b.iter(|| Template::parse(black_box(&text)).is_ok()));
+    if let Ok(template) = Template::parse(&text) {
+        group.bench_function("instructions: fill", |b| b.iter(|| template.fill(|_| Some("Asha".into())).len()));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, handle, record, context);
 criterion_main!(benches);

@@ -31,6 +31,8 @@ use args::{Cli, Command};
 
 /// Wrong or missing settings.
 const USAGE: u8 = 64;
+/// A load test that was itself too slow.
+const VOID: u8 = 3;
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +46,9 @@ pub enum Failure {
     /// Mend a file, of which each line names a mistake: exit 64.
     #[error("{}", .0.join("; "))]
     File(Vec<String>),
+    /// A measurement that tells nothing, since what measured was itself too slow: exit 3.
+    #[error("this run is void: {0}")]
+    Void(String),
     /// Anything else: exit 1.
     #[error("{0:#}")]
     Other(#[from] anyhow::Error),
@@ -136,7 +141,11 @@ fn fail(failure: &Failure) -> ExitCode {
         Failure::File(lines) => lines.iter().for_each(|line| tell(line)),
         failure => tell(&failure.to_string()),
     }
-    ExitCode::from(if matches!(failure, Failure::Other(_)) { 1 } else { USAGE })
+    ExitCode::from(match failure {
+        Failure::Other(_) => 1,
+        Failure::Void(_) => VOID,
+        Failure::Settings(_) | Failure::Usage(_) | Failure::File(_) => USAGE,
+    })
 }
 
 fn tell(line: &str) {

@@ -18,6 +18,8 @@ mod commands;
 mod database;
 #[path = "../protocol/tests/worst_texts/linear.rs"]
 mod linear;
+#[path = "service/load_files.rs"]
+mod load_files;
 #[path = "service/on_postgres.rs"]
 mod on_postgres;
 #[path = "service/on_sqlite.rs"]

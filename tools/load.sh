@@ -7,6 +7,8 @@
 # OUTCOMES=1 has a simulated text model find out what came of every call; it is told how many are known, and when the last was.
 # RECORDED=N has N recorded calls go before, whose recordings are encoded during the others. RECORDING=on records the calls themselves: it is
 # told how much waits to be encoded, when all was, and what the threads that encode took. RECORDING_FORMAT is as the gateway has it.
+# ARGS are more words for the load (`--find --p99 10`, `--cps 5 --hold 60`, `--rude`); OUT=FILE and REPORT=FILE.html keep the run. MIX is --mix; its client has the
+# function that callers ask for. PIN=1 pins the gateway to the first core, and the tester and the model to the others.
 set -euo pipefail
 export NICE="${NICE:-19}"
 bin="${CALLGATE:-${CARGO_TARGET_DIR:-target}/release/callgate}"
@@ -23,8 +25,11 @@ listening() { for _ in $(seq 100); do (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/n
 # A quiet port each, near one that the system would not hand out.
 model_port=$((20000 + RANDOM % 5000)) port=$((25000 + RANDOM % 2500)) floor_port=$((27500 + RANDOM % 2500))
 ulimit -n "$(ulimit -Hn)"
+case " ${ARGS:-} " in *" --find "* | *" --cps "*) most=20000 ;; *) most=$((calls + 10)) ;; esac
 key="$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')"
-"$bin" simulate model --port "$model_port" --script load >"$dir/model.log" 2>&1 & pids+=($!)
+# Of two halves of the machine, which one a process has.
+half() { local last=$(($(nproc) - 1)); if [ -z "${PIN:-}" ] || [ "$last" -eq 0 ]; then shift; exec "$@"; fi; case "$1" in gateway) shift; exec taskset -c 0 "$@" ;; *) shift; exec taskset -c "1-$last" "$@" ;; esac; }
+half tester "$bin" simulate model --port "$model_port" --script load >"$dir/model.log" 2>&1 & pids+=($!)
 listening "$model_port"
 
 if [ -n "${FLOOR:-}" ]; then
@@ -33,7 +38,7 @@ if [ -n "${FLOOR:-}" ]; then
     listening "$floor_port"
     echo "== the bare bridge: $FLOOR"
     "$bin" load --calls "$calls" --ramp "$ramp" --secs "$secs" --frame-ms "$frame_ms" --pid "$floor_pid" \
-        --media-url "ws://127.0.0.1:$floor_port/" --model-url "http://127.0.0.1:$model_port" || true
+        --media-url "ws://127.0.0.1:$floor_port/" --model-url "http://127.0.0.1:$model_port" --out "$dir/floor.json" || true
     kill "$floor_pid"
 fi
 
@@ -48,10 +53,15 @@ elif [ -n "${STOP_DATABASE_AT:-}" ]; then
 fi
 
 export HOST=127.0.0.1 PORT="$port" DATABASE_URL="$database" WEBHOOK_AUTH=key WEBHOOK_KEY="$key" RUST_LOG="${RUST_LOG:-warn}" \
-    REALTIME_URL="ws://127.0.0.1:$model_port/v1/realtime" MAX_CALLS=$((calls + 10)) \
+    REALTIME_URL="ws://127.0.0.1:$model_port/v1/realtime" MAX_CALLS="${MAX_CALLS:-$most}" \
     SPOOL_DIR="$dir/spool" RECORDINGS_URL="file://$dir/recordings"
 "$bin" client add --name Load --number +918047112233 --greeting Hello --calls-per-minute 1000000 --caller-calls-per-minute 1000000 \
     --recording "$([ -n "${RECORDED:-}" ] || [ "${RECORDING:-off}" = on ] && echo on || echo off)" >/dev/null
+if [ -n "${MIX:-}" ]; then
+    export PRIVATE_HOSTS=127.0.0.1
+    { "$bin" client export +918047112233; printf '[[tools]]\nname = "lookup"\ndescription = "Looks something up."\nurl = "http://127.0.0.1:%s/lookup"\n' "$model_port"; } >"$dir/agent.toml"
+    "$bin" client apply "$dir/agent.toml" >/dev/null
+fi
 if [ -n "${OUTCOMES:-}" ]; then
     text_port=$((30000 + RANDOM % 2000))
     "$bin" simulate text-model --port "$text_port" --thinks-ms 2000 >"$dir/text.log" 2>&1 & pids+=($!)
@@ -60,7 +70,7 @@ if [ -n "${OUTCOMES:-}" ]; then
     { "$bin" client export +918047112233; printf '[outcome]\nschema = { type = "object", properties = { settled = { type = "boolean" } } }\n'; } >"$dir/agent.toml"
     "$bin" client apply "$dir/agent.toml" >/dev/null
 fi
-"$bin" serve >"$dir/serve.log" 2>&1 & gateway=$!
+half gateway "$bin" serve >"$dir/serve.log" 2>&1 & gateway=$!
 pids+=("$gateway")
 listening "$port"
 if [ -n "${RECORDED:-}" ]; then
@@ -82,8 +92,15 @@ if [ "${RECORDING:-off}" = on ]; then
     while sleep 5; do echo "== seconds of audio that wait: $(metric callgate_recordings_backlog_seconds), MiB spooled: $(du -sm "$dir/spool" 2>/dev/null | cut -f1)"; done & pids+=($!)
 fi
 echo "== callgate, on ${DATABASE:-sqlite}"
-"$bin" load --calls "$calls" --ramp "$ramp" --secs "$secs" --frame-ms "$frame_ms" --pid "$gateway" \
-    --gateway "http://127.0.0.1:$port" --model-url "http://127.0.0.1:$model_port" --key "$key" || { tail -5 "$dir/serve.log"; exit 1; }
+words=(--calls "$calls" --ramp "$ramp" --frame-ms "$frame_ms" --pid "$gateway" --metrics-url "http://127.0.0.1:$port"
+    --gateway "http://127.0.0.1:$port" --model-url "http://127.0.0.1:$model_port" --note "${NOTE:-${DATABASE:-sqlite}, recording ${RECORDING:-off}}")
+case " ${ARGS:-} " in *" --find "*) words+=(--step-secs "$secs") ;; *" --cps "*) words=("${words[@]:2}" --secs "$secs") ;; *) words+=(--secs "$secs") ;; esac
+[ -z "${MIX:-}" ] || words+=(--mix "$MIX")
+[ -z "${OUT:-}" ] || words+=(--out "$OUT")
+[ -z "${REPORT:-}" ] || words+=(--report "$REPORT")
+[ ! -f "$dir/floor.json" ] || [[ " ${ARGS:-} " == *" --find "* ]] || words+=(--floor "$dir/floor.json")
+# shellcheck disable=SC2086
+( half tester "$bin" load "${words[@]}" ${ARGS:-} ) || { status=$?; tail -5 "$dir/serve.log"; exit "$status"; }
 
 if [ -n "${OUTCOMES:-}" ]; then
     ended="$(date +%s)"

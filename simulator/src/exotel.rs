@@ -42,7 +42,7 @@ pub use voice::Voice;
 pub(crate) use dial::{MediaTarget, tls_config};
 pub(crate) use plan::{exotel_number, sid};
 pub(crate) use timestamp::IndianTime;
-pub(crate) use webhook::{CallFields, Webhooks, refusal, stream_url};
+pub(crate) use webhook::{CallFields, Webhooks, refusal, refusal_code, stream_url};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -6,26 +6,52 @@
 //! every latency.
 
 mod audio;
+mod chart;
+mod clock;
+mod compare;
+mod find;
 mod fleet;
 mod frame;
+mod gauges;
 mod kernel;
 mod latency;
 mod line;
+mod open;
+mod out;
+mod page;
 mod plan;
+mod play;
 mod report;
+mod scenario;
+mod search;
+mod series;
+mod slo;
+mod tally;
 mod tap;
+mod times;
 
+use std::rc::Rc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-pub use plan::{LoadError, LoadPlan, Progress, Target};
-pub use report::{CallCounts, LoadReport, Percentiles, ProcessFigures};
+pub use compare::{Comparison, Row, compare};
+pub use find::{Found, Step, find};
+pub use out::{FORMAT, Figures, FileError, Host, Made, Parameters, RunFile};
+pub use page::{page, pictures};
+pub use plan::{LoadError, LoadPlan, MetricsAt, Progress, Target};
+pub use report::{CallCounts, FrameCounts, GatewayFigures, LoadReport, ProcessFigures, Timings};
+pub use scenario::{Churn, Mix, Role, Scenario};
+pub use search::Search;
+pub use series::Sample;
+pub use slo::{Breach, Cause, Slos};
+pub use times::{Percentiles, Times};
 
 use fleet::Fleet;
-use kernel::{Machine, Process};
-use report::Window;
+use series::Observer;
+use tally::Window;
 use tap::Tap;
 
 /// From the last call's opening to the start of measuring: its number is said, and caches are warm.
@@ -36,67 +62,123 @@ const OPENING: Duration = Duration::from_secs(30);
 const DRAIN: Duration = Duration::from_millis(500);
 /// How long calls may take to close.
 const CLOSING: Duration = Duration::from_secs(3);
-/// Progress is told this often.
+/// Progress is told, and everything looked at, this often.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// What a load test found, with all that its figures are drawn from.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+pub struct LoadRun {
+    /// The figures.
+    pub report: LoadReport,
+    /// The distributions of times.
+    pub histograms: Histograms,
+    /// What happened second by second.
+    pub series: Vec<Sample>,
+}
+
+/// The distributions of times that a load test measures.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+pub struct Histograms {
+    /// Added latency from caller to model.
+    pub uplink: Times,
+    /// Added latency from model to caller.
+    pub downlink: Times,
+    /// From a media socket's opening to its first agent audio.
+    pub first_audio: Times,
+    /// Answers of the webhook that took the call.
+    pub webhook: Times,
+}
+
+impl Histograms {
+    fn timings(&self) -> Timings {
+        Timings {
+            uplink: self.uplink.percentiles(),
+            downlink: self.downlink.percentiles(),
+            first_audio: self.first_audio.percentiles(),
+            webhook: self.webhook.percentiles(),
+        }
+    }
+}
 
 /// Loads the target, and measures. Run it on a current-thread runtime: more threads only add hand-overs. The future is not
 /// `Send`.
 ///
 /// # Errors
-/// [`LoadError`]: the plan is wrong, the model's tap does not answer, or not one call opened.
-pub async fn run(plan: LoadPlan, progress: impl FnMut(&Progress)) -> Result<LoadReport, LoadError> {
+/// [`LoadError`]: the plan is wrong, what measures does not answer, or not one call opened.
+pub async fn run(plan: LoadPlan, progress: impl FnMut(&Progress)) -> Result<LoadRun, LoadError> {
     LocalSet::new().run_until(measure(plan, progress)).await
 }
 
-async fn measure(plan: LoadPlan, mut progress: impl FnMut(&Progress)) -> Result<LoadReport, LoadError> {
+async fn measure(plan: LoadPlan, mut progress: impl FnMut(&Progress)) -> Result<LoadRun, LoadError> {
     plan.check()?;
-    let mut process = plan.pid.map(Process::open).transpose()?;
-    let own = Process::own()?;
+    let mut observer = Observer::open(&plan).await?;
     let tap = plan.model.clone().map(Tap::new).transpose()?;
     if let Some(tap) = &tap {
         tap.fetch(true).await?;
     }
+    let first = observer.last();
     let fleet = Fleet::start(&plan)?;
     let ticker = tokio::task::spawn_local(fleet.clone().tick());
 
     let give_up = Instant::now() + plan.ramp + OPENING;
     while fleet.opening() && Instant::now() < give_up {
-        told(&fleet, "ramp", Instant::now() + REPORT_EVERY, &mut progress).await;
+        told(&fleet, "ramp", Instant::now() + REPORT_EVERY, &mut observer, &mut progress).await;
     }
     if fleet.live() == 0 {
         return Err(LoadError::NoCalls(fleet.first_failure()));
     }
-    told(&fleet, "settle", Instant::now() + SETTLE, &mut progress).await;
+    let churn = tokio::task::spawn_local(fleet.clone().churn());
+    told(&fleet, "settle", Instant::now() + SETTLE, &mut observer, &mut progress).await;
+    if let (Some(tap), false) = (&tap, plan.scenario.faults.is_empty()) {
+        tap.set_faults(&plan.scenario.faults).await?;
+    }
 
-    let mut window = Window::open(fleet.clock.now_us(), process.as_mut(), &own, Machine::now());
+    let (before, begin_us) = (observer.last(), fleet.clock.now_us());
     fleet.begin_window();
     let end = Instant::now() + plan.secs;
     while Instant::now() < end {
-        told(&fleet, "steady", end.min(Instant::now() + REPORT_EVERY), &mut progress).await;
+        told(&fleet, "steady", end.min(Instant::now() + REPORT_EVERY), &mut observer, &mut progress).await;
     }
-    fleet.end_window();
-    window.close(fleet.clock.now_us(), process.as_mut(), &own, Machine::now());
+    let (late, after, end_us) = (fleet.end_window(), observer.last(), fleet.clock.now_us());
+    let window = Window { begin_us, end_us, first, before, after, late };
 
     fleet.stop_sending();
     sleep(DRAIN).await;
-    let sessions = match &tap {
-        Some(tap) => Some(tap.fetch(false).await?),
+    let measured = match &tap {
+        Some(tap) => {
+            if !plan.scenario.faults.is_empty() {
+                tap.set_faults(&[]).await?;
+            }
+            Some(tap.fetch(false).await?)
+        }
         None => None,
     };
-    let report = report::draw_up(&plan, &fleet, &window, sessions);
+    let run = tally::draw_up(&plan, &fleet, &window, observer, measured);
+    hang_up(&fleet).await;
+    churn.abort();
+    ticker.abort();
+    Ok(run)
+}
+
+/// Ends all calls, and waits until they are closed.
+async fn hang_up(fleet: &Rc<Fleet>) {
     fleet.hang_up();
     let closing = Instant::now() + CLOSING;
     while fleet.live() > 0 && Instant::now() < closing {
         sleep(Duration::from_millis(20)).await;
     }
-    ticker.abort();
-    Ok(report)
 }
 
-/// Tells the progress, at that time.
-async fn told(fleet: &Fleet, phase: &'static str, at: Instant, progress: &mut impl FnMut(&Progress)) {
+/// At that time, looks at everything and tells the progress.
+async fn told(
+    fleet: &Fleet,
+    phase: &'static str,
+    at: Instant,
+    observer: &mut Observer,
+    progress: &mut impl FnMut(&Progress),
+) {
     sleep_until(at).await;
-    progress(&fleet.progress(phase));
+    progress(&observer.look(fleet, phase).await);
 }
 
 #[cfg(test)]

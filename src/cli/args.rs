@@ -14,6 +14,7 @@ mod calls;
 mod client;
 mod flow;
 mod jobs;
+mod load;
 mod secret;
 mod text;
 mod tool;
@@ -22,6 +23,7 @@ pub use calls::{Audit, AuditListArgs, CallsArgs, WhyArgs};
 pub use client::{AddArgs, ApplyArgs, Client, ClientFields, OneArgs, SetArgs, ShowArgs, Switch};
 pub use flow::{BalancerArgs, Dial, Flow, FlowArgs};
 pub use jobs::{JobsAction, JobsArgs, RetryArgs};
+pub use load::{CompareArgs, KeptArgs, LoadAction, LoadArgs, ReportArgs};
 pub use secret::{Secret, Token};
 pub use text::TextModelArgs;
 pub use tool::{TestArgs, Tool};
@@ -218,50 +220,6 @@ pub struct CallArgs {
     /// What is around it.
     #[command(flatten)]
     pub flow: FlowArgs,
-    /// Credentials.
-    #[command(flatten)]
-    pub auth: AuthArgs,
-}
-
-/// `load`.
-#[derive(Args, Clone, Debug)]
-pub struct LoadArgs {
-    /// Calls at once.
-    #[arg(long, default_value_t = 100)]
-    pub calls: usize,
-    /// Time over which they are opened, s.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
-    pub ramp: f64,
-    /// Time measured once all are open, s.
-    #[arg(long, value_name = "SECONDS", default_value_t = 20.0)]
-    pub secs: f64,
-    /// Caller audio in a message, ms: a multiple of 20, at most 200.
-    #[arg(long, value_name = "MS", default_value_t = 20)]
-    pub frame_ms: u32,
-    /// The gateway, through its voicebot webhook.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    pub gateway: Url,
-    /// The number called.
-    #[arg(long, value_name = "NUMBER", default_value = "+918047112233")]
-    pub to: String,
-    /// A bare media socket instead, ws://: no webhook is asked.
-    #[arg(long, value_name = "URL")]
-    pub media_url: Option<Url>,
-    /// The process taken to account for CPU and memory.
-    #[arg(long)]
-    pub pid: Option<u32>,
-    /// The simulated model behind the target (`callgate simulate model --script load`), http://host:port: its end of every latency.
-    #[arg(long, value_name = "URL")]
-    pub model_url: Option<Url>,
-    /// How much audio the target lets a caller have ahead, the message being sent included, ms; sending later than that allows is latency.
-    #[arg(long, value_name = "MS", default_value_t = 475)]
-    pub lead_ms: u32,
-    /// Decides where in its script each caller begins.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Print the report as JSON.
-    #[arg(long)]
-    pub json: bool,
     /// Credentials.
     #[command(flatten)]
     pub auth: AuthArgs,

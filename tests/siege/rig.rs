@@ -87,20 +87,17 @@ impl Rig {
             calls,
             ramp: Duration::from_millis(100 * calls as u64),
             secs: Duration::from_secs(secs),
-            frame_ms: 20,
-            target: Target::Gateway {
-                url: self.url(),
-                auth: WebhookAuth { key: Some(WEBHOOK_KEY.to_owned()), ..WebhookAuth::default() },
-                to: NUMBER.to_owned(),
-            },
-            pid: None,
             model: tapped.then(|| self.model.url("").parse().expect("a URL")),
             seed,
-            lead_ms: 475,
+            ..LoadPlan::new(Target::Gateway {
+                url: self.url(),
+                auth: WebhookAuth { key: Some(WEBHOOK_KEY.to_owned()), ..WebhookAuth::default() },
+                to: vec![NUMBER.to_owned()],
+            })
         };
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(simulator::load::run(plan, |_| {}))
+            runtime.block_on(simulator::load::run(plan, |_| {})).map(|run| run.report)
         })
     }
 

@@ -49,7 +49,7 @@ impl Outcome {
     pub fn served(&self) -> usize {
         let served = |report: &LoadReport| {
             report.calls.failed + report.calls.ended_early == 0
-                && report.first_audio.is_some_and(|first| first.count == 1)
+                && report.times.first_audio.is_some_and(|first| first.count == 1)
         };
         self.honest.iter().filter(|caller| caller.as_ref().is_ok_and(served)).count()
     }
@@ -65,7 +65,7 @@ impl Outcome {
 
     /// The worst hundredth of added latency, either way, ms; none where it was not measured.
     pub fn p99_ms(report: &LoadReport) -> Option<f64> {
-        Some(report.uplink?.p99_ms.max(report.downlink?.p99_ms))
+        Some(report.times.uplink?.p99_ms.max(report.times.downlink?.p99_ms))
     }
 }
 

@@ -262,9 +262,13 @@ async fn answer(name: &'static str, request: reqwest::RequestBuilder) -> Result<
 
 /// A refusal in short: the status, and the gateway's own code for the reason (`{"error":{"code"}}`) where it tells one.
 pub(crate) fn refusal(what: &str, status: u16, body: &str) -> String {
-    let json: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
-    let code = json["error"]["code"].as_str().unwrap_or_default();
-    format!("{what} {status} {code}").trim_end().to_owned()
+    format!("{what} {status} {}", refusal_code(body).unwrap_or_default()).trim_end().to_owned()
+}
+
+/// The gateway's own code for a refusal, where it tells one.
+pub(crate) fn refusal_code(body: &str) -> Option<String> {
+    let json: serde_json::Value = serde_json::from_str(body).ok()?;
+    Some(json["error"]["code"].as_str()?.to_owned())
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

@@ -1,4 +1,5 @@
-//! What every caller says, rendered once: its number in tones, then two seconds of speech and four of silence, for ever.
+//! What every caller says, rendered once: its number in tones, then two seconds of speech and four of silence, for ever. One that cuts in
+//! is silent for two, so that the agent still speaks when it begins again.
 
 use std::f64::consts::TAU;
 
@@ -6,10 +7,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use codecs::level::rms_dbfs;
 
+use super::scenario::Role;
+
 const HZ: usize = 8_000;
 const PER_MS: usize = HZ / 1_000;
 const SPEECH_MS: usize = 2_000;
 const LOOP_MS: usize = 6_000;
+const LOOP_OF_BARGE_MS: usize = 4_000;
 const SPEECH_DBFS: f32 = -15.0;
 
 /// One on-off keyed slot of the preamble.
@@ -26,10 +30,11 @@ pub(super) struct Script {
 }
 
 impl Script {
-    pub(super) fn render(frame_ms: u32) -> Self {
+    pub(super) fn render(frame_ms: u32, role: Role) -> Self {
         let frame_bytes = frame_ms as usize * PER_MS * 2;
         let mut pcm = bytes(&speech());
-        pcm.resize((LOOP_MS * PER_MS * 2).next_multiple_of(frame_bytes), 0);
+        let loop_ms = if role == Role::Barge { LOOP_OF_BARGE_MS } else { LOOP_MS };
+        pcm.resize((loop_ms * PER_MS * 2).next_multiple_of(frame_bytes), 0);
         Self { base64: encode(&pcm, frame_bytes), frame_chars: frame_bytes.div_ceil(3) * 4, frame_bytes }
     }
 
@@ -123,7 +128,7 @@ mod tests {
     #[test]
     fn the_script_is_two_seconds_of_speech_and_four_of_silence() {
         for frame_ms in [20, 60, 100, 160] {
-            let script = Script::render(frame_ms);
+            let script = Script::render(frame_ms, Role::Talk);
             let pcm: Vec<u8> = (0..script.frames()).flat_map(|index| decode(script.frame(index))).collect();
             assert_eq!(pcm.len() % (frame_ms as usize * 16), 0);
             assert!((6_000..6_200).contains(&(pcm.len() / 16)));
@@ -136,7 +141,7 @@ mod tests {
 
     #[test]
     fn the_preamble_says_the_number_in_slots() {
-        let preamble = Script::render(100).preamble(0b1000_0000_0000_0011);
+        let preamble = Script::render(100, Role::Talk).preamble(0b1000_0000_0000_0011);
         let pcm: Vec<u8> = (0..preamble.frames()).flat_map(|index| decode(preamble.frame(index))).collect();
         assert_eq!(pcm.len(), 800 * 16);
         let slots: String = pcm.chunks(640).map(|slot| if rms_dbfs(slot) > -60.0 { '1' } else { '0' }).collect();

@@ -3,57 +3,26 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Instant, sleep_until};
 
 use super::audio::Script;
-use super::frame;
-use super::line::{Line, Opening};
-use super::plan::{LoadError, LoadPlan, Progress, Target};
-use crate::exotel::{
-    CallFields, IndianTime, MediaTarget, Webhooks, exotel_number, refusal, sid, stream_url, tls_config,
-};
+use super::clock::Clock;
+use super::line::{Habits, Line, Opening, Over};
+use super::open::{Opened, Opener, Refused};
+use super::plan::{LoadError, LoadPlan, Progress};
+use super::scenario::{Role, Scenario};
+use super::times::Times;
+use crate::model::TOOL_CALLERS;
 
 /// Every line is visited once in as many milliseconds.
 const SLOTS: u64 = 20;
-/// Buckets of 100 µs for how late frames were sent.
-const LATE_BUCKETS: usize = 2_000;
-
-/// Microseconds since the load began, and what they are in Unix time.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
-    zero: Instant,
-    unix_zero_us: u64,
-}
-
-impl Clock {
-    fn start() -> Self {
-        Self { zero: Instant::now(), unix_zero_us: unix_us() }
-    }
-
-    pub(super) fn now_us(self) -> u64 {
-        self.zero.elapsed().as_micros() as u64
-    }
-
-    /// Turns Unix times into times of this clock; what was before its start is at its start. The two may have drifted since
-    /// then, for the one is slewed.
-    pub(super) fn unix_to_local(self) -> impl Fn(u64) -> u64 {
-        let (now, unix) = (self.now_us(), unix_us().saturating_sub(self.unix_zero_us));
-        let pace = if unix > 0 { now as f64 / unix as f64 } else { 1.0 };
-        move |unix_us| (unix_us.saturating_sub(self.unix_zero_us) as f64 * pace) as u64
-    }
-
-    fn at_ms(self, ms: u64) -> Instant {
-        self.zero + Duration::from_millis(ms)
-    }
-}
-
-fn unix_us() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64
-}
+/// In which pause of its script a caller first presses keys: when its speech ends, and how long the script is.
+const SPEECH_US: u64 = 2_000_000;
+const SCRIPT_US: u64 = 6_000_000;
 
 type SharedLine = Rc<RefCell<Line>>;
 
@@ -61,122 +30,137 @@ type SharedLine = Rc<RefCell<Line>>;
 pub(super) struct Fleet {
     pub(super) clock: Clock,
     planned: usize,
-    script: Script,
+    seed: u64,
+    frame_ms: u32,
+    scenario: Scenario,
+    opener: Opener,
+    /// Of callers that let the agent finish, and of those that do not.
+    scripts: [Script; 2],
     lines: RefCell<Vec<SharedLine>>,
     /// Lines by the millisecond of [`SLOTS`] in which they are visited.
     wheel: RefCell<Vec<Vec<SharedLine>>>,
     opening: Cell<usize>,
     failures: RefCell<BTreeMap<String, u64>>,
+    refusals: RefCell<BTreeMap<String, u64>>,
     speaking: Cell<bool>,
-    in_window: Cell<bool>,
-    late: RefCell<Vec<u64>>,
-}
-
-/// What it takes to open calls.
-struct Opener {
-    target: Target,
-    webhooks: Option<Webhooks>,
-    seed: u64,
-    /// What ids are made from: a run's calls are new to a target that has had another run's.
-    sids: u64,
-    frame_ms: u32,
+    /// How late frames were sent, while that is measured.
+    late: RefCell<Option<Times>>,
 }
 
 impl Fleet {
     /// Begins to open the calls, one after another over the ramp.
     pub(super) fn start(plan: &LoadPlan) -> Result<Rc<Self>, LoadError> {
-        let webhooks = match &plan.target {
-            Target::Gateway { url, auth, .. } => Some(Webhooks::new(url.clone(), auth.clone(), &tls_config()?)?),
-            Target::Media(url) => {
-                MediaTarget::new(url.clone())?;
-                None
-            }
-        };
+        let clock = Clock::start();
+        let planned = plan.at_once();
         let fleet = Rc::new(Self {
-            clock: Clock::start(),
-            planned: plan.calls,
-            script: Script::render(plan.frame_ms),
+            opener: Opener::new(plan, clock.unix_zero_us)?,
+            clock,
+            planned,
+            seed: plan.seed,
+            frame_ms: plan.frame_ms,
+            scenario: plan.scenario.clone(),
+            scripts: [Role::Talk, Role::Barge].map(|role| Script::render(plan.frame_ms, role)),
             lines: RefCell::default(),
             wheel: RefCell::new(vec![Vec::new(); SLOTS as usize]),
-            opening: Cell::new(plan.calls),
+            opening: Cell::new(0),
             failures: RefCell::default(),
+            refusals: RefCell::default(),
             speaking: Cell::new(true),
-            in_window: Cell::new(false),
-            late: RefCell::new(vec![0; LATE_BUCKETS]),
+            late: RefCell::default(),
         });
-        let opener = Rc::new(Opener {
-            target: plan.target.clone(),
-            webhooks,
-            seed: plan.seed,
-            sids: plan.seed ^ fleet.clock.unix_zero_us,
-            frame_ms: plan.frame_ms,
-        });
-        for number in 1..=plan.calls {
-            let (fleet, opener) = (fleet.clone(), opener.clone());
-            let at = fleet.clock.at_ms((plan.ramp.as_millis() * (number as u128 - 1) / plan.calls as u128) as u64);
-            tokio::task::spawn_local(async move {
-                sleep_until(at).await;
-                let opened = fleet.open(number as u16, &opener).await;
-                fleet.opening.set(fleet.opening.get() - 1);
-                match opened {
-                    Ok((line, read, rest)) => fleet.listen(line, read, rest).await,
-                    Err(why) => *fleet.failures.borrow_mut().entry(why).or_default() += 1,
-                }
-            });
+        for nth in 0..planned {
+            let at = fleet.clock.at_ms((plan.ramp.as_millis() * nth as u128 / planned as u128) as u64);
+            let left = plan.scenario.churn.map(|churn| plan.ramp + churn.is_left(nth, plan.seed));
+            fleet.clone().place(nth, at, left.map(|left| fleet.clock.now_us() + left.as_micros() as u64));
         }
         Ok(fleet)
     }
 
-    async fn open(&self, number: u16, opener: &Opener) -> Result<(SharedLine, OwnedReadHalf, Vec<u8>), String> {
-        let salt = u64::from(number) * 2 + 1_000;
-        let mut fields = CallFields {
-            call_sid: sid(opener.sids, salt),
-            // A caller each: gateways limit how often one may call.
-            from: format!("0{}", 9_000_000_000 + u64::from(number)),
-            to: "04446970000".into(),
-            created: IndianTime::now(),
-        };
-        let url = match (&opener.target, &opener.webhooks) {
-            (Target::Gateway { to, .. }, Some(webhooks)) => {
-                fields.to = exotel_number(to);
-                let answered = webhooks.get("voicebot", &fields.voicebot()).await.map_err(|error| error.to_string())?;
-                if answered.status != 200 {
-                    return Err(refusal("voicebot answered", answered.status, &answered.body));
-                }
-                stream_url(&answered.body).ok_or("voicebot named no URL to stream to")?
+    /// Opens calls at the pace at which they come and go, until they are no longer to speak.
+    pub(super) async fn churn(self: Rc<Self>) {
+        let Some(churn) = self.scenario.churn else { return };
+        let pace = Duration::from_secs_f64(1.0 / churn.per_sec.max(0.001));
+        let mut next = Instant::now();
+        for nth in self.planned.. {
+            next += pace;
+            sleep_until(next).await;
+            if !self.speaking.get() {
+                return;
             }
-            (Target::Gateway { url, .. } | Target::Media(url), _) => url.clone(),
-        };
-        let target = MediaTarget::new(url).map_err(|error| error.to_string())?;
-        let (tcp, rest) = match frame::connect(&target).await {
-            Ok(opened) => opened,
-            Err(_) => frame::connect(&target).await?,
-        };
-        let (read, write) = tcp.into_split();
+            let lasts = churn.lasts(nth, self.seed).as_micros() as u64;
+            self.clone().place(nth, next, Some(self.clock.now_us() + lasts));
+        }
+    }
+
+    /// Places one call at that time.
+    fn place(self: Rc<Self>, nth: usize, at: Instant, leaves_us: Option<u64>) {
+        self.opening.set(self.opening.get() + 1);
+        tokio::task::spawn_local(async move {
+            sleep_until(at).await;
+            let opened = self.opener.open(nth).await;
+            self.opening.set(self.opening.get() - 1);
+            match opened {
+                Ok(opened) => {
+                    let (line, read, rest) = self.add(nth, opened, leaves_us);
+                    self.listen(line, read, rest).await;
+                }
+                Err(Refused { code, why }) => {
+                    *self.failures.borrow_mut().entry(why).or_default() += 1;
+                    if let Some(code) = code {
+                        *self.refusals.borrow_mut().entry(code).or_default() += 1;
+                    }
+                }
+            }
+        });
+    }
+
+    fn add(&self, nth: usize, opened: Opened, leaves_us: Option<u64>) -> (SharedLine, OwnedReadHalf, Vec<u8>) {
+        let (read, write) = opened.tcp.into_split();
         let opened_us = self.clock.now_us();
-        let slot = (u64::from(number) * 7 + opener.seed) % SLOTS;
+        let slot = (nth as u64 * 7 + self.seed) % SLOTS;
         let to_slot = (slot + SLOTS - opened_us / 1_000 % SLOTS) % SLOTS;
-        let first_due_ms = opened_us / 1_000 + to_slot + u64::from(opener.frame_ms);
+        let first_due_us = (opened_us / 1_000 + to_slot + u64::from(self.frame_ms)) * 1_000;
+        let role = self.scenario.mix.role(nth, self.seed);
+        // Callers are told from one, and those that need a function from their own first number.
+        let number = (nth + 1) as u16 | if role == Role::Tool { TOOL_CALLERS } else { 0 };
+        let script = self.script(role);
+        // A golden step spreads any number of callers evenly over the script.
+        let spread = ((nth as f64 + 1.0) * 0.618_034 + self.seed as f64 * 0.1).fract();
+        let phase = (spread * script.frames() as f64) as usize;
+        let phase_us = phase as u64 * u64::from(self.frame_ms) * 1_000;
+        let pause_us = first_due_us + (SPEECH_US + 2 * SCRIPT_US - phase_us) % SCRIPT_US;
         let opening = Opening {
             number,
-            call_sid: fields.call_sid,
-            stream_sid: sid(opener.sids, salt + 1),
-            from: fields.from,
-            to: fields.to,
-            // A golden step spreads any number of callers evenly over the script.
-            phase: ((f64::from(number) * 0.618_034 + opener.seed as f64 * 0.1).fract() * self.script.frames() as f64)
-                as usize,
+            call_sid: opened.fields.call_sid,
+            stream_sid: opened.stream_sid,
+            from: opened.fields.from,
+            to: opened.fields.to,
+            phase,
             opened_us,
-            first_due_us: first_due_ms * 1_000,
-            frame_ms: opener.frame_ms,
+            first_due_us,
+            frame_ms: self.frame_ms,
+            habits: Habits {
+                role,
+                echoes: !self.scenario.rude || !nth.is_multiple_of(3),
+                abrupt: self.scenario.rude,
+                leaves_us,
+                // On a whole second: which key it is follows from that.
+                keys_us: (role == Role::Keys).then(|| pause_us.next_multiple_of(1_000_000)),
+            },
         };
-        let line = Rc::new(RefCell::new(Line::new(opening, write, self.script.preamble(number))));
-        line.borrow_mut().visit(opened_us, false, &self.script, &mut Vec::new(), &mut |_| {});
+        let line = Rc::new(RefCell::new(Line::new(opening, write, script.preamble(number))));
+        line.borrow_mut().visit(opened_us, false, script, &mut Vec::new(), &mut |_| {});
         self.lines.borrow_mut().push(line.clone());
         if let Some(lines) = self.wheel.borrow_mut().get_mut(slot as usize) {
+            lines.retain(|line| line.borrow().live());
             lines.push(line.clone());
         }
-        Ok((line, read, rest))
+        (line, read, opened.rest)
+    }
+
+    fn script(&self, role: Role) -> &Script {
+        let [talk, barge] = &self.scripts;
+        if role == Role::Barge { barge } else { talk }
     }
 
     /// Reads a line until it ends.
@@ -209,7 +193,9 @@ impl Fleet {
                 for line in wheel.get((ms % SLOTS) as usize).into_iter().flatten() {
                     let now = self.clock.now_us();
                     let mut late = |us| self.note_late(us);
-                    line.borrow_mut().visit(now, self.speaking.get(), &self.script, &mut text, &mut late);
+                    let mut line = line.borrow_mut();
+                    let script = self.script(line.role());
+                    line.visit(now, self.speaking.get(), script, &mut text, &mut late);
                 }
             }
             done_ms = now_ms.max(done_ms);
@@ -224,32 +210,19 @@ impl Fleet {
     }
 
     fn note_late(&self, us: u64) {
-        if self.in_window.get() {
-            let bucket = (us as usize / 100).min(LATE_BUCKETS - 1);
-            if let Some(count) = self.late.borrow_mut().get_mut(bucket) {
-                *count += 1;
-            }
+        if let Some(late) = &mut *self.late.borrow_mut() {
+            late.record(us);
         }
     }
 
+    /// Begins to measure how late frames are sent.
     pub(super) fn begin_window(&self) {
-        self.in_window.set(true);
+        *self.late.borrow_mut() = Some(Times::default());
     }
 
-    pub(super) fn end_window(&self) {
-        self.in_window.set(false);
-    }
-
-    /// How late 99 of 100 frames were at most, to the next 100 µs.
-    pub(super) fn late_p99_us(&self) -> u64 {
-        let late = self.late.borrow();
-        let all: u64 = late.iter().sum();
-        let mut seen = 0;
-        let bucket = late.iter().position(|count| {
-            seen += count;
-            seen * 100 >= all * 99
-        });
-        bucket.map_or(0, |bucket| (bucket as u64 + 1) * 100)
+    /// Ends that: how late they were.
+    pub(super) fn end_window(&self) -> Times {
+        self.late.borrow_mut().take().unwrap_or_default()
     }
 
     pub(super) fn stop_sending(&self) {
@@ -282,15 +255,30 @@ impl Fleet {
     /// Why calls did not open, and how many for each reason.
     pub(super) fn failures(&self) -> BTreeMap<String, u64> {
         let mut failures = self.failures.borrow().clone();
-        if self.opening.get() > 0 {
+        // With calls that come and go there are always some that are being opened.
+        if self.opening.get() > 0 && self.scenario.churn.is_none() {
             failures.insert("did not open in time".into(), self.opening.get() as u64);
         }
         failures
     }
 
+    /// How many calls the gateway refused for which of its codes.
+    pub(super) fn refusals(&self) -> BTreeMap<String, u64> {
+        self.refusals.borrow().clone()
+    }
+
+    /// How long the webhook took to answer.
+    pub(super) fn answers(&self) -> Times {
+        self.opener.answers.borrow().clone()
+    }
+
     pub(super) fn first_failure(&self) -> String {
         let mut ended = None;
-        self.each(|line| ended = ended.take().or_else(|| line.ended.as_ref().map(|(_, why)| why.clone())));
+        self.each(|line| {
+            if let (None, Some((_, Over::Lost(why)))) = (&ended, &line.ended) {
+                ended = Some(why.clone());
+            }
+        });
         self.failures().into_keys().next().or(ended).unwrap_or_default()
     }
 
@@ -298,8 +286,8 @@ impl Fleet {
         let (mut frames_sent, mut messages_received, mut ended) = (0, 0, 0);
         self.each(|line| {
             frames_sent += line.sent.frames() as u64;
-            messages_received += line.messages;
-            ended += usize::from(!line.live());
+            messages_received += line.heard.messages;
+            ended += usize::from(line.was_lost());
         });
         Progress {
             phase,
@@ -309,6 +297,7 @@ impl Fleet {
             lost: ended + self.failures.borrow().values().sum::<u64>() as usize,
             frames_sent,
             messages_received,
+            cpu_percent: None,
         }
     }
 }

@@ -6,7 +6,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::exotel::{MediaTarget, refusal};
+use super::open::Refused;
+use crate::exotel::MediaTarget;
 
 /// The longest message taken.
 const MOST_BYTES: usize = 1 << 20;
@@ -78,13 +79,13 @@ pub(super) fn decode(bytes: &[u8]) -> Head {
 }
 
 /// Connects and upgrades; bytes that came behind the answer are returned with the connection.
-pub(super) async fn connect(target: &MediaTarget) -> Result<(TcpStream, Vec<u8>), String> {
+pub(super) async fn connect(target: &MediaTarget) -> Result<(TcpStream, Vec<u8>), Refused> {
     if target.url.scheme() != "ws" {
         return Err("only plain ws:// sockets can be loaded".into());
     }
     let (host, port) = target.address();
     let mut tcp = TcpStream::connect((host, port)).await.map_err(|error| format!("connect: {error}"))?;
-    tcp.set_nodelay(true).map_err(|error| error.to_string())?;
+    tcp.set_nodelay(true)?;
     let authorization =
         target.authorization.as_ref().map(|value| format!("Authorization: {value}\r\n")).unwrap_or_default();
     let request = format!(
@@ -92,7 +93,7 @@ pub(super) async fn connect(target: &MediaTarget) -> Result<(TcpStream, Vec<u8>)
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{authorization}\r\n",
         target.url.path()
     );
-    tcp.write_all(request.as_bytes()).await.map_err(|error| error.to_string())?;
+    tcp.write_all(request.as_bytes()).await?;
     let mut answer = Vec::with_capacity(4 * 1024);
     loop {
         if let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -101,13 +102,13 @@ pub(super) async fn connect(target: &MediaTarget) -> Result<(TcpStream, Vec<u8>)
             let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
             return match status {
                 101 => Ok((tcp, rest)),
-                status => Err(refusal("handshake:", status, &body(&mut tcp, rest, length(&head)).await)),
+                status => Err(Refused::answered("handshake:", status, &body(&mut tcp, rest, length(&head)).await)),
             };
         }
         match tcp.read_buf(&mut answer).await {
             Ok(1..) if answer.len() < MOST_HEAD => {}
             Ok(_) => return Err("handshake: no answer".into()),
-            Err(error) => return Err(format!("handshake: {error}")),
+            Err(error) => return Err(format!("handshake: {error}").into()),
         }
     }
 }

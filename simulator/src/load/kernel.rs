@@ -14,6 +14,8 @@ pub(super) struct Process {
     pub(super) pid: u32,
     /// Resident memory when it was first looked at, in KiB.
     pub(super) first_rss_kib: u64,
+    /// Cores that it may run on.
+    pub(super) cores: usize,
 }
 
 /// What it had used at some moment.
@@ -35,11 +37,13 @@ pub(super) struct Used {
     pub(super) voluntary: u64,
     pub(super) involuntary: u64,
     pub(super) threads: usize,
+    /// CPU time of the thread that used most, in milliseconds; 0 where the kernel counts none by thread.
+    pub(super) busiest_ms: f64,
 }
 
 impl Process {
     pub(super) fn open(pid: u32) -> Result<Self, LoadError> {
-        let mut process = Self { pid, first_rss_kib: 0 };
+        let mut process = Self { pid, first_rss_kib: 0, cores: cores(pid) };
         let usage = process.usage().ok_or_else(|| LoadError::Plan(format!("there is no process {pid} to read of")))?;
         process.first_rss_kib = usage.rss_kib;
         Ok(process)
@@ -79,17 +83,16 @@ impl Usage {
     /// thread takes its count with it.
     pub(super) fn since(&self, then: &Self) -> Used {
         let ticks_ms = self.ticks_ms - then.ticks_ms;
-        let fine_ms = self
-            .threads_ns
-            .iter()
-            .map(|(tid, ns)| ns.saturating_sub(then.threads_ns.get(tid).copied().unwrap_or(0)) as f64 / 1e6)
-            .sum::<f64>();
+        let before = |tid| then.threads_ns.get(tid).copied().unwrap_or(0);
+        let each = self.threads_ns.iter().map(|(tid, ns)| ns.saturating_sub(before(tid)) as f64 / 1e6);
+        let (fine_ms, busiest_ms) = each.fold((0.0, 0.0), |(all, most): (f64, f64), ms| (all + ms, most.max(ms)));
         let none_ended = then.threads_ns.keys().all(|tid| self.threads_ns.contains_key(tid));
         Used {
             cpu_ms: if none_ended && fine_ms > 0.0 { fine_ms } else { ticks_ms },
             voluntary: self.voluntary.saturating_sub(then.voluntary),
             involuntary: self.involuntary.saturating_sub(then.involuntary),
             threads: self.threads_ns.len(),
+            busiest_ms,
         }
     }
 }
@@ -103,6 +106,26 @@ fn ticks(stat: &str) -> Option<f64> {
 
 fn field(status: &str, name: &str) -> Option<u64> {
     status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
+}
+
+/// Cores that a process may run on: `Cpus_allowed_list` is like `0-3,8`.
+fn cores(pid: u32) -> usize {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or_default();
+    let here = std::thread::available_parallelism().map_or(1, usize::from);
+    match allowed(list) {
+        // Of a process of another machine's shape, or none: what this one may use.
+        0 => here,
+        cores => cores,
+    }
+}
+
+fn allowed(list: &str) -> usize {
+    let of = |range: &str| {
+        let (from, to) = range.split_once('-').unwrap_or((range, range));
+        Some(to.trim().parse::<usize>().ok()?.checked_sub(from.trim().parse().ok()?)? + 1)
+    };
+    list.split(',').filter_map(of).sum()
 }
 
 /// How busy the whole machine has been since it started, in ticks.
@@ -141,6 +164,12 @@ mod tests {
     fn a_process_whose_name_holds_brackets_is_read_aright() {
         let stat = "7 (a) b) (c) S 1 7 7 0 -1 4194304 103 0 0 0 29 2 0 0 20 0 1 0 148503 3133440 380";
         assert_eq!(ticks(stat), Some(31.0));
+    }
+
+    #[test]
+    fn the_cores_that_a_process_may_run_on_are_counted() {
+        assert_eq!((allowed("\t1"), allowed("0-3,8"), allowed("nonsense"), allowed("7-2")), (1, 5, 0, 0));
+        assert!(Process::own().unwrap().cores >= 1);
     }
 
     #[test]

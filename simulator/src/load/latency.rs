@@ -11,10 +11,14 @@ const RESPONSE_GAP_US: u64 = 500_000;
 /// Appends over which it is decided anew how many frames were lost before them.
 const ANCHOR: usize = 50;
 
+/// When something came, and how late it was.
+pub(super) type Measured = (u64, u64);
+
 /// Caller to model, of one call.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Uplink {
-    pub(super) latencies_us: Vec<u64>,
+    /// When each came, and how late it was.
+    pub(super) latencies: Vec<Measured>,
     /// Frames sent that the model never saw.
     pub(super) lost_frames: u64,
 }
@@ -31,14 +35,13 @@ pub(super) fn uplink(sent: &Sent, up: &[(f64, u64)], frame_ms: u32, window: &Ran
         .filter(|(_, at)| window.contains(at))
         .map(|(ms, at)| (((ms / f64::from(frame_ms)).ceil() as usize).saturating_sub(1), *at))
         .collect();
-    let latencies_us =
-        appends.chunks(ANCHOR).flat_map(|appends| anchored(sent, appends, lost_frames as usize)).collect();
-    Uplink { latencies_us, lost_frames }
+    let latencies = appends.chunks(ANCHOR).flat_map(|appends| anchored(sent, appends, lost_frames as usize)).collect();
+    Uplink { latencies, lost_frames }
 }
 
 /// Latencies of appends by the frames that complete them. Behind a loss each append holds later frames than its count says:
 /// as many later, up to all that were lost, as still lets every frame be sent before it arrives.
-fn anchored(sent: &Sent, appends: &[(usize, u64)], lost: usize) -> Vec<u64> {
+fn anchored(sent: &Sent, appends: &[(usize, u64)], lost: usize) -> Vec<Measured> {
     let possible =
         |shift: usize| appends.iter().all(|(frame, at)| sent.at(frame + shift).is_some_and(|sent| sent <= *at));
     // More later is never possible again once it is not, so that the highest is found by halving.
@@ -52,14 +55,15 @@ fn anchored(sent: &Sent, appends: &[(usize, u64)], lost: usize) -> Vec<u64> {
         }
     }
     // Without a loss to explain it, an arrival before its sending is a clock's unevenness.
-    let late = |(frame, at): &(usize, u64)| Some(at.saturating_sub(sent.at(frame + low)?));
+    let late = |(frame, at): &(usize, u64)| Some((*at, at.saturating_sub(sent.at(frame + low)?)));
     appends.iter().filter_map(late).collect()
 }
 
 /// Model to caller, of one call.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Downlink {
-    pub(super) latencies_us: Vec<u64>,
+    /// When each came, and how late it was.
+    pub(super) latencies: Vec<Measured>,
     /// Messages that no response of the model's explains.
     pub(super) unexplained: u64,
 }
@@ -105,7 +109,7 @@ pub(super) fn downlink(arrivals: &[Arrival], down: &[(u64, f64, u64)], lead_ms: 
                 let allowed = (reply.began + to_us).saturating_sub(u64::from(lead_ms) * 1_000);
                 // Much earlier than the pacing asks for: it is not paced like that, and the model's sending is all that counts.
                 let due = if at + EARLY_US < allowed { sent_at } else { sent_at.max(allowed) };
-                result.latencies_us.push(at.saturating_sub(due));
+                result.latencies.push((at, at.saturating_sub(due)));
             }
             None => result.unexplained += 1,
         }
@@ -140,6 +144,10 @@ mod tests {
 
     const ALL: Range<u64> = 0..u64::MAX;
 
+    fn us(latencies: &[Measured]) -> Vec<u64> {
+        latencies.iter().map(|(_, us)| *us).collect()
+    }
+
     fn sent(frames: u64) -> Sent {
         let mut sent = Sent::default();
         (0..frames).for_each(|frame| sent.push(frame * 20_000));
@@ -151,8 +159,9 @@ mod tests {
         // Three frames; the appends are cut otherwise, and the last 5 ms are held by a resampler.
         let up = [(15.0, 1_000), (40.0, 20_700), (55.0, 40_300)];
         let measured = uplink(&sent(3), &up, 20, &ALL);
-        assert_eq!(measured, Uplink { latencies_us: vec![1_000, 700, 300], lost_frames: 0 });
-        assert_eq!(uplink(&sent(3), &up, 20, &(20_000..30_000)).latencies_us, [700]);
+        let latencies = vec![(1_000, 1_000), (20_700, 700), (40_300, 300)];
+        assert_eq!(measured, Uplink { latencies, lost_frames: 0 });
+        assert_eq!(uplink(&sent(3), &up, 20, &(20_000..30_000)).latencies, [(20_700, 700)]);
     }
 
     #[test]
@@ -160,11 +169,12 @@ mod tests {
         // The first two of ten never came.
         let up: Vec<(f64, u64)> =
             (0..8_u32).map(|at| (f64::from(at + 1) * 20.0, u64::from(at + 2) * 20_000 + 400)).collect();
-        assert_eq!(uplink(&sent(10), &up, 20, &ALL), Uplink { latencies_us: vec![400; 8], lost_frames: 2 });
+        let measured = uplink(&sent(10), &up, 20, &ALL);
+        assert_eq!((us(&measured.latencies), measured.lost_frames), (vec![400; 8], 2));
         // A steady delay without loss is latency, however long.
         let up: Vec<(f64, u64)> =
             (0..10_u32).map(|at| (f64::from(at + 1) * 20.0, u64::from(at) * 20_000 + 60_000)).collect();
-        assert_eq!(uplink(&sent(10), &up, 20, &ALL).latencies_us, [60_000; 10]);
+        assert_eq!(us(&uplink(&sent(10), &up, 20, &ALL).latencies), [60_000; 10]);
         assert_eq!(uplink(&sent(10), &[], 20, &ALL).lost_frames, 10);
     }
 
@@ -181,10 +191,10 @@ mod tests {
             .map(|at| Arrival::Audio(*at, 1_600))
             .collect();
         let measured = downlink(&paced, &deltas(0, 1_000_000), 400, &ALL);
-        assert_eq!(measured, Downlink { latencies_us: vec![500, 600, 200, 300, 400], unexplained: 0 });
+        assert_eq!((us(&measured.latencies), measured.unexplained), (vec![500, 600, 200, 300, 400], 0));
         // All at once, as each delta came.
         let blast: Vec<Arrival> = (0..4).map(|at| Arrival::Audio(1_000_300 + at * 50_000, 2_000)).collect();
-        assert_eq!(downlink(&blast, &deltas(0, 1_000_000), 350, &ALL).latencies_us, [300; 4]);
+        assert_eq!(us(&downlink(&blast, &deltas(0, 1_000_000), 350, &ALL).latencies), [300; 4]);
     }
 
     #[test]
@@ -202,9 +212,7 @@ mod tests {
         assert_eq!(downlink(&arrivals, &down, 450, &ALL).unexplained, 2);
         // What no response explains is followed too closely by what one would: it is told apart by a clear alone.
         let arrivals = [&[arrivals[0], Arrival::Clear(600_000)], &arrivals[1..]].concat();
-        assert_eq!(
-            downlink(&arrivals, &down, 450, &ALL),
-            Downlink { latencies_us: vec![100, 200, 300], unexplained: 1 }
-        );
+        let measured = downlink(&arrivals, &down, 450, &ALL);
+        assert_eq!((us(&measured.latencies), measured.unexplained), (vec![100, 200, 300], 1));
     }
 }

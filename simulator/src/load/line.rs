@@ -9,25 +9,33 @@ use tokio::net::tcp::OwnedWriteHalf;
 
 use super::audio::{Preamble, Script};
 use super::frame::{self, Head};
+use super::play::Play;
+use super::scenario::Role;
 
 /// More unsent bytes than this: the other side has stopped reading.
 const MOST_PENDING: usize = 256 * 1024;
 /// Times kept of frames sent: seven minutes of 20 ms frames, a little more than the tap keeps.
 const MOST_SENT: usize = 21_000;
 
+/// Keys that a caller presses in a pause, and how far apart.
+const KEYS: &[u8] = b"147#";
+const KEY_US: u64 = 250_000;
+/// From one pause in which keys are pressed to the next.
+const KEYS_EVERY_US: u64 = 6_000_000;
+
 /// An open call.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) number: u16,
     pub(super) opened_us: u64,
-    pub(super) first_audio_us: Option<u64>,
-    /// When it ended, and why.
-    pub(super) ended: Option<(u64, String)>,
+    /// When it ended, and how.
+    pub(super) ended: Option<(u64, Over)>,
     pub(super) sent: Sent,
-    pub(super) arrivals: Vec<Arrival>,
-    pub(super) messages: u64,
+    pub(super) heard: Heard,
     stream_sid: String,
-    write: OwnedWriteHalf,
+    /// None once it hung up without a word.
+    write: Option<OwnedWriteHalf>,
+    habits: Habits,
     preamble: Option<Preamble>,
     /// Frame of the shared script the caller begins at.
     phase: usize,
@@ -36,6 +44,37 @@ pub(super) struct Line {
     sequence: u64,
     pending: Vec<u8>,
     play: Play,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    /// The caller hung up, as it was to.
+    HungUp,
+    /// Something else ended it: what.
+    Lost(String),
+}
+
+/// What a caller was sent.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    pub(super) first_audio_us: Option<u64>,
+    pub(super) arrivals: Vec<Arrival>,
+    pub(super) messages: u64,
+}
+
+/// How a caller, and the carrier on its behalf, behaves.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Habits {
+    pub(super) role: Role,
+    /// Its carrier tells what was played.
+    pub(super) echoes: bool,
+    /// It hangs up without a word.
+    pub(super) abrupt: bool,
+    /// When it hangs up by itself.
+    pub(super) leaves_us: Option<u64>,
+    /// When the next keys are due.
+    pub(super) keys_us: Option<u64>,
 }
 
 /// What a new line is made of.
@@ -49,6 +88,7 @@ pub(super) struct Opening {
     pub(super) opened_us: u64,
     pub(super) first_due_us: u64,
     pub(super) frame_ms: u32,
+    pub(super) habits: Habits,
 }
 
 /// When each frame was sent.
@@ -91,13 +131,12 @@ impl Line {
         let mut line = Self {
             number: opening.number,
             opened_us: opening.opened_us,
-            first_audio_us: None,
             ended: None,
             sent: Sent::default(),
-            arrivals: Vec::new(),
-            messages: 0,
+            heard: Heard::default(),
             stream_sid: opening.stream_sid,
-            write,
+            write: Some(write),
+            habits: opening.habits,
             preamble: Some(preamble),
             phase: opening.phase,
             next_due_us: opening.first_due_us,
@@ -119,10 +158,20 @@ impl Line {
         self.ended.is_none()
     }
 
+    /// Something ended it.
     pub(super) fn end(&mut self, at_us: u64, why: impl Into<String>) {
         if self.live() {
-            self.ended = Some((at_us, why.into()));
+            self.ended = Some((at_us, Over::Lost(why.into())));
+            self.write = None;
         }
+    }
+
+    pub(super) fn was_lost(&self) -> bool {
+        matches!(self.ended, Some((_, Over::Lost(_))))
+    }
+
+    pub(super) const fn role(&self) -> Role {
+        self.habits.role
     }
 
     /// Says what is due; how late each frame was goes to `late_us`.
@@ -143,7 +192,13 @@ impl Line {
             self.next_due_us += self.frame_us;
             self.sent.push(now);
         }
+        if speaking {
+            self.press(now);
+        }
         while let Some(name) = self.play.due(now) {
+            if !self.habits.echoes {
+                continue;
+            }
             self.sequence += 1;
             text.clear();
             let _ = write!(
@@ -154,6 +209,27 @@ impl Line {
             frame::encode(&mut self.pending, frame::TEXT, text);
         }
         self.flush(now);
+        if self.habits.leaves_us.is_some_and(|at| at <= now) {
+            self.hang_up(now);
+            self.ended.get_or_insert((now, Over::HungUp));
+            self.write = None;
+        }
+    }
+
+    /// Presses the keys that are due.
+    fn press(&mut self, now: u64) {
+        while let Some(due) = self.habits.keys_us.filter(|due| *due <= now) {
+            let key = due / KEY_US % KEYS.len() as u64;
+            let digit = char::from(KEYS.get(key as usize).copied().unwrap_or(b'0'));
+            self.sequence += 1;
+            let text = format!(
+                r#"{{"event":"dtmf","sequence_number":"{}","stream_sid":"{}","dtmf":{{"duration":"100","digit":"{digit}"}}}}"#,
+                self.sequence, self.stream_sid
+            );
+            frame::encode(&mut self.pending, frame::TEXT, text.as_bytes());
+            let last = key + 1 == KEYS.len() as u64;
+            self.habits.keys_us = Some(due + if last { KEYS_EVERY_US - key * KEY_US } else { KEY_US });
+        }
     }
 
     fn frame(&mut self, script: &Script, text: &mut Vec<u8>) {
@@ -180,8 +256,8 @@ impl Line {
     }
 
     fn flush(&mut self, now: u64) {
-        while !self.pending.is_empty() {
-            match self.write.try_write(&self.pending) {
+        while let (Some(write), false) = (&self.write, self.pending.is_empty()) {
+            match write.try_write(&self.pending) {
                 Ok(count) => {
                     self.pending.drain(..count);
                 }
@@ -196,8 +272,12 @@ impl Line {
         }
     }
 
-    /// Says goodbye: `stop` and a close frame.
+    /// Says goodbye, `stop` and a close frame; or is gone without a word.
     pub(super) fn hang_up(&mut self, now: u64) {
+        if self.habits.abrupt {
+            self.write = None;
+            return;
+        }
         let stop = format!(
             r#"{{"event":"stop","sequence_number":"{}","stream_sid":"{}","stop":{{"account_sid":"callgate1","reason":"callended"}}}}"#,
             self.sequence + 1,
@@ -229,14 +309,14 @@ impl Line {
         match opcode {
             frame::TEXT | frame::BINARY => match understand(body) {
                 Said::Audio(samples) => {
-                    self.first_audio_us.get_or_insert(now);
-                    self.messages += 1;
-                    self.arrivals.push(Arrival::Audio(now, samples));
+                    self.heard.first_audio_us.get_or_insert(now);
+                    self.heard.messages += 1;
+                    self.heard.arrivals.push(Arrival::Audio(now, samples));
                     self.play.audio(now, samples);
                 }
                 Said::Mark(name) => self.play.mark(now, name),
                 Said::Clear => {
-                    self.arrivals.push(Arrival::Clear(now));
+                    self.heard.arrivals.push(Arrival::Clear(now));
                     self.play.clear(now);
                 }
                 Said::Other => {}
@@ -284,42 +364,6 @@ fn understand(body: &[u8]) -> Said {
     }
 }
 
-/// Playback by whole messages, as times alone.
-#[derive(Debug, Default)]
-struct Play {
-    /// When each message not yet played out ends.
-    ends: VecDeque<u64>,
-    end: u64,
-    marks: VecDeque<(u64, String)>,
-}
-
-impl Play {
-    fn audio(&mut self, now: u64, samples: u32) {
-        while self.ends.front().is_some_and(|end| *end <= now) {
-            self.ends.pop_front();
-        }
-        self.end = self.end.max(now) + u64::from(samples) * 125;
-        self.ends.push_back(self.end);
-    }
-
-    fn mark(&mut self, now: u64, name: String) {
-        self.marks.push_back((self.end.max(now), name));
-    }
-
-    fn clear(&mut self, now: u64) {
-        self.ends.retain(|end| *end > now);
-        self.ends.truncate(1);
-        self.end = self.ends.front().copied().unwrap_or(now);
-        self.marks.retain(|(due, _)| *due <= self.end);
-    }
-
-    /// The next mark that playback has reached.
-    fn due(&mut self, now: u64) -> Option<String> {
-        self.marks.front().filter(|(due, _)| *due <= now)?;
-        self.marks.pop_front().map(|(_, name)| name)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,23 +382,6 @@ mod tests {
         for junk in [br#"{"payload""#.as_slice(), br#"{"payload":"#, br#"{"payload":"AAAA"#, b"{", b"", b"null"] {
             assert_eq!(understand(junk), Said::Other, "{junk:?}");
         }
-    }
-
-    #[test]
-    fn marks_echo_when_playback_gets_there_and_not_when_cleared() {
-        let mut play = Play::default();
-        play.mark(0, "idle".into());
-        assert_eq!(play.due(0).as_deref(), Some("idle"));
-        for name in ["first", "second"] {
-            play.audio(1_000, 800);
-            play.mark(1_000, name.into());
-        }
-        assert_eq!(play.due(100_999), None);
-        play.clear(50_000);
-        assert_eq!(play.due(101_000).as_deref(), Some("first"));
-        assert_eq!(play.due(1_000_000), None);
-        play.audio(2_000_000, 800);
-        assert_eq!(play.end, 2_100_000);
     }
 
     #[test]

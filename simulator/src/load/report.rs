@@ -3,105 +3,127 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::fleet::Fleet;
-use super::kernel::{Machine, Process, Usage, Used};
-use super::latency::{downlink, uplink};
-use super::plan::{LoadPlan, Target};
-use super::tap::Session;
+use super::times::Percentiles;
 
 /// What a load test found. What could not be measured is none, and [`LoadReport::not_measured`] says why.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct LoadReport {
     /// What was loaded: `gateway` or `media socket`.
-    pub target: &'static str,
+    pub target: String,
     /// How long the steady load was measured, in seconds.
     pub window_secs: f64,
     /// Caller audio in a message, in milliseconds.
     pub frame_ms: u32,
     /// The calls.
     pub calls: CallCounts,
-    /// Frames of caller audio sent, over the whole test.
-    pub frames_sent: u64,
-    /// Frames the model never saw, over the whole test.
-    pub frames_lost: Option<u64>,
-    /// Messages of agent audio received, over the whole test.
-    pub messages_received: u64,
+    /// Messages of audio.
+    #[serde(flatten)]
+    pub frames: FrameCounts,
+    /// How long things took.
+    #[serde(flatten)]
+    pub times: Timings,
+    /// The process loaded.
+    pub process: Option<ProcessFigures>,
+    /// What the gateway says of itself.
+    pub gateway: Option<GatewayFigures>,
+    /// This process: what making the load cost.
+    pub generator: Option<ProcessFigures>,
+    /// How late 99 of 100 frames were sent at most, in milliseconds: large when the generator is starved.
+    pub generator_late_p99_ms: f64,
+    /// How late 99 of 100 of the simulated model's looks at its clock were at most, in milliseconds.
+    pub model_late_p99_ms: Option<f64>,
+    /// How busy all cores together were in the window, in per cent.
+    pub machine_busy_percent: f64,
+    /// Why these figures tell nothing of the target: what made the load was itself too slow. Empty as a rule.
+    pub void: Vec<String>,
+    /// What was not measured, and why.
+    pub not_measured: Vec<String>,
+}
+
+/// Messages of audio, over the whole test.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
+pub struct FrameCounts {
+    /// Frames of caller audio sent.
+    #[serde(rename = "frames_sent")]
+    pub sent: u64,
+    /// Frames the model never saw.
+    #[serde(rename = "frames_lost")]
+    pub lost: Option<u64>,
+    /// Messages of agent audio received.
+    #[serde(rename = "messages_received")]
+    pub received: u64,
     /// Messages of agent audio in the window that no response of the model's explains.
-    pub messages_unexplained: Option<u64>,
+    #[serde(rename = "messages_unexplained")]
+    pub unexplained: Option<u64>,
+}
+
+/// How long things took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
+pub struct Timings {
     /// From the sending of the frame that completes it to an append's arrival at the model, in the window.
     pub uplink: Option<Percentiles>,
     /// From when a message of agent audio was complete and allowed by the pacing to its arrival, in the window.
     pub downlink: Option<Percentiles>,
     /// From a media socket's opening to its first agent audio.
     pub first_audio: Option<Percentiles>,
-    /// The process loaded.
-    pub process: Option<ProcessFigures>,
-    /// This process: what making the load cost.
-    pub generator: Option<ProcessFigures>,
-    /// How late 99 of 100 frames were sent at most, in milliseconds: large when the generator is starved.
-    pub generator_late_p99_ms: f64,
-    /// How busy all cores together were in the window, in per cent.
-    pub machine_busy_percent: f64,
-    /// What was not measured, and why.
-    pub not_measured: Vec<String>,
+    /// Answers of the webhook that took the call.
+    pub webhook: Option<Percentiles>,
 }
 
 /// The calls of a load test.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct CallCounts {
-    /// Asked for.
+    /// To be open at once.
     pub planned: usize,
     /// Opened.
     pub opened: usize,
     /// Would not open.
     pub failed: u64,
-    /// Opened, and ended before the test did.
+    /// Opened, and ended before they were to.
     pub ended_early: u64,
+    /// Ended by their callers, as they were to.
+    pub hung_up: u64,
     /// Opened and never seen by the model.
     pub unseen: Option<u64>,
     /// Seconds of open call in the window, over all calls.
     pub call_secs: f64,
     /// Why calls failed or ended early, and how many for each reason.
     pub reasons: BTreeMap<String, u64>,
+    /// How many calls the gateway refused for which of its codes.
+    pub refusals: BTreeMap<String, u64>,
 }
 
-/// A distribution of times, in milliseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Percentiles {
-    /// Times measured.
-    pub count: usize,
-    /// Half are at most this.
-    pub p50_ms: f64,
-    /// Nine of ten are at most this.
-    pub p90_ms: f64,
-    /// 99 of 100 are at most this.
-    pub p99_ms: f64,
-    /// The longest.
-    pub max_ms: f64,
-}
+impl CallCounts {
+    /// Of 1, how many would not open or ended early.
+    #[must_use]
+    pub fn share_lost(&self) -> f64 {
+        let tried = self.opened as f64 + self.failed as f64;
+        if tried > 0.0 { (self.failed + self.ended_early) as f64 / tried } else { 0.0 }
+    }
 
-impl Percentiles {
-    /// Of times in microseconds; none of no times.
-    pub(super) fn of(mut us: Vec<u64>) -> Option<Self> {
-        us.sort_unstable();
-        let at = |percent: usize| {
-            us.get((us.len() * percent).div_ceil(100).saturating_sub(1)).map(|us| *us as f64 / 1_000.0)
-        };
-        Some(Self { count: us.len(), p50_ms: at(50)?, p90_ms: at(90)?, p99_ms: at(99)?, max_ms: at(100)? })
+    /// Of 1, how many the gateway refused.
+    #[must_use]
+    pub fn share_refused(&self) -> f64 {
+        let tried = self.opened as f64 + self.failed as f64;
+        if tried > 0.0 { self.refusals.values().sum::<u64>() as f64 / tried } else { 0.0 }
     }
 }
 
 /// What a process used in the window.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct ProcessFigures {
-    /// Its id.
-    pub pid: u32,
+    /// Its id; none when it runs elsewhere and these figures are its own.
+    pub pid: Option<u32>,
+    /// Cores that it may run on, where that is known.
+    pub cores: Option<usize>,
     /// CPU time of all its threads by the kernel's accounting, in milliseconds per second of open call.
     pub cpu_ms_per_call_sec: f64,
     /// The same in per cent of one core.
     pub core_percent: f64,
+    /// CPU of the thread that used most, in per cent of one core.
+    pub busiest_thread_percent: Option<f64>,
     /// Threads.
     pub threads: usize,
     /// Resident memory before the first call, in KiB.
@@ -111,221 +133,129 @@ pub struct ProcessFigures {
     /// Growth of resident memory per open call, in KiB.
     pub rss_kib_per_call: f64,
     /// Voluntary context switches per second of open call: wake-ups, near enough.
-    pub voluntary_switches_per_call_sec: f64,
+    pub voluntary_switches_per_call_sec: Option<f64>,
     /// Involuntary context switches per second of open call.
-    pub involuntary_switches_per_call_sec: f64,
+    pub involuntary_switches_per_call_sec: Option<f64>,
 }
 
-/// Readings at both ends of the steady time.
-pub(super) struct Window {
-    begin_us: u64,
-    end_us: u64,
-    process: Option<Reading>,
-    own: Reading,
-    machine: (Machine, Machine),
-}
-
-struct Reading {
-    pid: u32,
-    first_rss_kib: u64,
-    before: Option<Usage>,
-    after: Option<Usage>,
-}
-
-impl Reading {
-    fn open(process: &Process) -> Self {
-        Self { pid: process.pid, first_rss_kib: process.first_rss_kib, before: process.usage(), after: None }
-    }
-
-    fn figures(&self, calls: usize, window_secs: f64, call_secs: f64) -> Option<ProcessFigures> {
-        let (before, after) = (self.before.as_ref()?, self.after.as_ref()?);
-        let Used { cpu_ms, voluntary, involuntary, threads } = after.since(before);
-        let each = |total: f64, of: f64| if of > 0.0 { total / of } else { 0.0 };
-        Some(ProcessFigures {
-            pid: self.pid,
-            cpu_ms_per_call_sec: each(cpu_ms, call_secs),
-            core_percent: each(cpu_ms / 10.0, window_secs),
-            threads,
-            rss_before_kib: self.first_rss_kib,
-            rss_steady_kib: after.rss_kib,
-            rss_kib_per_call: each(after.rss_kib.saturating_sub(self.first_rss_kib) as f64, calls as f64),
-            voluntary_switches_per_call_sec: each(voluntary as f64, call_secs),
-            involuntary_switches_per_call_sec: each(involuntary as f64, call_secs),
-        })
-    }
-}
-
-impl Window {
-    pub(super) fn open(now_us: u64, process: Option<&mut Process>, own: &Process, machine: Machine) -> Self {
-        Self {
-            begin_us: now_us,
-            end_us: now_us,
-            process: process.map(|process| Reading::open(process)),
-            own: Reading::open(own),
-            machine: (machine, machine),
-        }
-    }
-
-    pub(super) fn close(&mut self, now_us: u64, process: Option<&mut Process>, own: &Process, machine: Machine) {
-        self.end_us = now_us;
-        if let Some(reading) = &mut self.process {
-            reading.after = process.and_then(|process| process.usage());
-        }
-        self.own.after = own.usage();
-        self.machine.1 = machine;
-    }
-
-    fn secs(&self) -> f64 {
-        (self.end_us - self.begin_us) as f64 / 1e6
-    }
-}
-
-/// Puts everything together.
-pub(super) fn draw_up(plan: &LoadPlan, fleet: &Fleet, window: &Window, sessions: Option<Vec<Session>>) -> LoadReport {
-    let mut report = LoadReport {
-        target: match plan.target {
-            Target::Gateway { .. } => "gateway",
-            Target::Media(_) => "media socket",
-        },
-        window_secs: window.secs(),
-        frame_ms: plan.frame_ms,
-        calls: count(plan, fleet, window),
-        generator_late_p99_ms: fleet.late_p99_us() as f64 / 1_000.0,
-        machine_busy_percent: window.machine.1.busy_percent_since(window.machine.0),
-        ..LoadReport::default()
-    };
-    let mut first_audio = Vec::new();
-    fleet.each(|line| {
-        report.frames_sent += line.sent.frames() as u64;
-        report.messages_received += line.messages;
-        first_audio.extend(line.first_audio_us.map(|at| at.saturating_sub(line.opened_us)));
-    });
-    report.first_audio = Percentiles::of(first_audio);
-    if report.first_audio.is_none() {
-        report.not_measured.push("first audio: no agent audio came".into());
-    }
-    match sessions {
-        Some(sessions) => compare(plan, fleet, window, sessions, &mut report),
-        None => report.not_measured.push("latency and lost frames: no model's tap was named (--model)".into()),
-    }
-    let (secs, call_secs) = (window.secs(), report.calls.call_secs);
-    report.generator = window.own.figures(report.calls.opened, secs, call_secs);
-    report.process = window.process.as_ref().and_then(|reading| reading.figures(report.calls.opened, secs, call_secs));
-    match (&window.process, &report.process) {
-        (None, _) => report.not_measured.push("CPU and memory of the target: no process was named (--pid)".into()),
-        (Some(reading), None) => report.not_measured.push(format!("CPU and memory: process {} ended", reading.pid)),
-        _ => {}
-    }
-    report
-}
-
-fn count(plan: &LoadPlan, fleet: &Fleet, window: &Window) -> CallCounts {
-    let reasons = fleet.failures();
-    let mut counts =
-        CallCounts { planned: plan.calls, failed: reasons.values().sum(), reasons, ..CallCounts::default() };
-    fleet.each(|line| {
-        counts.opened += 1;
-        let end_us = match &line.ended {
-            Some((at, why)) => {
-                counts.ended_early += 1;
-                *counts.reasons.entry(why.clone()).or_default() += 1;
-                (*at).min(window.end_us)
-            }
-            None => window.end_us,
-        };
-        counts.call_secs += end_us.saturating_sub(line.opened_us.max(window.begin_us)) as f64 / 1e6;
-    });
-    counts
-}
-
-/// Latency both ways and losses, from what the model measured.
-fn compare(plan: &LoadPlan, fleet: &Fleet, window: &Window, sessions: Vec<Session>, report: &mut LoadReport) {
-    let local = fleet.clock.unix_to_local();
-    let mut by_call: BTreeMap<u16, Session> = BTreeMap::new();
-    for session in sessions {
-        // Should a call have had two sessions, the one that heard more of it is the one to compare.
-        if let Some(call) = session.call
-            && by_call.get(&call).is_none_or(|other| other.up.len() < session.up.len())
-        {
-            by_call.insert(call, session);
-        }
-    }
-    let within = window.begin_us..window.end_us;
-    let (mut ups, mut downs, mut lost, mut unexplained, mut unseen) = (Vec::new(), Vec::new(), 0, 0, 0);
-    fleet.each(|line| {
-        let Some(session) = by_call.remove(&line.number) else {
-            unseen += 1;
-            lost += line.sent.frames() as u64;
-            return;
-        };
-        let up: Vec<_> = session.up.iter().map(|(ms, at)| (*ms, local(*at))).collect();
-        let measured = uplink(&line.sent, &up, plan.frame_ms, &within);
-        lost += measured.lost_frames;
-        ups.extend(measured.latencies_us);
-        let down: Vec<_> = session.down.iter().map(|(response, ms, at)| (*response, *ms, local(*at))).collect();
-        let measured = downlink(&line.arrivals, &down, plan.lead_ms, &within);
-        unexplained += measured.unexplained;
-        downs.extend(measured.latencies_us);
-    });
-    report.calls.unseen = Some(unseen);
-    report.frames_lost = Some(lost);
-    report.messages_unexplained = Some(unexplained);
-    report.uplink = Percentiles::of(ups);
-    report.downlink = Percentiles::of(downs);
-    for (what, measured) in [("uplink", report.uplink), ("downlink", report.downlink)] {
-        if measured.is_none() {
-            report.not_measured.push(format!("{what} latency: the model saw none of these calls speak in the window"));
-        }
-    }
+/// What a gateway says of itself, of the window where it counts.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+pub struct GatewayFigures {
+    /// Its version.
+    pub version: String,
+    /// Which build it is.
+    pub build: String,
+    /// How late its threads looked after themselves at most 99 of 100 times, to the bound of a bucket, in milliseconds.
+    pub loop_lag_p99_ms: Option<f64>,
+    /// Times that one of its threads stood still.
+    pub stalls: f64,
+    /// Frames that it dropped.
+    pub frames_dropped: f64,
+    /// Requests that it answered before their audit entry was in the database.
+    pub audit_late: f64,
+    /// Age of the oldest audit entry that was not in the database at the window's end, in seconds.
+    pub audit_lag_secs: f64,
+    /// Records of calls that it dropped since the database was too slow.
+    pub record_dropped: f64,
+    /// Seconds of recorded audio that waited to be encoded at the window's end.
+    pub recordings_backlog_secs: f64,
 }
 
 impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let calls = &self.calls;
-        writeln!(
+        write!(
             f,
-            "{} under {} calls ({} opened, {} failed, {} ended early), {} ms frames, {:.1} s measured",
-            self.target, calls.planned, calls.opened, calls.failed, calls.ended_early, self.frame_ms, self.window_secs
+            "{} under {} calls ({} opened, {} failed, {} ended early",
+            self.target, calls.planned, calls.opened, calls.failed, calls.ended_early
         )?;
+        if calls.hung_up > 0 {
+            write!(f, ", {} came and went", calls.hung_up)?;
+        }
+        writeln!(f, "), {} ms frames, {:.1} s measured", self.frame_ms, self.window_secs)?;
         for (why, times) in &calls.reasons {
             writeln!(f, "  {times} calls: {why}")?;
         }
-        writeln!(f, "  {:<22} {:>9} {:>9} {:>9} {:>9} {:>9}", "ms", "p50", "p90", "p99", "max", "count")?;
-        for (what, times) in
-            [("caller to model", self.uplink), ("model to caller", self.downlink), ("first audio", self.first_audio)]
-        {
-            if let Some(Percentiles { count, p50_ms, p90_ms, p99_ms, max_ms }) = times {
-                writeln!(f, "  {what:<22} {p50_ms:>9.2} {p90_ms:>9.2} {p99_ms:>9.2} {max_ms:>9.2} {count:>9}")?;
-            }
-        }
-        write!(f, "  frames sent {}", self.frames_sent)?;
-        if let (Some(lost), Some(unseen)) = (self.frames_lost, calls.unseen) {
+        self.times.fmt(f)?;
+        write!(f, "  frames sent {}", self.frames.sent)?;
+        if let (Some(lost), Some(unseen)) = (self.frames.lost, calls.unseen) {
             write!(f, ", lost {lost}; calls the model never saw {unseen}")?;
         }
-        writeln!(f, "; messages received {}", self.messages_received)?;
+        writeln!(f, "; messages received {}", self.frames.received)?;
         for (what, figures) in [("target", self.process), ("this generator", self.generator)] {
             let Some(figures) = figures else { continue };
-            writeln!(
-                f,
-                "  {what:<14} {:>7.3} ms CPU per call-second, {:>5.1} % of a core, {} threads, {:.1}+{:.1} switches per call-second; \
-                 {} KiB resident, {:.0} KiB per call",
-                figures.cpu_ms_per_call_sec,
-                figures.core_percent,
-                figures.threads,
-                figures.voluntary_switches_per_call_sec,
-                figures.involuntary_switches_per_call_sec,
-                figures.rss_steady_kib,
-                figures.rss_kib_per_call,
-            )?;
+            writeln!(f, "  {what:<14} {figures}")?;
         }
-        writeln!(
+        if let Some(gateway) = &self.gateway {
+            writeln!(f, "  by its own account {gateway}")?;
+        }
+        write!(
             f,
             "  all cores {:.0} % busy; frames sent at most {:.1} ms late (p99)",
             self.machine_busy_percent, self.generator_late_p99_ms
         )?;
+        match self.model_late_p99_ms {
+            Some(late) => writeln!(f, ", the model at most {late:.1} ms"),
+            None => writeln!(f),
+        }?;
         for what in &self.not_measured {
             writeln!(f, "  not measured: {what}")?;
         }
+        for why in &self.void {
+            writeln!(f, "  VOID: {why}")?;
+        }
         Ok(())
+    }
+}
+
+impl fmt::Display for Timings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "  {:<18} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
+            "ms", "p50", "p90", "p99", "p99.9", "max", "count"
+        )?;
+        for (what, times) in [
+            ("caller to model", self.uplink),
+            ("model to caller", self.downlink),
+            ("first audio", self.first_audio),
+            ("webhook answers", self.webhook),
+        ] {
+            if let Some(Percentiles { count, p50_ms, p90_ms, p99_ms, p99_9_ms, max_ms }) = times {
+                let figures = format!("{p50_ms:>9.2} {p90_ms:>9.2} {p99_ms:>9.2} {p99_9_ms:>9.2} {max_ms:>9.2}");
+                writeln!(f, "  {what:<18} {figures} {count:>9}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ProcessFigures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:>7.3} ms CPU per call-second, {:>5.1} % of a core, {} threads",
+            self.cpu_ms_per_call_sec, self.core_percent, self.threads
+        )?;
+        if let (Some(own), Some(forced)) =
+            (self.voluntary_switches_per_call_sec, self.involuntary_switches_per_call_sec)
+        {
+            write!(f, ", {own:.1}+{forced:.1} switches per call-second")?;
+        }
+        write!(f, "; {} KiB resident, {:.0} KiB per call", self.rss_steady_kib, self.rss_kib_per_call)
+    }
+}
+
+impl fmt::Display for GatewayFigures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "({} {}): ", self.version, self.build)?;
+        if let Some(lag) = self.loop_lag_p99_ms {
+            write!(f, "threads late by at most {lag} ms (p99), ")?;
+        }
+        write!(
+            f,
+            "{} stalls, {} frames dropped, {} audit entries late, {} records dropped, {:.0} s of recordings wait",
+            self.stalls, self.frames_dropped, self.audit_late, self.record_dropped, self.recordings_backlog_secs
+        )
     }
 }

@@ -1,4 +1,4 @@
-//! The simulated model's measurement tap: `GET /measurements`.
+//! The simulated model's measurement tap, `GET /measurements`, and its switches, `POST /faults`.
 
 use std::time::Duration;
 
@@ -21,15 +21,20 @@ pub(super) struct Session {
     pub(super) down: Vec<(u64, f64, u64)>,
 }
 
-#[derive(Deserialize)]
-struct Measurements {
-    sessions: Vec<Session>,
+/// What the model measured.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Measurements {
+    pub(super) sessions: Vec<Session>,
+    /// What 99 of 100 of its looks at the clock were late at most, in milliseconds.
+    #[serde(default)]
+    pub(super) late_p99_ms: f64,
 }
 
 /// A client of the tap.
 pub(super) struct Tap {
     http: reqwest::Client,
     url: Url,
+    faults: Url,
 }
 
 impl Tap {
@@ -40,15 +45,23 @@ impl Tap {
             .timeout(Duration::from_secs(60))
             .build()
             .map_err(|error| LoadError::Tap(error.to_string()))?;
-        let url = model.join("/measurements").map_err(|error| LoadError::Tap(error.to_string()))?;
-        Ok(Self { http, url })
+        let at = |path| model.join(path).map_err(|error| LoadError::Tap(error.to_string()));
+        Ok(Self { http, url: at("/measurements")?, faults: at("/faults")? })
     }
 
     /// What has been measured since the last clearing.
-    pub(super) async fn fetch(&self, clear: bool) -> Result<Vec<Session>, LoadError> {
+    pub(super) async fn fetch(&self, clear: bool) -> Result<Measurements, LoadError> {
         let mut url = self.url.clone();
         url.set_query(clear.then_some("clear=1"));
         let fetched = async { self.http.get(url).send().await?.error_for_status()?.json::<Measurements>().await };
-        Ok(fetched.await.map_err(|error| LoadError::Tap(error.to_string()))?.sessions)
+        fetched.await.map_err(|error| LoadError::Tap(error.to_string()))
+    }
+
+    /// Has these faults from now on, and no others.
+    pub(super) async fn set_faults(&self, faults: &[String]) -> Result<(), LoadError> {
+        let mut url = self.faults.clone();
+        url.set_query(Some(&faults.join("&")));
+        let set = async { self.http.post(url).send().await?.error_for_status() };
+        set.await.map(|_| ()).map_err(|error| LoadError::Tap(format!("its faults were not set: {error}")))
     }
 }

@@ -13,6 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::Message;
 
+mod scenarios;
+
 use super::*;
 use crate::exotel::tests::gateway::{Bot, FakeGateway, Manners};
 
@@ -127,12 +129,9 @@ fn plan(target: Target) -> LoadPlan {
         calls: 4,
         ramp: Duration::from_millis(200),
         secs: Duration::from_secs(1),
-        frame_ms: 20,
-        target,
-        pid: None,
-        model: None,
         seed: 5,
         lead_ms: 400,
+        ..LoadPlan::new(target)
     }
 }
 
@@ -144,23 +143,27 @@ async fn a_load_is_measured_at_both_ends() {
     plan.pid = Some(std::process::id());
     plan.model = Some(format!("http://127.0.0.1:{tap}").parse().unwrap());
     let mut phases = Vec::new();
-    let report = run(plan, |progress| phases.push(progress.phase)).await.unwrap();
+    let LoadRun { report, histograms, series } = run(plan, |progress| phases.push(progress.phase)).await.unwrap();
     assert_eq!((phases.first(), phases.last()), (Some(&"ramp"), Some(&"steady")));
 
     assert_eq!((report.calls.opened, report.calls.failed, report.calls.ended_early), (4, 0, 1), "{report}");
     assert!(report.calls.reasons.keys().next().unwrap().contains("closed by the other side"), "{report}");
-    assert_eq!((report.calls.unseen, report.messages_unexplained), (Some(0), Some(0)), "{report}");
+    assert_eq!((report.calls.unseen, report.frames.unexplained), (Some(0), Some(0)), "{report}");
     // One of each call that went on for sixty frames.
-    assert_eq!(report.frames_lost, Some(3), "{report}");
+    assert_eq!(report.frames.lost, Some(3), "{report}");
     assert!((report.calls.call_secs / report.window_secs - 3.0).abs() < 0.01, "{report}");
-    let (up, down) = (report.uplink.unwrap(), report.downlink.unwrap());
+    let (up, down) = (report.times.uplink.unwrap(), report.times.downlink.unwrap());
     assert!(up.count > 50 && up.p50_ms < 19.0, "{report}");
     assert!(down.count >= 4 && down.p50_ms < 100.0, "{report}");
-    assert!(report.first_audio.unwrap().p50_ms > 900.0, "{report}");
+    assert!(report.times.first_audio.unwrap().p50_ms > 900.0, "{report}");
     let process = report.process.unwrap();
     assert!(process.cpu_ms_per_call_sec > 0.0 && process.rss_steady_kib > 1_000, "{report}");
     assert!(report.not_measured.is_empty(), "{report}");
     assert!(serde_json::to_value(&report).unwrap()["uplink"]["p99_ms"].is_number());
+    assert_eq!((histograms.uplink.count(), histograms.downlink.count()), (up.count, down.count));
+    let steady: Vec<&Sample> = series.iter().filter(|sample| sample.steady).collect();
+    assert!(!steady.is_empty() && steady.iter().all(|sample| sample.calls == 3), "{series:?}");
+    assert!(steady.iter().all(|sample| sample.cpu_percent.is_some() && sample.uplink_p99_ms.is_some()), "{series:?}");
     let sessions = world.0.lock().unwrap();
     let mut numbers: Vec<_> = sessions.iter().filter_map(|session| session.lock().unwrap().call()).collect();
     numbers.sort_unstable();
@@ -174,8 +177,8 @@ async fn a_load_is_measured_at_both_ends() {
 async fn calls_through_a_gateway_ask_its_webhook_first() {
     let gateway = FakeGateway::start(Manners { status: 200, refuse: 1, bot: Bot::Talks }).await;
     let auth = crate::exotel::WebhookAuth { key: Some("key".into()), ..Default::default() };
-    let target = Target::Gateway { url: gateway.http.clone(), auth, to: "+914446970000".into() };
-    let report = run(plan(target), |_| {}).await.unwrap();
+    let target = Target::Gateway { url: gateway.http.clone(), auth, to: vec!["+914446970000".into()] };
+    let report = run(plan(target), |_| {}).await.unwrap().report;
     assert_eq!((report.calls.opened, report.calls.failed, report.calls.ended_early), (4, 0, 0), "{report}");
     assert_eq!(report.not_measured.len(), 2, "{report}");
     let request = gateway.request("/exotel/voicebot?CallSid=");
@@ -186,7 +189,7 @@ async fn calls_through_a_gateway_ask_its_webhook_first() {
 #[tokio::test]
 async fn a_load_that_cannot_begin_says_why() {
     let gateway = FakeGateway::start(Manners { status: 429, refuse: 0, bot: Bot::Talks }).await;
-    let target = Target::Gateway { url: gateway.http.clone(), auth: Default::default(), to: "1".into() };
+    let target = Target::Gateway { url: gateway.http.clone(), auth: Default::default(), to: vec!["1".into()] };
     let Err(LoadError::NoCalls(why)) = run(plan(target), |_| {}).await else { panic!() };
     assert_eq!(why, "voicebot answered 429");
     let media = |status: &str, body: &str| {
