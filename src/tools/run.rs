@@ -22,7 +22,7 @@ use crate::outgoing::Forbidden;
 use crate::trace_context::SpanOf;
 
 /// How long checking arguments may take: it is judged beforehand, so that this is never met.
-const CHECKED_WITHIN: Duration = Duration::from_secs(1);
+const CHECKED_WITHIN: Duration = Duration::from_secs(5);
 /// Before a function that only looks is asked once more.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How often it is asked.
