@@ -1,5 +1,5 @@
 # The front door. Every target installs what is missing (and says so) and needs nothing run before it.
-.PHONY: demo demo-crash run test check docs-check bench load fuzz drill siege setup
+.PHONY: demo demo-crash run test check docs-check newcomer bench load fuzz drill siege setup
 CARGO ?= cargo
 # A debug build is a third of a release build's time, and carries a call with ease.
 BIN = $(CARGO) run --quiet --locked --bin callgate --
@@ -32,6 +32,9 @@ check: setup ## format, lints, docs, gates
 
 docs-check: setup ## the pages: every link leads somewhere, every command runs (a part of `make test`)
 	@$(CARGO) test --locked -p callgate --test docs
+
+newcomer: setup ## a stranger's first quarter of an hour, by the clock: a fresh clone, the first call, an own greeting and a function
+	@tools/newcomer.sh
 
 bench: ## criterion: each stage of the media path per 20 ms frame, the webhooks, and the store on both databases
 	@tools/setup.sh tests
