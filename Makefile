@@ -1,5 +1,5 @@
 # The front door. Every target installs what is missing (and says so) and needs nothing run before it.
-.PHONY: demo demo-crash run test check docs-check newcomer bench load fuzz drill siege setup
+.PHONY: demo demo-crash run test check docs-check newcomer bench load fuzz drill siege setup install third-party
 CARGO ?= cargo
 # A debug build is a third of a release build's time, and carries a call with ease.
 BIN = $(CARGO) run --quiet --locked --bin callgate --
@@ -57,3 +57,10 @@ drill: ## what on-call engineers fear, done to gateways with live calls: the mod
 siege: setup ## what somebody who means ill does, to a release build with live calls: floods, idle connections, key presses, calls without media
 	@$(CARGO) build --release --locked --bin callgate
 	@ulimit -n "$$(ulimit -Hn)"; $(CARGO) bench --locked --bench siege
+
+install: setup ## a release build below PREFIX (/usr/local; ~/.local if you are not root)
+	@$(CARGO) build --release --locked --bin callgate
+	@tools/install.sh
+
+third-party: ## THIRD-PARTY.md, anew from Cargo.lock
+	@tools/third-party.sh

@@ -43,6 +43,8 @@ done
 grep -nE '^(tokio|actix|futures|mio|async)[a-z_-]* *(=|\.)' protocol/Cargo.toml codecs/Cargo.toml && say "protocol and codecs have no runtime" || true
 tools/rooms.pl $(printf '%s\n' $sources | grep -E '^src/') || say "rooms of src/ lean on each other as they may not (tools/rooms.pl)"
 tools/dependencies.pl || say "a dependency that nobody names: out with it, or say above it that it is there for its features alone"
+tools/third-party.sh --check || bad=1
+tools/packaging.sh || say "what it is installed with does not fit its settings (tools/packaging.sh)"
 # What would undo the build: a second TLS, libclang, a version of h2 with a known hole, a second HTTP stack.
 awk '/^name = /{ gsub(/"/, ""); name = $3 } /^version = /{ gsub(/"/, ""); print name, $3 }' Cargo.lock \
     | grep -E '^(aws-lc-rs|aws-lc-sys|openssl|openssl-sys|native-tls|tonic|bindgen) |^h2 0\.[0-3]\.' \
