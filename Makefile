@@ -24,11 +24,13 @@ test: ## every test, with what it needs: on SQLite, and on a throw-away PostgreS
 	@tools/setup.sh tests
 	@tools/test.sh
 
-check: setup ## format, lints, docs, gates
+check: ## format, lints, docs, gates, and the instructions that a message of audio takes
+	@tools/setup.sh tests
 	@$(CARGO) fmt --all -- --check
 	@tools/gates.sh
 	@$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+	@tools/instructions.sh
 
 docs-check: setup ## the pages: every link leads somewhere, every command runs (a part of `make test`)
 	@$(CARGO) test --locked -p callgate --test docs

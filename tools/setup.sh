@@ -6,6 +6,7 @@ need=()
 if [ "${1:-}" = tests ]; then
     command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need+=(postgresql)
     command -v openssl >/dev/null || need+=(openssl)
+    command -v valgrind >/dev/null || need+=(valgrind)
 fi
 command -v cc >/dev/null || need+=(build-essential)
 command -v pkg-config >/dev/null || need+=(pkg-config)

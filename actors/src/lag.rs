@@ -1,4 +1,4 @@
-//! Whether the thread of a call's actors was late: one timer a thread looks after it, for all calls that are there.
+//! Whether the thread of a call's actors was late: one timer a thread looks after it, for all calls that are there and for whoever else asks.
 //!
 //! A thread that something blocks, or that its host does not run, serves none of its calls meanwhile, and nothing in those calls can tell
 //! that from a peer that is slow. What was missed is counted here, and each call puts it on record with the next thing that happens to it.
@@ -7,10 +7,10 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
-/// How often the thread looks after itself.
-const BEAT: Duration = Duration::from_millis(100);
+/// How often a thread looks after itself.
+pub const BEAT: Duration = Duration::from_millis(100);
 /// Less than that late is a busy moment.
 const LATE: Duration = Duration::from_millis(200);
 
@@ -29,7 +29,7 @@ impl Lag {
             here.upgrade().unwrap_or_else(|| {
                 let lag = Rc::<Self>::default();
                 *here = Rc::downgrade(&lag);
-                actix_rt::spawn(watch(Rc::downgrade(&lag)));
+                actix_rt::spawn(beats(Rc::downgrade(&lag)));
                 lag
             })
         })
@@ -53,15 +53,34 @@ impl Lag {
     }
 }
 
-/// Ends with the last call of the thread.
-async fn watch(lag: Weak<Lag>) {
-    let mut beats = interval(BEAT);
-    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// Looks after this thread for as long as it runs, and says by how much each beat came late.
+pub fn watch_thread(mut beat: impl FnMut(Duration) + 'static) {
+    let lag = Rc::<Lag>::default();
+    HERE.with_borrow_mut(|here| *here = Rc::downgrade(&lag));
+    actix_rt::spawn(async move {
+        let mut every = beats_every();
+        loop {
+            let late = every.tick().await.elapsed();
+            lag.beat(late);
+            beat(late);
+        }
+    });
+}
+
+/// Where nobody else looks after the thread: ends with its last call.
+async fn beats(lag: Weak<Lag>) {
+    let mut every = beats_every();
     loop {
-        let due = beats.tick().await;
+        let due = every.tick().await;
         let Some(lag) = lag.upgrade() else { return };
         lag.beat(due.elapsed());
     }
+}
+
+fn beats_every() -> Interval {
+    let mut every = interval(BEAT);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    every
 }
 
 #[cfg(test)]
@@ -85,5 +104,14 @@ mod tests {
         assert!(Rc::ptr_eq(&one, &other));
         drop((one, other));
         assert!(HERE.with_borrow(|here| here.upgrade().is_none()));
+    }
+
+    #[actix_rt::test]
+    async fn the_calls_of_a_thread_that_is_watched_have_its_timer() {
+        watch_thread(|_| ());
+        let (one, other) = (Lag::here(), Lag::here());
+        assert!(Rc::ptr_eq(&one, &other));
+        drop((one, other));
+        assert!(HERE.with_borrow(|here| here.upgrade().is_some()), "it stays for the next");
     }
 }

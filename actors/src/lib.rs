@@ -39,6 +39,7 @@ pub use admissions::{Admissions, Join, JoinAnswer, JoinError};
 pub use busy::Busy;
 pub use effects::{EffectAnswer, Effects};
 pub use fault::{Fault, FaultInjector};
+pub use lag::{BEAT, watch_thread};
 pub use limits::Limits;
 pub use media::{MediaEntry, MediaRefusal};
 pub use model_leg::ModelEndpoint;

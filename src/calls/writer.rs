@@ -14,14 +14,14 @@ use chrono::{DateTime, Utc};
 use protocol::call::fact::Fact;
 use protocol::ids::CallSid;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::audit::writer::{AuditWriter, Lane};
 use crate::audit::{AuditNumbers, Secrets, facts};
 use crate::store::{AuditEntry, Call, CallEndReport, NodeId, Store};
 use crate::tools;
-use crate::write_behind::{GATHER, WriteBehind};
+use crate::write_behind::{GATHER, GATHER_STEPS, Gathered, Gathering, Taken, WriteBehind, gathered};
 
 mod fold;
 mod pending;
@@ -40,9 +40,6 @@ use pending::Pending;
 
 /// Facts and entries that wait to be folded: some seconds of a full node.
 const QUEUE: usize = 8192;
-/// Facts folded at a time; so many are also written at once, without waiting for more.
-const AT_ONCE: usize = 256;
-
 /// Who is told that another gateway has a call, and under which generation this one had it, if that is known.
 type TakenOver = Box<dyn Fn(&CallSid, Option<i32>) + Send + Sync>;
 
@@ -57,7 +54,7 @@ enum Item {
 /// dropped, what is left is written.
 #[derive(Clone)]
 pub struct RecordWriter {
-    queue: mpsc::Sender<Item>,
+    queue: Gathered<Item>,
     journal: AuditWriter,
     secrets: Secrets,
     node: NodeId,
@@ -96,7 +93,7 @@ impl RecordWriter {
     /// Starts writing to a store, on a runtime that carries no calls.
     #[must_use]
     pub fn new(store: Store, rules: RecordRules, runtime: &Handle) -> Self {
-        let (queue, items) = mpsc::channel(QUEUE);
+        let (queue, items) = gathered(QUEUE);
         let journal = AuditWriter::new(store.clone(), rules.numbers, runtime);
         let steps = (journal.clone(), rules.secrets.clone());
         let taken_over = Arc::<OnceLock<TakenOver>>::default();
@@ -153,7 +150,7 @@ impl RecordWriter {
     /// The same for what calls did, without the audit log.
     async fn facts_written(&self) -> bool {
         let (done, written) = oneshot::channel();
-        self.queue.send(Item::Flush(done)).await.is_ok() && written.await.unwrap_or(false)
+        self.queue.send_now(Item::Flush(done)).await && written.await.unwrap_or(false)
     }
 
     /// Whether the database takes nothing just now, although it may be read: a full disk, a lock, a standby.
@@ -163,7 +160,8 @@ impl RecordWriter {
     }
 
     fn push(&self, item: Item) {
-        if self.queue.try_send(item).is_ok() {
+        if let Some(place) = self.queue.place() {
+            place.send(item);
             return;
         }
         metrics::counter!("callgate_record_dropped_total").increment(1);
@@ -187,11 +185,13 @@ impl tools::CallLog for RecordWriter {
 
 impl Recorder for RecordWriter {
     fn record(&self, call: &CallSid, at: SystemTime, fact: &Fact) {
-        // Many a second, and the turns say it all.
-        if matches!(fact, Fact::AgentText { .. } | Fact::Heard { .. }) {
+        if !is_kept(fact) {
             return;
         }
         self.push(Item::Fact { call: call.clone(), at: at.into(), fact: fact.clone() });
+        if is_awaited(fact) {
+            self.queue.hurry();
+        }
     }
 
     fn supervised(&self, call: &CallSid, at: SystemTime, event: &SupervisorEvent<'_>) {
@@ -211,48 +211,82 @@ async fn write(
     mut pending: Pending,
     store: Store,
     (journal, secrets): (AuditWriter, Secrets),
-    mut items: mpsc::Receiver<Item>,
+    mut items: Gathering<Item>,
     taken_over: Arc<OnceLock<TakenOver>>,
 ) {
-    let mut batch = Vec::with_capacity(AT_ONCE);
     let mut writes = WriteBehind::default();
-    loop {
-        let open = tokio::select! {
-            // Folding first: a queue that runs over loses facts, a late write loses nothing.
-            biased;
-            taken = items.recv_many(&mut batch, AT_ONCE) => {
-                let full = taken == AT_ONCE;
-                for item in batch.drain(..) {
-                    match item {
-                        Item::Owns { call, held } => pending.owns(call, &held),
-                        Item::Fact { call, at, fact } => {
-                            if let Some(entry) = facts::entry(&call, at, &fact) {
-                                let lane = if matches!(fact, Fact::Ended(_)) { Lane::Ends } else { Lane::Steps };
-                                journal.push(lane, secrets.out_of(entry));
-                            }
-                            pending.fact(call, at, fact);
-                        }
-                        Item::Report(report) => pending.report(*report),
-                        Item::Flush(done) => writes.flush(done),
-                    }
-                }
-                writes.by(Instant::now() + if full { Duration::ZERO } else { GATHER });
-                taken > 0
+    let fold = |item, pending: &mut Pending, writes: &mut WriteBehind| {
+        let soon = match item {
+            Item::Owns { call, held } => {
+                pending.owns(call, &held);
+                GATHER
             }
-            () = writes.due() => {
-                let ok = pending.write(&store).await;
-                // Before anybody who waits is told that all of it is written.
-                waited(&mut pending).into_iter().for_each(|entry| journal.push(Lane::Steps, entry));
-                writes.written(ok, false);
-                if let Some(tell) = taken_over.get() {
-                    pending.take_superseded().iter().for_each(|(call, generation)| tell(call, *generation));
+            Item::Fact { call, at, fact } => {
+                let (is_end, soon) =
+                    (matches!(fact, Fact::Ended(_)), if is_awaited(&fact) { GATHER } else { GATHER_STEPS });
+                if let Some(entry) = facts::entry(&call, at, &fact) {
+                    journal.push(if is_end { Lane::Ends } else { Lane::Steps }, secrets.out_of(entry));
                 }
-                true
+                pending.fact(call, at, fact);
+                soon
             }
+            Item::Report(report) => {
+                pending.report(*report);
+                GATHER
+            }
+            Item::Flush(done) => return writes.flush(done),
         };
-        if !open {
-            writes.written(pending.write(&store).await, false);
+        writes.by(Instant::now() + soon);
+    };
+    loop {
+        // Folding first: a queue that runs over loses facts, a late write loses nothing.
+        let is_due = tokio::select! {
+            biased;
+            taken = items.recv(writes.is_scheduled()) => {
+                if let Taken::First(item) = taken {
+                    fold(item, &mut pending, &mut writes);
+                }
+                false
+            }
+            () = writes.due() => true,
+        };
+        items.drain().for_each(|item| fold(item, &mut pending, &mut writes));
+        let is_over = items.is_over();
+        if !is_due && !is_over {
+            continue;
+        }
+        let ok = pending.write(&store).await;
+        // Before anybody who waits is told that all of it is written.
+        waited(&mut pending).into_iter().for_each(|entry| journal.push(Lane::Steps, entry));
+        writes.written(ok, false);
+        if let Some(tell) = taken_over.get() {
+            pending.take_superseded().iter().for_each(|(call, generation)| tell(call, *generation));
+        }
+        if is_over {
             return;
         }
     }
+}
+
+/// Whether anything of it is written. Most facts are about what a turn, which comes with its end, says as a whole.
+const fn is_kept(fact: &Fact) -> bool {
+    !matches!(
+        fact,
+        Fact::AgentText { .. }
+            | Fact::Heard { .. }
+            | Fact::CallerSpoke { .. }
+            | Fact::CallerStopped { .. }
+            | Fact::CallerText { .. }
+            | Fact::Answered { .. }
+            | Fact::AgentBegan { .. }
+            | Fact::ClipBegan { .. }
+            | Fact::Nudged { .. }
+            | Fact::ContextAsked { .. }
+            | Fact::PlaybackBegan { .. }
+    )
+}
+
+/// Whether somebody looks at it while it is new: the beginning and the end of a call, of which clients are told.
+const fn is_awaited(fact: &Fact) -> bool {
+    matches!(fact, Fact::MediaStarted { .. } | Fact::Left(_) | Fact::Ended(_))
 }

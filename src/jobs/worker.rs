@@ -12,8 +12,8 @@ use super::run::{LEASE, Work, run};
 use super::{Job, Stage, Watcher};
 use crate::store::{Store, StoreError};
 
-/// How often jobs are looked for that another node added.
-const POLL: Duration = Duration::from_secs(1);
+/// How often jobs are looked for that another node added; of our own we are told.
+const POLL: Duration = Duration::from_secs(3);
 /// Jobs that come together are looked for once.
 const GATHER: Duration = Duration::from_millis(25);
 /// How long a database that is away is left alone.

@@ -11,14 +11,13 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use actors::{Busy, lock};
+use actors::{BEAT, Busy, lock, watch_thread};
 use protocol::ids::CallSid;
-use tokio::time::{MissedTickBehavior, interval};
 
 use crate::recordings::spool::EventLoopLag;
 
 /// How often a thread leaves its mark, and how often marks are looked at.
-const EVERY: Duration = Duration::from_millis(100);
+const EVERY: Duration = BEAT;
 /// A mark so old is a thread that stands still: callers hear it by then.
 const STALLED: Duration = Duration::from_millis(500);
 /// Where in the kernel a thread is that has nothing to do.
@@ -88,17 +87,11 @@ impl Marks {
         threads.push(Arc::clone(&thread));
         drop(threads);
         let watched = self.clone();
-        actix_rt::spawn(async move {
-            let lag = metrics::histogram!("callgate_event_loop_lag_seconds", "worker" => thread.number.to_string());
-            let mut every = interval(EVERY);
-            every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            loop {
-                let due = every.tick().await;
-                let late = due.elapsed();
-                lag.record(late);
-                watched.lag.note(late);
-                thread.mark_ms.store(watched.now_ms(), Ordering::Relaxed);
-            }
+        let lag = metrics::histogram!("callgate_event_loop_lag_seconds", "worker" => thread.number.to_string());
+        watch_thread(move |late| {
+            lag.record(late);
+            watched.lag.note(late);
+            thread.mark_ms.store(watched.now_ms(), Ordering::Relaxed);
         });
     }
 }

@@ -178,11 +178,12 @@ async fn a_call_is_one_trace_from_its_webhook_to_its_events_and_its_functions_ar
     for name in ["admission", "model dial", "media stream", "caller speaking", "agent speaking"] {
         find(&spans, name);
     }
-    for (name, part) in [("greeting", "playing"), ("answer", "endpointing")] {
+    for (name, part) in [("greeting", None), ("answer", Some("endpointing"))] {
         let waited = find(&spans, name);
         assert!(attribute(waited, "callgate.owner").is_some(), "{waited:?}");
         let parts: Vec<&Span> = spans.iter().filter(|span| span.parent_span_id == waited.span_id).collect();
-        assert!(parts.iter().any(|span| span.name == part), "{parts:?}");
+        // A busy machine does in one millisecond what else takes some: only what the server's silence takes is sure to be there.
+        assert!(!parts.is_empty() && part.is_none_or(|part| parts.iter().any(|span| span.name == part)), "{parts:?}");
     }
     is_parent(&shop.asked("tool.call"), find(&spans, "execute_tool find_order"));
     is_parent(&shop.asked("mcp"), find(&spans, "execute_tool crm_find_patient"));
