@@ -12,6 +12,7 @@ mod link;
 mod receive;
 mod scratch;
 mod send;
+mod websocket;
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -26,7 +27,6 @@ use codecs::SampleRate;
 use protocol::call::io::{ConnId, Input, ModelCommand, ModelEvent};
 use protocol::realtime::command::ClientEvent;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
-use tokio_tungstenite::tungstenite::Error;
 
 use crate::call_actor::{CallActor, Deliver};
 use crate::switchboard::registry::CallSlot;
@@ -64,14 +64,9 @@ impl LegState {
     }
 
     /// Writes caller audio. False when it had to be dropped: the server does not read.
-    fn append(&mut self, pcm: &[u8]) -> Result<bool, Error> {
-        if !self.link.has_room() {
-            return Ok(false);
-        }
-        match send::audio(&mut self.convert, pcm) {
-            Some(frame) => self.link.write_audio(frame),
-            None => Ok(true),
-        }
+    fn append(&mut self, pcm: &[u8]) -> bool {
+        let Self { link, convert } = self;
+        link.has_room() && send::audio(convert, pcm, |text| link.write_audio(text)).unwrap_or(true)
     }
 }
 
@@ -200,11 +195,12 @@ impl Handler<Command> for ModelLeg {
                 state.convert.set_carrier(rate);
                 Ok(())
             }
-            ModelCommand::Send(ClientEvent::Append(pcm), _) => state.append(&pcm).map(|taken| {
-                if !taken {
+            ModelCommand::Send(ClientEvent::Append(pcm), _) => {
+                if !state.append(&pcm) {
                     self.slot.meters.dropped.append.increment(1);
                 }
-            }),
+                Ok(())
+            }
             ModelCommand::Send(event, id) => state.link.write(send::event(&mut state.convert, &event, id)),
             ModelCommand::Close => {
                 self.cause.set(Some("its call let it go".to_owned()));

@@ -42,7 +42,7 @@ pub async fn speak(endpoint: &ModelEndpoint, sentence: &Sentence<'_>) -> Result<
         let mut connection = dialled.map_err(|error| error.to_string())?;
         let said = converse(&mut connection, sentence).await;
         // Whoever waits for it has it by now.
-        let _ = connection.close(None).await;
+        let _ = connection.send(Message::Close(None)).await;
         said
     };
     timeout(PATIENCE, said).await.unwrap_or_else(|_| Err(format!("not said within {} s", PATIENCE.as_secs())))

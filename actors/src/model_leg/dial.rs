@@ -18,27 +18,22 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, header};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Error};
-use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use url::{Host, Url};
 
+use super::websocket::{Handshake, WebSocket};
 use attempt::Attempt;
 
-/// Read at a time, and held per connection until a longer message comes. A delta of 250 ms is twice as long.
-const READ_BUFFER: usize = 8 << 10;
-/// Written at once: whatever one turn of the leg has to say leaves in one system call.
-const WRITE_AT_ONCE: usize = 16 << 10;
-/// Held for a server that does not read: beyond a long prompt and a replayed history, but no more.
-const WRITE_BUFFER: usize = 1 << 20;
-/// The longest message taken.
-const MESSAGE: usize = 16 << 20;
+/// tungstenite reads no frame: this is for nothing.
+const READ_BUFFER: usize = 64;
 
 /// An open connection.
-pub(crate) type Connection = WebSocketStream<Socket>;
+pub(crate) type Connection = WebSocket;
 
 /// Where the model is.
 #[derive(Clone, Debug)]
@@ -106,14 +101,9 @@ impl Target {
         let tcp = self.connect().await.map_err(|error| failed("cannot reach the model", &error))?;
         tcp.set_nodelay(true).map_err(|error| failed("cannot set TCP_NODELAY", &error))?;
         let socket = self.secure(tcp).await?;
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
-            .write_buffer_size(WRITE_AT_ONCE)
-            .max_write_buffer_size(WRITE_BUFFER)
-            .max_message_size(Some(MESSAGE))
-            .max_frame_size(Some(MESSAGE));
-        match client_async_with_config(request, socket, Some(config)).await {
-            Ok((connection, _)) => Ok(connection),
+        let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER);
+        match client_async_with_config(request, Handshake::new(socket), Some(config)).await {
+            Ok((connection, _)) => Ok(connection.into_inner().done()),
             Err(Error::Http(response)) => Err(turned_away(response.status())),
             Err(error) => Err(failed("the model's handshake failed", &error)),
         }
@@ -206,7 +196,7 @@ impl Socket {
         }
     }
 
-    /// Whether bytes may have come, without a system call: asked before a read, which clears a buffer first.
+    /// Whether bytes may have come, without a system call: asked before a read, which takes the thread's buffer first.
     pub(crate) fn poll_readable(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.tcp().poll_read_ready(task)
     }

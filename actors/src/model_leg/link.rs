@@ -7,7 +7,6 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use futures_util::{Sink, Stream};
-use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 use super::dial::{self, Connection, DialError, Target};
@@ -103,8 +102,10 @@ impl Link {
             match &mut self.stage {
                 Stage::Over => return Poll::Ready(LinkEvent::Over(None)),
                 Stage::Closing(connection) => {
+                    // Our close may wait behind what the server has not read.
+                    let _ = connection.poll_flush(task);
                     let next = ready!(Pin::new(connection.as_mut()).poll_next(task));
-                    if !matches!(next, Some(Ok(_))) {
+                    if matches!(next, Some(Ok(Message::Close(_)) | Err(_)) | None) {
                         return Poll::Ready(self.over(None));
                     }
                 }
@@ -218,12 +219,11 @@ impl Link {
     }
 
     /// Writes caller audio. False when it had to be dropped: the server does not read.
-    pub(super) fn write_audio(&mut self, frame: Frame) -> Result<bool, Error> {
-        self.unsent += frame.len();
-        match self.write(Message::Frame(frame)) {
-            Err(Error::WriteBufferFull(_)) => Ok(false),
-            other => other.map(|()| true),
-        }
+    pub(super) fn write_audio(&mut self, text: &str) -> bool {
+        let Stage::Open(connection) = &mut self.stage else { return true };
+        self.unsent += text.len();
+        self.dirty = true;
+        connection.write_text(text)
     }
 
     /// Closes it. False when there is nobody whose answer is to be awaited: it is over.
@@ -242,7 +242,7 @@ impl Link {
     fn flush(&mut self, task: &mut Context<'_>) -> Result<(), Error> {
         let Stage::Open(connection) = &mut self.stage else { return Ok(()) };
         if self.dirty {
-            match Pin::new(connection.as_mut()).poll_flush(task) {
+            match connection.poll_flush(task) {
                 Poll::Pending => {
                     self.stalled.get_or_insert_with(Instant::now);
                 }

@@ -2,8 +2,6 @@
 
 use std::cell::RefCell;
 
-use bytes::BytesMut;
-
 /// See the module. Nothing lasts from one use to the next.
 #[derive(Default)]
 pub(super) struct Scratch {
@@ -13,8 +11,6 @@ pub(super) struct Scratch {
     pub(super) pcm: Vec<u8>,
     /// A message as written.
     pub(super) text: String,
-    /// A message on its way into a connection's buffer.
-    pub(super) wire: BytesMut,
 }
 
 thread_local! {

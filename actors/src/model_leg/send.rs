@@ -3,25 +3,20 @@
 use protocol::realtime::command::{self, ClientEvent};
 use protocol::realtime::event_id::EventId;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::frame::Frame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use super::convert::Converter;
 use super::scratch::{self, Scratch};
 
-/// Caller audio at the carrier's rate. None while a block of the converter fills up.
-pub(super) fn audio(convert: &mut Converter, pcm: &[u8]) -> Option<Frame> {
-    scratch::with(|Scratch { audio, pcm: other, text, wire }| {
+/// Caller audio at the carrier's rate, as text for `write`. None while a block of the converter fills up.
+pub(super) fn audio<R>(convert: &mut Converter, pcm: &[u8], write: impl FnOnce(&str) -> R) -> Option<R> {
+    scratch::with(|Scratch { audio, pcm: other, text }| {
         audio.clear();
         convert.encode(pcm, other, audio);
         if audio.is_empty() {
             return None;
         }
         command::write_append(text, audio);
-        // Once the frame is in the connection's own buffer nobody else holds it, and its place here is used again.
-        wire.extend_from_slice(text.as_bytes());
-        // Made as a frame and not as a message, since what was written as text need not be checked for being text.
-        Some(Frame::message(wire.split().freeze(), OpCode::Data(Data::Text), true))
+        Some(write(text))
     })
 }
 
