@@ -64,8 +64,8 @@ pub use transfers::{CALL_TRANSFERRED, CallTransfer, HandedOn, NewTransfer};
 
 use engine::pools::Pools;
 
-/// Threads that drive connections. Queries wait on the database, not on these; a second one would be woken with the first for nothing.
-const THREADS: usize = 1;
+/// Threads that drive connections. Queries wait on the database, not on these.
+const THREADS: usize = 2;
 
 /// Runs `sql::$table::$query(connection, args..)` on a connection that may `write`, or on one that may only `read`.
 macro_rules! query {

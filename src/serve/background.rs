@@ -3,9 +3,9 @@
 use anyhow::Context;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// They fold and serialise what calls leave behind, and wait for everything else. A second one would be woken with the first each time,
-/// to look whether there is something left for it.
-const THREADS: usize = 1;
+/// They fold and serialise what calls leave behind, and wait for everything else. Two: whatever one of them is busy with for long, a webhook's
+/// entry is written.
+const THREADS: usize = 2;
 
 /// A runtime of its own: no call's arbiter does this work, and the database's connections are driven whatever it does.
 pub(super) struct Background {
