@@ -2,28 +2,27 @@
 //! frames: its record, waits in their parts included, and the texts that its context fills in.
 
 use std::hint::black_box;
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use codecs::SampleRate;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use protocol::call::Call;
 use protocol::call::fact::Fact;
 use protocol::call::history::History;
 use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Input, ModelCommand, ModelEvent, Output};
-use protocol::call::policy::{GreetedBy, Policy, Setup};
 use protocol::call::template::Template;
-use protocol::call::{Call, Clock};
 use protocol::ids::{ItemId, MarkId, ResponseId, StreamSid};
 use protocol::realtime::command::ClientEvent;
 use protocol::realtime::event::{ContentKey, ResponseDone, ResponseStatus, ServerEvent, Usage};
+
+#[path = "../protocol/benches/support/endless.rs"]
+mod endless;
 
 const FRAME: Duration = Duration::from_millis(20);
 const FRAME_BYTES: usize = 320;
 /// Audio of one delta, and its bytes at 8 kHz.
 const DELTA: Duration = Duration::from_millis(250);
 const DELTA_BYTES: usize = 4_000;
-/// Longer than any run of a bench.
-const FOR_EVER: Duration = Duration::from_secs(1_000_000_000);
 
 /// A call that is live and greeted, its virtual clock, and what its peers owe it.
 struct Line {
@@ -41,26 +40,8 @@ struct Line {
 
 impl Line {
     fn new() -> Self {
-        let policy = Policy { max_call: FOR_EVER, roll_after: FOR_EVER, media_silence: FOR_EVER, ..Policy::default() };
-        let setup = Setup {
-            instructions: "Be helpful.".to_owned(),
-            greeting: "Welcome.".to_owned(),
-            greeted_by: GreetedBy::Carrier,
-            language: "en-IN".to_owned(),
-            listening: protocol::call::policy::Listening::default(),
-            speed: None,
-            voice: None,
-            tools: Vec::new(),
-            known: std::collections::BTreeMap::new(),
-            context: None,
-            destinations: Vec::new(),
-            hold_words: Vec::new(),
-            clips: std::sync::Arc::default(),
-            secret_keys: false,
-            closed: false,
-        };
         let now = Instant::now();
-        let call = Call::new(now, Clock { now, wall: SystemTime::now() }, Arc::new(policy), Arc::new(setup));
+        let call = endless::call(now);
         let key = ContentKey { response: ResponseId::new("r0"), item: ItemId::new("a0"), content_index: 0 };
         let mut line = Self { call, now, turns: 0, key, marks: Vec::new(), frame: vec![0; FRAME_BYTES], facts: None };
         line.model(ModelEvent::Opened);

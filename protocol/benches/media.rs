@@ -11,25 +11,22 @@
     reason = "a bench fails as a test does, and tells what it did"
 )]
 
-use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use codecs::{Resampler, SampleRate, level};
+use protocol::call::Call;
 use protocol::call::io::{CallerCommand, CallerEvent, ConnId, Input, ModelCommand, ModelEvent, Output};
-use protocol::call::policy::{GreetedBy, Listening, Policy, Setup};
-use protocol::call::{Call, Clock};
 use protocol::exotel::stream::{self, AudioIn, CarrierMessage, Encoding};
 use protocol::ids::{MarkId, StreamSid};
 use protocol::realtime::command::{self, ClientEvent};
 use protocol::realtime::event::{self, Parsed, ServerEvent};
 use protocol::wire;
 
-/// Longer than any run.
-const FOR_EVER: Duration = Duration::from_secs(1_000_000_000);
+#[path = "support/endless.rs"]
+mod endless;
 
 /// A call that is live and being answered, between two peers that are not there.
 struct Line {
@@ -47,26 +44,8 @@ struct Line {
 
 impl Line {
     fn new() -> Self {
-        let policy = Policy { max_call: FOR_EVER, roll_after: FOR_EVER, media_silence: FOR_EVER, ..Policy::default() };
-        let setup = Setup {
-            instructions: "Be helpful.".to_owned(),
-            greeting: "Welcome.".to_owned(),
-            greeted_by: GreetedBy::Carrier,
-            language: "en-IN".to_owned(),
-            listening: Listening::default(),
-            speed: None,
-            voice: None,
-            tools: Vec::new(),
-            known: BTreeMap::new(),
-            context: None,
-            destinations: Vec::new(),
-            hold_words: Vec::new(),
-            clips: Arc::default(),
-            secret_keys: false,
-            closed: false,
-        };
         let now = Instant::now();
-        let call = Call::new(now, Clock { now, wall: SystemTime::now() }, Arc::new(policy), Arc::new(setup));
+        let call = endless::call(now);
         let stream = StreamSid::new("3357459ca698d8c765bac10b0ec418bl");
         let resampler = |from, to| Resampler::new(from, to).expect("rates of every server");
         let mut line = Self {

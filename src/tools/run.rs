@@ -21,7 +21,8 @@ use crate::agent;
 use crate::outgoing::Forbidden;
 use crate::trace_context::SpanOf;
 
-/// How long checking arguments may take: it is judged beforehand, so that this is never met.
+/// How long checking arguments may take. What is checked is bounded; the first check also compiles the schema, which a machine that is very busy
+/// takes more than a second for.
 const CHECKED_WITHIN: Duration = Duration::from_secs(5);
 /// Before a function that only looks is asked once more.
 const PAUSE: Duration = Duration::from_millis(200);
