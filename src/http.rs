@@ -32,6 +32,7 @@ pub mod connections;
 pub mod error;
 pub mod here;
 mod media;
+mod openapi;
 mod operator;
 mod probe;
 pub mod public_url;

@@ -14,6 +14,7 @@ mod clips;
 mod crypto;
 mod http;
 mod jobs;
+mod json_schema;
 mod notify;
 mod outcomes;
 mod outgoing;

@@ -1,5 +1,7 @@
 //! Rows as JSON: the API and the terminal show the same.
 
+pub(crate) mod schema;
+
 use protocol::call::fact::{Turn, Who};
 use protocol::call::latency::Latency;
 use protocol::ids::{CallSid, PhoneNumber};

@@ -7,6 +7,7 @@
 
 mod evidence;
 mod rules;
+mod schema;
 mod told;
 mod verdict;
 
@@ -15,6 +16,7 @@ use protocol::ids::CallSid;
 use crate::store::{Store, StoreError};
 use crate::views::WholeCall;
 use evidence::Evidence;
+pub(crate) use schema::VERDICT;
 pub(crate) use told::sound;
 pub(crate) use verdict::Verdict;
 

@@ -1,5 +1,6 @@
 //! Why a request is refused, and how that is told: `{"error":{"code","message","field"?}}`.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
@@ -74,7 +75,7 @@ pub enum Refused {
     NoRoute,
     /// 405: which methods there are instead.
     #[error("this path takes {0}")]
-    Method(&'static str),
+    Method(Cow<'static, str>),
     /// 408: a body that did not arrive.
     #[error("the body did not arrive in time")]
     Slow,
@@ -203,6 +204,16 @@ impl Refused {
         }
     }
 
+    /// Headers of the answer, as the API describes them.
+    pub(super) fn headers(&self) -> impl Iterator<Item = &'static str> {
+        let of_its_own = match self {
+            Self::Method(_) => Some("Allow"),
+            Self::Operator => Some("WWW-Authenticate"),
+            _ => None,
+        };
+        of_its_own.into_iter().chain(self.retry_after().map(|_| "Retry-After"))
+    }
+
     /// Whether the sender never showed who they are: such requests come in any number.
     pub(super) fn is_of_stranger(&self) -> bool {
         let status = self.status();
@@ -235,7 +246,7 @@ impl Refused {
             answer.insert_header((header::RETRY_AFTER, secs));
         }
         match self {
-            Self::Method(allowed) => answer.insert_header((header::ALLOW, *allowed)),
+            Self::Method(allowed) => answer.insert_header((header::ALLOW, &**allowed)),
             Self::Auth(_) => answer.insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"callgate\"")),
             Self::Operator => answer.insert_header((header::WWW_AUTHENTICATE, "Bearer")),
             Self::NoUpgrade => answer.insert_header((header::UPGRADE, "websocket")),

@@ -11,24 +11,29 @@ use tokio::time::timeout;
 
 use super::audit::AuditContext;
 use super::error::Refused;
+use super::openapi::calls::LIST_CALLS;
 use super::{Gateway, auth, let_in};
 use crate::agent as agent_room;
 use crate::store::{Call, CallPage, StoreError};
 use crate::views::{WholeCall, call_json, whole_call_json};
 use crate::why as why_room;
 
-pub(super) mod agent;
+mod agent;
 mod asked;
-pub(super) mod clients;
+mod clients;
+mod places;
 
 use asked::Asked;
+pub(super) use asked::{LISTED, MOST_LISTED};
+pub(super) use places::PLACES;
+#[cfg(test)]
+pub(super) use places::api_document;
 
 /// `GET /api/v1/calls`: the latest, newest first, a page at a time.
 pub(super) async fn calls(gateway: web::Data<Gateway>, request: HttpRequest) -> HttpResponse {
     answer(async {
         let reader = reader(&gateway, &request).await?;
-        let asked =
-            Asked::of(&request, &["client", "status", "live", "ended", "slow", "since", "until", "after", "limit"])?;
+        let asked = Asked::of(&request, LIST_CALLS.query)?;
         let page = CallPage {
             client: match asked.text("client") {
                 Some(named) => Some(reader.may_see(clients::find(&gateway, named).await?.id, Refused::NoSuchClient)?),

@@ -1,5 +1,7 @@
 //! The routes: what is served on which listener.
 
+use std::borrow::Cow;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::error::Refused;
@@ -57,17 +59,9 @@ fn probes(config: &mut web::ServiceConfig) {
 }
 
 fn operators(config: &mut web::ServiceConfig) {
-    config
-        .configure(operator::agent::routes)
-        .configure(operator::clients::routes)
-        .service(get("/api/v1/calls").route(web::get().to(operator::calls)))
-        .service(get("/api/v1/calls/{sid}").route(web::get().to(operator::call)))
-        .service(get("/api/v1/calls/{sid}/why").route(web::get().to(operator::why)))
-        .service(
-            web::resource("/api/v1/calls/{sid}/hangup")
-                .route(web::post().to(operator::hang_up))
-                .default_service(web::to(|| wrong_method("POST"))),
-        );
+    for place in operator::PLACES {
+        config.service(place.resource());
+    }
 }
 
 fn get(path: &str) -> actix_web::Resource {
@@ -78,6 +72,6 @@ fn page(path: &str) -> actix_web::Resource {
     web::resource(path).default_service(web::to(|| wrong_method("GET, HEAD")))
 }
 
-pub(super) async fn wrong_method(allowed: &'static str) -> HttpResponse {
-    Refused::Method(allowed).answer()
+pub(super) async fn wrong_method(allowed: impl Into<Cow<'static, str>>) -> HttpResponse {
+    Refused::Method(allowed.into()).answer()
 }

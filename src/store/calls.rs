@@ -137,6 +137,9 @@ pub enum Entry {
 }
 
 impl Entry {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::CallStart, Self::Voicebot, Self::Static];
+
     /// As stored.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -148,7 +151,7 @@ impl Entry {
     }
 
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        [Self::CallStart, Self::Voicebot, Self::Static].into_iter().find(|entry| entry.name() == name)
+        Self::ALL.into_iter().find(|entry| entry.name() == name)
     }
 }
 

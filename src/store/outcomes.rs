@@ -40,6 +40,9 @@ pub enum OutcomeStatus {
 }
 
 impl OutcomeStatus {
+    /// All of them.
+    pub(crate) const ALL: [Self; 4] = [Self::Done, Self::Failed, Self::Waiting, Self::Skipped];
+
     /// As stored and told.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -53,8 +56,7 @@ impl OutcomeStatus {
 
     /// Of a word that was stored.
     pub(super) fn stored(name: &str) -> Self {
-        let all = [Self::Done, Self::Failed, Self::Waiting];
-        all.into_iter().find(|status| status.name() == name).unwrap_or(Self::Skipped)
+        Self::ALL.into_iter().find(|status| status.name() == name).unwrap_or(Self::Skipped)
     }
 
     /// Whether nothing follows: that is told.

@@ -86,6 +86,9 @@ pub enum RecordingStatus {
 }
 
 impl RecordingStatus {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Pending, Self::Stored, Self::Failed];
+
     /// As stored.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -97,7 +100,7 @@ impl RecordingStatus {
     }
 
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        [Self::Pending, Self::Stored, Self::Failed].into_iter().find(|status| status.name() == name)
+        Self::ALL.into_iter().find(|status| status.name() == name)
     }
 }
 

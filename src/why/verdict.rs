@@ -28,6 +28,10 @@ pub(crate) enum Place {
 }
 
 impl Place {
+    /// All of them.
+    pub(crate) const ALL: [Self; 8] =
+        [Self::Carrier, Self::Network, Self::Model, Self::Tool, Self::Us, Self::Database, Self::Disk, Self::Setting];
+
     /// As told.
     pub(crate) const fn name(self) -> &'static str {
         match self {

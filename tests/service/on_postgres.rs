@@ -6,6 +6,8 @@
 mod agents;
 #[path = "cut_off.rs"]
 mod cut_off;
+#[path = "documented.rs"]
+mod documented;
 #[path = "every_hook.rs"]
 mod every_hook;
 #[path = "lost.rs"]

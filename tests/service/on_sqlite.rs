@@ -4,6 +4,8 @@
 
 #[path = "agents.rs"]
 mod agents;
+#[path = "documented.rs"]
+mod documented;
 #[path = "every_hook.rs"]
 mod every_hook;
 #[path = "lost.rs"]

@@ -29,8 +29,11 @@ pub use crate::database::{Database, Kind, Sqlite};
 
 #[path = "calls.rs"]
 mod calls;
+#[path = "documented.rs"]
+mod documented;
 
 pub use calls::{answered, question, settled, stored};
+pub use documented::{DOCUMENT, Operation, check_answer, operations, problem_of, resolved};
 
 /// Far beyond what anything here takes: a test that needs it has failed.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -88,9 +91,12 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// What came; of the API it has to be as its document says.
     pub async fn of(response: Response) -> Self {
-        let (status, headers) = (response.status(), response.headers().clone());
-        Self { status, headers, body: response.text().await.unwrap() }
+        let (status, headers, path) = (response.status(), response.headers().clone(), response.url().path().to_owned());
+        let body = response.text().await.unwrap();
+        check_answer(&path, status.as_u16(), &body);
+        Self { status, headers, body }
     }
 
     pub fn json(&self) -> Value {

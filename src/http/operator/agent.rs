@@ -7,7 +7,6 @@ use super::clients::{ask_write, find, read_at_most, write_down};
 use super::{Asked, Gateway, Refused, answer, ask, check, malformed, reader};
 use crate::agent::{AgentFile, ApplyError, Change, LONGEST_FILE, OnRecord, Plan, Rules, json_schema, read_json};
 use crate::clips::Voice;
-use crate::http::wrong_method;
 use crate::store::StoreError;
 use crate::tools::ask_servers;
 
@@ -17,24 +16,8 @@ const NAMED: usize = 50;
 /// What of MCP servers is not offered, and why: in the answer of a PUT.
 const LEFT_OUT: &str = "left_out";
 
-/// Its routes.
-pub(in crate::http) fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(
-            web::resource("/api/v1/clients/{client}/agent")
-                .route(web::get().to(show))
-                .route(web::put().to(put))
-                .default_service(web::to(|| wrong_method("GET, PUT"))),
-        )
-        .service(
-            web::resource("/api/v1/schemas/agent.json")
-                .route(web::get().to(schema))
-                .default_service(web::to(|| wrong_method("GET"))),
-        );
-}
-
 /// `GET /api/v1/schemas/agent.json`.
-async fn schema(gateway: web::Data<Gateway>, request: HttpRequest) -> HttpResponse {
+pub(super) async fn schema(gateway: web::Data<Gateway>, request: HttpRequest) -> HttpResponse {
     answer(async {
         reader(&gateway, &request).await?;
         Asked::of(&request, &[])?;
@@ -44,7 +27,7 @@ async fn schema(gateway: web::Data<Gateway>, request: HttpRequest) -> HttpRespon
 }
 
 /// `GET /api/v1/clients/{id or number}/agent`: the file as JSON, and its `version`.
-async fn show(gateway: web::Data<Gateway>, request: HttpRequest, named: web::Path<String>) -> HttpResponse {
+pub(super) async fn show(gateway: web::Data<Gateway>, request: HttpRequest, named: web::Path<String>) -> HttpResponse {
     answer(async {
         let reader = reader(&gateway, &request).await?;
         Asked::of(&request, &[])?;
@@ -58,7 +41,7 @@ async fn show(gateway: web::Data<Gateway>, request: HttpRequest, named: web::Pat
 
 /// `PUT /api/v1/clients/{id or number}/agent`: what it is from now on, whole. With the `version` that was read it is applied over that
 /// one alone.
-async fn put(
+pub(super) async fn put(
     gateway: web::Data<Gateway>,
     request: HttpRequest,
     named: web::Path<String>,

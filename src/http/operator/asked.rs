@@ -7,22 +7,23 @@ use protocol::exotel::status::STATUSES;
 use protocol::exotel::webhook::Fields;
 
 use super::{Refused, malformed};
+use crate::json_schema::Field;
 
 /// Rows of a page unless asked otherwise, and at most.
-const LISTED: i64 = 50;
-const MOST_LISTED: i64 = 500;
+pub(in crate::http) const LISTED: i64 = 50;
+pub(in crate::http) const MOST_LISTED: i64 = 500;
 
 /// What the query string of a list asks for.
 pub(super) struct Asked(Fields);
 
 impl Asked {
     /// What is asked for; a parameter that is not among the known ones would go unheeded, and what is answered not be what was asked.
-    pub(super) fn of(request: &HttpRequest, known: &[&str]) -> Result<Self, Refused> {
+    pub(super) fn of(request: &HttpRequest, known: &[Field]) -> Result<Self, Refused> {
         let fields = Fields::from_urlencoded(request.query_string().as_bytes());
         let mut names: Vec<&str> = fields.iter().map(|(name, _)| name).collect();
-        if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
+        if let Some(unknown) = names.iter().find(|name| !known.iter().any(|known| known.name == **name)) {
             let takes =
-                if known.is_empty() { "there are none here".to_owned() } else { format!("give {}", known.join(", ")) };
+                if known.is_empty() { "there are none here".to_owned() } else { format!("give {}", names_of(known)) };
             return Err(Refused::UnknownParameter(unknown.chars().take(64).collect(), takes));
         }
         names.sort_unstable();
@@ -83,4 +84,8 @@ impl Asked {
         let live = if status == "live" { " (live=true for calls that are)" } else { "" };
         Err(malformed("status", &format!("one of {}{live}", STATUSES.join(", "))))
     }
+}
+
+fn names_of(parameters: &[Field]) -> String {
+    parameters.iter().map(|parameter| parameter.name).collect::<Vec<_>>().join(", ")
 }

@@ -12,39 +12,18 @@ use told::{changes, endpoint_change, new_client, no_endpoint};
 
 use super::{Asked, Done, Gateway, Refused, answer, ask, check, next};
 use crate::http::audit::AuditContext;
-use crate::http::{body, wrong_method};
+use crate::http::body;
+use crate::http::openapi::clients::LIST_CLIENTS;
 use crate::notify::Endpoint;
 use crate::store::{Client, ClientChanges, StoreError};
 use crate::tenant::REGION;
 use crate::views::client_json;
 
-/// Its routes.
-pub(in crate::http) fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(
-            web::resource("/api/v1/clients")
-                .route(web::get().to(list))
-                .route(web::post().to(add))
-                .default_service(web::to(|| wrong_method("GET, POST"))),
-        )
-        .service(
-            web::resource("/api/v1/clients/{client}")
-                .route(web::get().to(show))
-                .route(web::patch().to(change))
-                .default_service(web::to(|| wrong_method("GET, PATCH"))),
-        )
-        .service(
-            web::resource("/api/v1/clients/{client}/disable")
-                .route(web::post().to(disable))
-                .default_service(web::to(|| wrong_method("POST"))),
-        );
-}
-
 /// `GET /api/v1/clients`: in the order in which they were added, a page at a time.
-async fn list(gateway: web::Data<Gateway>, request: HttpRequest) -> HttpResponse {
+pub(super) async fn list(gateway: web::Data<Gateway>, request: HttpRequest) -> HttpResponse {
     answer(async {
         check(&gateway, &request).await?;
-        let asked = Asked::of(&request, &["after", "limit"])?;
+        let asked = Asked::of(&request, LIST_CLIENTS.query)?;
         let (after, most) = (asked.cursor()?.unwrap_or(0), asked.limit()?);
         let mut clients = ask(&gateway, gateway.store.clients_page(after, most + 1)).await?;
         let next = next(&mut clients, most, |client| client.id);
@@ -54,7 +33,7 @@ async fn list(gateway: web::Data<Gateway>, request: HttpRequest) -> HttpResponse
 }
 
 /// `POST /api/v1/clients`: `name` and `number` at least. 201, and where it is from now on.
-async fn add(gateway: web::Data<Gateway>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+pub(super) async fn add(gateway: web::Data<Gateway>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let mut place = None;
     let mut response = answer(async {
         check(&gateway, &request).await?;
@@ -78,7 +57,7 @@ async fn add(gateway: web::Data<Gateway>, request: HttpRequest, payload: web::Pa
 }
 
 /// `GET /api/v1/clients/{id or number}`.
-async fn show(gateway: web::Data<Gateway>, request: HttpRequest, named: web::Path<String>) -> HttpResponse {
+pub(super) async fn show(gateway: web::Data<Gateway>, request: HttpRequest, named: web::Path<String>) -> HttpResponse {
     answer(async {
         check(&gateway, &request).await?;
         Asked::of(&request, &[])?;
@@ -88,7 +67,7 @@ async fn show(gateway: web::Data<Gateway>, request: HttpRequest, named: web::Pat
 }
 
 /// `PATCH /api/v1/clients/{id or number}`: what is not named stays as it is.
-async fn change(
+pub(super) async fn change(
     gateway: web::Data<Gateway>,
     request: HttpRequest,
     named: web::Path<String>,
@@ -114,9 +93,14 @@ async fn change(
 }
 
 /// `POST /api/v1/clients/{id or number}/disable`: its calls are taken no more; those that have begun go on.
-async fn disable(gateway: web::Data<Gateway>, request: HttpRequest, named: web::Path<String>) -> HttpResponse {
+pub(super) async fn disable(
+    gateway: web::Data<Gateway>,
+    request: HttpRequest,
+    named: web::Path<String>,
+) -> HttpResponse {
     answer(async {
         check(&gateway, &request).await?;
+        Asked::of(&request, &[])?;
         let id = find(&gateway, &named).await?.id;
         let changes = ClientChanges { active: Some(false), ..ClientChanges::default() };
         let changed = ask_write(&gateway, gateway.store.change_client(id, changes)).await?;

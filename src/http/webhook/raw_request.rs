@@ -43,7 +43,7 @@ impl<'a> RawRequest<'a> {
     pub(super) async fn judge(&mut self, gateway: &Gateway, audited: &AuditContext) -> Result<Fields, Refused> {
         gateway.check_address(audited.address)?;
         if !self.is_get() && self.request.method() != Method::POST {
-            return Err(Refused::Method(METHODS));
+            return Err(Refused::Method(METHODS.into()));
         }
         // A signature that could hold is the one credential that needs the body.
         if !self.is_get() && gateway.authenticator.must_read(&self.credentials()) {

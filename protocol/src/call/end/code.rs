@@ -209,6 +209,9 @@ pub enum EndedBy {
 }
 
 impl EndedBy {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Gateway, Self::Carrier, Self::Reaper];
+
     /// As stored.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -222,6 +225,6 @@ impl EndedBy {
     /// The account of a word.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Gateway, Self::Carrier, Self::Reaper].into_iter().find(|by| by.name() == name)
+        Self::ALL.into_iter().find(|by| by.name() == name)
     }
 }
