@@ -5,6 +5,7 @@ mod audit;
 mod calls;
 mod check;
 mod client;
+mod config;
 mod demo;
 mod jobs;
 mod load;
@@ -19,13 +20,13 @@ mod why;
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::cli::screen::{Screen, is_reader_gone, shown};
 use crate::serve::{serve, signals};
 use crate::settings::private::keep_to_ourselves;
-use crate::settings::{Settings, SettingsError, SettingsErrors, load_env_file};
+use crate::settings::{EnvFile, Settings, SettingsError, SettingsErrors, load_env_file};
 use crate::telemetry;
 use args::{Cli, Command};
 
@@ -64,12 +65,13 @@ impl From<SettingsError> for Failure {
 #[must_use]
 pub fn main() -> ExitCode {
     keep_to_ourselves();
-    let odd = match load_env_file(std::path::Path::new(".env")) {
-        Ok(odd) => odd,
+    let env_file = match load_env_file(std::path::Path::new(".env")) {
+        Ok(told) => told,
         Err(error) => return fail(&error.into()),
     };
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let line = Cli::command().try_get_matches();
+    let (cli, line) = match line.and_then(|line| Ok((Cli::from_arg_matches(&line)?, line))) {
+        Ok(read) => read,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             return match error.print() {
                 Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
@@ -80,9 +82,9 @@ pub fn main() -> ExitCode {
     };
     // Where there is a log, it says so there.
     if !matches!(cli.command, Command::Serve(_) | Command::Check(_)) {
-        odd.iter().for_each(|odd| tell(&format!("warning: {odd}")));
+        env_file.odd.iter().for_each(|odd| tell(&format!("warning: {odd}")));
     }
-    match actix_rt::System::new().block_on(run(cli.command, odd)) {
+    match actix_rt::System::new().block_on(run(cli.command, &line, env_file)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(Failure::Other(error)) if is_reader_gone(&error) => ExitCode::SUCCESS,
@@ -91,7 +93,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Does one command; false when it was carried out and what it looked for was not so.
-async fn run(command: Command, odd: Vec<String>) -> Result<bool, Failure> {
+async fn run(command: Command, line: &ArgMatches, env_file: EnvFile) -> Result<bool, Failure> {
     // Fails only when one was installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut screen = Screen::new(stdout());
@@ -99,7 +101,7 @@ async fn run(command: Command, odd: Vec<String>) -> Result<bool, Failure> {
         Command::Serve(args) => {
             let settings = Settings::read_to_serve(&args)?;
             telemetry::install(settings.log.format, &settings.log.filter);
-            odd.iter().for_each(|odd| tracing::warn!("{odd}"));
+            env_file.odd.iter().for_each(|odd| tracing::warn!("{odd}"));
             serve(settings, signals()).await.map_err(mended_by_settings)?;
         }
         Command::Demo(args) => {
@@ -122,7 +124,8 @@ async fn run(command: Command, odd: Vec<String>) -> Result<bool, Failure> {
         Command::Audit(args) => return audit::run(args, &mut screen).await,
         Command::Tool(args) => return tool::run(args, &mut screen).await,
         Command::Jobs(args) => jobs::run(&args, &mut screen).await?,
-        Command::Check(args) => return check::run(&args, odd, &mut screen).await,
+        Command::Check(args) => return check::run(&args, env_file.odd, &mut screen).await,
+        Command::Config(args) => config::run(&args, line, &env_file, &mut screen)?,
     }
     screen.flush().map_err(anyhow::Error::from)?;
     Ok(true)
@@ -138,6 +141,7 @@ fn mended_by_settings(error: anyhow::Error) -> Failure {
 
 fn fail(failure: &Failure) -> ExitCode {
     match failure {
+        Failure::Settings(wrong) => wrong.iter().for_each(|error| tell(&error.to_string())),
         Failure::File(lines) => lines.iter().for_each(|line| tell(line)),
         failure => tell(&failure.to_string()),
     }

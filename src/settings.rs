@@ -24,9 +24,12 @@ use crate::store::DatabaseUrl;
 use crate::telemetry::LogFormat;
 
 pub(crate) mod args;
+mod effective;
 mod env_file;
 mod error;
 mod files;
+mod listed;
+mod listen;
 mod need;
 mod node;
 mod open;
@@ -42,7 +45,8 @@ mod tests;
 
 pub(crate) use args::DATABASE_URL;
 pub use args::SettingsArgs;
-pub use env_file::load_env_file;
+pub(crate) use effective::{Group, effective};
+pub use env_file::{EnvFile, load_env_file};
 pub use error::{SettingsError, SettingsErrors};
 pub use files::SecretFiles;
 pub(crate) use files::read_secret;
@@ -122,10 +126,15 @@ pub struct ModelSettings {
     pub audio: AudioFormat,
 }
 
+/// Whether a server would answer: the usual one wants a key.
+fn is_usable(has_key: bool, simulated: bool, url: &Url) -> bool {
+    has_key || simulated || url.host_str() != Some("api.openai.com")
+}
+
 impl ModelSettings {
-    /// Whether calls can be answered: the usual server wants a key.
+    /// Whether calls can be answered.
     fn is_usable(&self) -> bool {
-        self.key.is_some() || self.simulated || self.url.host_str() != Some("api.openai.com")
+        is_usable(self.key.is_some(), self.simulated, &self.url)
     }
 
     /// The server as the actors dial it.

@@ -14,6 +14,8 @@ mod account;
 mod bucket;
 #[path = "service/commands.rs"]
 mod commands;
+#[path = "service/config.rs"]
+mod config;
 #[path = "support/database.rs"]
 mod database;
 #[path = "../protocol/tests/worst_texts/linear.rs"]

@@ -72,6 +72,19 @@ pub enum Command {
     Jobs(JobsArgs),
     /// Validates the settings and reaches what they name; serves nothing.
     Check(Box<SettingsArgs>),
+    /// Shows what each setting is and where that came from; of a secret, that it is set.
+    Config(Box<ConfigArgs>),
+}
+
+/// `config`.
+#[derive(Args, Clone, Debug)]
+pub struct ConfigArgs {
+    /// For programs: an array of {name, value, source, secret, default}.
+    #[arg(long)]
+    pub json: bool,
+    /// The settings.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
 }
 
 /// What a demo has go wrong.

@@ -16,6 +16,14 @@ impl Lines {
         Self { widths: heading.iter().map(|cell| cell.chars().count()).collect() }
     }
 
+    /// Columns without headings, as wide as these rows need.
+    pub(super) fn wide_enough<'a>(rows: impl Iterator<Item = &'a Vec<String>> + Clone) -> Self {
+        let columns = rows.clone().map(Vec::len).max().unwrap_or_default();
+        let mut lines = Self { widths: vec![0; columns] };
+        rows.for_each(|row| lines.widen(&row.iter().map(|cell| shown(cell)).collect::<Vec<_>>()));
+        lines
+    }
+
     fn widen(&mut self, cells: &[Cow<'_, str>]) {
         for (width, cell) in self.widths.iter_mut().zip(cells) {
             *width = (*width).max(cell.chars().count());

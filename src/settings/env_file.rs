@@ -1,11 +1,12 @@
 //! `.env`: lines of NAME=value. What is in the environment already wins.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use clap::{Args, Command};
 use dotenvy::Error;
 
-use super::{SettingsArgs, SettingsError};
+use super::{SettingsArgs, SettingsError, SettingsErrors};
 
 /// What else is commonly set beside us and read by what we are made of: object stores, the runtime, platforms.
 const OTHERS: [&str; 13] = [
@@ -26,40 +27,79 @@ const OTHERS: [&str; 13] = [
 /// Names less alike than this are not meant for each other.
 const ALIKE: f64 = 0.8;
 
-/// Reads a file of settings into the environment, if it is there. Call it before any thread is started. Answers with what is odd about
-/// it, in words.
-///
-/// # Errors
-/// When the file is there and cannot be read or understood.
-pub fn load_env_file(path: &Path) -> Result<Vec<String>, SettingsError> {
-    let mut odd = Vec::new();
-    match dotenvy::from_path_iter(path) {
-        Ok(lines) => {
-            for line in lines {
-                let (name, _) = line.map_err(|error| wrong(path, error))?;
-                odd.extend(unknown(&name));
-            }
-        }
-        Err(error) if error.not_found() => return Ok(odd),
-        Err(error) => return Err(wrong(path, error)),
-    }
-    dotenvy::from_path(path).map_err(|error| wrong(path, error))?;
-    Ok(odd)
+/// What a file of settings had to say.
+#[derive(Clone, Debug, Default)]
+pub struct EnvFile {
+    /// What is odd about it, in words.
+    pub odd: Vec<String>,
+    /// Whose values it gave: the environment had none.
+    gave: BTreeSet<String>,
 }
 
-fn wrong(path: &Path, error: Error) -> SettingsError {
+impl EnvFile {
+    /// Whether a variable's value is the file's.
+    pub(super) fn gave(&self, name: &str) -> bool {
+        self.gave.contains(name)
+    }
+}
+
+/// Reads a file of settings into the environment, if it is there. Call it before any thread is started.
+///
+/// # Errors
+/// When the file is there and cannot be read, or with each line that is not understood.
+pub fn load_env_file(path: &Path) -> Result<EnvFile, SettingsErrors> {
+    let (mut told, mut errors, mut behind) = (EnvFile::default(), SettingsErrors::default(), 0);
+    let lines = match dotenvy::from_path_iter(path) {
+        Ok(lines) => lines,
+        Err(error) if error.not_found() => return Ok(told),
+        Err(error) => return Err(wrong(path, error, &mut behind).into()),
+    };
+    for line in lines {
+        match line {
+            Ok((name, _)) => {
+                told.odd.extend(unknown(&name));
+                if std::env::var_os(&name).is_none() {
+                    told.gave.insert(name);
+                }
+            }
+            Err(error) => {
+                // What cannot be read would be read for ever.
+                let is_last = !matches!(error, Error::LineParse(..));
+                errors.take::<(), _>(Err(wrong(path, error, &mut behind)));
+                if is_last {
+                    break;
+                }
+            }
+        }
+    }
+    errors.or(Some(()))?;
+    dotenvy::from_path(path).map_err(|error| wrong(path, error, &mut behind))?;
+    Ok(told)
+}
+
+/// What is wrong with a file; of a line that is not understood, looking for it behind those that were told.
+fn wrong(path: &Path, error: Error, behind: &mut usize) -> SettingsError {
     let problem = match error {
         // The line itself may be a secret: of it, what has the form of a name is told.
-        Error::LineParse(line, _) => {
+        Error::LineParse(part, _) => {
             let text = std::fs::read_to_string(path).unwrap_or_default();
-            let number = text.lines().position(|known| known.trim() == line.trim()).map(|index| index + 1);
-            let number = number.map(|number| format!("line {number}")).unwrap_or_else(|| "a line".to_owned());
-            let named = name(&line).map(|name| format!(" (`{name}`)")).unwrap_or_default();
+            let found = line_of(&text, &part, *behind);
+            let number = found.map_or_else(|| "a line".to_owned(), |(number, _)| format!("line {number}"));
+            *behind = found.map_or(*behind, |(number, _)| number);
+            let line = found.map_or(part.as_str(), |(_, line)| line);
+            let named = name(line).map(|name| format!(" (`{name}`)")).unwrap_or_default();
             format!("{number}{named} is not understood: write NAME=value, and quote what has spaces")
         }
         error => format!("cannot be read ({error}): mend or remove it"),
     };
     SettingsError::new(".env", problem)
+}
+
+/// The number of a line and the line, by its end: of some, only the value is known.
+fn line_of<'a>(text: &'a str, part: &str, behind: usize) -> Option<(usize, &'a str)> {
+    let part = part.lines().next().map(str::trim).filter(|part| !part.is_empty())?;
+    let mut lines = (1..).zip(text.lines()).skip(behind);
+    lines.find(|(_, line)| line.trim().ends_with(part))
 }
 
 fn name(line: &str) -> Option<&str> {

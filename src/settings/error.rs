@@ -19,7 +19,7 @@ impl SettingsError {
     }
 }
 
-/// All settings that are wrong or missing, on one line: the process exits with 64.
+/// All settings that are wrong or missing, a line each: the process exits with 64.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SettingsErrors(Vec<SettingsError>);
 
@@ -30,16 +30,21 @@ impl SettingsErrors {
     }
 
     /// Keeps what is wrong, and answers with what is right.
-    pub(super) fn take<T>(&mut self, read: Result<T, SettingsError>) -> Option<T> {
-        read.map_err(|error| self.0.push(error)).ok()
+    pub(crate) fn take<T, E: Into<Self>>(&mut self, read: Result<T, E>) -> Option<T> {
+        read.map_err(|errors| self.0.extend(errors.into().0)).ok()
     }
 
     pub(super) fn extend(&mut self, more: Self) {
         self.0.extend(more.0);
     }
 
+    /// Whether a setting is among them.
+    pub(crate) fn names(&self, setting: &str) -> bool {
+        self.0.iter().any(|error| error.name == setting)
+    }
+
     /// The value, unless something is wrong.
-    pub(super) fn or<T>(self, value: Option<T>) -> Result<T, Self> {
+    pub(crate) fn or<T>(self, value: Option<T>) -> Result<T, Self> {
         match value {
             Some(value) if self.0.is_empty() => Ok(value),
             _ => Err(self),
@@ -50,7 +55,7 @@ impl SettingsErrors {
 impl fmt::Display for SettingsErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, error) in self.0.iter().enumerate() {
-            write!(f, "{}{error}", if index == 0 { "" } else { "; " })?;
+            write!(f, "{}{error}", if index == 0 { "" } else { "\n" })?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{SettingsArgs, SettingsError};
+use super::{SettingsArgs, SettingsError, SettingsErrors};
 use crate::store::DatabaseUrl;
 
 /// More is no secret.
@@ -44,8 +44,8 @@ impl SettingsArgs {
         super::read::database(&self.database_url, &self.files.database_url_file)
     }
 
-    /// With what its files hold.
-    pub(super) fn filled(&self) -> Result<Self, SettingsError> {
+    /// With what its files hold; of a file that cannot be taken only the name stays.
+    pub(super) fn filled(&self, wrong: &mut SettingsErrors) -> Self {
         let mut filled = self.clone();
         let SecretFiles {
             database_url_file,
@@ -54,7 +54,7 @@ impl SettingsArgs {
             webhook_key_file,
             admin_token_file,
         } = &self.files;
-        if let Some(url) = held("DATABASE_URL_FILE", database_url_file)? {
+        if let Some(url) = wrong.take(held("DATABASE_URL_FILE", database_url_file)).flatten() {
             filled.database_url = url;
         }
         for (name, file, setting) in [
@@ -63,14 +63,25 @@ impl SettingsArgs {
             ("WEBHOOK_KEY_FILE", webhook_key_file, &mut filled.webhook_key),
             ("ADMIN_TOKEN_FILE", admin_token_file, &mut filled.admin_token),
         ] {
-            let Some(secret) = held(name, file)? else { continue };
-            if super::read::set(setting).is_some() {
-                let problem = "is set, and so is the setting itself: leave one of them";
-                return Err(SettingsError::new(name, problem));
+            if let Some(secret) = wrong.take(held_instead(name, file, setting)).flatten() {
+                *setting = Some(secret);
             }
-            *setting = Some(secret);
         }
-        Ok(filled)
+        filled
+    }
+}
+
+/// What a file holds in the place of a setting that is not set itself.
+pub(super) fn held_instead(
+    name: &'static str,
+    file: &Option<PathBuf>,
+    setting: &Option<String>,
+) -> Result<Option<String>, SettingsError> {
+    match held(name, file)? {
+        Some(_) if super::read::set(setting).is_some() => {
+            Err(SettingsError::new(name, "is set, and so is the setting itself: leave one of them"))
+        }
+        held => Ok(held),
     }
 }
 

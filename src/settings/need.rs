@@ -52,7 +52,7 @@ impl<'a> Need<'a> {
         ];
         let mut missing = SettingsErrors::default();
         for (_, name, problem) in needs.into_iter().filter(|(is_missing, ..)| *is_missing) {
-            missing.take::<()>(Err(SettingsError::new(name, problem)));
+            missing.take::<(), _>(Err(SettingsError::new(name, problem)));
         }
         missing
     }

@@ -1,19 +1,20 @@
 //! `WEBHOOK_AUTH=none`: for a machine that nobody else reaches.
 
+use super::SettingsError;
 use super::read::Read;
-use super::{HttpSettings, SettingsError};
 use crate::address::{Cidr, is_loopback};
 use crate::http::auth::AuthMethod;
+use crate::http::public_url::PublicUrl;
 
 /// Refuses `none` unless everything that is set says that nobody but this machine can ask: not the socket alone, since a proxy on this
 /// machine has the whole world behind it.
-pub(super) fn check(ways: &[AuthMethod], http: &HttpSettings, proxies: &[Cidr]) -> Read<()> {
+pub(super) fn check(ways: &[AuthMethod], host: &str, public: &PublicUrl, proxies: &[Cidr]) -> Read<()> {
     if !ways.contains(&AuthMethod::None) {
         return Ok(());
     }
-    let public = http.public.base().host_str().unwrap_or_default();
+    let public = public.base().host_str().unwrap_or_default();
     let outside = match () {
-        () if !is_loopback(&http.host) => "HOST is not loopback",
+        () if !is_loopback(host) => "HOST is not loopback",
         () if !is_loopback(public) => "PUBLIC_BASE_URL (or RAILWAY_PUBLIC_DOMAIN) is not this machine",
         () if !proxies.is_empty() => "TRUSTED_PROXIES lets others in",
         () => return Ok(()),

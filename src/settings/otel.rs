@@ -10,7 +10,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use url::Url;
 
 use super::read::{Read, set};
-use super::{SettingsError, files};
+use super::{SettingsError, SettingsErrors, files};
 use crate::redact;
 use crate::trace_context::Sampler;
 use crate::traces::TraceTarget;
@@ -78,10 +78,13 @@ impl OtelArgs {
     ///
     /// # Errors
     /// When its URL is none, or its headers cannot be sent.
-    pub(super) fn read(&self, node: &str) -> Read<TraceSettings> {
+    pub(super) fn read(&self, node: &str) -> Result<TraceSettings, SettingsErrors> {
         let disabled = set(&self.otel_sdk_disabled).is_some_and(|told| told.eq_ignore_ascii_case("true"));
-        let Some(url) = self.url()?.filter(|_| !disabled) else { return Ok(TraceSettings::default()) };
-        let headers = self.headers()?;
+        let mut wrong = SettingsErrors::default();
+        let url = wrong.take(self.url()).flatten();
+        let is_told = !disabled && (url.is_some() || wrong.iter().next().is_some());
+        let headers = if is_told { wrong.take(self.headers()) } else { None };
+        let (Some(url), Some(headers)) = (url, headers) else { return wrong.or(Some(TraceSettings::default())) };
         let mut odd = Vec::new();
         if let Some(other) = set(&self.otel_exporter_otlp_protocol).filter(|told| *told != "http/protobuf") {
             let shown = redact::url(other);
@@ -105,12 +108,8 @@ impl OtelArgs {
 
     fn headers(&self) -> Read<Vec<(HeaderName, Secret)>> {
         let (name, file) = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS_FILE");
-        let held = files::held(file, &self.otel_exporter_otlp_headers_file)?;
-        let told = set(&self.otel_exporter_otlp_headers);
-        if held.is_some() && told.is_some() {
-            return Err(SettingsError::new(file, "is set, and so is the setting itself: leave one of them"));
-        }
-        let Some(told) = held.as_deref().or(told) else { return Ok(Vec::new()) };
+        let held = files::held_instead(file, &self.otel_exporter_otlp_headers_file, &self.otel_exporter_otlp_headers)?;
+        let Some(told) = held.as_deref().or(set(&self.otel_exporter_otlp_headers)) else { return Ok(Vec::new()) };
         // The whole is a secret: of it, nothing is shown.
         let wrong = || {
             SettingsError::new(

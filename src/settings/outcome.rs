@@ -9,7 +9,7 @@ use protocol::ids::Secret;
 use url::Url;
 
 use super::read::{Read, set};
-use super::{SettingsError, files};
+use super::{SettingsError, SettingsErrors, files};
 use crate::outcomes::{OUTCOME_MODEL, OUTCOME_URL, TextModel};
 use crate::outgoing::PrivateHosts;
 use crate::redact;
@@ -42,23 +42,18 @@ impl OutcomeArgs {
     ///
     /// # Errors
     /// When its URL is none or may not be asked, or its key is told twice or not to be read.
-    pub(super) fn read(&self, private: &PrivateHosts) -> Read<Option<TextModel>> {
-        let held = files::held("OUTCOME_API_KEY_FILE", &self.outcome_api_key_file)?;
-        if held.is_some() && set(&self.outcome_api_key).is_some() {
-            return Err(SettingsError::new(
-                "OUTCOME_API_KEY_FILE",
-                "is set, and so is the setting itself: leave one of them",
-            ));
-        }
+    pub(super) fn read(&self, private: &PrivateHosts) -> Result<Option<TextModel>, SettingsErrors> {
+        let mut wrong = SettingsErrors::default();
+        let held = files::held_instead("OUTCOME_API_KEY_FILE", &self.outcome_api_key_file, &self.outcome_api_key);
+        let held = wrong.take(held).flatten();
         let key = held.as_deref().or_else(|| set(&self.outcome_api_key)).map(Secret::new);
         let url = match set(&self.outcome_url) {
-            Some(told) => completions(told, private)?,
-            None if key.is_none() => return Ok(None),
-            None => completions(OUTCOME_URL, private)?,
+            Some(told) => wrong.take(completions(told, private)),
+            None => key.as_ref().and_then(|_| wrong.take(completions(OUTCOME_URL, private))),
         };
         let told = self.outcome_model.trim();
         let model = if told.is_empty() { OUTCOME_MODEL } else { told }.to_owned();
-        Ok(Some(TextModel { url, key, model }))
+        wrong.or(Some(url.map(|url| TextModel { url, key, model })))
     }
 }
 

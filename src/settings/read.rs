@@ -1,6 +1,5 @@
 //! From words to values.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,14 +11,13 @@ use url::Url;
 
 use super::args::{self, SettingsArgs};
 use super::{
-    CallSettings, ExotelSettings, HttpSettings, LogSettings, ModelSettings, Need, RecordingSettings, Settings,
-    SettingsError, SettingsErrors, WebhookSettings, files, secrets,
+    CallSettings, ExotelSettings, LogSettings, ModelSettings, Need, RecordingSettings, Settings, SettingsError,
+    SettingsErrors, WebhookSettings, files, listen, secrets,
 };
 use crate::address::Cidr;
 use crate::audit::AuditNumbers;
 use crate::calls::writer::{DEFAULT_MODEL, Prices};
 use crate::http::auth::AuthMethod;
-use crate::http::public_url::{PublicUrl, UrlSource};
 use crate::outgoing::PrivateHosts;
 use crate::recordings::RecordingHosts;
 use crate::redact;
@@ -36,15 +34,15 @@ const LONGEST_DEADLINE_MS: u64 = 15_000;
 /// All settings, and with `serving` what `serve` needs besides; or all that is wrong.
 pub(super) fn settings(args: &SettingsArgs, serving: bool) -> Result<Settings, SettingsErrors> {
     let mut wrong = SettingsErrors::default();
-    let filled = wrong.take(args.filled());
-    let read = whole(filled.as_ref().unwrap_or(args), serving, &mut wrong);
+    let filled = args.filled(&mut wrong);
+    let read = whole(&filled, serving, &mut wrong);
     wrong.or(read)
 }
 
-fn whole(args: &SettingsArgs, serving: bool, wrong: &mut SettingsErrors) -> Option<Settings> {
-    let http = wrong.take(http(args));
+pub(super) fn whole(args: &SettingsArgs, serving: bool, wrong: &mut SettingsErrors) -> Option<Settings> {
+    let http = listen::http(args, wrong);
     let ways = wrong.take(ways(args));
-    let model = wrong.take(model(args));
+    let model = model(args, wrong);
     if serving {
         let need = Need {
             ways: ways.as_deref().unwrap_or_default(),
@@ -52,15 +50,15 @@ fn whole(args: &SettingsArgs, serving: bool, wrong: &mut SettingsErrors) -> Opti
             key: set(&args.webhook_key).is_some() || args.files.webhook_key_file.is_some(),
             api_key: set(&args.exotel_api_key).is_some(),
             api_token: set(&args.exotel_api_token).is_some() || args.files.exotel_api_token_file.is_some(),
-            model: args.files.openai_api_key_file.is_some() || model.as_ref().is_none_or(ModelSettings::is_usable),
+            model: args.files.openai_api_key_file.is_some() || may_have_a_model(args),
         };
         wrong.extend(need.missing());
     }
-    let webhooks = webhooks(args, ways, http.as_ref(), wrong);
+    let webhooks = webhooks(args, ways, wrong);
     let database = wrong.take(database(&args.database_url, &None));
     let prices = wrong.take(prices(args));
     let private_hosts = wrong.take(private_hosts(&args.private_hosts));
-    let recordings = wrong.take(recordings(args, private_hosts.as_ref().unwrap_or(&PrivateHosts::default())));
+    let recordings = recordings(args, private_hosts.as_ref().unwrap_or(&PrivateHosts::default()), wrong);
     let node = wrong.take(super::node::name(set(&args.node_name)));
     let calls = calls(args, wrong);
     let admin_token = wrong.take(secrets::chosen("ADMIN_TOKEN", &args.admin_token));
@@ -68,7 +66,7 @@ fn whole(args: &SettingsArgs, serving: bool, wrong: &mut SettingsErrors) -> Opti
     let outcome = wrong.take(args.outcome.read(private_hosts.as_ref().unwrap_or(&PrivateHosts::default())));
     let traces = wrong.take(args.otel.read(node.as_deref().unwrap_or_default()));
     let audit_numbers = wrong.take(audit_numbers(args));
-    let log = wrong.take(log(args));
+    let log = log(args, wrong);
     Some(Settings {
         http: http?,
         database: database?,
@@ -108,60 +106,19 @@ pub(crate) fn database(text: &str, file: &Option<PathBuf>) -> Read<DatabaseUrl> 
     text.parse().map_err(|error| SettingsError::new("DATABASE_URL", format!("is no database: {error}")))
 }
 
-fn http(args: &SettingsArgs) -> Read<HttpSettings> {
-    let host = address("HOST", or(&args.host, args::HOST))?;
-    let port = number("PORT", or(&args.port, args::PORT), 0, u16::MAX)?;
-    // One thread carries hundreds of calls, and each more of them wakes up more often for the same frames: the other half of
-    // the cores is for the database, the kernel's network and whatever else the machine does.
-    let cores = || {
-        let all = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        NonZeroUsize::new(all.get() / 2).unwrap_or(NonZeroUsize::MIN)
-    };
-    let workers = match set(&args.workers) {
-        Some(count) => NonZeroUsize::new(number("WORKERS", count, 1, 1024)?).unwrap_or(NonZeroUsize::MIN),
-        None => cores(),
-    };
-    let (public, operators) = (public(args, port)?, operators(args)?);
-    Ok(HttpSettings { host: host.to_owned(), port, workers, public, operators })
+fn model(args: &SettingsArgs, wrong: &mut SettingsErrors) -> Option<ModelSettings> {
+    let url = wrong.take(realtime_url(args));
+    let audio = wrong.take(match or(&args.realtime_audio, args::REALTIME_AUDIO) {
+        "pcm24k" => Ok(AudioFormat::Pcm { rate: 24_000 }),
+        "pcmu" => Ok(AudioFormat::Pcmu),
+        other => Err(SettingsError::new("REALTIME_AUDIO", format!("`{other}` is not known: use pcm24k or pcmu"))),
+    });
+    let simulated = wrong.take(simulated(args));
+    let model = or(&args.realtime_model, DEFAULT_MODEL).to_owned();
+    Some(ModelSettings { key: secret(&args.openai_api_key), simulated: simulated?, url: url?, model, audio: audio? })
 }
 
-/// An address or a name to listen on.
-fn address<'a>(name: &'static str, host: &'a str) -> Read<&'a str> {
-    let odd = host.contains(|character: char| character.is_whitespace() || character == '/');
-    let problem = || format!("`{}` is no address: give one such as 0.0.0.0 or 127.0.0.1", redact::url(host));
-    if odd { Err(SettingsError::new(name, problem())) } else { Ok(host) }
-}
-
-/// The listener of operators.
-fn operators(args: &SettingsArgs) -> Read<Option<(String, u16)>> {
-    match (set(&args.admin_host), set(&args.admin_port)) {
-        (None, None) => Ok(None),
-        (Some(_), None) => Err(SettingsError::new("ADMIN_PORT", "not set, and ADMIN_HOST is: give the port as well")),
-        (host, Some(port)) => {
-            let host = address("ADMIN_HOST", host.unwrap_or(args::ADMIN_HOST))?;
-            Ok(Some((host.to_owned(), number("ADMIN_PORT", port, 0, u16::MAX)?)))
-        }
-    }
-}
-
-fn public(args: &SettingsArgs, port: u16) -> Read<PublicUrl> {
-    if let Some(url) = set(&args.public_base_url) {
-        return PublicUrl::parse(url, UrlSource::PublicBaseUrl)
-            .map_err(|why| SettingsError::new("PUBLIC_BASE_URL", why));
-    }
-    let railway = "RAILWAY_PUBLIC_DOMAIN";
-    match set(&args.railway_public_domain) {
-        Some(domain) if domain.contains("://") => Err(SettingsError::new(
-            railway,
-            format!("`{}` is a URL: give the bare domain, or use PUBLIC_BASE_URL", redact::url(domain)),
-        )),
-        Some(domain) => PublicUrl::parse(&format!("https://{domain}"), UrlSource::RailwayPublicDomain)
-            .map_err(|why| SettingsError::new(railway, why)),
-        None => PublicUrl::localhost(port).map_err(|why| SettingsError::new("PUBLIC_BASE_URL", why)),
-    }
-}
-
-fn model(args: &SettingsArgs) -> Read<ModelSettings> {
+fn realtime_url(args: &SettingsArgs) -> Read<Url> {
     let text = or(&args.realtime_url, args::REALTIME_URL);
     let mend = "write it as wss://host/path (or ws://)";
     let shown = redact::url(text);
@@ -170,20 +127,21 @@ fn model(args: &SettingsArgs) -> Read<ModelSettings> {
     if !matches!(url.scheme(), "ws" | "wss") || url.host_str().is_none_or(str::is_empty) {
         return Err(SettingsError::new("REALTIME_URL", format!("`{shown}` is no WebSocket URL: {mend}")));
     }
-    let audio = match or(&args.realtime_audio, args::REALTIME_AUDIO) {
-        "pcm24k" => AudioFormat::Pcm { rate: 24_000 },
-        "pcmu" => AudioFormat::Pcmu,
-        other => {
-            return Err(SettingsError::new("REALTIME_AUDIO", format!("`{other}` is not known: use pcm24k or pcmu")));
-        }
-    };
-    let simulated = match set(&args.simulated_model).unwrap_or("off") {
-        "on" | "true" | "1" | "yes" => true,
-        "off" | "false" | "0" | "no" => false,
-        other => return Err(SettingsError::new("SIMULATED_MODEL", format!("`{other}` is neither: use on or off"))),
-    };
-    let model = or(&args.realtime_model, DEFAULT_MODEL).to_owned();
-    Ok(ModelSettings { key: secret(&args.openai_api_key), simulated, url, model, audio })
+    Ok(url)
+}
+
+fn simulated(args: &SettingsArgs) -> Read<bool> {
+    match set(&args.simulated_model).unwrap_or("off") {
+        "on" | "true" | "1" | "yes" => Ok(true),
+        "off" | "false" | "0" | "no" => Ok(false),
+        other => Err(SettingsError::new("SIMULATED_MODEL", format!("`{other}` is neither: use on or off"))),
+    }
+}
+
+/// Whether calls could be answered if what is wrong were right: that is told by itself.
+fn may_have_a_model(args: &SettingsArgs) -> bool {
+    let simulated = simulated(args).unwrap_or(true);
+    realtime_url(args).map_or(true, |url| super::is_usable(set(&args.openai_api_key).is_some(), simulated, &url))
 }
 
 fn prices(args: &SettingsArgs) -> Read<Prices> {
@@ -214,18 +172,14 @@ fn ways(args: &SettingsArgs) -> Read<Vec<AuthMethod>> {
     Ok(auth)
 }
 
-fn webhooks(
-    args: &SettingsArgs,
-    auth: Option<Vec<AuthMethod>>,
-    http: Option<&HttpSettings>,
-    wrong: &mut SettingsErrors,
-) -> Option<WebhookSettings> {
+fn webhooks(args: &SettingsArgs, auth: Option<Vec<AuthMethod>>, wrong: &mut SettingsErrors) -> Option<WebhookSettings> {
     let deadline_ms = or(&args.webhook_deadline_ms, args::WEBHOOK_DEADLINE_MS);
     let key = wrong.take(secrets::chosen("WEBHOOK_KEY", &args.webhook_key));
     let allowed_ips = wrong.take(blocks("ALLOWED_IPS", &args.allowed_ips));
     let trusted_proxies = wrong.take(blocks("TRUSTED_PROXIES", &args.trusted_proxies));
-    if let (Some(auth), Some(http), Some(proxies)) = (&auth, http, &trusted_proxies) {
-        wrong.take(super::open::check(auth, http, proxies));
+    let here = (listen::host(args).ok(), listen::public(args).ok());
+    if let (Some(auth), (Some(host), Some(public)), Some(proxies)) = (&auth, here, &trusted_proxies) {
+        wrong.take(super::open::check(auth, host, &public, proxies));
     }
     let deadline = wrong.take(number("WEBHOOK_DEADLINE_MS", deadline_ms, 1, LONGEST_DEADLINE_MS));
     Some(WebhookSettings {
@@ -243,16 +197,19 @@ pub(crate) fn private_hosts(text: &Option<String>) -> Read<PrivateHosts> {
     hosts.map_err(|problem: String| SettingsError::new("PRIVATE_HOSTS", problem))
 }
 
-fn recordings(args: &SettingsArgs, private: &PrivateHosts) -> Read<RecordingSettings> {
+fn recordings(args: &SettingsArgs, private: &PrivateHosts, wrong: &mut SettingsErrors) -> Option<RecordingSettings> {
+    let told = |name| move |problem: String| SettingsError::new(name, problem);
     let target = or(&args.recordings_url, args::RECORDINGS_URL).parse();
-    let target = target.map_err(|problem: String| SettingsError::new("RECORDINGS_URL", problem))?;
+    let target = wrong.take(target.map_err(told("RECORDINGS_URL")));
     let hosts = or(&args.recording_hosts, args::RECORDING_HOSTS).parse::<RecordingHosts>();
-    let hosts = hosts.map_err(|problem| SettingsError::new("RECORDING_HOSTS", problem))?.with_private(private);
-    let max_mib = number("RECORDING_MAX_MIB", or(&args.recording_max_mib, args::RECORDING_MAX_MIB), 1, 1 << 20)?;
+    let hosts = wrong.take(hosts.map_err(told("RECORDING_HOSTS")));
+    let max_mib = number("RECORDING_MAX_MIB", or(&args.recording_max_mib, args::RECORDING_MAX_MIB), 1, 1 << 20);
+    let max_mib: Option<u64> = wrong.take(max_mib);
     let spool = PathBuf::from(or(&args.spool_dir, args::SPOOL_DIR));
     let format = or(&args.recording_format, args::RECORDING_FORMAT).parse();
-    let format = format.map_err(|problem: String| SettingsError::new("RECORDING_FORMAT", problem))?;
-    Ok(RecordingSettings { target, spool, format, hosts, max_bytes: max_mib << 20 })
+    let format = wrong.take(format.map_err(told("RECORDING_FORMAT")));
+    let hosts = hosts.map(|hosts| hosts.with_private(private));
+    Some(RecordingSettings { target: target?, spool, format: format?, hosts: hosts?, max_bytes: max_mib? << 20 })
 }
 
 fn audit_numbers(args: &SettingsArgs) -> Read<AuditNumbers> {
@@ -264,22 +221,20 @@ fn audit_numbers(args: &SettingsArgs) -> Read<AuditNumbers> {
     }
 }
 
-fn log(args: &SettingsArgs) -> Read<LogSettings> {
-    let format = match or(&args.log_format, args::LOG_FORMAT) {
-        "auto" => LogFormat::Auto,
-        "pretty" => LogFormat::Pretty,
-        "json" => LogFormat::Json,
-        other => {
-            return Err(SettingsError::new("LOG_FORMAT", format!("`{other}` is not known: use auto, pretty or json")));
-        }
-    };
+fn log(args: &SettingsArgs, wrong: &mut SettingsErrors) -> Option<LogSettings> {
+    let format = wrong.take(match or(&args.log_format, args::LOG_FORMAT) {
+        "auto" => Ok(LogFormat::Auto),
+        "pretty" => Ok(LogFormat::Pretty),
+        "json" => Ok(LogFormat::Json),
+        other => Err(SettingsError::new("LOG_FORMAT", format!("`{other}` is not known: use auto, pretty or json"))),
+    });
     let filter = or(&args.rust_log, args::RUST_LOG);
-    if EnvFilter::try_new(filter).is_err() {
+    let filter = wrong.take(EnvFilter::try_new(filter).map(|_| filter.to_owned()).map_err(|_| {
         let problem =
             format!("`{filter}` is no filter: use a level such as info, or directives such as info,supervisor=debug");
-        return Err(SettingsError::new("RUST_LOG", problem));
-    }
-    Ok(LogSettings { format, filter: filter.to_owned() })
+        SettingsError::new("RUST_LOG", problem)
+    }));
+    Some(LogSettings { format: format?, filter: filter? })
 }
 
 /// What is set; empty counts as not set.
@@ -288,7 +243,7 @@ pub(super) fn set(text: &Option<String>) -> Option<&str> {
 }
 
 /// What is set, else the default.
-fn or<'a>(text: &'a str, default: &'a str) -> &'a str {
+pub(super) fn or<'a>(text: &'a str, default: &'a str) -> &'a str {
     if text.trim().is_empty() { default } else { text.trim() }
 }
 
@@ -305,7 +260,12 @@ fn blocks(name: &'static str, text: &Option<String>) -> Read<Vec<Cidr>> {
     list(set(text).unwrap_or_default()).map(parse).collect()
 }
 
-fn number<T: FromStr + PartialOrd + std::fmt::Display>(name: &'static str, text: &str, least: T, most: T) -> Read<T> {
+pub(super) fn number<T: FromStr + PartialOrd + std::fmt::Display>(
+    name: &'static str,
+    text: &str,
+    least: T,
+    most: T,
+) -> Read<T> {
     let within = text.parse().ok().filter(|number| *number >= least && *number <= most);
     within.ok_or_else(|| {
         SettingsError::new(name, format!("`{text}` will not do: give a whole number from {least} to {most}"))

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use protocol::ids::Secret;
 
-use super::read::{Read, set};
-use super::{SettingsError, files, secrets};
+use super::read::Read;
+use super::{SettingsError, SettingsErrors, files, secrets};
 
 /// Characters that the key must have: it is not stretched.
 const LEAST: usize = 32;
@@ -41,17 +41,13 @@ impl SealArgs {
     ///
     /// # Errors
     /// When one can be guessed, or its file cannot be read.
-    pub(crate) fn read(&self) -> Read<SealSettings> {
-        let held = files::held("SECRETS_KEY_FILE", &self.secrets_key_file)?;
-        if held.is_some() && set(&self.secrets_key).is_some() {
-            return Err(SettingsError::new(
-                "SECRETS_KEY_FILE",
-                "is set, and so is the setting itself: leave one of them",
-            ));
-        }
-        let sealing = key("SECRETS_KEY", &held.or_else(|| self.secrets_key.clone()))?;
-        let old = key("SECRETS_KEY_OLD", &self.secrets_key_old)?;
-        Ok(SealSettings { key: sealing, old })
+    pub(crate) fn read(&self) -> Result<SealSettings, SettingsErrors> {
+        let mut wrong = SettingsErrors::default();
+        let held = files::held_instead("SECRETS_KEY_FILE", &self.secrets_key_file, &self.secrets_key);
+        let held = wrong.take(held).flatten().or_else(|| self.secrets_key.clone());
+        let sealing = wrong.take(key("SECRETS_KEY", &held)).flatten();
+        let old = wrong.take(key("SECRETS_KEY_OLD", &self.secrets_key_old)).flatten();
+        wrong.or(Some(SealSettings { key: sealing, old }))
     }
 }
 

@@ -78,20 +78,82 @@ fn a_file_of_settings_that_cannot_be_read_is_named_without_its_secrets() {
 }
 
 #[test]
+fn every_setting_that_is_wrong_or_missing_has_a_line_of_its_own() {
+    let folder = Folder::new();
+    std::fs::write(folder.0.join("admin"), "short").unwrap();
+    let words = [
+        "--host",
+        "a b",
+        "--port",
+        "http",
+        "--admin-port",
+        "x",
+        "--realtime-url",
+        "https://x",
+        "--realtime-audio",
+        "mp3",
+    ];
+    let more = ["--recordings-url", "x", "--recording-format", "mp3", "--rust-log", "a=b=c", "--log-format", "xml"];
+    let files = ["--admin-token-file", "admin", "--webhook-key-file", "nowhere", "--secrets-key-old", "short"];
+    let all = [&["serve"][..], &words, &more, &files].concat();
+    let output = folder.run(&all);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(64), "{error}");
+    let named = |line: &str| {
+        line.strip_prefix("callgate: ").and_then(|rest| rest.split_once(": ")).map(|told| told.0.to_owned())
+    };
+    let names: Vec<String> = error.lines().map(|line| named(line).unwrap_or_else(|| panic!("{line}"))).collect();
+    let wrong = [
+        "WEBHOOK_KEY_FILE",
+        "HOST",
+        "PORT",
+        "ADMIN_PORT",
+        "REALTIME_URL",
+        "REALTIME_AUDIO",
+        "EXOTEL_API_TOKEN",
+        "RECORDINGS_URL",
+        "RECORDING_FORMAT",
+        "ADMIN_TOKEN",
+        "SECRETS_KEY_OLD",
+        "LOG_FORMAT",
+        "RUST_LOG",
+    ];
+    assert_eq!(names, wrong, "{error}");
+    // What is missing has its line as well.
+    let output = folder.run(&["serve"]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    let names: Vec<Option<String>> = error.lines().map(named).collect();
+    assert_eq!(
+        (output.status.code(), names),
+        (Some(64), vec![Some("EXOTEL_API_TOKEN".into()), Some("OPENAI_API_KEY".into())])
+    );
+}
+
+#[test]
+fn each_line_of_env_that_is_not_understood_is_told() {
+    let folder = Folder::new();
+    std::fs::write(folder.0.join(".env"), "PORT 80\nHOST=127.0.0.1\nMAX_CALLS=1 2\n").unwrap();
+    let output = folder.run(&["client", "list"]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), error.lines().count()), (Some(64), 2), "{error}");
+    assert!(error.contains("line 1 is not understood") && error.contains("line 3 (`MAX_CALLS`)"), "{error}");
+}
+
+#[test]
 fn what_is_wrong_or_missing_is_one_line_and_exit_64() {
     let folder = Folder::new();
     let cases: [(&[&str], &str); 13] = [
-        (&["serve", "--port", "http"], "PORT"),
-        (&["serve"], "EXOTEL_API_TOKEN"),
+        (&["check", "--port", "http", "--simulated-model", "--exotel-api-token", "sixteen-letters-"], "PORT"),
+        (&["serve", "--simulated-model"], "EXOTEL_API_TOKEN"),
         (&["serve", "--webhook-auth", "key", "--webhook-key", "sixteen-letters-"], "OPENAI_API_KEY"),
-        (&["serve", "--webhook-auth", "key", "--webhook-key", "guess"], "WEBHOOK_KEY"),
-        (&["check", "--admin-token", "aaaaaaaaaaaaaaaaaaaaaaaa"], "ADMIN_TOKEN"),
-        (&["serve", "--webhook-auth", "none"], "WEBHOOK_AUTH"),
+        (&["serve", "--simulated-model", "--webhook-auth", "key", "--webhook-key", "guess"], "WEBHOOK_KEY"),
+        (&["config", "--admin-token", "aaaaaaaaaaaaaaaaaaaaaaaa"], "ADMIN_TOKEN"),
+        (&["serve", "--simulated-model", "--webhook-auth", "none"], "WEBHOOK_AUTH"),
         (&["client", "list", "--database-url", "mysql://x"], "DATABASE_URL"),
         (&["client", "add", "--name", "Acme"], "--number"),
         (&["client", "add", "--name", "Acme", "--number", "12"], "12"),
-        (&["serve", "--audit-numbers", "half"], "AUDIT_NUMBERS"),
-        (&["serve", "--prices", "prices.json"], "PRICES"),
+        (&["config", "--audit-numbers", "half"], "AUDIT_NUMBERS"),
+        (&["config", "--prices", "prices.json"], "PRICES"),
         (&["serve", "--no-such-flag"], "--no-such-flag"),
         (&[], "--help"),
     ];

@@ -240,10 +240,12 @@ fn what_an_update_would_stumble_over_is_told_at_once() {
     let words =
         ["check", "--webhook-auth", "key", "--webhook-key", "old-key", "--admin-token", "old", "--max-calls", "0"];
     let output = folder.run(&words);
-    let (said, error) = (String::from_utf8(output.stdout.clone()).unwrap(), one_line(&output, 64));
+    let (said, error) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!((output.status.code(), error.lines().count()), (Some(64), 4), "{error}");
     for named in ["WEBHOOK_KEY", "ADMIN_TOKEN", "MAX_CALLS", "OPENAI_API_KEY"] {
         let line = said.lines().find(|line| line.starts_with("FAIL  settings") && line.contains(named));
-        assert!(line.is_some() && error.contains(named), "{named}: {said}{error}");
+        let told = error.lines().any(|line| line.starts_with(&format!("callgate: {named}: ")));
+        assert!(line.is_some() && told, "{named}: {said}{error}");
     }
     let events = said.lines().find(|line| line.starts_with("FAIL  events")).expect(&said);
     assert!(
