@@ -1,18 +1,26 @@
 //! Which build this is, for `--version`: the commit and its date.
 //!
-//! `CALLGATE_COMMIT` wins, for builds outside a checkout (the Dockerfile's). A release build asks git, again after each commit. A debug
-//! build asks once: being built anew for every commit would cost its user minutes a day.
+//! `CALLGATE_COMMIT` wins, for builds outside a checkout (the Dockerfile's). A source archive carries it in `.commit`, which `git archive`
+//! fills in. A release build asks git, again after each commit. A debug build asks once: being built anew for every commit would cost its
+//! user minutes a day.
 
 use std::process::Command;
 
+/// In a checkout, the words that `git archive` replaces; their signs are not plain.
+const ARCHIVED: &str = ".commit";
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed={ARCHIVED}");
     println!("cargo::rerun-if-env-changed=CALLGATE_COMMIT");
     println!("cargo::rustc-env=CALLGATE_BUILD={}", build());
 }
 
 fn build() -> String {
-    if let Some(told) = std::env::var("CALLGATE_COMMIT").ok().filter(|told| is_plain(told)) {
+    // Of an archive not git is asked: it may lie in somebody else's checkout.
+    let archived = std::fs::read_to_string(ARCHIVED).ok().map(|told| told.trim().to_owned());
+    let told = [std::env::var("CALLGATE_COMMIT").ok(), archived];
+    if let Some(told) = told.into_iter().flatten().find(|told| is_plain(told)) {
         return format!("commit {told}");
     }
     let Some(commit) = git(&["log", "-1", "--format=%h, %cs"]) else { return "commit unknown".to_owned() };

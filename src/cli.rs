@@ -5,6 +5,7 @@ mod audit;
 mod calls;
 mod check;
 mod client;
+mod completions;
 mod config;
 mod demo;
 mod jobs;
@@ -18,6 +19,7 @@ mod transcript;
 mod why;
 
 use std::io::{Write, stdout};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -34,6 +36,9 @@ use args::{Cli, Command};
 const USAGE: u8 = 64;
 /// A load test that was itself too slow.
 const VOID: u8 = 3;
+
+/// What is asked of the program itself: a shell that starts in the folder of another program is told nothing of that one's `.env`.
+const OF_ITSELF: [&str; 7] = ["completions", "man", "help", "--help", "-h", "--version", "-V"];
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +70,8 @@ impl From<SettingsError> for Failure {
 #[must_use]
 pub fn main() -> ExitCode {
     keep_to_ourselves();
-    let env_file = match load_env_file(std::path::Path::new(".env")) {
+    let env_file = if reads_settings() { load_env_file(Path::new(".env")) } else { Ok(EnvFile::default()) };
+    let env_file = match env_file {
         Ok(told) => told,
         Err(error) => return fail(&error.into()),
     };
@@ -90,6 +96,11 @@ pub fn main() -> ExitCode {
         Err(Failure::Other(error)) if is_reader_gone(&error) => ExitCode::SUCCESS,
         Err(failure) => fail(&failure),
     }
+}
+
+fn reads_settings() -> bool {
+    let first = std::env::args_os().nth(1);
+    !first.is_some_and(|first| OF_ITSELF.iter().any(|word| first == *word))
 }
 
 /// Does one command; false when it was carried out and what it looked for was not so.
@@ -125,6 +136,8 @@ async fn run(command: Command, line: &ArgMatches, env_file: EnvFile) -> Result<b
         Command::Tool(args) => return tool::run(args, &mut screen).await,
         Command::Jobs(args) => jobs::run(&args, &mut screen).await?,
         Command::Check(args) => return check::run(&args, env_file.odd, &mut screen).await,
+        Command::Completions(args) => completions::completions(&args)?,
+        Command::Man(args) => completions::man(&args)?,
         Command::Config(args) => config::run(&args, line, &env_file, &mut screen)?,
     }
     screen.flush().map_err(anyhow::Error::from)?;

@@ -7,5 +7,6 @@ if [ -z "${PREFIX:-}" ]; then
     [ "$(id -u)" -eq 0 ] && PREFIX=/usr/local || PREFIX="$HOME/.local"
 fi
 install -D -m 755 "$bin" "${DESTDIR:-}$PREFIX/bin/callgate"
-echo "Installed ${DESTDIR:-}$PREFIX/bin/callgate"
+tools/share.sh "$bin" "${DESTDIR:-}$PREFIX/share"
+echo "Installed ${DESTDIR:-}$PREFIX/bin/callgate; man pages and completions (bash, zsh, fish) below ${DESTDIR:-}$PREFIX/share"
 case ":$PATH:" in *":$PREFIX/bin:"*) ;; *) [ -n "${DESTDIR:-}" ] || echo "$PREFIX/bin is not on PATH: export PATH=\"$PREFIX/bin:\$PATH\"" ;; esac

@@ -74,6 +74,11 @@ pub enum Command {
     Check(Box<SettingsArgs>),
     /// Shows what each setting is and where that came from; of a secret, that it is set.
     Config(Box<ConfigArgs>),
+    /// Prints a script that lets a shell complete commands and flags.
+    Completions(CompletionsArgs),
+    /// Prints the manual page, or writes one of each command.
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 /// `config`.
@@ -85,6 +90,22 @@ pub struct ConfigArgs {
     /// The settings.
     #[command(flatten)]
     pub settings: SettingsArgs,
+}
+
+/// `completions`.
+#[derive(Args, Clone, Debug)]
+pub struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `man`.
+#[derive(Args, Clone, Debug)]
+pub struct ManArgs {
+    /// Folder that gets the page of each command.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
 }
 
 /// What a demo has go wrong.

@@ -96,7 +96,8 @@ impl<W: Write> Write for Screen<W> {
 #[error("nobody reads what is printed")]
 struct ReaderGone;
 
-fn gone(error: io::Error) -> io::Error {
+/// Tells a reader who is gone from other failures.
+pub(crate) fn gone(error: io::Error) -> io::Error {
     if error.kind() == ErrorKind::BrokenPipe { io::Error::new(ErrorKind::BrokenPipe, ReaderGone) } else { error }
 }
 

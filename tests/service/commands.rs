@@ -454,3 +454,46 @@ fn a_secret_is_sealed_and_without_the_key_nothing_is_served_while_it_is_stored()
     folder.said(&["client", "token", "revoke", "1", "1"]);
     folder.refused(&["client", "token", "revoke", "1", "1"], 1);
 }
+
+#[test]
+fn a_shell_completes_commands_and_flags() {
+    let folder = Folder::new();
+    let bash = folder.said(&["completions", "bash"]);
+    std::fs::write(folder.0.join("callgate.bash"), bash).unwrap();
+    let completed = |words: &str, word: &str, before: &str| {
+        let script = format!(
+            "source callgate.bash; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _callgate callgate '{word}' '{before}'; echo \"${{COMPREPLY[@]}}\""
+        );
+        let output = Command::new("bash").args(["-c", &script]).current_dir(&folder.0).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(completed("callgate conf", "conf", "callgate"), "config\n");
+    assert_eq!(completed("callgate serve --drain", "--drain", "serve"), "--drain-secs\n");
+    assert!(folder.said(&["completions", "zsh"]).starts_with("#compdef callgate"));
+    assert!(folder.said(&["completions", "fish"]).contains("complete -c callgate"));
+    // A shell may start in any folder.
+    std::fs::write(folder.0.join(".env"), "no line of ours\nNODE_ENV=x\n").unwrap();
+    for words in [&["completions", "bash"][..], &["man"], &["--version"], &["--help"]] {
+        let output = folder.run(words);
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    }
+    assert!(folder.refused(&["completions", "csh"], 64).contains("csh"));
+}
+
+#[test]
+fn every_command_has_a_manual_page_that_names_settings_and_no_values() {
+    let folder = Folder::new();
+    assert!(folder.said(&["man"]).contains(".TH callgate 1"));
+    let written = folder.command(&["man", "--out", "pages/man1"]).env("ADMIN_TOKEN", "hush").output().unwrap();
+    assert!(written.status.success(), "{written:?}");
+    let page = |name: &str| std::fs::read_to_string(folder.0.join("pages/man1").join(name)).unwrap();
+    let serve = page("callgate-serve.1");
+    assert!(serve.contains("ADMIN_TOKEN") && serve.contains("DRAIN_SECS") && !serve.contains("hush"), "{serve}");
+    for name in ["callgate.1", "callgate-config.1", "callgate-client-add.1", "callgate-client-token-create.1"] {
+        assert!(page(name).contains(".SH SYNOPSIS"), "{name}");
+    }
+    let error = folder.refused(&["man", "--out", "/proc/nowhere"], 1);
+    assert!(error.contains("/proc/nowhere"), "{error}");
+}
