@@ -1,5 +1,5 @@
 # The front door. Every target installs what is missing (and says so) and needs nothing run before it.
-.PHONY: demo demo-crash run test check docs-check newcomer bench load fuzz drill siege setup install third-party
+.PHONY: demo demo-crash run test check docs-check newcomer bench load fuzz drill siege setup install deb third-party
 CARGO ?= cargo
 # A debug build is a third of a release build's time, and carries a call with ease.
 BIN = $(CARGO) run --quiet --locked --bin callgate --
@@ -63,6 +63,10 @@ siege: setup ## what somebody who means ill does, to a release build with live c
 install: setup ## a release build below PREFIX (/usr/local; ~/.local if you are not root)
 	@$(CARGO) build --release --locked --bin callgate
 	@tools/install.sh
+
+deb: setup ## a Debian package of a release build: unit, settings, manual pages, completions
+	@$(CARGO) build --release --locked --bin callgate
+	@tools/deb.sh
 
 third-party: ## THIRD-PARTY.md, anew from Cargo.lock
 	@tools/third-party.sh
