@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 mod endpoint;
+mod schema;
 mod targets;
 mod whole;
 
@@ -23,6 +24,7 @@ mod whole;
 mod tests;
 
 pub use endpoint::{Endpoint, EndpointChange, EndpointError};
+pub(crate) use schema::EVENTS;
 pub use targets::{RefusedTarget, check_url, refused_targets, unpark};
 
 use crate::crypto::{hex, signature};

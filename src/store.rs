@@ -52,7 +52,9 @@ pub use figures::{Figures, Tokens};
 pub use jobs::{Job, JobStatus, NewJob, Waiting};
 pub use lost::LostCall;
 pub use nodes::NodeId;
-pub use outbox::{AfterCall, CALL_ENDED, EventSubject, EventsTarget, SEND_EVENT};
+pub use outbox::{
+    AfterCall, CALL_ENDED, CALL_STARTED, COMPLETED_AFTER_CALL, EventSubject, EventsTarget, RECORDING_STORED, SEND_EVENT,
+};
 pub use outcomes::{ANALYSE_CALL, CALL_ANALYSED, CallOutcome, OutcomeStatus};
 pub use owners::{Begun, FlowResumed, NewCall, NewStream, Ownership, StreamClaim};
 pub use recordings::{

@@ -1,6 +1,6 @@
 //! OpenAPI 3.1 of `/api/v1`. Each operation stands as data here, and beside its handler in the table that is served
 //! ([`super::operator::PLACES`]): what is not described is not served. What answers hold is described where they are written
-//! ([`crate::views`], [`crate::why`]); refusals tell their status and code themselves.
+//! ([`crate::views`], [`crate::why`], [`crate::notify`]); refusals tell their status and code themselves.
 
 use actix_web::http::Method;
 use serde_json::{Map, Value, json};
@@ -9,6 +9,7 @@ use super::error::Refused;
 use crate::json_schema::{COUNT, DIALECT, Definitions, Field, Kind, Object, field, optional};
 
 mod refusals;
+mod webhooks;
 
 pub(super) mod agents;
 pub(super) mod calls;
@@ -102,6 +103,7 @@ pub(super) fn document<'a>(served: impl IntoIterator<Item = (&'static str, &'a M
     for other in [Refused::NoRoute, Refused::Method("GET".into())] {
         refusals.told(&[other], &mut known);
     }
+    let webhooks = webhooks::webhooks(&mut known);
     json!({
         "openapi": "3.1.0",
         "jsonSchemaDialect": DIALECT,
@@ -114,6 +116,7 @@ pub(super) fn document<'a>(served: impl IntoIterator<Item = (&'static str, &'a M
         "servers": [{ "url": "/", "description": "The gateway, where operators reach it" }],
         "security": security(Who::Operator),
         "paths": paths,
+        "webhooks": webhooks,
         "components": {
             "schemas": known.into_json(),
             "responses": refusals.into_json(),

@@ -10,11 +10,22 @@ use tokio::runtime::Handle;
 use super::targets::check_url;
 use super::*;
 use crate::jobs::{Runner, Running};
+use crate::json_schema::{DIALECT, Definitions, Object};
 use crate::store::tests::{TempDb, new_call, new_client, node};
 use crate::store::{Batch, CallUpdate, Finish, JobStatus, NewCall};
 use crate::store::{CallOutcome, OutcomeStatus, Stored, ToolRun};
 
 const SECRET: &str = "whsec_test";
+
+/// The schema of one kind of event, as a document of its own.
+fn schema_of(what: &str, event: &Object) -> Value {
+    let mut known = Definitions::at("#/$defs/");
+    let mut schema = known.object(event);
+    schema["$defs"] = known.into_json();
+    schema["$schema"] = DIALECT.into();
+    schema["title"] = what.into();
+    schema
+}
 
 /// What the receiver was told, and what it answers to the first ones.
 #[derive(Clone, Default)]
@@ -31,6 +42,14 @@ async fn receive(receiver: web::Data<Receiver>, request: HttpRequest, body: web:
     assert!((Utc::now().timestamp() - timestamp).abs() < 5);
     let event: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(event["id"], header("callgate-event-id"));
+    let (what, described) =
+        EVENTS.into_iter().find(|(what, _)| event["type"] == *what).expect("a type that is described");
+    let validator = jsonschema::draft202012::new(&schema_of(what, described)).unwrap();
+    assert!(
+        validator.is_valid(&event),
+        "{:?}",
+        validator.iter_errors(&event).map(|error| error.to_string()).collect::<Vec<_>>()
+    );
     receiver.told.lock().unwrap().push(event);
     let answer = receiver.answers.lock().unwrap().pop().unwrap_or(204);
     HttpResponse::build(actix_web::http::StatusCode::from_u16(answer).unwrap()).finish()
@@ -375,4 +394,24 @@ async fn what_is_told_of_a_whole_call_stays_within_its_bound() {
     assert_eq!((&data["tools"], &data["transcript"][0]["text"]), (&link, &json!("Hello.")));
     let data = told(vec![turn(&"x".repeat(1_000)); 300], vec![]);
     assert_eq!((&data["tools"], &data["transcript"]), (&link, &link));
+}
+
+#[test]
+fn the_schemas_of_events_are_the_ones_in_docs() {
+    let writes = std::env::var_os("CALLGATE_WRITE_DOCS").is_some();
+    for (what, event) in EVENTS {
+        let path = format!("docs/events/{what}.json");
+        let schema = serde_json::to_string_pretty(&schema_of(what, event)).unwrap() + "\n";
+        if writes {
+            std::fs::write(&path, &schema).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(kept == schema, "CALLGATE_WRITE_DOCS=1 cargo test --lib the_schemas_of_events writes {path} anew");
+    }
+    let files = std::fs::read_dir("docs/events").unwrap().map(|file| file.unwrap().file_name());
+    let mut files: Vec<String> = files.map(|name| name.into_string().unwrap()).collect();
+    files.sort_unstable();
+    let mut told: Vec<String> = EVENTS.iter().map(|(what, _)| format!("{what}.json")).collect();
+    told.sort_unstable();
+    assert_eq!(files, told);
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use simulator::exotel::{CallError, HangUp, Say};
 use tokio::sync::Semaphore;
 
-use super::support::{ADMIN_TOKEN, Answer, Gateway, Setup, eventually, question};
+use super::support::{ADMIN_TOKEN, Answer, Gateway, Setup, check_event, eventually, question};
 
 /// A request's body, and its signature.
 type Heard = (Value, Option<String>);
@@ -35,6 +35,7 @@ async fn serve(shop: web::Data<Shop>, request: HttpRequest, body: web::Bytes) ->
         return mcp(&shop, body);
     }
     if request.path() == "/events" {
+        check_event(&body);
         shop.told.lock().unwrap().push(body);
         return HttpResponse::NoContent().finish();
     }

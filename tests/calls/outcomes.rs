@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 use simulator::exotel::Say;
 use simulator::text::{TextOptions, TextServer};
 
-use super::support::{ADMIN_TOKEN, Answer, Gateway, eventually, question};
+use super::support::{ADMIN_TOKEN, Answer, Gateway, check_event, eventually, question};
 
 type Told = Arc<Mutex<Vec<Value>>>;
 
 async fn hear(told: web::Data<Mutex<Vec<Value>>>, event: web::Json<Value>) -> HttpResponse {
+    check_event(&event);
     told.lock().unwrap().push(event.into_inner());
     HttpResponse::NoContent().finish()
 }

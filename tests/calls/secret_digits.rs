@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::database::{Database, Kind, Postgres, Sqlite};
 use crate::process::TestProcess;
-use crate::support::{NUMBER, PATIENCE, WEBHOOK_KEY, eventually, question};
+use crate::support::{NUMBER, PATIENCE, WEBHOOK_KEY, check_event, events_were_right, eventually, question};
 
 const CARD: &str = "4539578763621486";
 /// The card is asked for and given to each kind of function; then once more, and the caller stops in the middle.
@@ -68,6 +68,10 @@ async fn serve(systems: web::Data<Systems>, request: HttpRequest, body: web::Byt
         "/pay" => HttpResponse::Ok().json(repeats()),
         "/decline" => HttpResponse::UnprocessableEntity().body("the card 4539 5787 6362 1486 is declined"),
         "/bank" | "/crm" => mcp(&path, &body),
+        "/events" => {
+            check_event(&body);
+            HttpResponse::NoContent().finish()
+        }
         _ => HttpResponse::NoContent().finish(),
     }
 }
@@ -383,6 +387,7 @@ async fn nobody_but_the_function_has_them<K: Kind>(on_postgres: bool) {
     let call = CallSid::new(&report.call_sid);
     let told = || async { world.systems.asked("/events").iter().any(|event| event["type"] == "recording.stored") };
     eventually("the client is told of everything", told).await;
+    events_were_right();
 
     world.functions_had_them();
     // The carrier's own recording stays where it is.
@@ -444,6 +449,7 @@ async fn where_every_key_is_secret_a_card_that_nobody_asked_for_is_in_no_byte_ei
     let report = place_call(world.plan(script)).await.unwrap();
     let told = || async { world.systems.asked("/events").iter().any(|event| event["type"] == "recording.stored") };
     eventually("the client is told of everything", told).await;
+    events_were_right();
     let paid: Vec<Value> = world.systems.asked("/pay").iter().map(|asked| asked["arguments"].clone()).collect();
     assert_eq!(paid, [json!({ "card": CARD })], "{:#?}", world.tap.told());
     assert!(world.tap.all().contains("{{digits:1}} (16 keys)"), "the model knows that there are some");

@@ -14,7 +14,7 @@ use simulator::balancer::Balancer;
 use simulator::exotel::{Applet, CallReport, EventKind, FlowPlan, OnRefused, Say, place_flow};
 use tokio::sync::mpsc;
 
-use super::support::{ADMIN_TOKEN, Answer, Gateway, PATIENCE, Setup, eventually, question};
+use super::support::{ADMIN_TOKEN, Answer, Gateway, PATIENCE, Setup, check_event, eventually, question};
 use crate::collector::{Answer as Answers, Collector, attribute, hex};
 use crate::process::TestProcess;
 
@@ -43,6 +43,9 @@ async fn serve(shop: web::Data<Shop>, request: HttpRequest, body: web::Bytes) ->
         let parents: Vec<_> = request.headers().get_all("traceparent").map(|value| value.to_str().unwrap()).collect();
         assert!(parents.len() <= 1 && request.headers().get("tracestate").is_none(), "{request:?}");
         told(body["type"].as_str().unwrap(), parents.first().copied());
+        if request.path() == "/events" {
+            check_event(&body);
+        }
         return HttpResponse::Ok().json(json!({ "variables": { "name": "Asha" }, "status": "on its way" }));
     }
     let result = match body["method"].as_str() {

@@ -8,7 +8,7 @@ use callgate::testing::{EventsTarget, JobStatus, SettingsArgs};
 use protocol::ids::{CallSid, Secret};
 use serde_json::{Value, json};
 
-use super::support::{Gateway, eventually, incoming, sid};
+use super::support::{Gateway, check_event, eventually, incoming, sid};
 
 pub(super) type Heard = Arc<Mutex<Vec<Value>>>;
 
@@ -25,7 +25,9 @@ async fn serve(heard: web::Data<Heard>, request: HttpRequest, body: web::Bytes) 
             if heard.len() == 1 { HttpResponse::Forbidden().finish() } else { HttpResponse::Ok().body(vec![7; 1000]) }
         }
         "/events" => {
-            heard.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+            let event = serde_json::from_slice(&body).unwrap();
+            check_event(&event);
+            heard.lock().unwrap().push(event);
             HttpResponse::NoContent().finish()
         }
         _ => HttpResponse::Unauthorized().finish(),

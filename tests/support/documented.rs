@@ -81,6 +81,29 @@ pub fn check_answer(path: &str, status: u16, body: &str) {
     assert!(problems.len() < told.len(), "{path}: {status} is not in the document, or not so: {problems:?}: {body:#}");
 }
 
+/// What was wrong with events that tests heard: whoever hears one cannot fail the test by itself.
+static WRONG_EVENTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Looks at an event as its receiver heard it.
+pub fn check_event(event: &Value) {
+    let what = event["type"].as_str().unwrap_or_default();
+    let place = format!("{}/docs/events/{what}.json", env!("CARGO_MANIFEST_DIR"));
+    let problem = match std::fs::read_to_string(place) {
+        Ok(schema) => problem_of(&serde_json::from_str(&schema).unwrap(), event),
+        Err(_) => Some("nobody described it".to_owned()),
+    };
+    if let Some(problem) = problem {
+        WRONG_EVENTS.lock().unwrap().push(format!("{what}: {problem}: {event:#}"));
+    }
+}
+
+/// Fails where an event was not as its schema says.
+#[track_caller]
+pub fn events_were_right() {
+    let wrong = WRONG_EVENTS.lock().unwrap();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 /// What is wrong with an answer, as a response of the document has it.
 fn problem(response: &Value, body: &Value) -> Option<String> {
     let codes = response["x-codes"].as_array();

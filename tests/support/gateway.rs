@@ -33,7 +33,9 @@ mod calls;
 mod documented;
 
 pub use calls::{answered, question, settled, stored};
-pub use documented::{DOCUMENT, Operation, check_answer, operations, problem_of, resolved};
+pub use documented::{
+    DOCUMENT, Operation, check_answer, check_event, events_were_right, operations, problem_of, resolved,
+};
 
 /// Far beyond what anything here takes: a test that needs it has failed.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -259,6 +261,7 @@ impl<K: Kind> TestGateway<K> {
     pub async fn stop(self) {
         self.running.stop().await.unwrap();
         self.model.stop();
+        events_were_right();
     }
 }
 
