@@ -18,6 +18,8 @@ mod nodes;
 mod operators;
 #[path = "page.rs"]
 mod page;
+#[path = "python.rs"]
+mod python;
 #[path = "races.rs"]
 mod races;
 #[path = "recorded.rs"]
