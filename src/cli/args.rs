@@ -31,9 +31,16 @@ pub use tool::{TestArgs, Tool};
 /// The version, and which build it is (`build.rs`).
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CALLGATE_BUILD"), ")");
 
+/// For scripts.
+const EXITS: &str = "Exit codes:
+  0   it is done
+  1   it failed, or what was looked for is not so
+  3   a load test was itself too slow
+  64  settings, the command line or a file are wrong: a line on standard error for each mistake";
+
 /// A realtime media gateway: every Exotel call is a supervised actor with its own OpenAI Realtime session.
 #[derive(Debug, Parser)]
-#[command(name = "callgate", version = VERSION, max_term_width = 110)]
+#[command(name = "callgate", version = VERSION, max_term_width = 110, after_help = EXITS)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

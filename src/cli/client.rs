@@ -11,7 +11,7 @@ use super::args::{AddArgs, Client as Ask, ClientFields, Database, SetArgs, ShowA
 use super::{Failure, table};
 use crate::notify::{Endpoint, EndpointChange, EndpointError};
 use crate::settings::{private_hosts, read_secret};
-use crate::store::{Agent, Client, ClientChanges, ClientLimits, NewClient, Store};
+use crate::store::{Agent, Client, ClientChanges, ClientLimits, DatabaseUrl, NewClient, Store};
 use crate::tenant::{self, INSTRUCTIONS, LANGUAGE, REGION, TIME_ZONE};
 use crate::views::client_json;
 
@@ -47,18 +47,27 @@ pub(super) async fn run(ask: Ask, screen: &mut impl Write) -> Result<(), Failure
 
 /// Opens the database a command names.
 pub(super) async fn open(database: &Database) -> Result<Store, Failure> {
-    Ok(Store::open(&database.url()?).await.map_err(anyhow::Error::from)?)
+    open_at(&database.url()?).await
+}
+
+/// Opens a database.
+pub(super) async fn open_at(url: &DatabaseUrl) -> Result<Store, Failure> {
+    Ok(Store::open(url).await.map_err(anyhow::Error::from)?)
 }
 
 /// The same for a command that only looks: it makes none.
 pub(super) async fn open_existing(database: &Database) -> Result<Store, Failure> {
-    let url = database.url()?;
+    open_existing_at(&database.url()?).await
+}
+
+/// The same, of a database.
+pub(super) async fn open_existing_at(url: &DatabaseUrl) -> Result<Store, Failure> {
     if !url.is_there() {
         return Err(Failure::Other(anyhow!(
             "there is no database at {url}: let DATABASE_URL name the one that the gateway writes to"
         )));
     }
-    Ok(Store::open(&url).await.map_err(anyhow::Error::from)?)
+    open_at(url).await
 }
 
 async fn add(args: AddArgs, screen: &mut impl Write) -> Result<(), Failure> {

@@ -6,20 +6,20 @@ use anyhow::{Context, anyhow};
 use protocol::ids::Secret as Hidden;
 use serde_json::json;
 
-use super::args::{Secret, ShowArgs, Token};
-use super::client::{find, open, open_existing};
+use super::args::{Database, Secret, ShowArgs, Token};
+use super::client::{find, open_at, open_existing, open_existing_at};
 use super::{Failure, table};
 use crate::agent::{SecretError, Secrets, TokenError, new_token};
-use crate::settings::{SealSettings, SettingsError, read_secret};
-use crate::store::Store;
+use crate::settings::{SealArgs, SealSettings, SettingsError, SettingsErrors, read_secret};
+use crate::store::{DatabaseUrl, Store};
 use crate::time::told;
 
 pub(super) async fn run(ask: Secret, screen: &mut impl Write) -> Result<(), Failure> {
     match ask {
         Secret::Set(args) => {
-            let seal = args.seal.read()?;
+            let (seal, url) = keys(&args.seal, &args.named.database)?;
             let value = read_secret(&args.file).map_err(|why| Failure::Usage(format!("secret set: {why}")))?;
-            let store = open(&args.named.database).await?;
+            let store = open_at(&url).await?;
             let client = find(&store, &args.named.client).await?;
             let name = &args.named.name;
             secrets(&store, &seal).set(client.id, name, &Hidden::new(value)).await.map_err(refused)?;
@@ -52,8 +52,8 @@ pub(super) async fn run(ask: Secret, screen: &mut impl Write) -> Result<(), Fail
             writeln!(screen, "{}: the secret {} is gone", client.name, args.name)
         }
         Secret::Reseal(args) => {
-            let seal = args.seal.read()?;
-            let store = open_existing(&args.database).await?;
+            let (seal, url) = keys(&args.seal, &args.database)?;
+            let store = open_existing_at(&url).await?;
             let count = secrets(&store, &seal).reseal().await.map_err(refused)?;
             writeln!(screen, "{count} secrets are sealed with SECRETS_KEY: SECRETS_KEY_OLD can go")
         }
@@ -98,6 +98,13 @@ pub(super) async fn tokens(ask: Token, screen: &mut impl Write) -> Result<(), Fa
         }
     }
     .map_err(|error| Failure::Other(error.into()))
+}
+
+/// What is sealed with, and where it is kept: what is wrong with both is told at once.
+fn keys(seal: &SealArgs, database: &Database) -> Result<(SealSettings, DatabaseUrl), SettingsErrors> {
+    let mut wrong = SettingsErrors::default();
+    let (seal, url) = (wrong.take(seal.read()), wrong.take(database.url()));
+    wrong.or(seal.zip(url))
 }
 
 fn secrets(store: &Store, seal: &SealSettings) -> Secrets {

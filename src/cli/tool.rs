@@ -11,11 +11,11 @@ use tokio::runtime::Handle;
 
 use super::Failure;
 use super::args::{TestArgs, Tool};
-use super::client::{find, open_existing};
+use super::client::{find, open_existing_at};
 use crate::agent::{OnRecord, Secrets};
 use crate::cli::screen::shown;
 use crate::outgoing::PrivateHosts;
-use crate::settings::{SealArgs, private_hosts};
+use crate::settings::{SealSettings, SettingsErrors, private_hosts};
 use crate::store::{AuditEntry, Store};
 use crate::tools::{CallInfo, CallLog, Exchange, Runner, Toolset, exchange};
 
@@ -34,8 +34,7 @@ impl CallLog for Nobody {
 }
 
 /// What functions are run with beside any call.
-pub(super) fn runner(store: &Store, private: &PrivateHosts, seal: &SealArgs) -> Result<Runner, Failure> {
-    let seal = seal.read()?;
+pub(super) fn runner(store: &Store, private: &PrivateHosts, seal: &SealSettings) -> Result<Runner, Failure> {
     let secrets = Secrets::new(store.clone(), seal.key.as_ref(), seal.old.as_ref());
     let runner = Runner::new(store.clone(), private, Arc::new(Nobody), secrets, Handle::current());
     Ok(runner.context("no HTTP client")?)
@@ -44,7 +43,11 @@ pub(super) fn runner(store: &Store, private: &PrivateHosts, seal: &SealArgs) -> 
 /// Prints both sides and the time; false when it did not do what it is for.
 pub(super) async fn run(Tool::Test(args): Tool, screen: &mut impl Write) -> Result<bool, Failure> {
     let TestArgs { client, tool, arguments, caller, .. } = &*args;
-    let store = open_existing(&args.database).await?;
+    let mut wrong = SettingsErrors::default();
+    let (private, seal) = (wrong.take(private_hosts(&args.private_hosts)), wrong.take(args.seal.read()));
+    let url = wrong.take(args.database.url());
+    let ((private, seal), url) = wrong.or(private.zip(seal).zip(url))?;
+    let store = open_existing_at(&url).await?;
     let client = find(&store, client).await?;
     let document = OnRecord::of(&store, client.clone()).await.context("reading the client's agent")?.document;
     let toolset = Toolset::alone(&client, &document);
@@ -53,8 +56,7 @@ pub(super) async fn run(Tool::Test(args): Tool, screen: &mut impl Write) -> Resu
         let there = if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
         return Err(anyhow!("{} has no function {}: {there}", shown(&client.name), shown(tool)).into());
     };
-    let private = private_hosts(&args.private_hosts)?;
-    let runner = runner(&store, &private, &args.seal)?;
+    let runner = runner(&store, &private, &seal)?;
     let call = CallSid::new(format!("test-{}", uuid::Uuid::now_v7().simple()));
     let info = CallInfo { caller: caller.as_deref().map(PhoneNumber::new), ..CallInfo::new(call) };
     let ran = exchange(&runner, &toolset, function, &info, 1, arguments).await;

@@ -130,6 +130,27 @@ fn every_setting_that_is_wrong_or_missing_has_a_line_of_its_own() {
 }
 
 #[test]
+fn a_command_that_reads_some_settings_tells_all_of_them_that_are_wrong() {
+    let folder = Folder::new();
+    std::fs::write(folder.0.join("value"), "hush-hush").unwrap();
+    std::fs::write(folder.0.join("agent.toml"), "name = \"Acme\"").unwrap();
+    let commands: [(&[&str], &[&str]); 4] = [
+        (&["secret", "set", "1", "CRM", "--file", "value"], &["SECRETS_KEY", "SECRETS_KEY_OLD", "DATABASE_URL"]),
+        (&["secret", "reseal"], &["SECRETS_KEY", "SECRETS_KEY_OLD", "DATABASE_URL"]),
+        (&["tool", "test", "1", "book"], &["PRIVATE_HOSTS", "SECRETS_KEY", "SECRETS_KEY_OLD", "DATABASE_URL"]),
+        (&["client", "apply", "agent.toml"], &["PRIVATE_HOSTS", "DATABASE_URL"]),
+    ];
+    for (words, wrong) in commands {
+        let mut command = folder.command(words);
+        command.env("SECRETS_KEY", "short").env("SECRETS_KEY_OLD", "short").env("PRIVATE_HOSTS", "a b");
+        let output = command.env("DATABASE_URL", "mysql://x").output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        let names = error.lines().map(|line| line.split(": ").nth(1).unwrap());
+        assert_eq!((output.status.code(), names.collect::<Vec<_>>().as_slice()), (Some(64), wrong), "{error}");
+    }
+}
+
+#[test]
 fn each_line_of_env_that_is_not_understood_is_told() {
     let folder = Folder::new();
     std::fs::write(folder.0.join(".env"), "PORT 80\nHOST=127.0.0.1\nMAX_CALLS=1 2\n").unwrap();

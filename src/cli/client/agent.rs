@@ -10,9 +10,9 @@ use super::super::Failure;
 use super::super::args::{ApplyArgs, OneArgs};
 use super::super::screen::shown;
 use super::super::tool::runner;
-use super::{find, open, open_existing};
+use super::{find, open_at, open_existing};
 use crate::agent::{ApplyError, LONGEST_FILE, Mistake, OnRecord, Plan, Rules, read_bounded, read_toml};
-use crate::settings::private_hosts;
+use crate::settings::{SettingsErrors, private_hosts};
 use crate::tools::ask_servers;
 
 /// Makes a client's agent what a file says.
@@ -21,13 +21,15 @@ pub(super) async fn apply(args: &ApplyArgs, screen: &mut impl Write) -> Result<(
     let text = read_bounded(&args.file, LONGEST_FILE)
         .map_err(|error| Failure::Usage(format!("{name} cannot be read: {error}")))?
         .ok_or_else(|| Failure::Usage(format!("{name} has more than {LONGEST_FILE} bytes, which are the most")))?;
-    let private = private_hosts(&args.private_hosts)?;
+    let mut wrong = SettingsErrors::default();
+    let (private, url) = (wrong.take(private_hosts(&args.private_hosts)), wrong.take(args.database.url()));
+    let (private, url) = wrong.or(private.zip(url))?;
     let rules = Rules { private: &private, folder: Some(args.file.parent().unwrap_or(Path::new("."))) };
     let file = read_toml(&text, rules).map_err(|mistakes| told(&args.file, &mistakes))?;
-    let store = open(&args.database).await?;
+    let store = open_at(&url).await?;
     let mut plan = Plan::new(&store, file).await.map_err(|error| refused(&args.file, error))?;
     if !plan.servers().is_empty() {
-        let runner = Arc::new(runner(&store, &private, &args.seal)?);
+        let runner = Arc::new(runner(&store, &private, &args.seal.read()?)?);
         for left_out in ask_servers(&runner, &mut plan).await {
             writeln!(screen, "{}", shown(&left_out)).map_err(anyhow::Error::from)?;
         }
