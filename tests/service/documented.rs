@@ -168,6 +168,27 @@ async fn every_answer_that_the_document_has_is_given() {
     assert!(never.is_empty(), "the document promises what nobody is answered with: {never:#?}");
 }
 
+#[actix_web::test]
+async fn a_field_that_the_document_has_of_a_client_is_one_that_is_read() {
+    let gateway = Gateway::start().await;
+    let schemas = &DOCUMENT["components"]["schemas"];
+    let fields = schemas["ClientChanges"]["properties"].as_object().unwrap();
+    assert_eq!(fields, schemas["NewClient"]["properties"].as_object().unwrap());
+    for (name, schema) in fields {
+        let path = format!("/api/v1/clients/{}", gateway.tenant.id);
+        // Nobody takes an object for any of them: what is read is refused by its name, or is no field at all.
+        let request = gateway.request(Method::PATCH, &path).bearer_auth(ADMIN_TOKEN).json(&json!({ name: {} }));
+        let answer = Answer::of(request.send().await.unwrap()).await;
+        assert_eq!(answer.refused(400, "malformed_field")["field"], *name);
+        // Null is taken where the document says so, and nowhere else; a secret alone is nobody's.
+        let takes_null = problem_of(schema, &Value::Null).is_none();
+        let request = gateway.request(Method::PATCH, &path).bearer_auth(ADMIN_TOKEN).json(&json!({ name: null }));
+        let answer = Answer::of(request.send().await.unwrap()).await;
+        assert_eq!(answer.status == 200, takes_null, "{name}: {answer:?}");
+    }
+    gateway.stop().await;
+}
+
 /// What is asked for is done.
 async fn done(gateway: &Gateway, tour: &mut Tour) {
     let sid = sid();

@@ -178,10 +178,9 @@ fn kept(
     told.map(|told| known(&told).ok_or_else(|| malformed(field, wanted))).transpose()
 }
 
-/// Nothing would answer a call of a function: the agent would promise what it cannot do.
+/// Functions stand in the agent file alone.
 fn tools(value: &Value) -> Result<String, Refused> {
     let none = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
-    let problem =
-        "is not taken: callgate cannot run functions yet, and each call of one would fail; leave it out, or give []";
+    let problem = "is not taken here: functions stand in the agent (PUT …/agent, `callgate client apply`); leave it out, or give []";
     if none { Ok("[]".to_owned()) } else { Err(FieldError::malformed("tools", problem).into()) }
 }
