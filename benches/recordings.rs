@@ -1,7 +1,7 @@
 //! What a recording costs after its call: from the tracks in the spool to a file, and to the store. A minute of a call at a time: a
 //! sixtieth of it is a call-second's.
 //!
-//! With `--count` each is made once, for whoever counts instructions (`tools/encoding.sh`).
+//! With `--count` each is made once, for whoever counts instructions (`tools/instructions.sh recordings`).
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};

@@ -79,7 +79,10 @@ pub(super) async fn run(demo: &Demo, screen: &mut impl Write) -> anyhow::Result<
     let mut plan = plan(&gateway, &key, Say::AgentFinished(LOOKED_UP))?;
     plan.patience = LONGEST_STEP;
     plan.observer = Some(observer);
-    let (report, shown) = tokio::join!(place_call(plan), show(events, screen));
+    // The second caller rings meanwhile, at a gateway of its own, and is shown afterwards: nobody has to wait for both.
+    let mut second = Vec::new();
+    let (report, shown, handed_on) =
+        tokio::join!(place_call(plan), show(events, screen), handover::run(&folder.0, &key, &mut second));
     shown?;
     let report = report.context("placing the demo's call")?;
     let record = record(&running, &report).await?;
@@ -88,7 +91,8 @@ pub(super) async fn run(demo: &Demo, screen: &mut impl Write) -> anyhow::Result<
     figures(screen, &report, &record, &sessions)?;
     report.sound.write_wav(&demo.wav).with_context(|| format!("writing {}", demo.wav.display()))?;
     writeln!(screen, "\nListen to it: {} (left: the caller, right: the agent as heard).", demo.wav.display())?;
-    let mut more = handover::run(&folder.0, &key, screen).await?;
+    let mut more = handed_on?;
+    screen.write_all(&second)?;
     more.extend(office.till.checks(&sessions, &folder.0));
     let seen = Seen { report: &report, record: &record, sessions: &sessions, lookups: office.asked(), handed_on: more };
     let good = verdict::show(screen, &seen)?;

@@ -46,7 +46,10 @@ pub(super) async fn run(
     std::fs::create_dir(&folder).with_context(|| format!("making {}", folder.display()))?;
     let running = start(settings(&folder, 0, key, &url)?).await?;
     equip(running.store()).await?;
-    writeln!(screen, "\nA second caller asks for a person. The desk's telephone rings, and nobody is there.\n")?;
+    writeln!(
+        screen,
+        "\nA second caller, meanwhile, asked for a person. The desk's telephone rang, and nobody was there.\n"
+    )?;
     let (observer, events) = mpsc::channel(256);
     let mut plan = plan(&format!("http://{}", running.addr()), key)?;
     plan.call.observer = Some(observer);
