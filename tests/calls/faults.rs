@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
-use actors::Fault;
+use actors::{Fault, Phase};
 use protocol::ids::CallSid;
 use simulator::exotel::{CallReport, EndedBy, HangUp, Say};
 
-use crate::support::{Gateway, PATIENCE, Setup, answered, question};
+use crate::support::{Gateway, PATIENCE, Setup, answered, eventually, question};
 
 const SID: &str = "0123456789abcdef0123456789ab18bl";
 
@@ -76,7 +76,11 @@ async fn a_call_that_keeps_failing_is_given_up_so_that_the_flow_goes_on() {
     plan.call_sid = Some(SID.into());
     plan.end = HangUp::Gateway;
     let failing = async {
-        gateway.model.wait_for(|s| s.iter().any(|s| s.configured), PATIENCE).await;
+        // Only once its stream is there: a call that is given up before begins anew with the stream.
+        eventually("the call is live", async || {
+            gateway.running.switchboard().phase(&CallSid::new(SID)) == Some(Phase::Live)
+        })
+        .await;
         while gateway.running.switchboard().phase(&CallSid::new(SID)).is_some() {
             gateway.faults.inject(&CallSid::new(SID), Fault::PanicCall);
             tokio::task::yield_now().await;
@@ -84,7 +88,7 @@ async fn a_call_that_keeps_failing_is_given_up_so_that_the_flow_goes_on() {
     };
     let (report, ()) = tokio::join!(gateway.try_call(plan), failing);
     let record = gateway.record(SID).await;
-    assert_eq!(record.call.status, "failed");
+    assert_eq!(record.call.status, "failed", "{record:?}");
     assert!(record.call.ended_why.unwrap().contains("gave up"), "in words");
     if let Ok(report) = report {
         assert_eq!(report.ended_by, EndedBy::Gateway, "{report:?}");
