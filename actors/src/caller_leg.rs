@@ -1,29 +1,28 @@
 //! The carrier's media socket: the one file that knows actix-web-actors, so that a move to its successor touches nothing else.
 //!
-//! The socket's actor is polled as the body of the HTTP response: while its peer does not read, it stands still, mailbox and
+//! The socket's actor is polled by the task of its connection (`socket.rs`): while its peer does not read, it stands still, mailbox and
 //! timers included. So it is a codec and no more: every deadline of a call is the call's, and audio that does not fit into this
 //! actor's mailbox goes back to the call.
 //!
-//! Audio counts as sent once it is in the response's body. What is beyond is not known: up to 32 KiB and the call's lead in the
-//! connection's buffer (only below that is the body asked for more), what the kernel takes, the network, the carrier. While any of it is
-//! stuck the socket is not read either, and a call from which no frame comes takes nothing for played.
+//! Audio counts as sent once the actor wrote it. What is beyond is not known: what it wrote in one turn, what the kernel takes, the
+//! network, the carrier. While any of it is stuck the socket is not read either, and a call from which no frame comes takes nothing for
+//! played.
 
 mod budget;
 mod join;
 mod line;
 mod parts;
+mod socket;
+mod upgrade;
 
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Handler, Message, SpawnHandle, StreamHandler, WrapFuture};
 use actix_http::ws::Item;
-use actix_web::error::PayloadError;
-use actix_web::{HttpRequest, HttpResponse, web};
-use actix_web_actors::ws::{self, CloseCode, CloseReason, ProtocolError, WebsocketContext, WsResponseBuilder};
-use bytes::Bytes;
-use futures_util::Stream;
+use actix_web::{HttpRequest, HttpResponse};
+use actix_web_actors::ws::{self, CloseCode, CloseReason, ProtocolError, WebsocketContext};
 use protocol::call::io::CallerCommand;
 use protocol::exotel::stream::{self, CarrierMessage};
 
@@ -33,6 +32,8 @@ use crate::switchboard::Switchboard;
 use budget::{Kind, Pace};
 use line::Line;
 use parts::{NotWhole, Parts};
+use socket::MediaSocket;
+pub use upgrade::answer_upgrade;
 
 /// The longest message taken, in one frame or in several. The carrier's are about 1 KiB, its limit is 100 KB.
 const LONGEST_MESSAGE: usize = 256 << 10;
@@ -65,6 +66,16 @@ pub(crate) struct CallerLeg {
     parts: Parts,
     pace: Pace,
     start_timer: SpawnHandle,
+    noted: Rc<Noted>,
+}
+
+/// What the actor and its socket's task tell each other.
+#[derive(Default)]
+struct Noted {
+    /// The actor is over: what it wrote is the last of it.
+    stopped: Cell<bool>,
+    /// A frame's head claims more than is taken.
+    too_long: Cell<bool>,
 }
 
 enum Stage {
@@ -79,18 +90,6 @@ enum Stage {
 
 type Ctx = WebsocketContext<CallerLeg>;
 
-/// The request's body, read by the task that fills it: HTTP/1 feeds what it read to this body and polls the response, which is
-/// this actor, in one turn. So it need not wake itself, which would cost a second turn for every frame.
-struct OneTask(web::Payload);
-
-impl Stream for OneTask {
-    type Item = Result<Bytes, PayloadError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Pin::new(&mut self.0).poll_next(&mut Context::from_waker(Waker::noop()))
-    }
-}
-
 impl CallerLeg {
     pub(crate) fn new(board: Switchboard, entry: MediaEntry) -> Self {
         Self {
@@ -99,12 +98,15 @@ impl CallerLeg {
             parts: Parts::default(),
             pace: Pace::new(),
             start_timer: SpawnHandle::default(),
+            noted: Rc::default(),
         }
     }
 
-    /// Answers the handshake; the actor lives on the worker that took the connection.
-    pub(crate) fn upgrade(self, request: &HttpRequest, body: web::Payload) -> actix_web::Result<HttpResponse> {
-        WsResponseBuilder::new(self, request, OneTask(body)).frame_size(LONGEST_MESSAGE).start()
+    /// Answers the handshake. [`answer_upgrade`] finds the socket in the answer's extensions, and serves it.
+    pub(crate) fn upgrade(self, request: &HttpRequest) -> actix_web::Result<HttpResponse> {
+        let mut response = ws::handshake(request)?.finish();
+        response.extensions_mut().insert(MediaSocket::new(self));
+        Ok(response)
     }
 
     fn text(&mut self, text: &str, ctx: &mut Ctx) {
@@ -194,6 +196,7 @@ impl Actor for CallerLeg {
     fn stopped(&mut self, _: &mut Ctx) {
         // Now, and not when the last bytes have left: the call hears that its socket is gone.
         self.stage = Stage::Over;
+        self.noted.stopped.set(true);
     }
 }
 
@@ -211,7 +214,8 @@ impl StreamHandler<Result<ws::Message, ProtocolError>> for CallerLeg {
                 ctx.stop();
             }
             Err(error) => {
-                let code = if matches!(error, ProtocolError::Overflow) { CloseCode::Size } else { CloseCode::Protocol };
+                let is_long = self.noted.too_long.get() || matches!(error, ProtocolError::Overflow);
+                let code = if is_long { CloseCode::Size } else { CloseCode::Protocol };
                 self.board.meters().junk.carrier.increment(1);
                 // Dropping the line tells the call that its socket is gone.
                 self.close(code, &error.to_string(), ctx);

@@ -24,7 +24,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use protocol::call::end::Ended;
 use protocol::call::io::Control;
 use protocol::ids::CallSid;
@@ -239,16 +239,12 @@ impl Switchboard {
         self.find(call).map(|slot| slot.phase())
     }
 
-    /// Upgrades a media socket. Whose it is was checked, or is by the `start` event.
+    /// Upgrades a media socket: [`answer_upgrade`](crate::answer_upgrade) sends the answer, and serves the socket. Whose it is was
+    /// checked, or is by the `start` event.
     ///
     /// # Errors
     /// When the request is not a WebSocket handshake, or its token's call is over or has a stream already.
-    pub fn media(
-        &self,
-        request: &HttpRequest,
-        body: web::Payload,
-        entry: MediaEntry,
-    ) -> actix_web::Result<HttpResponse> {
+    pub fn media(&self, request: &HttpRequest, entry: MediaEntry) -> actix_web::Result<HttpResponse> {
         if let MediaEntry::Token(call) = &entry {
             let refusal = match self.find_kept(call).map(|slot| slot.takes_start()) {
                 Some(true) => None,
@@ -261,7 +257,7 @@ impl Switchboard {
                 return Err(actix_web::error::ErrorForbidden(why));
             }
         }
-        CallerLeg::new(self.clone(), entry).upgrade(request, body)
+        CallerLeg::new(self.clone(), entry).upgrade(request)
     }
 
     /// Ends a call, or its stream, as the reason has it. False when it is not here.

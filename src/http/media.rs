@@ -16,23 +16,18 @@ use crate::calls::Awaited;
 pub(super) async fn by_token(
     gateway: web::Data<Gateway>,
     request: HttpRequest,
-    body: web::Payload,
     token: web::Path<String>,
 ) -> Result<HttpResponse> {
     let mut audited = AuditContext::new("media.token", &gateway, &request);
     let entry = check_token(&gateway, &request, &token, &mut audited).await;
-    open(&gateway, &request, body, entry, audited).await
+    open(&gateway, &request, entry, audited).await
 }
 
 /// `GET /exotel/media`: a static URL in the applet. Which call it is comes with the `start` event.
-pub(super) async fn by_account(
-    gateway: web::Data<Gateway>,
-    request: HttpRequest,
-    body: web::Payload,
-) -> Result<HttpResponse> {
+pub(super) async fn by_account(gateway: web::Data<Gateway>, request: HttpRequest) -> Result<HttpResponse> {
     let audited = AuditContext::new("media.static", &gateway, &request);
     let entry = check_account(&gateway, &request).map(|()| MediaEntry::Static);
-    open(&gateway, &request, body, entry, audited).await
+    open(&gateway, &request, entry, audited).await
 }
 
 async fn check_token(
@@ -72,14 +67,13 @@ fn check_upgrade(request: &HttpRequest) -> Result<(), Refused> {
 async fn open(
     gateway: &Gateway,
     request: &HttpRequest,
-    body: web::Payload,
     entry: Result<MediaEntry, Refused>,
     audited: AuditContext,
 ) -> Result<HttpResponse> {
     match entry {
         Ok(entry) => {
             let_in(request);
-            gateway.switchboard.media(request, body, entry)
+            gateway.switchboard.media(request, entry)
         }
         Err(refused) => {
             audited.write_refusal(gateway, &refused, async { json!({}) }, gateway.deadline()).await;

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use actix_http::HttpService;
 use actix_rt::Arbiter;
-use actix_service::{Service, ServiceFactory, map_config};
+use actix_service::{Service, ServiceFactory, fn_service, map_config};
 use actix_web::dev::AppConfig;
 use actix_web::{App, middleware, web};
+use actors::answer_upgrade;
 use anyhow::Context;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
@@ -221,6 +222,8 @@ async fn service(
         .wrap(middleware::NormalizePath::trim())
         .wrap(middleware::from_fn(name_request))
         .configure(move |config| routes_of(plane, &gateway, config));
+    let app = Rc::new(map_config(app, |()| AppConfig::default()).new_service(()).await?);
+    let routes = Rc::clone(&app);
     HttpService::build()
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(HEAD_TIMEOUT)
@@ -228,7 +231,11 @@ async fn service(
         .on_connect_ext(|socket: &Watched, data| {
             data.insert(Arc::clone(socket.connection()));
         })
-        .h1(map_config(app, |()| AppConfig::default()))
+        .upgrade(fn_service(move |(request, connection)| {
+            let answered = app.call(request);
+            async move { answer_upgrade(answered.await?.into(), connection).await.map_err(actix_web::Error::from) }
+        }))
+        .h1(fn_service(move |request| routes.call(request)))
         .new_service(())
         .await
 }

@@ -10,10 +10,12 @@ use protocol::ids::CallSid;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use serde_json::json;
 use socket2::Socket as Raw;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::Response;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::support::{API_KEY, API_TOKEN, Gateway, PATIENCE, eventually, incoming, sid};
@@ -42,11 +44,14 @@ fn refusal(answer: &Response<Option<Vec<u8>>>) -> (u16, String) {
     (answer.status().as_u16(), body["error"]["code"].as_str().unwrap_or_default().to_owned())
 }
 
-pub(super) async fn start(socket: &mut Socket, sid: &str) {
-    let start = json!({ "event": "start", "stream_sid": "st1", "sequence_number": "1", "start": {
+fn start_event(sid: &str) -> serde_json::Value {
+    json!({ "event": "start", "stream_sid": "st1", "sequence_number": "1", "start": {
         "stream_sid": "st1", "call_sid": sid, "account_sid": "acme1", "from": "09876543210", "to": "08037091588",
-        "media_format": { "encoding": "base64", "sample_rate": "8000", "bit_rate": "128kbps" } } });
-    for message in [json!({ "event": "connected" }), start] {
+        "media_format": { "encoding": "base64", "sample_rate": "8000", "bit_rate": "128kbps" } } })
+}
+
+pub(super) async fn start(socket: &mut Socket, sid: &str) {
+    for message in [json!({ "event": "connected" }), start_event(sid)] {
         socket.send(Message::text(message.to_string())).await.unwrap();
     }
 }
@@ -179,6 +184,44 @@ async fn a_media_url_without_an_upgrade_says_what_it_is() {
     let answer = gateway.get("/exotel/voicebot", &incoming(&sid)).await.json();
     let answer = gateway.get_bare(&path(answer["url"].as_str().unwrap())).await;
     answer.refused(426, "upgrade_required");
+    gateway.stop().await;
+}
+
+#[actix_web::test]
+async fn a_frame_that_claims_more_than_a_message_is_refused_before_it_has_come() {
+    let gateway = Gateway::start().await;
+    let mut socket = open(&gateway, "/exotel/media", Some(&format!("{API_KEY}:{API_TOKEN}"))).await.unwrap();
+    // A masked text of a tebibyte, of which nothing comes.
+    let head = [&[0x81, 0x80 | 127][..], &(1u64 << 40).to_be_bytes(), &[0; 4]].concat();
+    socket.get_mut().write_all(&head).await.unwrap();
+    let closed = tokio::time::timeout(PATIENCE, socket.next()).await.expect("it is told at once");
+    match closed {
+        Some(Ok(Message::Close(Some(frame)))) => assert_eq!(frame.code, CloseCode::Size),
+        other => panic!("{other:?}"),
+    }
+    gateway.stop().await;
+}
+
+#[actix_web::test]
+async fn what_comes_right_behind_the_handshake_is_heard() {
+    let gateway = Gateway::start().await;
+    let sid = sid();
+    let mut socket = TcpStream::connect(gateway.running.addr()).await.unwrap();
+    let head = format!(
+        "GET /exotel/media HTTP/1.1\r\nHost: {}\r\nAuthorization: Basic {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        gateway.running.addr(),
+        STANDARD.encode(format!("{API_KEY}:{API_TOKEN}")),
+    );
+    let start = start_event(&sid).to_string();
+    let frame = [&[0x81, 0x80 | 126][..], &(start.len() as u16).to_be_bytes(), &[0; 4], start.as_bytes()].concat();
+    socket.write_all(&[head.as_bytes(), &frame].concat()).await.unwrap();
+    let call = CallSid::new(&sid);
+    eventually("the call is live", || async {
+        gateway.running.switchboard().phase(&call) == Some(actors::Phase::Live)
+    })
+    .await;
+    drop(socket);
     gateway.stop().await;
 }
 

@@ -1,14 +1,18 @@
 //! A gateway of one worker, with what it records.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use actix_http::HttpService;
+use actix_server::{Server, ServerHandle};
+use actix_service::{Service, ServiceFactory, fn_factory, fn_service, map_config};
+use actix_web::dev::AppConfig;
+use actix_web::{App, HttpRequest, HttpResponse, web};
 use actors::{
     Admission, Admissions, Effects, FaultInjector, Join, JoinAnswer, JoinError, Limits, MediaEntry, MediaRefusal,
-    ModelEndpoint, Recorder, Step, SupervisorEvent, Switchboard,
+    ModelEndpoint, Recorder, Step, SupervisorEvent, Switchboard, answer_upgrade,
 };
 use protocol::call::end::Ended;
 use protocol::call::fact::Fact;
@@ -145,20 +149,33 @@ impl Gateway {
         let (board, faults) = Switchboard::with_faults(endpoint, limits, book.clone(), book.clone());
         let (data, hands) = (web::Data::new(board.clone()), Hands::default());
         let of_test = web::Data::new(hands.clone());
-        let server = HttpServer::new(move || {
-            App::new()
+        let app = move || {
+            let app = App::new()
                 .app_data(data.clone())
                 .app_data(of_test.clone())
                 .route("/admit/{call}", web::get().to(admit))
                 .route("/media/{call}", web::get().to(by_token))
-                .route("/media", web::get().to(by_start))
-        })
-        .workers(1)
-        .tcp_nodelay(true)
-        .disable_signals()
-        .listen(listener)
-        .unwrap();
-        let address = server.addrs()[0];
+                .route("/media", web::get().to(by_start));
+            map_config(app, |()| AppConfig::default())
+        };
+        let address = listener.local_addr().unwrap();
+        let serve = move || {
+            let upgraded = app.clone();
+            let upgrade = fn_factory(move || {
+                let routes = upgraded().new_service(());
+                async move {
+                    let routes = Rc::new(routes.await?);
+                    Ok::<_, ()>(fn_service(move |(request, connection)| {
+                        let answered = routes.call(request);
+                        async move {
+                            answer_upgrade(answered.await?.into(), connection).await.map_err(actix_web::Error::from)
+                        }
+                    }))
+                }
+            });
+            HttpService::build().tcp_nodelay(true).upgrade(upgrade).h1(app()).tcp()
+        };
+        let server = Server::build().workers(1).disable_signals().listen("calls", listener, serve).unwrap();
         let server = server.run();
         let handle = server.handle();
         actix_web::rt::spawn(server);
@@ -236,15 +253,10 @@ async fn by_token(
     board: web::Data<Switchboard>,
     call: web::Path<String>,
     request: HttpRequest,
-    body: web::Payload,
 ) -> actix_web::Result<HttpResponse> {
-    board.media(&request, body, MediaEntry::Token(CallSid::new(call.into_inner())))
+    board.media(&request, MediaEntry::Token(CallSid::new(call.into_inner())))
 }
 
-async fn by_start(
-    board: web::Data<Switchboard>,
-    request: HttpRequest,
-    body: web::Payload,
-) -> actix_web::Result<HttpResponse> {
-    board.media(&request, body, MediaEntry::Static)
+async fn by_start(board: web::Data<Switchboard>, request: HttpRequest) -> actix_web::Result<HttpResponse> {
+    board.media(&request, MediaEntry::Static)
 }

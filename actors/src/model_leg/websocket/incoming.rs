@@ -1,13 +1,9 @@
 //! Frames that come: read into the thread's buffer, and given on as parts of it.
 
-use std::cell::Cell;
-use std::future::Future;
-use std::io::{self, Cursor};
-use std::pin::pin;
-use std::task::{Context, Poll, ready};
+use std::io::Cursor;
+use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::AsyncReadExt;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
@@ -15,11 +11,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpC
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::model_leg::dial::Socket;
+use crate::read_buffer::ReadBuffer;
 
-/// A thread's buffer: some deltas of 250 ms, which are 18 KiB each.
-const BUFFER: usize = 64 << 10;
-/// At least so much is read at once, if it is there.
-const ROOM: usize = BUFFER / 2;
 /// The longest message taken.
 const MESSAGE: usize = 16 << 20;
 /// The longest head of a frame.
@@ -27,18 +20,10 @@ const HEAD: usize = 14;
 /// The most that a control frame may hold.
 const CONTROL: u64 = 125;
 
-thread_local! {
-    /// The thread's buffer, while no connection reads into it.
-    static SPARE: Cell<BytesMut> = Cell::default();
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Incoming {
-    /// Read, and not told yet: in the thread's buffer, or (what waits for its rest) in one of its own.
-    bytes: BytesMut,
-    /// `bytes` is the thread's.
-    lent: bool,
+    bytes: ReadBuffer,
     /// Bytes that the frame at the head of `bytes` takes, as far as that is known.
     wanted: usize,
     /// The frames so far of a message that comes in several, and whether it is text.
@@ -48,7 +33,7 @@ pub(super) struct Incoming {
 impl Incoming {
     /// `early` was read before.
     pub(super) fn new(early: &[u8]) -> Self {
-        Self { bytes: BytesMut::from(early), lent: false, wanted: HEAD, parts: None }
+        Self { bytes: ReadBuffer::new(early), wanted: HEAD, parts: None }
     }
 
     /// The next message. What is read and not told stays in the thread's buffer, which is given back once there is nothing more.
@@ -57,46 +42,16 @@ impl Incoming {
             if let Some(next) = self.parse().transpose() {
                 return Poll::Ready(next);
             }
-            match self.read(socket, task) {
+            match self.bytes.poll_read(self.wanted, socket, task) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(ProtocolError::ResetWithoutClosingHandshake.into())),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
                 Poll::Pending => {
-                    self.give_back();
+                    self.bytes.give_back(self.wanted);
                     return Poll::Pending;
                 }
             }
         }
-    }
-
-    fn read(&mut self, socket: &mut Socket, task: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.bytes.is_empty() && !self.lent {
-            (self.bytes, self.lent) = (SPARE.take(), true);
-            if self.bytes.capacity() == 0 {
-                self.bytes = BytesMut::with_capacity(BUFFER);
-            }
-        }
-        // A length that a frame only claims is not believed: its place grows as it comes.
-        let room = if self.lent { ROOM } else { self.wanted.saturating_sub(self.bytes.len()).clamp(1, BUFFER) };
-        self.bytes.reserve(room);
-        let read = ready!(pin!(socket.read_buf(&mut self.bytes)).poll(task));
-        Poll::Ready(read)
-    }
-
-    /// Leaves the buffer to the thread's other connections, with what there is of a frame copied out of it.
-    fn give_back(&mut self) {
-        if !self.lent {
-            return;
-        }
-        let mut part = BytesMut::new();
-        if !self.bytes.is_empty() {
-            part.reserve(self.wanted.min(BUFFER));
-            part.extend_from_slice(&self.bytes);
-        }
-        let mut buffer = std::mem::replace(&mut self.bytes, part);
-        buffer.clear();
-        SPARE.set(buffer);
-        self.lent = false;
     }
 
     /// Bytes that it keeps for itself.
