@@ -3,7 +3,7 @@
 use crate::json_schema::{COUNT, Field, Kind, Object, field, or_null};
 use crate::store::{CALL_ANALYSED, CALL_ENDED, CALL_STARTED, CALL_TRANSFERRED, COMPLETED_AFTER_CALL, RECORDING_STORED};
 use crate::views::schema::{
-    ENDED_CODE, FIGURES, LATENCY, OUTCOME, RECORDING_STATUS, TOOL_RUN, TRANSFER, TRANSFER_TOLD, WHO,
+    ENDED_CODE, FIGURES, FILE, OUTCOME, PARTIES, RECORDING_STATUS, SAID, SOURCE, TOOL_RUN, TRANSFER, TRANSFER_TOLD,
 };
 
 /// All that clients are told, by its type.
@@ -23,14 +23,8 @@ const HEAD: &[Field] = &[
     field("call_sid", Kind::Text, "Exotel's id of the call."),
 ];
 
-/// What all save `recording.stored` say of the call.
-const OF_CALL: &[Field] = &[
-    field("client", Kind::Text, "Name of the client."),
-    or_null("from", Kind::Text, "Caller, in E.164 where the number could be understood."),
-    or_null("to", Kind::Text, "Number that was dialled, likewise."),
-    or_null("direction", Kind::Text, "As the carrier spells it: `incoming`, `outbound-dial`."),
-    field("started_at", Kind::Time, "When it came in."),
-];
+/// Whose call it is: all save `recording.stored` say so, and whose [`PARTIES`] it has.
+const CLIENT: &[Field] = &[field("client", Kind::Text, "Name of the client.")];
 
 const DATA: &str = "What there is to say.";
 const TYPE: &str = "What happened.";
@@ -40,7 +34,7 @@ const STARTED: Object = Object {
     about: "A call was admitted.",
     fields: &[HEAD, &[field("type", Kind::Is(CALL_STARTED), TYPE), field("data", Kind::Of(&STARTED_DATA), DATA)]],
 };
-const STARTED_DATA: Object = Object { name: "CallStartedData", about: "The call.", fields: &[OF_CALL] };
+const STARTED_DATA: Object = Object { name: "CallStartedData", about: "The call.", fields: &[CLIENT, &PARTIES] };
 
 const TRANSFERRED: Object = Object {
     name: "CallTransferred",
@@ -53,7 +47,7 @@ const TRANSFERRED: Object = Object {
 const TRANSFERRED_DATA: Object = Object {
     name: "CallTransferredData",
     about: "The call, and where its caller goes.",
-    fields: &[OF_CALL, &[field("transfer", Kind::Of(&NEW_TRANSFER), "Where to, and why.")]],
+    fields: &[CLIENT, &PARTIES, &[field("transfer", Kind::Of(&NEW_TRANSFER), "Where to, and why.")]],
 };
 const NEW_TRANSFER: Object = Object { name: "NewTransfer", about: "A caller is handed on.", fields: &[&TRANSFER_TOLD] };
 
@@ -66,7 +60,8 @@ const ENDED_DATA: Object = Object {
     name: "CallEndedData",
     about: "The whole call. A list for which an event of 256 KiB has no room is a link.",
     fields: &[
-        OF_CALL,
+        CLIENT,
+        &PARTIES,
         &[
             field("status", Kind::Text, "`completed`, `failed`, or what the carrier said: `busy`, `no-answer`."),
             or_null("ended_code", ENDED_CODE, "How it ended, in one word."),
@@ -94,14 +89,7 @@ const LINK: Object = Object {
 const LINE: Object = Object {
     name: "TranscriptLine",
     about: "What one side said.",
-    fields: &[&[
-        field("who", WHO, "Who spoke."),
-        field("text", Kind::Text, "The words; of the agent only what was heard."),
-        field("at_ms", COUNT, "When it began to be spoken or played, ms since the media stream began."),
-        field("interrupted", Kind::Flag, "It was cut short: by the caller, or it broke off."),
-        field("backchannel", Kind::Flag, "The caller's, who wanted nothing by it."),
-        or_null("latency", Kind::Of(&LATENCY), "The caller waited for it: how long, and for what."),
-    ]],
+    fields: &[&SAID, &[field("backchannel", Kind::Flag, "The caller's, who wanted nothing by it.")]],
 };
 
 const SOUND: Object = Object {
@@ -110,12 +98,11 @@ const SOUND: Object = Object {
     fields: &[&[
         field("recording_id", COUNT, "Its id."),
         field("status", RECORDING_STATUS, "Whether it is where it shall be; then `recording.stored` tells of it, too."),
-        field("source", Kind::Text, SOURCE),
+        SOURCE,
         or_null("url", Kind::Text, "Where it is."),
         or_null("bytes", COUNT, "Its size."),
     ]],
 };
-const SOURCE: &str = "Where it came from: the carrier's URL, or a word for what the gateway made itself.";
 
 const RECORDED: Object = Object {
     name: "RecordingStored",
@@ -125,15 +112,7 @@ const RECORDED: Object = Object {
 const RECORDED_DATA: Object = Object {
     name: "RecordingStoredData",
     about: "The recording, and of the call no more than whose it is.",
-    fields: &[&[
-        field("client", Kind::Text, "Name of the client."),
-        field("recording_id", COUNT, "Its id."),
-        field("source", Kind::Text, SOURCE),
-        or_null("url", Kind::Text, "Where it is: `file:///folder/key`, `s3://bucket/prefix/key`."),
-        or_null("bytes", COUNT, "Its size."),
-        or_null("sha256", Kind::Text, "SHA-256 of what is stored, lower-case hex."),
-        or_null("content_type", Kind::Text, "What it is."),
-    ]],
+    fields: &[CLIENT, &[field("recording_id", COUNT, "Its id.")], &FILE],
 };
 
 const ANALYSED: Object = Object {
@@ -144,7 +123,7 @@ const ANALYSED: Object = Object {
 const ANALYSED_DATA: Object = Object {
     name: "CallAnalysedData",
     about: "The call, and what came of it.",
-    fields: &[OF_CALL, &[or_null("outcome", Kind::Of(&OUTCOME), "What was found out.")]],
+    fields: &[CLIENT, &PARTIES, &[or_null("outcome", Kind::Of(&OUTCOME), "What was found out.")]],
 };
 
 const COMPLETED: Object = Object {
@@ -158,7 +137,7 @@ const COMPLETED: Object = Object {
 const COMPLETED_DATA: Object = Object {
     name: "ToolCompletedAfterCallData",
     about: "The call, and what the function came to.",
-    fields: &[OF_CALL, &[field("tool", Kind::Of(&COMPLETED_TOOL), "The function.")]],
+    fields: &[CLIENT, &PARTIES, &[field("tool", Kind::Of(&COMPLETED_TOOL), "The function.")]],
 };
 const COMPLETED_TOOL: Object = Object {
     name: "CompletedTool",

@@ -6,12 +6,14 @@ use protocol::call::latency::{Awaited, Part};
 use crate::json_schema::{COUNT, Field, Kind, Object, field, optional, or_null};
 use crate::store::{Entry, OutcomeStatus, RecordingStatus};
 
-pub(crate) const CALL: Object = Object { name: "Call", about: "A call, as lists have it.", fields: &[CALL_FIELDS] };
+pub(crate) const CALL: Object =
+    Object { name: "Call", about: "A call, as lists have it.", fields: &[&PARTIES, CALL_FIELDS] };
 
 pub(crate) const WHOLE_CALL: Object = Object {
     name: "WholeCall",
     about: "A call with all that is on record of it.",
     fields: &[
+        &PARTIES,
         CALL_FIELDS,
         &[
             field("turns", Kind::List(&Kind::Of(&TURN)), "The transcript, as heard."),
@@ -28,13 +30,18 @@ pub(crate) const WHOLE_CALL: Object = Object {
     ],
 };
 
+/// Who calls whom, and since when.
+pub(crate) const PARTIES: [Field; 4] = [
+    or_null("from", Kind::Text, "Caller, in E.164 where the number could be understood."),
+    or_null("to", Kind::Text, "Number that was dialled, likewise."),
+    or_null("direction", Kind::Text, "As the carrier spells it: `incoming`, `outbound-dial`."),
+    field("started_at", Kind::Time, "When it came in."),
+];
+
 const CALL_FIELDS: &[Field] = &[
     field("call_sid", Kind::Text, "Exotel's id of the call."),
     field("trace_id", Kind::Text, "Id of the call's trace, 32 hex digits."),
     or_null("client", Kind::Text, "Name of the client whose call it is; null: nobody's."),
-    or_null("from", Kind::Text, "Caller, in E.164 where the number could be understood."),
-    or_null("to", Kind::Text, "Number that was dialled, likewise."),
-    or_null("direction", Kind::Text, "As the carrier spells it: `incoming`, `outbound-dial`."),
     or_null(
         "entry",
         Kind::Word(|| Entry::ALL.map(Entry::name).into()),
@@ -50,7 +57,6 @@ const CALL_FIELDS: &[Field] = &[
     or_null("ended_code", ENDED_CODE, "How it ended, in one word; null: it has not."),
     or_null("ended_why", Kind::Text, "The same in words for people."),
     field("live", Kind::Flag, "This gateway has its media stream, or waits for one."),
-    field("started_at", Kind::Time, "When it came in."),
     or_null("answered_at", Kind::Time, "When it was answered, as the carrier told."),
     or_null("media_at", Kind::Time, "When its media stream began."),
     or_null("ended_at", Kind::Time, "When it ended."),
@@ -59,7 +65,7 @@ const CALL_FIELDS: &[Field] = &[
 
 pub(crate) const ENDED_CODE: Kind = Kind::Word(|| EndCode::ALL.map(EndCode::name).into());
 const ENDED_BY: Kind = Kind::Word(|| EndedBy::ALL.map(EndedBy::name).into());
-pub(crate) const WHO: Kind = Kind::Word(|| vec!["caller", "agent"]);
+const WHO: Kind = Kind::Word(|| vec!["caller", "agent"]);
 pub(crate) const RECORDING_STATUS: Kind = Kind::Word(|| RecordingStatus::ALL.map(RecordingStatus::name).into());
 
 pub(crate) const FIGURES: Object = Object {
@@ -111,22 +117,33 @@ const TOKENS: Object = Object {
 const TURN: Object = Object {
     name: "Turn",
     about: "What one side said.",
-    fields: &[&[
-        field("index", COUNT, "Position in the conversation, from 0."),
-        field("who", WHO, "Who spoke."),
-        field("text", Kind::Text, "The words; of the agent only what was heard."),
-        field("at_ms", COUNT, "When it began to be spoken or played, ms since the media stream began."),
-        field("heard_ms", COUNT, "Audio heard (agent) or spoken (caller), ms."),
-        field("generated_ms", COUNT, "Audio generated, ms (agent); 0 for the caller."),
-        field("interrupted", Kind::Flag, "It was cut short: by the caller, or it broke off."),
-        or_null("answer_ms", COUNT, "An answer began with it: ms from the caller's last speech until it was sent."),
-        or_null("latency", Kind::Of(&LATENCY), "The caller waited for it: how long, and for what."),
-        field("clip", Kind::Flag, "A fixed sentence, unknown to the model."),
-        field("backchannel", Kind::Flag, "The caller's, who wanted nothing by it: a cough, or what a listener says."),
-    ]],
+    fields: &[
+        &SAID,
+        &[
+            field("index", COUNT, "Position in the conversation, from 0."),
+            field("heard_ms", COUNT, "Audio heard (agent) or spoken (caller), ms."),
+            field("generated_ms", COUNT, "Audio generated, ms (agent); 0 for the caller."),
+            or_null("answer_ms", COUNT, "An answer began with it: ms from the caller's last speech until it was sent."),
+            field("clip", Kind::Flag, "A fixed sentence, unknown to the model."),
+            field(
+                "backchannel",
+                Kind::Flag,
+                "The caller's, who wanted nothing by it: a cough, or what a listener says.",
+            ),
+        ],
+    ],
 };
 
-pub(crate) const LATENCY: Object = Object {
+/// What was said, by whom and when.
+pub(crate) const SAID: [Field; 5] = [
+    field("who", WHO, "Who spoke."),
+    field("text", Kind::Text, "The words; of the agent only what was heard."),
+    field("at_ms", COUNT, "When it began to be spoken or played, ms since the media stream began."),
+    field("interrupted", Kind::Flag, "It was cut short: by the caller, or it broke off."),
+    or_null("latency", Kind::Of(&LATENCY), "The caller waited for it: how long, and for what."),
+];
+
+const LATENCY: Object = Object {
     name: "Latency",
     about: "How long the caller waited until they heard an answer, in contiguous parts.",
     fields: &[&[
@@ -202,25 +219,31 @@ pub(crate) const OUTCOME: Object = Object {
     ]],
 };
 
+pub(crate) const SOURCE: Field =
+    field("source", Kind::Text, "Where it came from: the carrier's URL, or a word for what the gateway made itself.");
+
+/// What was recorded, and where it is.
+pub(crate) const FILE: [Field; 5] = [
+    SOURCE,
+    or_null("url", Kind::Text, "Where it is: `file:///folder/key`, `s3://bucket/prefix/key`."),
+    or_null("bytes", COUNT, "Its size."),
+    or_null("sha256", Kind::Text, "SHA-256 of what is stored, lower-case hex."),
+    or_null("content_type", Kind::Text, "What it is."),
+];
+
 const RECORDING: Object = Object {
     name: "Recording",
     about: "Something to listen to.",
-    fields: &[&[
-        field("id", COUNT, "Its id."),
-        field(
-            "source",
-            Kind::Text,
-            "Where it came from: the carrier's URL, or a word for what the gateway made itself.",
-        ),
-        field("status", RECORDING_STATUS, "Whether it is where it shall be."),
-        or_null("url", Kind::Text, "Where it is: `file:///folder/key`, `s3://bucket/prefix/key`."),
-        or_null("bytes", COUNT, "Its size."),
-        or_null("sha256", Kind::Text, "SHA-256 of what is stored, lower-case hex."),
-        or_null("content_type", Kind::Text, "What it is."),
-        or_null("error", Kind::Text, "Why it failed, or why it is not stored yet."),
-        field("created_at", Kind::Time, "When it was announced."),
-        field("updated_at", Kind::Time, "When its status became what it is."),
-    ]],
+    fields: &[
+        &FILE,
+        &[
+            field("id", COUNT, "Its id."),
+            field("status", RECORDING_STATUS, "Whether it is where it shall be."),
+            or_null("error", Kind::Text, "Why it failed, or why it is not stored yet."),
+            field("created_at", Kind::Time, "When it was announced."),
+            field("updated_at", Kind::Time, "When its status became what it is."),
+        ],
+    ],
 };
 
 const STEP: Object = Object {

@@ -150,10 +150,10 @@ impl Incoming {
             self.wanted = HEAD;
             return Ok(None);
         };
-        if length > (HEAD + LONGEST_MESSAGE) as u64 {
+        if length > HEAD + LONGEST_MESSAGE {
             return Err(TooLong);
         }
-        self.wanted = usize::try_from(length).map_err(|_| TooLong)?;
+        self.wanted = length;
         Ok((self.bytes.len() >= self.wanted).then(|| self.bytes.split_to(self.wanted).freeze()))
     }
 }
@@ -163,12 +163,12 @@ struct TooLong;
 
 /// How long the frame at the head of some bytes is, its head too. None until that much of the head is there; whether it is right is the actor's
 /// codec's to say.
-fn length(bytes: &[u8]) -> Option<u64> {
+fn length(bytes: &[u8]) -> Option<usize> {
     let (&[_, second], rest) = bytes.split_first_chunk()?;
     let (head, payload) = match second & 0x7F {
-        126 => (4, u64::from(u16::from_be_bytes(*rest.first_chunk()?))),
-        127 => (10, u64::from_be_bytes(*rest.first_chunk()?)),
-        short => (2, u64::from(short)),
+        126 => (4, u16::from_be_bytes(*rest.first_chunk()?).into()),
+        127 => (10, usize::try_from(u64::from_be_bytes(*rest.first_chunk()?)).unwrap_or(usize::MAX)),
+        short => (2, usize::from(short)),
     };
     let mask = if second & 0x80 == 0 { 0 } else { 4 };
     Some(payload.saturating_add(head + mask))
