@@ -134,8 +134,9 @@ impl CallActor {
         }
         if let (Some(call), false) = (&mut self.call, refused.is_empty()) {
             refused.into_iter().for_each(|event| call.handle(Instant::now(), Input::Caller(event)));
-            self.drain(ctx);
+            return self.drain(ctx);
         }
+        self.legs.flush();
     }
 
     /// The socket's actor stands still while its peer does not read: audio that its full mailbox refuses goes back to the call, and so does

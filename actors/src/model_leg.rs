@@ -1,8 +1,7 @@
 //! One Realtime connection of one call.
 //!
-//! The socket is one unsplit stream. Handlers only put frames into its write buffer; a future on the actor's own context (the
-//! [`Pump`]) flushes and reads, and is polled after the mailbox with the task's waker. So one wake-up carries a frame from
-//! the mailbox to the socket, with one system call.
+//! The socket is one unsplit stream. The call writes to it in its own turn (`shared.rs`), with one system call for all that came of one thing
+//! that happened; a future on this actor's own context (the [`Pump`]) reads, and writes what the socket had no room for.
 
 mod budget;
 mod convert;
@@ -12,6 +11,7 @@ mod link;
 mod receive;
 mod scratch;
 mod send;
+mod shared;
 mod websocket;
 
 use std::cell::Cell;
@@ -24,8 +24,7 @@ use std::time::{Duration, Instant};
 use actix::dev::ActorFuture;
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message as ActixMessage};
 use codecs::SampleRate;
-use protocol::call::io::{ConnId, Input, ModelCommand, ModelEvent};
-use protocol::realtime::command::ClientEvent;
+use protocol::call::io::{ConnId, Input, ModelEvent};
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
 use crate::call_actor::{CallActor, Deliver};
@@ -37,14 +36,15 @@ pub(crate) use dial::{Connection, Target, client_tls};
 pub(crate) use legs::Legs;
 use link::{Link, LinkEvent};
 use receive::{Audio, Said};
+use shared::Shared;
 
 /// How often the connection is looked after.
 const BEAT: Duration = Duration::from_secs(5);
 
-/// What the call wants of this connection.
+/// The call lets the connection go: why, if it is not that its time has come.
 #[derive(ActixMessage)]
 #[rtype(result = "()")]
-struct Command(ModelCommand);
+struct Close(Option<String>);
 
 /// All there is of a leg's connection: it can go to another thread, mid-dial and mid-frame.
 pub(crate) struct LegState {
@@ -62,12 +62,6 @@ impl LegState {
         self.link.arrive();
         self.convert.rehome();
     }
-
-    /// Writes caller audio. False when it had to be dropped: the server does not read.
-    fn append(&mut self, pcm: &[u8]) -> bool {
-        let Self { link, convert } = self;
-        link.has_room() && send::audio(convert, pcm, |text| link.write_audio(text)).unwrap_or(true)
-    }
 }
 
 /// One connection's driver.
@@ -76,8 +70,7 @@ pub(crate) struct ModelLeg {
     pub(crate) call: Addr<CallActor>,
     pub(crate) conn: ConnId,
     budget: Budget,
-    /// None when it was given away, or its end was told.
-    state: Option<Box<LegState>>,
+    connection: Shared,
     /// Why it ends, once that is known.
     cause: Rc<Cell<Option<String>>>,
 }
@@ -98,7 +91,7 @@ impl ModelLeg {
 
     /// The connection is over: said once.
     fn end(&mut self, event: ModelEvent) {
-        if self.state.take().is_some() {
+        if self.connection.take().is_some() {
             if let ModelEvent::Refused(_, words) | ModelEvent::TurnedAway(_, words) | ModelEvent::Closed(words) = &event
             {
                 self.because(words);
@@ -114,8 +107,9 @@ impl ModelLeg {
 
     /// One message of the server.
     fn receive(&mut self, text: &str) {
-        let Some(state) = &mut self.state else { return };
+        let Some(mut state) = self.connection.state() else { return };
         let (tail, said) = receive::text(&mut state.convert, text);
+        drop(state);
         tail.into_iter().for_each(|audio| self.tell_audio(audio));
         match said {
             Said::Audio(audio) => self.tell_audio(audio),
@@ -140,30 +134,30 @@ impl ModelLeg {
                 self.tell(ModelEvent::RoundTrip { ms });
             }
             LinkEvent::Over(Some(why)) => self.end(why.into()),
-            LinkEvent::Over(None) => self.state = None,
+            LinkEvent::Over(None) => drop(self.connection.take()),
         }
     }
 
     /// Drives the connection as far as it goes. Ready when it is over.
     fn pump(&mut self, task: &mut TaskContext<'_>) -> Poll<()> {
-        while let Some(state) = &mut self.state {
+        loop {
+            let Some(mut state) = self.connection.state() else { return Poll::Ready(()) };
             let event = ready!(state.link.poll(task));
+            drop(state);
             self.happened(event);
         }
-        Poll::Ready(())
     }
 
     /// Looks after the connection. Ready when it is over.
     fn beat(&mut self, task: &mut TaskContext<'_>) -> Poll<()> {
-        if let Some(event) = self.state.as_mut().and_then(|state| state.link.beat(Instant::now(), task)) {
-            self.happened(event);
-        }
-        if self.state.is_some() { Poll::Pending } else { Poll::Ready(()) }
+        let event = self.connection.state().and_then(|mut state| state.link.beat(Instant::now(), task));
+        event.into_iter().for_each(|event| self.happened(event));
+        if self.connection.state().is_some() { Poll::Pending } else { Poll::Ready(()) }
     }
 
     /// Everything there is of the connection, for another arbiter.
-    pub(crate) fn give_away(&mut self) -> Option<Box<LegState>> {
-        self.state.take()
+    pub(crate) fn give_away(&self) -> Option<Box<LegState>> {
+        self.connection.take()
     }
 }
 
@@ -184,35 +178,17 @@ impl Drop for ModelLeg {
     }
 }
 
-impl Handler<Command> for ModelLeg {
+impl Handler<Close> for ModelLeg {
     type Result = ();
 
-    fn handle(&mut self, Command(command): Command, ctx: &mut Self::Context) {
-        let Some(state) = &mut self.state else { return };
-        let written = match command {
-            ModelCommand::Dial => Ok(()),
-            ModelCommand::CarrierRate(rate) => {
-                state.convert.set_carrier(rate);
-                Ok(())
-            }
-            ModelCommand::Send(ClientEvent::Append(pcm), _) => {
-                if !state.append(&pcm) {
-                    self.slot.meters.dropped.append.increment(1);
-                }
-                Ok(())
-            }
-            ModelCommand::Send(event, id) => state.link.write(send::event(&mut state.convert, &event, id)),
-            ModelCommand::Close => {
-                self.cause.set(Some("its call let it go".to_owned()));
-                if !state.link.close() {
-                    self.state = None;
-                    ctx.stop();
-                }
-                Ok(())
-            }
-        };
-        if let Err(error) = written {
-            self.end(ModelEvent::Closed(error.to_string()));
+    fn handle(&mut self, Close(why): Close, ctx: &mut Context<Self>) {
+        if let Some(why) = why {
+            return self.end(ModelEvent::Closed(why));
+        }
+        self.cause.set(Some("its call let it go".to_owned()));
+        if !self.connection.state().is_some_and(|mut state| state.link.close()) {
+            self.connection.take();
+            ctx.stop();
         }
     }
 }
@@ -231,8 +207,8 @@ impl ActorFuture<ModelLeg> for Pump {
         ctx: &mut Context<ModelLeg>,
         task: &mut TaskContext<'_>,
     ) -> Poll<()> {
+        leg.connection.read_by(task);
         if leg.pump(task).is_ready() {
-            leg.state = None;
             ctx.stop();
             return Poll::Ready(());
         }

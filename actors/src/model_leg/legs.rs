@@ -7,23 +7,28 @@ use std::sync::Arc;
 use actix::{Addr, Context};
 use futures_util::FutureExt;
 use protocol::call::io::{ConnId, ModelCommand};
-use protocol::realtime::command::ClientEvent;
 use tracing::Instrument;
 
 use super::budget::Budget;
-use super::{Command, LegState, ModelLeg};
+use super::shared::Shared;
+use super::{Close, LegState, ModelLeg};
 use crate::call_actor::CallActor;
 use crate::recorder::{Step, SupervisorEvent};
 use crate::switchboard::registry::CallSlot;
 use crate::switchboard::supervise::panic_message;
 
-/// Commands a leg may have waiting.
-const MAILBOX: usize = 256;
-
 /// The connections of one call: one, or two while a session is replaced. They end with whoever holds this.
 pub(crate) struct Legs {
     slot: Arc<CallSlot>,
-    open: Vec<(ConnId, Addr<ModelLeg>)>,
+    open: Vec<Open>,
+}
+
+struct Open {
+    conn: ConnId,
+    leg: Addr<ModelLeg>,
+    connection: Shared,
+    /// Something was said that was not flushed.
+    dirty: bool,
 }
 
 impl Legs {
@@ -37,47 +42,55 @@ impl Legs {
             let state = LegState::dialling(self.slot.target.clone());
             return self.open(me, conn, Box::new(state));
         }
-        let Some((_, leg)) = self.open.iter().find(|(id, _)| *id == conn) else { return };
-        match command {
-            ModelCommand::Send(ClientEvent::Append(_), _) => {
-                if leg.try_send(Command(command)).is_err() {
-                    self.slot.meters.dropped.append.increment(1);
-                }
-            }
-            ModelCommand::Close => {
-                leg.do_send(Command(command));
-                self.forget(conn);
-            }
-            _ => leg.do_send(Command(command)),
+        let Some(open) = self.open.iter_mut().find(|open| open.conn == conn) else { return };
+        if command == ModelCommand::Close {
+            open.leg.do_send(Close(None));
+            return self.forget(conn);
+        }
+        let Some(mut state) = open.connection.state() else { return };
+        open.dirty = true;
+        match state.command(&command) {
+            Ok(true) => {}
+            Ok(false) => self.slot.meters.dropped.append.increment(1),
+            Err(error) => open.leg.do_send(Close(Some(error.to_string()))),
+        }
+    }
+
+    /// Sends what was said since the last time.
+    pub(crate) fn flush(&mut self) {
+        for open in self.open.iter_mut().filter(|open| open.dirty) {
+            open.dirty = false;
+            open.connection.flush();
         }
     }
 
     /// Starts the leg of a connection.
     pub(crate) fn open(&mut self, me: &Addr<CallActor>, conn: ConnId, state: Box<LegState>) {
-        let (slot, budget) = (Arc::clone(&self.slot), Budget::new());
-        let leg = ModelLeg { slot, call: me.clone(), conn, budget, state: Some(state), cause: Rc::default() };
-        self.open.push((conn, leg.start_watched()));
+        let (slot, budget, connection) = (Arc::clone(&self.slot), Budget::new(), Shared::new(state));
+        let (call, theirs) = (me.clone(), connection.clone());
+        let leg = ModelLeg { slot, call, conn, budget, connection: theirs, cause: Rc::default() }.start_watched();
+        self.open.push(Open { conn, leg, connection, dirty: false });
     }
 
     /// All connections: they are somebody else's to end.
     pub(crate) fn take_all(&mut self) -> impl Iterator<Item = (ConnId, Addr<ModelLeg>)> {
-        self.open.drain(..)
+        self.open.drain(..).map(|open| (open.conn, open.leg))
     }
 
-    /// A connection said that it is closed.
+    /// A connection was closed, or said that it is.
     pub(crate) fn forget(&mut self, conn: ConnId) {
-        self.open.retain(|(id, _)| *id != conn);
+        self.open.retain(|open| open.conn != conn);
     }
 
     /// The newest connection.
     pub(crate) fn newest(&self) -> Option<&Addr<ModelLeg>> {
-        self.open.last().map(|(_, leg)| leg)
+        self.open.last().map(|open| &open.leg)
     }
 }
 
 impl Drop for Legs {
     fn drop(&mut self) {
-        self.open.iter().for_each(|(_, leg)| leg.do_send(Command(ModelCommand::Close)));
+        self.open.iter().for_each(|open| open.leg.do_send(Close(None)));
     }
 }
 
@@ -86,9 +99,7 @@ impl ModelLeg {
     fn start_watched(self) -> Addr<Self> {
         let (slot, conn, known) = (Arc::clone(&self.slot), self.conn.0, Rc::clone(&self.cause));
         let span = slot.span.clone();
-        let mut ctx = Context::new();
-        ctx.set_mailbox_capacity(MAILBOX);
-        let mut leg = ctx.into_future(self);
+        let mut leg = Context::new().into_future(self);
         let address = leg.address();
         let watched = async move {
             let count = Some(u64::from(conn));

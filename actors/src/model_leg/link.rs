@@ -255,6 +255,11 @@ impl Link {
         Ok(())
     }
 
+    /// The same, outside of the leg's own turn. A socket that came from another thread waits for that turn.
+    pub(super) fn flush_here(&mut self, task: &mut Context<'_>) -> Result<(), Error> {
+        if self.arrived { Ok(()) } else { self.flush(task) }
+    }
+
     /// The regular look after it: the end, if it has come to that.
     pub(super) fn beat(&mut self, now: Instant, task: &mut Context<'_>) -> Option<LinkEvent> {
         match self.stage {
