@@ -522,9 +522,10 @@ fn what_the_queue_cannot_take_is_silence_and_the_rest_is_in_place() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
-    /// However a process dies between two writes: what is found is what was written, and it is as long as the clock had got.
+    /// However a process dies between two writes: what is found is what was written, and it is as long as the clock had got but for what a
+    /// write is not worth.
     #[test]
-    fn what_a_crash_leaves_is_all_that_was_flushed(frames in 1_usize..200, ahead in 0_usize..4_000) {
+    fn what_a_crash_leaves_is_all_but_the_last_400_ms(frames in 1_usize..200, ahead in 0_usize..4_000) {
         let spool = Spool::new();
         let mut tracks = spool.tracks("a");
         for n in 0..frames {
@@ -536,6 +537,7 @@ proptest! {
         drop(tracks);
         let found = left_behind(&spool.0).unwrap().remove(0);
         let encoded = encode::opus(&found, &spool.backlog(), |_| ()).unwrap();
-        prop_assert_eq!(encoded.duration_ms, frames as u64 * 20, "sent ahead, and never heard");
+        let heard_ms = frames as u64 * 20;
+        prop_assert!((heard_ms.saturating_sub(400)..=heard_ms).contains(&encoded.duration_ms), "more was sent ahead, and never heard: {}", encoded.duration_ms);
     }
 }

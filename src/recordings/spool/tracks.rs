@@ -24,6 +24,9 @@ const NOTE: &str = "call.json";
 /// Recordings of one call that one gateway makes: as many as its streams change their rate.
 const MOST: u32 = 99;
 
+/// Of the caller's frames. A write costs the same for one as for these; and so much is lost with a gateway that is killed.
+const WRITTEN_AT_ONCE_MS: u64 = 400;
+
 /// A folder that another process has just made holds nothing yet; one of that age will not any more.
 const ABANDONED: Duration = Duration::from_secs(60);
 
@@ -167,14 +170,19 @@ impl TrackWriter {
         Ok(())
     }
 
-    /// Hands everything to the kernel; the call has got to sample `now`, whether anybody was heard or not.
+    /// Hands to the kernel what is worth a write, or is followed by nothing; the call has got to sample `now`, whether anybody was heard or not.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn flush(&mut self, now: u64) -> io::Result<()> {
-        self.write_gathered()?;
         // A quarter of a second is what frames lag behind anyhow.
-        if now > self.caller_end + u64::from(self.rate.hz()) / 4 {
+        let lag = u64::from(self.rate.hz()) / 4;
+        let gathered = self.gathered.len() as u64 / 2;
+        if gathered >= u64::from(self.rate.hz()) * WRITTEN_AT_ONCE_MS / 1_000 || now > self.gathered_at + gathered + lag
+        {
+            self.write_gathered()?;
+        }
+        if self.gathered.is_empty() && now > self.caller_end + lag {
             self.caller.set_len(now * 2)?;
             self.caller_end = now;
         }
