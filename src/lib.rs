@@ -18,6 +18,7 @@ mod json_schema;
 mod notify;
 mod outcomes;
 mod outgoing;
+mod priority;
 mod rate;
 mod recordings;
 mod redact;

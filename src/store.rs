@@ -10,6 +10,8 @@ use std::sync::atomic::AtomicBool;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
 
+use crate::priority;
+
 mod agents;
 mod audit;
 mod batch;
@@ -159,6 +161,7 @@ impl Store {
         let runtime = Builder::new_multi_thread()
             .worker_threads(THREADS)
             .thread_name("callgate-store")
+            .on_thread_start(priority::beside_calls)
             .enable_all()
             .build()
             .map_err(|error| StoreError::Away(format!("no threads for it: {error}")))?;

@@ -5,7 +5,7 @@ use strict;
 use warnings;
 
 # Small things that anybody may use, and that use nothing of ours.
-my %leaf = map { $_ => 1 } qw(address crypto json_schema rate redact schema tenant time trace_context write_behind);
+my %leaf = map { $_ => 1 } qw(address crypto json_schema priority rate redact schema tenant time trace_context write_behind);
 # Who reads settings and puts the rooms together.
 my %starts = map { $_ => 1 } qw(cli main serve);
 

@@ -29,6 +29,8 @@ use protocol::call::fact::Fact;
 use protocol::call::recording::AudioSegment;
 use protocol::ids::CallSid;
 
+use crate::priority;
+
 pub use backlog::Backlog;
 pub use encode::{EncodeError, Encoders, encode_now};
 pub use pace::EventLoopLag;
@@ -111,7 +113,10 @@ impl SpoolHandle {
             dropped: metrics::counter!("callgate_recording_dropped_total"),
         });
         let writer = writer::Writer::new(Arc::clone(&shared), queue, finished);
-        let thread = thread::Builder::new().name("callgate-spool".to_owned()).spawn(move || writer.run(&woken))?;
+        let thread = thread::Builder::new().name("callgate-spool".to_owned()).spawn(move || {
+            priority::beside_calls();
+            writer.run(&woken);
+        })?;
         Ok((Self(Arc::clone(&shared)), WriterThread { shared, thread: Some(thread) }, receiver))
     }
 

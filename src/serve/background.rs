@@ -3,6 +3,8 @@
 use anyhow::Context;
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use crate::priority;
+
 /// They fold and serialise what calls leave behind, and wait for everything else. Two: whatever one of them is busy with for long, a webhook's
 /// entry is written.
 const THREADS: usize = 2;
@@ -18,6 +20,7 @@ impl Background {
         let runtime = Builder::new_multi_thread()
             .worker_threads(THREADS)
             .thread_name("callgate-background")
+            .on_thread_start(priority::beside_calls)
             .enable_all()
             .build()
             .context("no threads for what goes on beside the calls")?;

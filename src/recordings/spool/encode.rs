@@ -1,4 +1,4 @@
-//! From the spool to the file that is kept: on threads of low priority that rest often, so that no live call feels it.
+//! From the spool to the file that is kept: on threads that run when nothing else wants to, and rest often, so that no live call feels it.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -13,10 +13,9 @@ use codecs::{g711, wav};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Backlog, Finished};
+use crate::priority;
 use crate::recordings::format::{FileType, RecordingFormat};
 
-/// The lowest that a thread can have: everything else on the machine goes first.
-const NICE: i32 = 19;
 /// Samples of a side encoded at a time: about a third of a millisecond's work.
 const BLOCK: usize = 2_000;
 /// As many of them are hardly more work for G.711.
@@ -115,9 +114,7 @@ impl EncoderThread {
     ) -> io::Result<Self> {
         let (orders, mut queue) = mpsc::channel::<Order>(1);
         let work = move || {
-            if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-                tracing::warn!(%error, "recordings are encoded at the priority of everything else");
-            }
+            priority::when_idle();
             while let Some((finished, answer)) = queue.blocking_recv() {
                 // What it had begun is a file that is written anew.
                 let encoded = catch_unwind(AssertUnwindSafe(|| encode(&finished, &backlog)));

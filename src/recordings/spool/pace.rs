@@ -10,8 +10,8 @@ use codecs::opus::Coder;
 const SHORT_RESTS: u64 = 300;
 const TWO_THREADS: u64 = 3_600;
 const FASTER: u64 = 36_000;
-/// The rest after each block of a third of a millisecond's work. A low priority alone does not do: once it runs on a core, such a thread
-/// is not always put off it the moment that a frame comes in.
+/// The rest after each block of a third of a millisecond's work. The thread runs when nothing else wants to; with rests it does not take all that
+/// live calls leave free either, caches included.
 const LONG: Duration = Duration::from_millis(1);
 const SHORT: Duration = Duration::from_micros(300);
 /// While threads that serve are late by more than `LATE`, encoding all but stands still, whatever waits.

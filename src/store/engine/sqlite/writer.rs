@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::file::{Access, Place};
 use super::{PATIENCE, away};
+use crate::priority;
 use crate::store::StoreError;
 
 /// Work that waits; beyond it, askers wait to be let in.
@@ -26,7 +27,10 @@ impl Writer {
         let (work, waiting) = mpsc::channel(QUEUE);
         std::thread::Builder::new()
             .name("callgate-sqlite".to_owned())
-            .spawn(move || write(&place, waiting))
+            .spawn(move || {
+                priority::beside_calls();
+                write(&place, waiting);
+            })
             .map_err(|error| away(&format!("no thread for it: {error}")))?;
         Ok(Self { work })
     }
