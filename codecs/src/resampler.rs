@@ -86,7 +86,7 @@ impl Resampler {
     }
 }
 
-/// A rate to its triple and back, which is what nearly every call needs, takes a third of the work and of the delay that any two rates take.
+/// A rate to its triple and back, which is what nearly every call needs, takes two thirds of the work and half of the delay that any two rates take.
 #[derive(Debug)]
 enum Stage {
     Up(Interpolator),

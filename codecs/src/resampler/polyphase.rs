@@ -7,6 +7,7 @@
 //! Sixteen outputs are summed side by side, in the order in which one would be: so they do not depend on how a stream was cut, and the compiler
 //! fills vectors of any width with them.
 
+use std::f64::consts::PI;
 use std::sync::LazyLock;
 
 use crate::pcm::round_to_i16;
@@ -38,12 +39,12 @@ fn weights() -> [[f32; 2]; TAPS] {
     weights
 }
 
-/// A tap of the whole filter, of 0 to twice `3 * MIDDLE`.
+/// A tap of the whole filter, of 0 to twice `3 * MIDDLE`, to scale; not the one in the middle.
 fn third_band(tap: usize) -> f64 {
     let middle = (3 * MIDDLE) as f64;
-    let (at, x) = (tap as f64 - middle, std::f64::consts::PI * (tap as f64 - middle) / 3.0);
-    let sinc = if at == 0.0 { 1.0 } else { x.sin() / x };
-    sinc * bessel(KAISER_BETA * (1.0 - (at / middle).powi(2)).max(0.0).sqrt()) / bessel(KAISER_BETA)
+    let at = tap as f64 - middle;
+    let x = PI * at / 3.0;
+    x.sin() / x * bessel(KAISER_BETA * (1.0 - (at / middle).powi(2)).sqrt())
 }
 
 /// The modified Bessel function of the first kind, of order 0.

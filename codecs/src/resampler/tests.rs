@@ -142,7 +142,7 @@ fn the_last_sample_pushed_comes_out_of_the_flush() {
             let out = samples(&resampled(from_hz, to_hz, &pcm));
             let loudest = (0..out.len()).max_by_key(|n| out[*n]).unwrap() as f64 / f64::from(to_hz);
             let sent = (len - 1) as f64 / f64::from(from_hz);
-            let delay = f64::from(Resampler::new(from_hz, to_hz).unwrap().delay_ms()) / 1_000.0;
+            let delay = if from_hz * 3 == to_hz || from_hz == to_hz * 3 { 0.002_75 } else { 0.005 };
             assert!((loudest - sent - delay).abs() < 1.0 / f64::from(to_hz), "{from_hz}->{to_hz}, {len}");
         }
     }
@@ -211,8 +211,14 @@ fn sound_after_a_long_silence_is_as_at_the_start() {
 
 #[test]
 fn streams_that_share_a_filter_do_not_hear_each_other() {
+    for to_hz in [8_000, 16_000] {
+        share_a_filter(to_hz);
+    }
+}
+
+fn share_a_filter(to_hz: u32) {
     let inputs: Vec<Vec<u8>> = (0..40).map(|n| tone(200.0 + 50.0 * f64::from(n), 24_000, 1_440)).collect();
-    let mut streams: Vec<_> = inputs.iter().map(|_| (Resampler::new(24_000, 16_000).unwrap(), Vec::new())).collect();
+    let mut streams: Vec<_> = inputs.iter().map(|_| (Resampler::new(24_000, to_hz).unwrap(), Vec::new())).collect();
     for at in (0..2_880).step_by(360) {
         for (pcm, (resampler, out)) in inputs.iter().zip(&mut streams) {
             resampler.push(&pcm[at..at + 360], out);
@@ -220,15 +226,21 @@ fn streams_that_share_a_filter_do_not_hear_each_other() {
     }
     for (pcm, (mut resampler, mut out)) in inputs.iter().zip(streams) {
         resampler.flush(&mut out);
-        assert_eq!(out, resampled(24_000, 16_000, pcm));
+        assert_eq!(out, resampled(24_000, to_hz, pcm));
     }
 }
 
 #[test]
 fn a_stream_goes_on_after_moving_to_another_thread() {
+    for to_hz in [16_000, 24_000] {
+        moves_to_another_thread(to_hz);
+    }
+}
+
+fn moves_to_another_thread(to_hz: u32) {
     let pcm = tone(700.0, 8_000, 320);
     let (head, tail) = pcm.split_at(250);
-    let mut resampler = Resampler::new(8_000, 16_000).unwrap();
+    let mut resampler = Resampler::new(8_000, to_hz).unwrap();
     let mut out = Vec::new();
     resampler.push(head, &mut out);
     let moved = std::thread::scope(|scope| {
@@ -239,7 +251,7 @@ fn a_stream_goes_on_after_moving_to_another_thread() {
         });
         rest.join().unwrap()
     });
-    assert_eq!(moved, resampled(8_000, 16_000, &pcm));
+    assert_eq!(moved, resampled(8_000, to_hz, &pcm));
 }
 
 proptest! {
