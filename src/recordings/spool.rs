@@ -8,6 +8,7 @@
 mod backlog;
 mod disk;
 mod encode;
+mod finished;
 mod pace;
 mod room;
 mod tracks;
@@ -33,8 +34,9 @@ use crate::priority;
 
 pub use backlog::Backlog;
 pub use encode::{EncodeError, Encoders, encode_now};
+pub use finished::{Finished, find, left_behind};
 pub use pace::EventLoopLag;
-pub use tracks::{Finished, Part, find, left_behind};
+pub use tracks::Part;
 pub use upload::{EncodeRecording, Spool};
 
 /// Pieces that wait to be written. A thousand calls fill a third of it between two ticks.

@@ -11,9 +11,9 @@ use actors::lock;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::disk::{Disk, Space};
+use super::finished::Finished;
 use super::pace::{EventLoopLag, Pace};
 use super::room;
-use super::tracks::Finished;
 use crate::recordings::format::{FileType, RecordingFormat};
 
 /// How often the disk is looked at.

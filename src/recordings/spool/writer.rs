@@ -11,7 +11,8 @@ use protocol::call::recording::AudioSegment;
 use protocol::ids::CallSid;
 
 use super::disk::{Disk, RoomFor};
-use super::tracks::{Finished, TrackWriter};
+use super::finished::Finished;
+use super::tracks::TrackWriter;
 use super::{Begun, Live, Piece, Shared, lock};
 
 /// How often what was heard is written.
